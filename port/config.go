@@ -1,0 +1,79 @@
+package port
+
+import "time"
+
+// Level is what to do with an output line or a setting.
+type Level uint8
+
+// The levels. Leave, the zero value, touches nothing; note that every system
+// raises DTR and RTS by itself when a serial device is opened, and that this
+// pulse cannot be avoided.
+const (
+	Leave Level = iota
+	Assert
+	Clear
+)
+
+// CarrierPolicy says what the data carrier detect line (DCD) means to a port.
+// A port without modem lines is always treated as Ignore.
+type CarrierPolicy uint8
+
+// The carrier policies.
+const (
+	// CarrierIgnore never looks at DCD: for null-modem cables, consoles and
+	// adapters that lack the wire, and for modems before they are connected.
+	CarrierIgnore CarrierPolicy = iota
+
+	// CarrierWatch ends reads and writes with ErrCarrierLost once DCD has been
+	// seen and falls.
+	CarrierWatch
+
+	// CarrierRequire makes Open wait for DCD, for as long as its context lets
+	// it, and then does what CarrierWatch does.
+	CarrierRequire
+)
+
+// Config holds what Open does to a device. The zero Config and a nil one leave
+// the line's settings as they are, but for raw mode and exclusive access.
+type Config struct {
+	// Mode is set at open. Zero fields stay as the device has them.
+	Mode Mode
+
+	// DTR and RTS are set at open, DTRAtClose and RTSAtClose at Close.
+	// Default: Leave.
+	DTR, RTS               Level
+	DTRAtClose, RTSAtClose Level
+
+	// HangupOnClose decides whether the kernel drops DTR when the last user
+	// closes the device (HUPCL). Default: Leave.
+	HangupOnClose Level
+
+	// Carrier is the policy for DCD. Default: CarrierIgnore.
+	Carrier CarrierPolicy
+
+	// LockDir, if set, is a folder for a UUCP lock file in the HDB format
+	// (ten characters of PID and a newline), usually /var/lock. A file left by
+	// a process that is gone is replaced; ours goes on Close and when Open
+	// fails. Default: no lock file.
+	LockDir string
+
+	// LowLatency asks the driver to hand over received bytes at once. Drivers
+	// that cannot are left alone. Default: off.
+	LowLatency bool
+
+	// CloseLimit bounds how long Close waits for written bytes to leave before
+	// it discards them. Default, and for 0: bytes still queued are discarded
+	// at once. Call Drain first to be sure of them.
+	CloseLimit time.Duration
+}
+
+// Info describes a port found by List.
+type Info struct {
+	Name         string // what Open takes: "/dev/ttyUSB0", "COM3"
+	Description  string // the driver's or the product's text; may be empty
+	Driver       string // the kernel driver; may be empty
+	USB          bool   // whether the four fields below mean something
+	VID, PID     string // USB vendor and product, four hexadecimal digits each
+	Product      string // the USB product text
+	SerialNumber string // the USB serial number text
+}

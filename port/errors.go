@@ -1,0 +1,59 @@
+package port
+
+import (
+	"errors"
+	"net"
+	"os"
+)
+
+// The ends of a port that are not its own Close and not a deadline. A port
+// that we closed gives net.ErrClosed, a deadline that passed gives
+// os.ErrDeadlineExceeded, and what a device cannot do gives
+// errors.ErrUnsupported. All of them arrive wrapped in an OpError, so test for
+// them with errors.Is.
+var (
+	// ErrCarrierLost says that the far end or its carrier went: the line was
+	// hung up, the other side of a pseudo-terminal or the connection closed.
+	ErrCarrierLost = errors.New("carrier lost")
+
+	// ErrRemoved says that the device itself went, as a USB adapter does when
+	// it is pulled.
+	ErrRemoved = errors.New("device removed")
+
+	// ErrBusy says that somebody else holds the port. The text of the error
+	// that wraps it names the lock and, if that is known, the process.
+	ErrBusy = errors.New("port in use")
+)
+
+// OpError is the error of every operation on a port.
+type OpError struct {
+	Op   string // what was done: "open", "read", "write", "set mode", …
+	Port string // the port's name
+	Err  error  // the cause
+}
+
+var _ net.Error = (*OpError)(nil)
+
+// Error returns "OP PORT: CAUSE".
+func (e *OpError) Error() string {
+	s := e.Op
+	if e.Port != "" {
+		s += " " + e.Port
+	}
+	return s + ": " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *OpError) Unwrap() error { return e.Err }
+
+// Timeout reports whether a deadline passed.
+func (e *OpError) Timeout() bool {
+	if errors.Is(e.Err, os.ErrDeadlineExceeded) {
+		return true
+	}
+	var t interface{ Timeout() bool }
+	return errors.As(e.Err, &t) && t.Timeout()
+}
+
+// Temporary is Timeout; net.Error asks for it.
+func (e *OpError) Temporary() bool { return e.Timeout() }

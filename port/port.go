@@ -1,0 +1,108 @@
+package port
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// Port is what every transport has: a byte stream with deadlines. Every
+// net.Conn is a Port.
+//
+// The methods may be called from several goroutines at once. Read and Write
+// follow io.Reader and io.Writer, with these additions, which the suite in
+// package porttest checks:
+//
+//   - A deadline that passes frees a blocked call with an error that matches
+//     os.ErrDeadlineExceeded, and the port lives on. Silence is never io.EOF
+//     and never 0, nil.
+//   - Moving a deadline takes effect for calls that are blocked already. The
+//     zero time means no deadline.
+//   - Close frees every blocked call at once with an error that matches
+//     net.ErrClosed, and so do all calls after it.
+//   - A Write that fails tells how many bytes the transport took.
+type Port interface {
+	io.ReadWriteCloser
+	SetDeadline(t time.Time) error
+	SetReadDeadline(t time.Time) error
+	SetWriteDeadline(t time.Time) error
+}
+
+// ModeSetter is a Port whose line has a bit rate and a character format.
+//
+// A method that the device at hand cannot do returns an error that matches
+// errors.ErrUnsupported; the same holds for all the optional interfaces here.
+type ModeSetter interface {
+	// Mode returns the mode in force, as the driver or the far server tells
+	// it. All fields are set.
+	Mode() (Mode, error)
+
+	// SetMode waits for earlier output to leave, sets the fields of m that are
+	// not zero, and fails with an error that names the field if the driver
+	// does not take one of them.
+	SetMode(m Mode) error
+}
+
+// LineController is a Port that has modem lines, named as the DTE sees them
+// (V.24, RS-232).
+type LineController interface {
+	// Lines returns the lines that are asserted now, inputs and outputs.
+	Lines() (Lines, error)
+
+	// SetLines asserts the lines of mask that are set in values and clears the
+	// others of mask. Only DTR and RTS can be set.
+	SetLines(mask, values Lines) error
+
+	// WaitLines blocks until one of the lines in mask changes, counted from
+	// the call, and returns the lines after the change. It ends early with the
+	// context's error, with net.ErrClosed, or with the cause for which the
+	// port failed.
+	WaitLines(ctx context.Context, mask Lines) (Lines, error)
+}
+
+// Breaker is a Port that can send a break.
+type Breaker interface {
+	// SendBreak holds the line in the spacing state for d, or for a quarter of
+	// a second if d is 0 or less, after earlier output has left. It puts the
+	// line back to marking on every way out, a context that ends included.
+	SendBreak(ctx context.Context, d time.Duration) error
+}
+
+// Drainer is a Port that knows its queues.
+type Drainer interface {
+	// Drain blocks until all that was written has left the port.
+	Drain(ctx context.Context) error
+
+	// Discard throws away what is queued in the given directions.
+	Discard(d Direction) error
+}
+
+// Counter is a Port that counts line errors.
+type Counter interface {
+	// Stats returns the counts since the port was opened.
+	Stats() (Stats, error)
+}
+
+// Direction names one queue of a port, or both.
+type Direction uint8
+
+// The two queues of a port.
+const (
+	Input  Direction = 1 << iota // received, not yet read
+	Output                       // written, not yet sent
+)
+
+// Stats holds the counts of a port since it was opened. A driver that does not
+// count something leaves it at zero.
+type Stats struct {
+	Received uint64 // bytes that came in from the line
+	Sent     uint64 // bytes that went out to the line
+	Framing  uint64 // characters without a valid stop bit
+	Parity   uint64 // characters with the wrong parity
+	Overrun  uint64 // characters lost in the UART
+	Buffer   uint64 // characters lost because the driver's buffer was full
+	Breaks   uint64 // break conditions received
+}
+
+// Errors returns the number of characters that arrived damaged or were lost.
+func (s Stats) Errors() uint64 { return s.Framing + s.Parity + s.Overrun + s.Buffer }
