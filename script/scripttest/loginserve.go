@@ -1,0 +1,276 @@
+package scripttest
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// errHangUp ends a conversation as planned.
+var errHangUp = errors.New("the host hangs up")
+
+// lineLimit bounds a line that a client types; what follows is dropped.
+const lineLimit = 256
+
+// serve holds the conversation. It returns errHangUp or the port's error.
+func (l *Login) serve() error {
+	if err := l.reach(StageConnect); err != nil {
+		return err
+	}
+	if err := l.awaitWake(); err != nil {
+		return err
+	}
+	if err := l.send([]byte(l.cfg.Banner)); err != nil {
+		return err
+	}
+	if err := l.logIn(); err != nil {
+		return err
+	}
+	l.passed.Store(true)
+	before := []byte(l.cfg.Welcome)
+	if l.cfg.ServicePrompt != "" {
+		if err := l.chooseService(); err != nil {
+			return err
+		}
+		before = []byte("\r\nStarting PPP.\r\n")
+	}
+	return l.speakPPP(before)
+}
+
+// reach notes a stage and does what is planned for it.
+func (l *Login) reach(s Stage) error {
+	l.stage.Store(int32(s))
+	switch s {
+	case l.cfg.HangUp:
+		return errHangUp
+	case l.cfg.Silent:
+		return l.listen()
+	}
+	return nil
+}
+
+// listen records what comes until the line ends.
+func (l *Login) listen() error {
+	for {
+		if _, err := l.next(false); err != nil {
+			return err
+		}
+	}
+}
+
+// awaitWake reads until the wake text has come.
+func (l *Login) awaitWake() error {
+	var seen string
+	for !strings.HasSuffix(seen, l.cfg.Wake) {
+		c, err := l.next(false)
+		if err != nil {
+			return err
+		}
+		seen += string([]byte{c})
+		seen = seen[max(0, len(seen)-len(l.cfg.Wake)):]
+	}
+	l.afterCR = strings.HasSuffix(l.cfg.Wake, "\r")
+	return nil
+}
+
+// logIn asks until the client is right or out of attempts.
+func (l *Login) logIn() error {
+	for range l.cfg.Attempts {
+		name, err := l.ask(StageName, l.cfg.NamePrompt)
+		if err != nil {
+			return err
+		}
+		password, err := l.ask(StagePassword, l.cfg.PasswordPrompt)
+		if err != nil {
+			return err
+		}
+		if err := l.reach(StageCheck); err != nil {
+			return err
+		}
+		if name == l.cfg.User && password == l.cfg.Password.Reveal() {
+			return nil
+		}
+		if err := l.send([]byte(l.cfg.Refusal)); err != nil {
+			return err
+		}
+	}
+	return errHangUp
+}
+
+// chooseService shows the menu until the client chooses PPP.
+func (l *Login) chooseService() error {
+	menu := l.cfg.Welcome
+	for i, entry := range l.cfg.Menu {
+		menu += fmt.Sprintf("  %d) %s\r\n", i+1, entry)
+	}
+	for {
+		if err := l.send([]byte(menu)); err != nil {
+			return err
+		}
+		choice, err := l.ask(StageService, l.cfg.ServicePrompt)
+		if err != nil {
+			return err
+		}
+		switch service := l.serviceNamed(choice); {
+		case strings.EqualFold(service, "ppp"):
+			return nil
+		case strings.EqualFold(service, "quit"):
+			return errHangUp
+		case service != "":
+			menu = fmt.Sprintf("\r\n%s: not available here\r\n", service)
+		default:
+			menu = "\r\n"
+		}
+	}
+}
+
+// serviceNamed turns the number of a menu entry into its name.
+func (l *Login) serviceNamed(choice string) string {
+	choice = strings.TrimSpace(choice)
+	if n, err := strconv.Atoi(choice); err == nil && n >= 1 && n <= len(l.cfg.Menu) {
+		return l.cfg.Menu[n-1]
+	}
+	return choice
+}
+
+// speakPPP sends the text and the first frame in one piece and lets the
+// configured handler have the line.
+func (l *Login) speakPPP(text []byte) error {
+	if err := l.send(append(text, l.cfg.Frame...)); err != nil {
+		return err
+	}
+	if err := l.reach(StagePPP); err != nil {
+		return err
+	}
+	if l.cfg.PPP == nil {
+		return l.listen()
+	}
+	l.cfg.PPP(&replayed{Port: l.port, in: l.in})
+	l.in = nil
+	return errHangUp
+}
+
+// ask sends a prompt with what is planned to come before it, and reads the
+// answer.
+func (l *Login) ask(s Stage, prompt string) (string, error) {
+	if err := l.pause(l.cfg.Delay); err != nil {
+		return "", err
+	}
+	text := append([]byte(l.cfg.Junk), l.noise()...)
+	if err := l.send(append(text, prompt...)); err != nil {
+		return "", err
+	}
+	if err := l.reach(s); err != nil {
+		return "", err
+	}
+	return l.readLine(s == StagePassword)
+}
+
+func (l *Login) noise() []byte {
+	b := make([]byte, l.cfg.Noise)
+	for i := range b {
+		b[i] = byte(l.rand.Uint32())
+	}
+	return b
+}
+
+// readLine reads and echoes up to a carriage return, a line feed or both, and
+// obeys backspace and delete.
+func (l *Login) readLine(secret bool) (string, error) {
+	var line []byte
+	for {
+		c, err := l.next(secret)
+		if err != nil {
+			return "", err
+		}
+		afterCR := l.afterCR
+		l.afterCR = c == '\r'
+		switch {
+		case c == '\n' && afterCR:
+			continue
+		case c == '\r' || c == '\n':
+			return string(line), l.echo("\r\n", false)
+		case c == '\b' || c == 0x7F:
+			if len(line) == 0 {
+				continue
+			}
+			line = line[:len(line)-1]
+			err = l.echo("\b \b", secret)
+		case len(line) < lineLimit:
+			line = append(line, c)
+			err = l.echo(string([]byte{c}), secret)
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+}
+
+// echo sends back what was typed, as configured.
+func (l *Login) echo(s string, secret bool) error {
+	switch {
+	case l.cfg.Echo == EchoNone, secret && l.cfg.Echo == EchoNames:
+		return nil
+	case secret && l.cfg.Echo == EchoStars && s[0] != '\b':
+		s = "*"
+	}
+	return l.write([]byte(s), secret)
+}
+
+// next returns the next received byte and records it.
+func (l *Login) next(secret bool) (byte, error) {
+	for len(l.in) == 0 {
+		n, err := l.port.Read(l.buf[:])
+		if n == 0 && err != nil {
+			return 0, err
+		}
+		l.in = l.buf[:n]
+	}
+	c := l.in[0]
+	l.log.add(Record{Secret: secret && c != '\r' && c != '\n', Data: l.in[:1]})
+	l.in = l.in[1:]
+	return c, nil
+}
+
+// send writes b, byte by byte with a pause before each if that is configured.
+func (l *Login) send(b []byte) error { return l.write(b, false) }
+
+func (l *Login) write(b []byte, secret bool) error {
+	if l.cfg.PerByte <= 0 {
+		return l.put(b, secret)
+	}
+	for i := range b {
+		if err := l.pause(l.cfg.PerByte); err != nil {
+			return err
+		}
+		if err := l.put(b[i:i+1], secret); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Login) put(b []byte, secret bool) error {
+	n, err := l.port.Write(b)
+	l.log.add(Record{Sent: true, Secret: secret, Data: b[:n]})
+	return err
+}
+
+func (l *Login) record(sent bool, b []byte) { l.log.add(Record{Sent: sent, Data: b}) }
+
+// pause sleeps for d, or until Close.
+func (l *Login) pause(d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-l.stop:
+		return errHangUp
+	}
+}
