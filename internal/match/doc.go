@@ -1,0 +1,29 @@
+// Package match scans a byte stream once for many patterns at a time.
+//
+// A [Set] is compiled from texts and regular expressions. A [Scanner] carries
+// one wait for any of them over however many pieces the stream arrives in: it
+// stops on the first byte that completes a pattern, and any other cut of the
+// same bytes gives the same hits at the same bytes.
+//
+// # Texts
+//
+// Texts run as one deterministic Aho-Corasick automaton whose row for a state
+// has a column for every class of bytes that the texts do not tell apart. A
+// byte costs one step whatever the bytes are, so no input is worse than
+// linear. While nothing has begun to match, a filter over the first three
+// bytes of the texts skips ahead; a single text that is not folded is searched
+// for with bytes.Index.
+//
+// A set takes at most four bytes for each class in each state, thus at most a
+// kilobyte for each byte of text (usually a tenth of it), and a fixed table of
+// two kilobytes. Folded texts and exact ones that are used together get an
+// automaton each.
+//
+// # Regular expressions
+//
+// A regular expression runs as a list of threads over its compiled program
+// (Pike's construction), rune by rune, in time linear in the input and memory
+// linear in the program. It completes as early as it can: a+ completes on the
+// first a. Assertions about what follows have no meaning on a stream that has
+// not arrived, and Compile refuses them.
+package match

@@ -1,0 +1,371 @@
+package match
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// A hit is what a scan reports at one byte.
+type hit struct {
+	end  int // bytes up to and including the one that completed
+	hits []int
+	lens []int
+}
+
+func (h hit) String() string { return fmt.Sprintf("byte %d: %v of length %v", h.end, h.hits, h.lens) }
+
+func mustCompile(t testing.TB, p []Pattern) *Set {
+	t.Helper()
+	s, err := Compile(p)
+	if err != nil {
+		t.Fatalf("Compile(%v): %v", p, err)
+	}
+	return s
+}
+
+// scan returns all hits in pieces, and checks Need on the way.
+func scan(t testing.TB, s *Set, pieces ...string) []hit {
+	t.Helper()
+	var sc Scanner
+	sc.Reset(s)
+	var all []hit
+	base, quietUntil := 0, sc.Need()-1
+	for _, piece := range pieces {
+		for b := []byte(piece); len(b) > 0; {
+			n, ok := sc.Scan(b)
+			if n < 1 || n > len(b) || !ok && n != len(b) {
+				t.Fatalf("Scan(%q) = %d, %v", b, n, ok)
+			}
+			base += n
+			b = b[n:]
+			if ok {
+				h := hit{end: base, hits: slices.Clone(sc.Hits())}
+				for _, i := range h.hits {
+					h.lens = append(h.lens, sc.Len(i))
+				}
+				all = append(all, h)
+				if base <= quietUntil {
+					t.Errorf("hit at byte %d, but Need said none before %d", base, quietUntil+1)
+				}
+			}
+			quietUntil = base + sc.Need() - 1
+		}
+	}
+	return all
+}
+
+func show(hits []hit) string {
+	var b strings.Builder
+	for _, h := range hits {
+		fmt.Fprintln(&b, h)
+	}
+	return b.String()
+}
+
+func checkHits(t testing.TB, what string, got, want []hit) {
+	t.Helper()
+	if show(got) != show(want) {
+		t.Errorf("%s: got\n%swant\n%s", what, show(got), show(want))
+	}
+}
+
+func texts(fold bool, list ...string) []Pattern {
+	var p []Pattern
+	for _, s := range list {
+		p = append(p, Pattern{Text: s, Fold: fold})
+	}
+	return p
+}
+
+func res(list ...string) []Pattern {
+	var p []Pattern
+	for _, s := range list {
+		p = append(p, Pattern{Re: regexp.MustCompile(s)})
+	}
+	return p
+}
+
+func TestScan(t *testing.T) {
+	tests := []struct {
+		name     string
+		patterns []Pattern
+		in       string
+		want     []hit
+	}{
+		{"one text", texts(false, "ogin:"), "Login: login:", []hit{{6, []int{0}, []int{5}}, {13, []int{0}, []int{5}}}},
+		{"case counts", texts(false, "LOGIN"), "login", nil},
+		{"folded", texts(true, "LoGin"), "lOgIN", []hit{{5, []int{0}, []int{5}}}},
+		{"only ASCII letters fold", texts(true, "a@\xc4"), "A`\xc4 A@\xe4 a@\xc4", []hit{{11, []int{0}, []int{3}}}},
+		{"overlap", texts(false, "aa"), "aaa", []hit{{2, []int{0}, []int{2}}, {3, []int{0}, []int{2}}}},
+		{"suffixes end together", texts(false, "she", "he", "e", "hers"), "shers",
+			[]hit{{3, []int{0, 1, 2}, []int{3, 2, 1}}, {5, []int{3}, []int{4}}}},
+		{"the same text twice", texts(false, "x", "x"), "x", []hit{{1, []int{0, 1}, []int{1, 1}}}},
+		{"folded beside exact", []Pattern{{Text: "OK"}, {Text: "ok", Fold: true}}, "ok OK",
+			[]hit{{2, []int{1}, []int{2}}, {5, []int{0, 1}, []int{2, 2}}}},
+		{"the empty text completes on every byte", texts(false, "", "b"), "ab",
+			[]hit{{1, []int{0}, []int{0}}, {2, []int{0, 1}, []int{0, 1}}}},
+		{"no patterns", nil, "anything", nil},
+		{"all byte values", texts(false, "\x00\xff"), "\xff\x00\xff", []hit{{3, []int{0}, []int{2}}}},
+		{"a regexp completes as early as it can", res("lo+"), "hello", []hit{{5, []int{0}, []int{2}}}},
+		{"and on every byte on which it can", res("b+"), "abb", []hit{{2, []int{0}, []int{1}}, {3, []int{0}, []int{2}}}},
+		{"from the leftmost start", res("a.*c"), "aabcc", []hit{{4, []int{0}, []int{4}}, {5, []int{0}, []int{5}}}},
+		{"the start of the wait", res(`^a`, `\Ab`), "ab\na", []hit{{1, []int{0}, []int{1}}}},
+		{"the start of a line", res(`(?m)^a`), "ba\na", []hit{{4, []int{0}, []int{1}}}},
+		{"a rune completes with its last byte", res(`ä`, `(?i)Ä`), "xä", []hit{{3, []int{0, 1}, []int{2, 2}}}},
+		{"a broken byte is U+FFFD", res(`\x{FFFD}`), "a\xff", []hit{{2, []int{0}, []int{1}}}},
+		{"a broken rune shows by the next byte", res(`\x{FFFD}`), "\xe2\x82a", []hit{{3, []int{0}, []int{3}}}},
+		{"text and regexp", []Pattern{{Re: regexp.MustCompile("[0-9]+ ")}, {Text: "12 "}}, "a12 ",
+			[]hit{{4, []int{0, 1}, []int{3, 3}}}},
+	}
+	for _, tt := range tests {
+		s := mustCompile(t, tt.patterns)
+		checkHits(t, tt.name, scan(t, s, tt.in), tt.want)
+		checkHits(t, tt.name+", byte by byte", scan(t, s, strings.Split(tt.in, "")...), tt.want)
+		for i := range tt.in {
+			checkHits(t, fmt.Sprintf("%s, cut at %d", tt.name, i), scan(t, s, tt.in[:i], tt.in[i:]), tt.want)
+		}
+	}
+}
+
+func TestEmpty(t *testing.T) {
+	tests := []struct {
+		patterns []Pattern
+		want     int
+	}{
+		{nil, -1},
+		{texts(false, "a"), -1},
+		{texts(true, "a", ""), 1},
+		{res("a*"), 0},
+		{res("a+", "^", "(?m)^"), 1},
+		{append(res("a+", "b?"), texts(false, "")...), 1},
+		{append(texts(false, ""), res("b?")...), 0},
+	}
+	for _, tt := range tests {
+		if got := mustCompile(t, tt.patterns).Empty(); got != tt.want {
+			t.Errorf("Empty of %v = %d, want %d", tt.patterns, got, tt.want)
+		}
+	}
+}
+
+func TestCompileRefusals(t *testing.T) {
+	tests := []struct{ re, why string }{
+		{`a$`, "no end"},
+		{`a\z`, "no end"},
+		{`(?m)a$`, `[\r\n]`},
+		{`\bword`, "word"},
+		{`wor\Bd`, "word"},
+	}
+	for _, tt := range tests {
+		_, err := Compile(append(texts(false, "x"), res(tt.re)...))
+		if err == nil || !strings.Contains(err.Error(), tt.why) || !strings.Contains(err.Error(), "pattern 2") {
+			t.Errorf("Compile(%q) = %v, want an error on pattern 2 that mentions %q", tt.re, err, tt.why)
+		}
+	}
+}
+
+func TestNeed(t *testing.T) {
+	tests := []struct {
+		patterns []Pattern
+		in       string
+		want     int
+	}{
+		{texts(false, "login:"), "", 6},
+		{texts(false, "login:"), "xlog", 3},
+		{texts(false, "login:"), "login:", 6},
+		{texts(false, "abcd", "bx"), "abc", 1},
+		{texts(false, "abcdef", "bcx"), "abc", 1},
+		{texts(false, "aab"), "aaaa", 1},
+		{texts(false, ""), "aaaa", 1},
+		{texts(true, "aab", "xyz"), "X", 2},
+		{res("abc|xy"), "", 2},
+		{res("abc|xyzzy"), "xyz", 2},
+		{res("日本"), "", 2},
+		{res(".."), "\xe2\x82", 1},
+	}
+	for _, tt := range tests {
+		var sc Scanner
+		sc.Reset(mustCompile(t, tt.patterns))
+		for b := []byte(tt.in); len(b) > 0; {
+			n, _ := sc.Scan(b)
+			b = b[n:]
+		}
+		if got := sc.Need(); got != tt.want {
+			t.Errorf("Need of %v after %q = %d, want %d", tt.patterns, tt.in, got, tt.want)
+		}
+	}
+}
+
+// naive finds the hits by looking at every prefix of in.
+func naive(p []Pattern, in string) []hit {
+	var all []hit
+	ref := make([]*regexp.Regexp, len(p))
+	for i := range p {
+		if p[i].Re != nil {
+			ref[i] = regexp.MustCompile(`\A(?s:.*?)(` + p[i].Re.String() + `)\z`)
+		}
+	}
+	for end := 1; end <= len(in); end++ {
+		h := hit{end: end}
+		for i := range p {
+			if n, ok := naiveLen(p[i], ref[i], in[:end]); ok {
+				h.hits, h.lens = append(h.hits, i), append(h.lens, n)
+			}
+		}
+		if len(h.hits) > 0 {
+			all = append(all, h)
+		}
+	}
+	return all
+}
+
+func naiveLen(p Pattern, ref *regexp.Regexp, in string) (int, bool) {
+	switch {
+	case ref != nil:
+		longest, found := 0, false
+		for end := certain(in[:len(in)-1]); end < certain(in); {
+			_, size := utf8.DecodeRuneInString(in[end:])
+			end += size
+			if m := ref.FindStringSubmatchIndex(in[:end]); m != nil {
+				longest, found = max(longest, len(in)-m[2]), true
+			}
+		}
+		return longest, found
+	case p.Fold:
+		return len(p.Text), strings.HasSuffix(lower(in), lower(p.Text))
+	}
+	return len(p.Text), strings.HasSuffix(in, p.Text)
+}
+
+// certain returns the length of in without a rune that may be cut off.
+func certain(in string) int {
+	for i := 0; i < len(in); {
+		if !utf8.FullRuneInString(in[i:]) {
+			return i
+		}
+		_, size := utf8.DecodeRuneInString(in[i:])
+		i += size
+	}
+	return len(in)
+}
+
+func lower(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		b[i] = foldByte(c, true)
+	}
+	return string(b)
+}
+
+func randomText(rng *rand.Rand, alphabet []string, n int) string {
+	var b strings.Builder
+	for range n {
+		b.WriteString(alphabet[rng.IntN(len(alphabet))])
+	}
+	return b.String()
+}
+
+// pieces cuts in at random places.
+func pieces(rng *rand.Rand, in string) []string {
+	var cut []string
+	for len(in) > 0 {
+		n := 1 + rng.IntN(len(in))
+		cut = append(cut, in[:n])
+		in = in[n:]
+	}
+	return cut
+}
+
+func TestTextsAgainstNaive(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	alphabet := []string{"a", "b", "A", "\xff"}
+	for range 3000 {
+		var p []Pattern
+		shortest := rng.IntN(4)
+		for range 1 + rng.IntN(5) {
+			text := randomText(rng, alphabet[:1+rng.IntN(4)], shortest+rng.IntN(5))
+			p = append(p, Pattern{Text: text, Fold: rng.IntN(3) == 0})
+		}
+		in := randomText(rng, append(alphabet, ".", "c"), rng.IntN(60))
+		compare(t, rng, p, in)
+	}
+}
+
+func compare(t testing.TB, rng *rand.Rand, p []Pattern, in string) {
+	t.Helper()
+	s := mustCompile(t, p)
+	want := naive(p, in)
+	checkHits(t, fmt.Sprintf("%+v in %q", p, in), scan(t, s, in), want)
+	cut := pieces(rng, in)
+	checkHits(t, fmt.Sprintf("%+v in %q", p, cut), scan(t, s, cut...), want)
+}
+
+func TestRegexpsAgainstNaive(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	atoms := []string{"a", "b", "[ab]", "[^a]", ".", "ä", "(?i:a)", "(?s:.)", "^", "(?m:^)", `\x{FFFD}`, `\n`}
+	alphabet := []string{"a", "b", "A", "ä", "\n", "\xc3", "\xe2\x82", "\xff", "€"}
+	for range 3000 {
+		var p []Pattern
+		for range 1 + rng.IntN(3) {
+			p = append(p, Pattern{Re: regexp.MustCompile(randomRegexp(rng, atoms, 3))})
+		}
+		if rng.IntN(2) == 0 {
+			p = append(p, Pattern{Text: randomText(rng, alphabet, rng.IntN(3))})
+		}
+		compare(t, rng, p, randomText(rng, alphabet, rng.IntN(12)))
+	}
+}
+
+func randomRegexp(rng *rand.Rand, atoms []string, depth int) string {
+	if depth == 0 {
+		return atoms[rng.IntN(len(atoms))]
+	}
+	x, y := randomRegexp(rng, atoms, depth-1), randomRegexp(rng, atoms, depth-1)
+	switch rng.IntN(6) {
+	case 0:
+		return "(?:" + x + "|" + y + ")"
+	case 1:
+		return "(?:" + x + ")*" + y
+	case 2:
+		return "(?:" + x + ")+?" + y
+	case 3:
+		return "(?:" + x + "){1,2}"
+	}
+	return x + y
+}
+
+func FuzzTexts(f *testing.F) {
+	f.Add("login:", "ogin", "in", true, "xLogin: login:", uint64(3))
+	f.Add("aaaa", "aab", "", false, "aaaaaaaab", uint64(5))
+	f.Fuzz(func(t *testing.T, a, b, c string, fold bool, in string, seed uint64) {
+		if len(in) > 1000 {
+			return
+		}
+		compare(t, rand.New(rand.NewPCG(seed, 0)), []Pattern{{Text: a}, {Text: b, Fold: fold}, {Text: c, Fold: fold}}, in)
+		compare(t, rand.New(rand.NewPCG(seed, 1)), []Pattern{{Text: a, Fold: fold}}, in)
+	})
+}
+
+func FuzzRegexps(f *testing.F) {
+	f.Add("lo+g", "^a|b", "xloog\xe2\x82", uint64(3))
+	f.Add("(?m)^a*[^b]", "(?i)ä.", "aaa\nÄ\xff", uint64(4))
+	f.Fuzz(func(t *testing.T, a, b, in string, seed uint64) {
+		if len(in) > 200 || len(a) > 50 || len(b) > 50 {
+			return
+		}
+		var p []Pattern
+		for _, expr := range []string{a, b} {
+			if re, err := regexp.Compile(expr); err == nil {
+				p = append(p, Pattern{Re: re})
+			}
+		}
+		if _, err := Compile(p); err != nil {
+			return
+		}
+		compare(t, rand.New(rand.NewPCG(seed, 0)), p, in)
+	})
+}

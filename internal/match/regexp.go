@@ -1,0 +1,263 @@
+package match
+
+import (
+	"errors"
+	"regexp/syntax"
+	"unicode/utf8"
+)
+
+// A program is a compiled regular expression, the one of the pattern index.
+type program struct {
+	index int
+	inst  []syntax.Inst
+	start uint32
+	dist  []uint32 // by instruction: fewest runes until it can match
+}
+
+var (
+	errEnd  = errors.New(`a stream has no end for $ or \z to find: write what follows instead, such as [\r\n]`)
+	errLine = errors.New(`(?m)$ asks for a byte that has not come yet: write [\r\n] instead`)
+	errWord = errors.New(`\b and \B ask for a byte that has not come yet: write the byte before or after the word instead, such as [^0-9A-Za-z_]`)
+)
+
+func compileRegexp(index int, expr string) (*program, error) {
+	re, err := syntax.Parse(expr, syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	prog, err := syntax.Compile(re.Simplify())
+	if err != nil {
+		return nil, err
+	}
+	p := &program{index: index, inst: prog.Inst, start: uint32(prog.Start)}
+	for i := range p.inst {
+		if err := checkInst(&p.inst[i]); err != nil {
+			return nil, err
+		}
+	}
+	p.setDist()
+	return p, nil
+}
+
+func checkInst(in *syntax.Inst) error {
+	if in.Op != syntax.InstEmptyWidth {
+		return nil
+	}
+	switch op := syntax.EmptyOp(in.Arg); {
+	case op&syntax.EmptyEndText != 0:
+		return errEnd
+	case op&syntax.EmptyEndLine != 0:
+		return errLine
+	case op&(syntax.EmptyWordBoundary|syntax.EmptyNoWordBoundary) != 0:
+		return errWord
+	}
+	return nil
+}
+
+// successors returns the instructions that follow in, and the runes it takes.
+func successors(in *syntax.Inst) (next [2]uint32, n int, runes uint32) {
+	switch in.Op {
+	case syntax.InstAlt, syntax.InstAltMatch:
+		return [2]uint32{in.Out, in.Arg}, 2, 0
+	case syntax.InstCapture, syntax.InstEmptyWidth, syntax.InstNop:
+		return [2]uint32{in.Out}, 1, 0
+	case syntax.InstMatch, syntax.InstFail:
+		return next, 0, 0
+	}
+	return [2]uint32{in.Out}, 1, 1
+}
+
+// setDist walks the program backwards from its match, those instructions
+// first that take no rune.
+func (p *program) setDist() {
+	before := make([][]uint32, len(p.inst))
+	p.dist = make([]uint32, len(p.inst))
+	var level, nextLevel []uint32
+	for i := range p.inst {
+		p.dist[i] = far
+		next, n, _ := successors(&p.inst[i])
+		for _, to := range next[:n] {
+			before[to] = append(before[to], uint32(i))
+		}
+		if p.inst[i].Op == syntax.InstMatch {
+			level = append(level, uint32(i))
+		}
+	}
+	for d := uint32(0); len(level) > 0; d++ {
+		nextLevel = nextLevel[:0]
+		for len(level) > 0 {
+			at := level[len(level)-1]
+			level = level[:len(level)-1]
+			if p.dist[at] <= d {
+				continue
+			}
+			p.dist[at] = d
+			for _, from := range before[at] {
+				if _, _, runes := successors(&p.inst[from]); runes == 0 {
+					level = append(level, from)
+				} else if p.dist[from] > d+1 {
+					nextLevel = append(nextLevel, from)
+				}
+			}
+		}
+		level, nextLevel = nextLevel, level
+	}
+}
+
+// matchesEmpty reports whether p matches the empty string at the start of a
+// wait.
+func (p *program) matchesEmpty() bool {
+	var v vm
+	v.reset(p)
+	return v.matched
+}
+
+// A thread is at the instruction pc in an attempt that began at byte start.
+type thread struct {
+	pc    uint32
+	start int64
+}
+
+// A list holds threads by growing start, each instruction once, so that the
+// first attempt to get anywhere is the leftmost.
+type list struct {
+	sparse []uint32 // by instruction: where in dense it would be
+	dense  []thread
+}
+
+func (l *list) has(pc uint32) bool {
+	i := l.sparse[pc]
+	return int(i) < len(l.dense) && l.dense[i].pc == pc
+}
+
+func (l *list) add(t thread) {
+	l.sparse[t.pc] = uint32(len(l.dense))
+	l.dense = append(l.dense, t)
+}
+
+// A vm is the state of one program in one wait.
+type vm struct {
+	prog      *program
+	now, next list
+	stack     []uint32
+
+	matched bool  // whether an attempt has matched since clear
+	start   int64 // where the leftmost of them began
+}
+
+// reset starts a wait for p.
+func (v *vm) reset(p *program) {
+	if v.prog != p {
+		n := len(p.inst)
+		*v = vm{prog: p, now: newList(n), next: newList(n), stack: make([]uint32, 0, 2*n)}
+	}
+	v.clear()
+	v.now.dense = v.now.dense[:0]
+	v.follow(&v.now, thread{p.start, 0}, syntax.EmptyBeginText|syntax.EmptyBeginLine)
+}
+
+func newList(n int) list {
+	return list{make([]uint32, n), make([]thread, 0, n)}
+}
+
+func (v *vm) clear() { v.matched = false }
+
+// step takes the rune r; what begins after it begins at byte pos.
+func (v *vm) step(r rune, pos int64) {
+	var cond syntax.EmptyOp
+	if r == '\n' {
+		cond = syntax.EmptyBeginLine
+	}
+	v.next.dense = v.next.dense[:0]
+	for _, t := range v.now.dense {
+		in := &v.prog.inst[t.pc]
+		if takes(in, r) {
+			v.follow(&v.next, thread{in.Out, t.start}, cond)
+		}
+	}
+	v.follow(&v.next, thread{v.prog.start, pos}, cond)
+	v.now, v.next = v.next, v.now
+}
+
+// takes reports whether in is an instruction that takes r.
+func takes(in *syntax.Inst, r rune) bool {
+	switch in.Op {
+	case syntax.InstRune1:
+		return in.Rune[0] == r
+	case syntax.InstRuneAny:
+		return true
+	case syntax.InstRuneAnyNotNL:
+		return r != '\n'
+	case syntax.InstRune:
+		return in.MatchRune(r)
+	}
+	return false
+}
+
+// follow adds t to l, and all that can be reached from it without a rune while
+// cond holds.
+func (v *vm) follow(l *list, t thread, cond syntax.EmptyOp) {
+	v.stack = append(v.stack[:0], t.pc)
+	for len(v.stack) > 0 {
+		pc := v.stack[len(v.stack)-1]
+		v.stack = v.stack[:len(v.stack)-1]
+		if l.has(pc) {
+			continue
+		}
+		l.add(thread{pc, t.start})
+		in := &v.prog.inst[pc]
+		switch in.Op {
+		case syntax.InstMatch:
+			v.match(t.start)
+		case syntax.InstEmptyWidth:
+			if syntax.EmptyOp(in.Arg)&^cond == 0 {
+				v.stack = append(v.stack, in.Out)
+			}
+		case syntax.InstAlt, syntax.InstAltMatch:
+			v.stack = append(v.stack, in.Arg, in.Out)
+		case syntax.InstCapture, syntax.InstNop:
+			v.stack = append(v.stack, in.Out)
+		}
+	}
+}
+
+func (v *vm) match(start int64) {
+	if !v.matched || start < v.start {
+		v.matched, v.start = true, start
+	}
+}
+
+// need returns the fewest bytes, at least 1, until the program can match. A
+// rune has one byte or more, and those that wait in the decoder are there.
+func (v *vm) need(waiting int) int {
+	best := v.prog.dist[v.prog.start] + 1
+	for _, t := range v.now.dense {
+		if _, _, runes := successors(&v.prog.inst[t.pc]); runes > 0 {
+			best = min(best, v.prog.dist[t.pc])
+		}
+	}
+	return max(1, int(best)-waiting)
+}
+
+// A decoder cuts bytes into runes. A byte that is not part of one is
+// utf8.RuneError of width 1, as soon as that is certain.
+type decoder struct {
+	buf [utf8.UTFMax]byte
+	n   int
+}
+
+// add takes a byte, before which there is room for it.
+func (d *decoder) add(c byte) {
+	d.buf[d.n] = c
+	d.n++
+}
+
+// next returns the next rune that is certain and its width, or a width of 0.
+func (d *decoder) next() (rune, int) {
+	if d.n == 0 || !utf8.FullRune(d.buf[:d.n]) {
+		return 0, 0
+	}
+	r, size := utf8.DecodeRune(d.buf[:d.n])
+	d.n = copy(d.buf[:], d.buf[size:d.n])
+	return r, size
+}
