@@ -1,0 +1,31 @@
+// Package virtual makes pairs of serial ports that are joined in memory by a
+// null-modem cable, for programs that want to test what they do to a line
+// without one.
+//
+// [Pair] returns both ends. What is written to one end is read from the other,
+// DTR crosses to the other's DSR and DCD, and RTS to CTS. Options give the line
+// a speed, a delay, noise and loss; methods of [Port] play the modem at the far
+// end and the hand at the plug: Ring, Drive, HangUp, Restore, Unplug.
+//
+// # Time
+//
+// All that blocks here is durably blocking for testing/synctest, and nothing
+// runs in the background. So a dialogue with a limit of 45 seconds is tested in
+// microseconds if the pair is made within a bubble.
+//
+// # Buffers and flow control
+//
+// Each end has an input buffer and an output queue of the same size, see
+// [BufferSize]. A full input buffer stops the sender, whatever the mode's flow
+// control, so bytes are never dropped unless Overrun or Loss is asked for. Under
+// RTS/CTS flow control a sender stops, besides, while the far end clears its
+// RTS with SetLines or CTS with Drive; RTS does not follow the buffer by itself.
+// XON and XOFF pass as data.
+//
+// # Ends
+//
+// Calls on an end that was closed return net.ErrClosed, on one that was
+// unplugged port.ErrRemoved. When the far end is closed or unplugged, or after a
+// HangUp, reads deliver what has arrived and then port.ErrCarrierLost, which
+// writes return at once. What was written before a Close still arrives.
+package virtual

@@ -1,0 +1,163 @@
+package virtual
+
+import (
+	"math"
+	"math/bits"
+	"math/rand/v2"
+
+	"github.com/rasline/rasline/port"
+)
+
+// faults is what one wire does to characters: it loses them, turns bits over,
+// and lets the receiver look at them with its own settings.
+type faults struct {
+	rand   *rand.Rand
+	loss   float64
+	noise  float64
+	strict bool
+	clean  int // bits until noise turns one over
+
+	from, to format // of the sender and the receiver
+}
+
+// A format is what a UART needs to know to send or read a character.
+type format struct {
+	baud   int
+	data   int
+	parity port.Parity
+}
+
+// bits is the length of a character with one stop bit.
+func (f format) bits() int {
+	if f.parity == port.ParityNone {
+		return 1 + f.data + 1
+	}
+	return 1 + f.data + 1 + 1
+}
+
+// newFaults returns the faults of a wire, nil for one without any.
+func newFaults(c *config, stream uint64) *faults {
+	if c.loss == 0 && c.noise == 0 && !c.strict {
+		return nil
+	}
+	f := &faults{
+		rand:   rand.New(rand.NewPCG(c.seed, stream)),
+		loss:   c.loss,
+		noise:  c.noise,
+		strict: c.strict,
+	}
+	f.clean = f.gap()
+	return f
+}
+
+// join sets the modes of the wire's two ends. Unless modes matter the receiver
+// has the sender's and all characters are 8 bits wide.
+func (f *faults) join(from, to port.Mode) {
+	f.from = format{from.Baud, from.DataBits, from.Parity}
+	f.to = format{to.Baud, to.DataBits, to.Parity}
+	if !f.strict {
+		f.from.data = 8
+		f.to = f.from
+	}
+}
+
+// pass puts characters into rx as they arrive, counts their faults, and returns
+// how many of b it dealt with before rx was full.
+func (f *faults) pass(rx *ring, b []byte, got *counters) int {
+	for i, c := range b {
+		if rx.room() == 0 {
+			return i
+		}
+		if f.loss > 0 && f.rand.Float64() < f.loss {
+			continue
+		}
+		if c, ok := f.character(c, got); ok {
+			rx.put([]byte{c})
+		}
+	}
+	return len(b)
+}
+
+// character returns what the receiver makes of c, and false if it does not
+// notice that a character came.
+func (f *faults) character(c byte, got *counters) (byte, bool) {
+	line := f.disturb(f.from.frame(c), f.from.bits())
+	if line&1 != 0 {
+		got.Framing++
+		return 0, false
+	}
+	data, parity, stop := f.to.sample(line, f.from.baud)
+	if !stop {
+		got.Framing++
+	} else if f.to.parity != port.ParityNone && parity != f.to.parityBit(data) {
+		got.Parity++
+	}
+	return data, true
+}
+
+// disturb turns over the bits of a character that noise hits.
+func (f *faults) disturb(line uint64, n int) uint64 {
+	at := 0
+	for f.clean < n-at {
+		at += f.clean
+		line ^= 1 << at
+		at++
+		f.clean = f.gap()
+	}
+	f.clean -= n - at
+	return line
+}
+
+// gap draws the number of bits before the next one that noise turns over.
+func (f *faults) gap() int {
+	switch f.noise {
+	case 0:
+		return math.MaxInt
+	case 1:
+		return 0
+	}
+	n := math.Log(1-f.rand.Float64()) / math.Log1p(-f.noise)
+	return int(min(n, math.MaxInt32))
+}
+
+// frame returns the levels of the line from the start bit on, one bit each,
+// lowest first; after the character the line rests at 1.
+func (f format) frame(c byte) uint64 {
+	c &= byte(1<<f.data - 1)
+	line := ^uint64(0) << (1 + f.data) // stop bit and rest
+	line |= uint64(c) << 1
+	if f.parity != port.ParityNone && !f.parityBit(c) {
+		line &^= 1 << (1 + f.data)
+	}
+	return line
+}
+
+// sample reads a line that a sender drives at baud as a receiver with the
+// format f does: in the middle of each of its own bits.
+func (f format) sample(line uint64, baud int) (data byte, parity, stop bool) {
+	at := func(i int) bool {
+		k := (2*i + 1) * baud / (2 * f.baud)
+		return k > 63 || line>>k&1 != 0
+	}
+	for i := range f.data {
+		if at(1 + i) {
+			data |= 1 << i
+		}
+	}
+	if f.parity != port.ParityNone {
+		parity = at(1 + f.data)
+	}
+	return data, parity, at(f.bits() - 1)
+}
+
+// parityBit is the parity bit that goes with c.
+func (f format) parityBit(c byte) bool {
+	odd := bits.OnesCount8(c)%2 == 1
+	switch f.parity {
+	case port.ParityOdd:
+		return !odd
+	case port.ParityEven:
+		return odd
+	}
+	return f.parity == port.ParityMark
+}

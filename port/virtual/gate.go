@@ -1,0 +1,60 @@
+package virtual
+
+import (
+	"sync"
+	"time"
+)
+
+// A gate is where the calls of one kind wait on one port: its reads, its
+// writes, or the writes that await their turn. They all wait for the same
+// thing, so one token is enough: whoever takes it looks again, and whoever
+// leaves passes it on. The port's mutex guards everything but the channel.
+//
+// It is a channel, and not a sync.Cond, because a channel is durably blocking
+// under testing/synctest and goes together with a timer.
+type gate struct {
+	token   chan struct{} // capacity 1
+	waiting int
+	timer   *time.Timer
+}
+
+func newGate() gate { return gate{token: make(chan struct{}, 1)} }
+
+// wait gives mu up, blocks until a signal or until the time until, which is
+// not before now on the same clock, and takes mu again. It may also return for
+// nothing; the caller looks again in any case.
+func (g *gate) wait(mu *sync.Mutex, now, until time.Duration) {
+	if until != never {
+		g.arm(until - now)
+	}
+	g.waiting++
+	mu.Unlock()
+	<-g.token
+	mu.Lock()
+	g.waiting--
+}
+
+// arm makes the gate signal after d. A timer left from an earlier wait costs a
+// later one a look for nothing, which is cheaper than stopping it each time.
+func (g *gate) arm(d time.Duration) {
+	if g.timer == nil {
+		token := g.token
+		g.timer = time.AfterFunc(d, func() { put(token) })
+		return
+	}
+	g.timer.Reset(d)
+}
+
+// signal makes one waiting call look again.
+func (g *gate) signal() {
+	if g.waiting > 0 {
+		put(g.token)
+	}
+}
+
+func put(token chan<- struct{}) {
+	select {
+	case token <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,120 @@
+package virtual
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/rasline/rasline/port"
+)
+
+const lineCount = 6
+
+// Lines returns the lines that are asserted now. The far end's DTR is DSR and
+// DCD here and its RTS is CTS, unless it drives them by hand, see Drive.
+func (p *Port) Lines() (port.Lines, error) {
+	p.cable.mu.Lock()
+	defer p.cable.mu.Unlock()
+	if err := p.linesEnded(); err != nil {
+		return 0, p.fail("lines", err)
+	}
+	return p.lines(), nil
+}
+
+// SetLines sets DTR and RTS. Other lines in mask are an error, and then nothing
+// is set.
+func (p *Port) SetLines(mask, values port.Lines) error {
+	p.cable.mu.Lock()
+	defer p.cable.mu.Unlock()
+	if err := p.linesEnded(); err != nil {
+		return p.fail("set lines", err)
+	}
+	if mask&^port.Outputs != 0 {
+		return p.fail("set lines", fmt.Errorf("%v is no output: set only DTR and RTS", mask&^port.Outputs))
+	}
+	p.outputs = p.outputs.With(mask, values)
+	p.cable.settle()
+	return nil
+}
+
+// WaitLines blocks until one of the lines in mask changes, counted from the
+// call, and returns the lines after the change. No change is missed, however
+// short. When the carrier is lost and the change is not one of mask it returns
+// port.ErrCarrierLost.
+func (p *Port) WaitLines(ctx context.Context, mask port.Lines) (port.Lines, error) {
+	p.cable.mu.Lock()
+	defer p.cable.mu.Unlock()
+	before := p.edges
+	for {
+		if p.edgeIn(mask, &before) {
+			return p.lines(), nil
+		}
+		err := p.linesEnded()
+		if err == nil && p.lost() {
+			err = port.ErrCarrierLost
+		}
+		if err == nil {
+			err = p.await(ctx, 0, never)
+		}
+		if err != nil && !p.edgeIn(mask, &before) {
+			return p.lines(), p.fail("wait lines", err)
+		}
+	}
+}
+
+func (p *Port) linesEnded() error {
+	if err := p.ended(); err != nil {
+		return err
+	}
+	if p.cable.noLines {
+		return fmt.Errorf("this port has no modem lines: %w", errors.ErrUnsupported)
+	}
+	return nil
+}
+
+// lines works out the lines as this end sees them.
+func (p *Port) lines() port.Lines {
+	var in port.Lines
+	if p.peer.outputs.Has(port.DTR) {
+		in |= port.DSR | port.DCD
+	}
+	if p.peer.outputs.Has(port.RTS) {
+		in |= port.CTS
+	}
+	in = in.With(p.driven, p.levels)
+	if p.cable.hung {
+		in &^= port.DCD
+	}
+	return in | p.outputs
+}
+
+// noteEdges counts the lines that have changed.
+func (p *Port) noteEdges() {
+	now := p.lines()
+	for i := range p.edges {
+		if (now^p.seen)&(1<<i) != 0 {
+			p.edges[i]++
+		}
+	}
+	p.seen = now
+}
+
+func (p *Port) edgeIn(mask port.Lines, before *[lineCount]int) bool {
+	for i := range before {
+		if mask&(1<<i) != 0 && p.edges[i] != before[i] {
+			return true
+		}
+	}
+	return false
+}
+
+// heldOff reports whether the transmitter must not send: during a break, and
+// under RTS/CTS flow control while the far end holds CTS off. What was written
+// before a Close still leaves.
+func (p *Port) heldOff() bool {
+	if p.breaks > 0 {
+		return true
+	}
+	rtscts := p.mode.Flow == port.FlowRTSCTS || p.mode.Flow == port.FlowBoth
+	return rtscts && !p.closed && !p.cable.noLines && !p.lines().Has(port.CTS)
+}

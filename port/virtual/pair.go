@@ -1,0 +1,92 @@
+package virtual
+
+import (
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/rasline/rasline/port"
+)
+
+// never is the time of what does not come.
+const never = time.Duration(math.MaxInt64)
+
+// A cable is what the two ends of a pair share.
+type cable struct {
+	config
+	epoch time.Time // times within the package count from here
+
+	// mu guards all that follows, and all of both ports. Nobody blocks while
+	// holding it.
+	mu   sync.Mutex
+	hung bool // HangUp was called
+	ends [2]*Port
+}
+
+// Pair returns the two ends of a null-modem cable. DTR and RTS are asserted at
+// both, so that each sees CTS, DSR and DCD. Without options bytes arrive at
+// once, in order and undamaged.
+//
+// Under testing/synctest call Pair within the bubble that uses the ports.
+func Pair(opts ...Option) (a, b *Port) {
+	c := &cable{config: defaults(), epoch: time.Now()}
+	for _, opt := range opts {
+		opt(&c.config)
+	}
+	if err := c.mode.Validate(); err != nil {
+		panic(fmt.Sprintf("virtual: mode of a new pair: %v", err))
+	}
+	a, b = newPort(c, 0), newPort(c, 1)
+	a.peer, b.peer = b, a
+	c.ends = [2]*Port{a, b}
+	for i, p := range c.ends {
+		p.out.sent, p.out.got = &p.stats, &p.peer.stats
+		p.seen = p.lines()
+		p.tune()
+		p.out.faults = newFaults(&c.config, uint64(i))
+	}
+	c.match()
+	return a, b
+}
+
+func newPort(c *cable, i int) *Port {
+	return &Port{
+		cable:   c,
+		name:    c.names[i],
+		mode:    c.mode,
+		outputs: port.Outputs,
+		readBy:  never,
+		writeBy: never,
+		reads:   newGate(),
+		writes:  newGate(),
+		turns:   newGate(),
+		out:     wire{tx: ring{size: c.buffer}, rx: ring{size: c.buffer}, delay: c.delay},
+	}
+}
+
+// now is the time since the pair was made.
+func (c *cable) now() time.Duration { return time.Since(c.epoch) }
+
+// settle makes every waiting call look again and tells of the lines that have
+// changed. Whoever changes the state of a port calls it before giving mu up.
+func (c *cable) settle() {
+	now := c.now()
+	for _, p := range c.ends {
+		p.out.hold(p.heldOff(), now)
+		p.noteEdges()
+		p.reads.signal()
+		p.writes.signal()
+		p.turns.signal()
+		p.notify()
+	}
+}
+
+// match tells both wires which modes they join.
+func (c *cable) match() {
+	for _, p := range c.ends {
+		if f := p.out.faults; f != nil {
+			f.join(p.mode, p.peer.mode)
+		}
+	}
+}

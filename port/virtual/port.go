@@ -1,0 +1,287 @@
+package virtual
+
+import (
+	"context"
+	"net"
+	"os"
+	"time"
+
+	"github.com/rasline/rasline/port"
+)
+
+// A Port is one end of a Pair. It implements port.Port and all the optional
+// interfaces of package port. Its methods may be called from several
+// goroutines at once; a Write is not mixed with others.
+//
+// Errors are *port.OpError.
+type Port struct {
+	cable *cable
+	peer  *Port
+	name  string
+
+	// cable.mu guards what follows, in both ports of the pair.
+
+	out     wire // what this end sends; peer.out is what it receives
+	mode    port.Mode
+	outputs port.Lines     // DTR and RTS
+	driven  port.Lines     // inputs that the far end drives by hand
+	levels  port.Lines     // their levels
+	seen    port.Lines     // the lines as edges counts them
+	edges   [lineCount]int // how often each line has changed
+	stats   port.Stats
+	breaks  int // breaks being sent now
+
+	closed  bool // by Close
+	removed bool // by Unplug
+
+	readBy  time.Duration // deadlines, or never
+	writeBy time.Duration
+	reads   gate // reads that wait for bytes
+	writes  gate // the write that waits for room
+	turns   gate // writes that wait for the one before
+	writing bool // a write has its turn
+
+	// changed is closed when lines, output queue or state may have changed. It
+	// is nil while nobody waits for that.
+	changed chan struct{}
+}
+
+var (
+	_ port.Port           = (*Port)(nil)
+	_ port.ModeSetter     = (*Port)(nil)
+	_ port.LineController = (*Port)(nil)
+	_ port.Breaker        = (*Port)(nil)
+	_ port.Drainer        = (*Port)(nil)
+	_ port.Counter        = (*Port)(nil)
+)
+
+// Name returns the port's name, see Names.
+func (p *Port) Name() string { return p.name }
+
+// Read reads what has arrived, and blocks if that is nothing. Once the carrier
+// is lost it still delivers what had arrived, and then port.ErrCarrierLost.
+func (p *Port) Read(b []byte) (int, error) {
+	p.cable.mu.Lock()
+	n, err := p.read(b)
+	p.reads.signal()
+	p.cable.mu.Unlock()
+	return n, p.fail("read", err)
+}
+
+func (p *Port) read(b []byte) (int, error) {
+	in := &p.peer.out
+	for {
+		if err := p.ended(); err != nil || len(b) == 0 {
+			return 0, err
+		}
+		now := p.clock(in, p.readBy)
+		in.step(now)
+		lost := in.ready == 0 && p.lost() && in.idle()
+		switch {
+		case lost:
+			return 0, port.ErrCarrierLost
+		case now >= p.readBy:
+			return 0, os.ErrDeadlineExceeded
+		case in.ready > 0:
+			n := in.receive(b, now)
+			p.peer.writes.signal()
+			if in.tx.n == 0 {
+				p.peer.notify()
+			}
+			return n, nil
+		}
+		p.reads.wait(&p.cable.mu, now, min(p.readBy, in.nextArrival()))
+	}
+}
+
+// clock returns the time if anybody needs it: asking costs more than a short
+// read.
+func (p *Port) clock(w *wire, deadline time.Duration) time.Duration {
+	if deadline == never && !w.timed() {
+		return 0
+	}
+	return p.cable.now()
+}
+
+// Write queues b for the line and blocks while there is no room, see
+// BufferSize. What it took arrives even if the port is closed afterwards, but
+// not after HangUp or Unplug. It returns how many bytes it took.
+func (p *Port) Write(b []byte) (int, error) {
+	p.cable.mu.Lock()
+	n, err := p.write(b)
+	p.cable.mu.Unlock()
+	return n, p.fail("write", err)
+}
+
+func (p *Port) write(b []byte) (n int, err error) {
+	if err := p.takeTurn(); err != nil {
+		return 0, err
+	}
+	defer p.giveTurn()
+	for {
+		now := p.clock(&p.out, p.writeBy)
+		if err := p.unwritable(now); err != nil || len(b) == 0 {
+			return n, err
+		}
+		k := p.out.send(b, now)
+		if k > 0 {
+			p.peer.reads.signal()
+		}
+		n, b = n+k, b[k:]
+		if len(b) > 0 {
+			p.writes.wait(&p.cable.mu, now, min(p.writeBy, p.out.nextLeaving(1)))
+		}
+	}
+}
+
+// takeTurn waits until no other write is under way.
+func (p *Port) takeTurn() error {
+	for p.writing {
+		now := p.clock(&p.out, p.writeBy)
+		if err := p.unwritable(now); err != nil {
+			p.turns.signal()
+			return err
+		}
+		p.turns.wait(&p.cable.mu, now, p.writeBy)
+	}
+	p.writing = true
+	return nil
+}
+
+func (p *Port) giveTurn() {
+	p.writing = false
+	p.turns.signal()
+}
+
+// unwritable returns why nothing can be written now.
+func (p *Port) unwritable(now time.Duration) error {
+	if err := p.ended(); err != nil {
+		return err
+	}
+	if p.lost() {
+		return port.ErrCarrierLost
+	}
+	if now >= p.writeBy {
+		return os.ErrDeadlineExceeded
+	}
+	return nil
+}
+
+// ended returns the error of a port that is no more.
+func (p *Port) ended() error {
+	switch {
+	case p.closed:
+		return net.ErrClosed
+	case p.removed:
+		return port.ErrRemoved
+	}
+	return nil
+}
+
+// lost reports whether the far end or the line is gone.
+func (p *Port) lost() bool { return p.cable.hung || p.peer.ended() != nil }
+
+// fail wraps an error of the operation op.
+func (p *Port) fail(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &port.OpError{Op: op, Port: p.name, Err: err}
+}
+
+// SetDeadline sets the deadlines of reads and writes. The zero time means none.
+func (p *Port) SetDeadline(t time.Time) error { return p.setDeadlines(t, true, true) }
+
+// SetReadDeadline sets the time at which reads give up, those that are blocked
+// already included. The zero time means never.
+func (p *Port) SetReadDeadline(t time.Time) error { return p.setDeadlines(t, true, false) }
+
+// SetWriteDeadline sets the time at which writes give up, those that are
+// blocked already included. The zero time means never. SetMode, which waits for
+// output to leave, obeys it too.
+func (p *Port) SetWriteDeadline(t time.Time) error { return p.setDeadlines(t, false, true) }
+
+func (p *Port) setDeadlines(t time.Time, read, write bool) error {
+	p.cable.mu.Lock()
+	defer p.cable.mu.Unlock()
+	if err := p.ended(); err != nil {
+		return p.fail("set deadline", err)
+	}
+	at := p.cable.deadline(t)
+	if read {
+		p.readBy = at
+		p.reads.signal()
+	}
+	if write {
+		p.writeBy = at
+		p.writes.signal()
+		p.turns.signal()
+		p.notify()
+	}
+	return nil
+}
+
+// deadline puts t on the cable's clock.
+func (c *cable) deadline(t time.Time) time.Duration {
+	if t.IsZero() {
+		return never
+	}
+	now, left := c.now(), time.Until(t)
+	if left > never-now {
+		return never
+	}
+	return now + left
+}
+
+// Close closes this end: DTR and RTS fall, and every blocked call on it returns
+// net.ErrClosed. The far end reads what was written and then loses the carrier.
+// A second Close returns net.ErrClosed.
+func (p *Port) Close() error {
+	p.cable.mu.Lock()
+	defer p.cable.mu.Unlock()
+	if p.closed {
+		return p.fail("close", net.ErrClosed)
+	}
+	p.closed = true
+	p.leave()
+	return nil
+}
+
+// leave clears what this end did to the line.
+func (p *Port) leave() {
+	p.outputs = 0
+	p.peer.driven, p.peer.levels = 0, 0
+	p.cable.settle()
+}
+
+// notify frees those who wait for a change.
+func (p *Port) notify() {
+	if p.changed != nil {
+		close(p.changed)
+		p.changed = nil
+	}
+}
+
+// await gives the mutex up until something changes, until the time until, or
+// until ctx ends, whose error it returns.
+func (p *Port) await(ctx context.Context, now, until time.Duration) error {
+	if p.changed == nil {
+		p.changed = make(chan struct{})
+	}
+	changed := p.changed
+	p.cable.mu.Unlock()
+	defer p.cable.mu.Lock()
+	var expired <-chan time.Time
+	if until != never {
+		t := time.NewTimer(until - now)
+		defer t.Stop()
+		expired = t.C
+	}
+	select {
+	case <-changed:
+	case <-expired:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}

@@ -1,0 +1,217 @@
+package virtual
+
+import (
+	"time"
+
+	"github.com/rasline/rasline/port"
+)
+
+// A wire carries bytes one way. It has the sender's output queue, the bytes
+// that are on their way, and the receiver's input buffer:
+//
+//	Write -> tx -> (rate, faults, delay) -> rx -> Read
+//
+// Nothing runs in the background. Each call first brings the wire up to the
+// present with step, and a call that has to wait asks the wire when to look
+// again. The pair's mutex guards everything.
+type wire struct {
+	tx ring // written, has not left
+	rx ring // has left; the first ready bytes have arrived
+
+	ready   int      // bytes of rx that can be read
+	flights []flight // the other bytes of rx, in order
+	first   int      // index of the first flight that is under way
+
+	char  time.Duration // time to send one character; 0: none
+	delay time.Duration // time on the way
+	free  time.Duration // when the first character of tx began to leave
+	held  bool          // the transmitter is stopped
+
+	overrun bool      // bytes that find rx full are dropped
+	faults  *faults   // nil: every byte arrives as it was sent
+	sent    *counters // of the sender
+	got     *counters // of the receiver
+}
+
+// counters is a port's Stats.
+type counters = port.Stats
+
+// A flight is a run of bytes under way. The first arrives at at, the others
+// follow every gap.
+type flight struct {
+	n       int
+	at, gap time.Duration
+}
+
+// timed reports whether the wire needs to know the time.
+func (w *wire) timed() bool { return w.char > 0 || w.delay > 0 }
+
+// idle reports whether nothing is queued or under way.
+func (w *wire) idle() bool { return w.tx.n == 0 && w.rx.n == 0 }
+
+// send takes as much of b as the wire has room for.
+func (w *wire) send(b []byte, now time.Duration) int {
+	w.step(now)
+	n := 0
+	if w.tx.n == 0 {
+		w.free = max(w.free, now)
+		if w.char == 0 && !w.held {
+			n = w.carry(b, now)
+		}
+	}
+	return n + w.tx.put(b[n:])
+}
+
+// receive moves bytes that have arrived into b; step has been called.
+func (w *wire) receive(b []byte, now time.Duration) int {
+	n := w.rx.take(b, w.ready)
+	w.ready -= n
+	w.resume(now)
+	return n
+}
+
+// resume starts a transmitter that stood still for lack of room. The character
+// that it could not get rid of leaves at once.
+func (w *wire) resume(now time.Duration) {
+	if w.tx.n > 0 {
+		w.free = max(w.free, now-w.char)
+		w.step(now)
+	}
+}
+
+// hold stops and starts the transmitter; what is under way arrives.
+func (w *wire) hold(held bool, now time.Duration) {
+	if w.held == held {
+		return
+	}
+	w.step(now)
+	w.held = held
+	w.free = max(w.free, now)
+	w.step(now)
+}
+
+// step brings the wire up to the present.
+func (w *wire) step(now time.Duration) {
+	if w.tx.n > 0 && !w.held {
+		w.transmit(now)
+	}
+	for w.first < len(w.flights) && w.land(&w.flights[w.first], now) {
+		w.first++
+	}
+	if w.first == len(w.flights) {
+		w.flights, w.first = w.flights[:0], 0
+	}
+}
+
+// transmit moves the characters that have left by now from tx to rx.
+func (w *wire) transmit(now time.Duration) {
+	n := w.tx.n
+	if w.char > 0 {
+		n = int(min(int64(n), int64((now-w.free)/w.char)))
+	}
+	for n > 0 {
+		k := w.carry(w.tx.front(n), w.free+w.char)
+		if k == 0 {
+			return
+		}
+		w.tx.drop(k)
+		w.free += time.Duration(k) * w.char
+		n -= k
+	}
+}
+
+// carry puts characters on the line, the first of which has left at the time
+// left, and returns how many of b the line took.
+func (w *wire) carry(b []byte, left time.Duration) int {
+	before := w.rx.n
+	n := 0
+	if w.faults == nil {
+		n = w.rx.put(b)
+	} else {
+		n = w.faults.pass(&w.rx, b, w.got)
+	}
+	if w.overrun && n < len(b) {
+		w.got.Buffer += uint64(len(b) - n)
+		n = len(b)
+	}
+	w.sent.Sent += uint64(n)
+	w.launch(w.rx.n-before, left)
+	return n
+}
+
+// launch sends the last n bytes of rx on their way.
+func (w *wire) launch(n int, left time.Duration) {
+	w.got.Received += uint64(n)
+	if w.delay == 0 {
+		w.ready += n
+		return
+	}
+	if n == 0 {
+		return
+	}
+	at := left + w.delay
+	if last := len(w.flights) - 1; last >= w.first {
+		f := &w.flights[last]
+		if f.gap == w.char && f.at+time.Duration(f.n)*f.gap == at {
+			f.n += n
+			return
+		}
+	}
+	if w.first > len(w.flights)/2 {
+		w.flights = w.flights[:copy(w.flights, w.flights[w.first:])]
+		w.first = 0
+	}
+	w.flights = append(w.flights, flight{n, at, w.char})
+}
+
+// land lets the bytes of f arrive whose time has come and reports whether
+// those were all.
+func (w *wire) land(f *flight, now time.Duration) bool {
+	if f.at > now {
+		return false
+	}
+	n := f.n
+	if f.gap > 0 {
+		n = int(min(int64(n), int64((now-f.at)/f.gap)+1))
+	}
+	w.ready += n
+	f.n -= n
+	f.at += time.Duration(n) * f.gap
+	return f.n == 0
+}
+
+// nextLeaving is when the k-th of the characters that can leave will have
+// left, or never while the transmitter stands still.
+func (w *wire) nextLeaving(k int) time.Duration {
+	if !w.overrun {
+		k = min(k, w.rx.room())
+	}
+	if k = min(k, w.tx.n); k == 0 || w.held {
+		return never
+	}
+	return w.free + time.Duration(k)*w.char
+}
+
+// nextArrival is when the next byte arrives, if one is under way.
+func (w *wire) nextArrival() time.Duration {
+	if w.first < len(w.flights) {
+		return w.flights[w.first].at
+	}
+	if at := w.nextLeaving(1); at != never {
+		return at + w.delay
+	}
+	return never
+}
+
+// flush loses what has arrived.
+func (w *wire) flush() {
+	w.rx.drop(w.ready)
+	w.ready = 0
+}
+
+// cut loses what has not arrived.
+func (w *wire) cut() {
+	w.tx.keep(0)
+	w.rx.keep(w.ready)
+	w.flights, w.first = w.flights[:0], 0
+}
