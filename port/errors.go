@@ -23,6 +23,10 @@ var (
 	// ErrBusy says that somebody else holds the port. The text of the error
 	// that wraps it names the lock and, if that is known, the process.
 	ErrBusy = errors.New("port in use")
+
+	// ErrOverrun says that received characters were lost in the device. A Read
+	// of a port that reports it returns it once, and the port lives on.
+	ErrOverrun = errors.New("received characters lost")
 )
 
 // OpError is the error of every operation on a port.

@@ -1,0 +1,72 @@
+package ras
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/rasline/rasline/port"
+)
+
+// causes maps what a port or a context reports to the code that a RAS host
+// gets, the most telling first. The errno rows stand behind the port's own
+// verdicts, which have looked at the device before they name an end.
+var causes = []struct {
+	err  error
+	code Code
+}{
+	{port.ErrRemoved, ErrHardwareFailure},
+	{syscall.ENXIO, ErrHardwareFailure},
+	{syscall.ENODEV, ErrHardwareFailure},
+	{syscall.ECONNRESET, ErrLinkFailure},
+	{syscall.ECONNABORTED, ErrLinkFailure},
+	{syscall.ETIMEDOUT, ErrLinkFailure},
+	{syscall.EHOSTUNREACH, ErrLinkFailure},
+	{syscall.ENETUNREACH, ErrLinkFailure},
+	{syscall.ENETDOWN, ErrLinkFailure},
+	{port.ErrCarrierLost, ErrRemoteDisconnection},
+	{io.EOF, ErrRemoteDisconnection},
+	{io.ErrUnexpectedEOF, ErrRemoteDisconnection},
+	{io.ErrClosedPipe, ErrRemoteDisconnection},
+	{syscall.EPIPE, ErrRemoteDisconnection},
+	{syscall.EIO, ErrPortOrDevice},
+	{net.ErrClosed, ErrPortDisconnected},
+	{os.ErrClosed, ErrPortDisconnected},
+	{port.ErrBusy, ErrPortNotAvailable},
+	{context.Canceled, ErrUserDisconnection},
+	{context.DeadlineExceeded, ErrRequestTimeout},
+	{os.ErrDeadlineExceeded, ErrRequestTimeout},
+	{errors.ErrUnsupported, ErrNotSupported},
+}
+
+// Cause returns the code for the failure of a port or the end of a context:
+//
+//	carrier lost, end of file, far end hung up   ErrRemoteDisconnection 629
+//	reset or keepalive loss of a connection      ErrLinkFailure         829
+//	device removed                               ErrHardwareFailure     630
+//	device there, but failing                    ErrPortOrDevice        692
+//	port closed by this program                  ErrPortDisconnected    619
+//	context cancelled                            ErrUserDisconnection   631
+//	time limit of the run or of a write          ErrRequestTimeout      638
+//	a Code somewhere in err                      that code
+//	anything else                                ErrUnknown             635
+//
+// Cause of nil is ErrDisconnection 628: the port is gone and nobody knows why.
+func Cause(err error) Code {
+	if err == nil {
+		return ErrDisconnection
+	}
+	var c Code
+	if errors.As(err, &c) {
+		return c
+	}
+	for _, row := range causes {
+		if errors.Is(err, row.err) {
+			return row.code
+		}
+	}
+	return ErrUnknown
+}

@@ -1,0 +1,60 @@
+package ras
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf16"
+)
+
+// The limits of RASDIALPARAMS, in UTF-16 units without the final NUL.
+const (
+	MaxEntryName      = 256
+	MaxPhoneNumber    = 128
+	MaxCallbackNumber = 128
+	MaxUserName       = 256
+	MaxPassword       = 256
+	MaxDomain         = 15
+)
+
+// Validate returns an error that matches ErrInvalidParameter and names the
+// first field whose text is longer than Windows has room for, or holds a NUL. A
+// text is never cut: a shortened password or domain would fail later, without a
+// hint why.
+func (p *DialParams) Validate() error {
+	for _, f := range []struct {
+		name, text string
+		limit      int
+	}{
+		{"entry name", p.EntryName, MaxEntryName},
+		{"phone number", p.PhoneNumber, MaxPhoneNumber},
+		{"callback number", p.CallbackNumber, MaxCallbackNumber},
+		{"user name", p.UserName, MaxUserName},
+		{"password", p.Password.Reveal(), MaxPassword},
+		{"domain", p.Domain, MaxDomain},
+	} {
+		if err := checkText(f.name, f.text, f.limit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkText(name, text string, limit int) error {
+	var err error
+	switch n := utf16Len(text); {
+	case n > limit:
+		err = fmt.Errorf("the %s has %d characters, at most %d fit", name, n, limit)
+	case strings.ContainsRune(text, 0):
+		err = fmt.Errorf("the %s contains a NUL character", name)
+	default:
+		return nil
+	}
+	return &Error{Op: "dial parameters", Code: ErrInvalidParameter, Err: err}
+}
+
+func utf16Len(s string) (n int) {
+	for _, r := range s {
+		n += max(1, utf16.RuneLen(r))
+	}
+	return n
+}

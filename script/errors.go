@@ -1,0 +1,77 @@
+package script
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/rasline/rasline/ras"
+)
+
+// TimeoutError says that a wait's limit passed before one of its patterns came.
+// It matches ras.ErrRequestTimeout and os.ErrDeadlineExceeded.
+type TimeoutError struct {
+	Want    []string      // the awaited patterns as messages show them
+	Tail    string        // the end of what came meanwhile, secrets masked
+	Elapsed time.Duration // since the start of the wait
+	Limit   time.Duration // the limit that passed
+	Idle    bool          // whether it was the limit for silence, not the total
+	Damaged uint64        // characters the port counted as damaged since it was opened, if it counts
+}
+
+// Error tells what was awaited, how long, and what came.
+func (e *TimeoutError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: ", waiting(e.Want))
+	if e.Idle {
+		fmt.Fprintf(&b, "nothing came for %v", e.Limit)
+	} else {
+		fmt.Fprintf(&b, "timed out after %v", e.Elapsed.Round(time.Millisecond))
+	}
+	b.WriteString(received(e.Tail))
+	if e.Damaged > 0 {
+		fmt.Fprintf(&b, "; %d damaged characters since the port was opened: check speed and parity", e.Damaged)
+	}
+	return b.String()
+}
+
+// Unwrap returns the errors that it matches.
+func (e *TimeoutError) Unwrap() []error {
+	return []error{ras.ErrRequestTimeout, os.ErrDeadlineExceeded}
+}
+
+// Timeout returns true; net.Error asks for it.
+func (e *TimeoutError) Timeout() bool { return true }
+
+// Error is the error of a Dialog and of Run, other than a time-out.
+type Error struct {
+	Op   string // what the script was doing: `wait for "ogin:"`, "send", "script"
+	Tail string // the end of what was received in the wait, secrets masked
+	Err  error  // the cause; a ras.Code is among what it wraps, or ras.CodeOf finds one
+}
+
+// Error returns "OP: CAUSE", with the end of what was received.
+func (e *Error) Error() string { return e.Op + ": " + e.Err.Error() + received(e.Tail) }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+func waiting(want []string) string {
+	if len(want) == 0 {
+		return "listen"
+	}
+	return "wait for " + strings.Join(want, " or ")
+}
+
+const shownTail = 200 // bytes of a tail that an error's text shows
+
+func received(tail string) string {
+	if tail == "" {
+		return ""
+	}
+	if n := len(tail); n > shownTail {
+		tail = tail[n-shownTail:]
+	}
+	return fmt.Sprintf("; received last: %q", tail)
+}

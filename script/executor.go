@@ -1,0 +1,46 @@
+package script
+
+import (
+	"context"
+
+	"github.com/rasline/rasline/ras"
+)
+
+// Executor is a script: it logs in, dials, or does whatever else must be done
+// on the line before PPP starts. It is the Go form of RasCustomScriptExecute.
+//
+// Execute talks to the far end through the callbacks of call, mostly by way of
+// a Dialog, and returns nil when PPP may start. It may change the user name,
+// password and domain in call.Params. It must not use call after it has
+// returned. The context ends when the user or the host cancels; by then the
+// callbacks fail by themselves. An executor that is used for several runs at
+// once must be safe for that; those of this module are.
+type Executor interface {
+	Execute(ctx context.Context, call *ras.Call) error
+}
+
+// ExecutorFunc makes an Executor of a function.
+type ExecutorFunc func(ctx context.Context, call *ras.Call) error
+
+// Execute calls f.
+func (f ExecutorFunc) Execute(ctx context.Context, call *ras.Call) error { return f(ctx, call) }
+
+// Sequence returns an Executor that runs the given ones in order on the same
+// call and stops at the first error. What one has received and not used is the
+// first thing that the next receives.
+func Sequence(e ...Executor) Executor { return sequence(e) }
+
+type sequence []Executor
+
+func (s sequence) Execute(ctx context.Context, call *ras.Call) error {
+	for _, e := range s {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		if err := e.Execute(ctx, call); err != nil {
+			return err
+		}
+		lineOf(call).giveBack()
+	}
+	return nil
+}
