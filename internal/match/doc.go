@@ -10,13 +10,12 @@
 // Texts run as one deterministic Aho-Corasick automaton whose row for a state
 // has a column for every class of bytes that the texts do not tell apart. A
 // byte costs one step whatever the bytes are, so no input is worse than
-// linear. While nothing has begun to match, a filter over the first three
-// bytes of the texts skips ahead; a single text that is not folded is searched
-// for with bytes.Index.
+// linear. While nothing has begun to match, a filter looks at samples of three
+// bytes, up to eight bytes apart, and skips what cannot be part of a text.
 //
 // A set takes at most four bytes for each class in each state, thus at most a
-// kilobyte for each byte of text (usually a tenth of it), and a fixed table of
-// two kilobytes. Folded texts and exact ones that are used together get an
+// kilobyte for each byte of text (usually a tenth of it), and tables of six
+// kilobytes. Folded texts and exact ones that are used together get an
 // automaton each.
 //
 // # Regular expressions

@@ -12,6 +12,10 @@ type program struct {
 	inst  []syntax.Inst
 	start uint32
 	dist  []uint32 // by instruction: fewest runes until it can match
+
+	// begins holds the bytes that change a vm that is idle: those that can
+	// begin a match, a newline, and all that are not ASCII.
+	begins [256]bool
 }
 
 var (
@@ -36,6 +40,7 @@ func compileRegexp(index int, expr string) (*program, error) {
 		}
 	}
 	p.setDist()
+	p.setBegins()
 	return p, nil
 }
 
@@ -104,6 +109,19 @@ func (p *program) setDist() {
 	}
 }
 
+// setBegins steps every byte from the state before a match, at the start of a
+// line in case that makes a difference.
+func (p *program) setBegins() {
+	var v vm
+	v.reset(p)
+	for c := range p.begins {
+		p.begins[c] = c == '\n' || c >= utf8.RuneSelf || p.dist[p.start] == 0
+		for _, t := range v.now {
+			p.begins[c] = p.begins[c] || takes(&p.inst[t.pc], rune(c))
+		}
+	}
+}
+
 // matchesEmpty reports whether p matches the empty string at the start of a
 // wait.
 func (p *program) matchesEmpty() bool {
@@ -112,35 +130,24 @@ func (p *program) matchesEmpty() bool {
 	return v.matched
 }
 
-// A thread is at the instruction pc in an attempt that began at byte start.
+// A thread is at the instruction pc, which takes a rune, in an attempt that
+// began at byte start.
 type thread struct {
 	pc    uint32
 	start int64
 }
 
-// A list holds threads by growing start, each instruction once, so that the
-// first attempt to get anywhere is the leftmost.
-type list struct {
-	sparse []uint32 // by instruction: where in dense it would be
-	dense  []thread
-}
-
-func (l *list) has(pc uint32) bool {
-	i := l.sparse[pc]
-	return int(i) < len(l.dense) && l.dense[i].pc == pc
-}
-
-func (l *list) add(t thread) {
-	l.sparse[t.pc] = uint32(len(l.dense))
-	l.dense = append(l.dense, t)
-}
-
-// A vm is the state of one program in one wait.
+// A vm is the state of one program in one wait. Its threads stand in order of
+// their starts, each instruction once, so that the first attempt to get
+// anywhere is the leftmost.
 type vm struct {
 	prog      *program
-	now, next list
+	now, next []thread
+	visited   []uint32 // by instruction: the round in which it was last reached
+	round     uint32
 	stack     []uint32
 
+	idle    bool  // whether all threads are at their beginning, in the middle of a line
 	matched bool  // whether an attempt has matched since clear
 	start   int64 // where the leftmost of them began
 }
@@ -149,18 +156,31 @@ type vm struct {
 func (v *vm) reset(p *program) {
 	if v.prog != p {
 		n := len(p.inst)
-		*v = vm{prog: p, now: newList(n), next: newList(n), stack: make([]uint32, 0, 2*n)}
+		*v = vm{
+			prog:    p,
+			now:     make([]thread, 0, n),
+			next:    make([]thread, 0, n),
+			visited: make([]uint32, n),
+			stack:   make([]uint32, 0, 2*n),
+		}
 	}
 	v.clear()
-	v.now.dense = v.now.dense[:0]
-	v.follow(&v.now, thread{p.start, 0}, syntax.EmptyBeginText|syntax.EmptyBeginLine)
-}
-
-func newList(n int) list {
-	return list{make([]uint32, n), make([]thread, 0, n)}
+	v.idle = false
+	v.begin()
+	v.follow(thread{p.start, 0}, syntax.EmptyBeginText|syntax.EmptyBeginLine)
+	v.now, v.next = v.next, v.now
 }
 
 func (v *vm) clear() { v.matched = false }
+
+// begin makes room for the next threads.
+func (v *vm) begin() {
+	v.next = v.next[:0]
+	if v.round++; v.round == 0 {
+		clear(v.visited)
+		v.round = 1
+	}
+}
 
 // step takes the rune r; what begins after it begins at byte pos.
 func (v *vm) step(r rune, pos int64) {
@@ -168,15 +188,22 @@ func (v *vm) step(r rune, pos int64) {
 	if r == '\n' {
 		cond = syntax.EmptyBeginLine
 	}
-	v.next.dense = v.next.dense[:0]
-	for _, t := range v.now.dense {
-		in := &v.prog.inst[t.pc]
-		if takes(in, r) {
-			v.follow(&v.next, thread{in.Out, t.start}, cond)
+	v.begin()
+	for _, t := range v.now {
+		if in := &v.prog.inst[t.pc]; takes(in, r) {
+			v.follow(thread{in.Out, t.start}, cond)
 		}
 	}
-	v.follow(&v.next, thread{v.prog.start, pos}, cond)
+	v.idle = cond == 0 && len(v.next) == 0
+	v.follow(thread{v.prog.start, pos}, cond)
 	v.now, v.next = v.next, v.now
+}
+
+// move makes the threads of an idle vm begin at byte pos.
+func (v *vm) move(pos int64) {
+	for i := range v.now {
+		v.now[i].start = pos
+	}
 }
 
 // takes reports whether in is an instruction that takes r.
@@ -194,17 +221,17 @@ func takes(in *syntax.Inst, r rune) bool {
 	return false
 }
 
-// follow adds t to l, and all that can be reached from it without a rune while
-// cond holds.
-func (v *vm) follow(l *list, t thread, cond syntax.EmptyOp) {
+// follow adds to next all threads that t becomes without a rune while cond
+// holds.
+func (v *vm) follow(t thread, cond syntax.EmptyOp) {
 	v.stack = append(v.stack[:0], t.pc)
 	for len(v.stack) > 0 {
 		pc := v.stack[len(v.stack)-1]
 		v.stack = v.stack[:len(v.stack)-1]
-		if l.has(pc) {
+		if v.visited[pc] == v.round {
 			continue
 		}
-		l.add(thread{pc, t.start})
+		v.visited[pc] = v.round
 		in := &v.prog.inst[pc]
 		switch in.Op {
 		case syntax.InstMatch:
@@ -217,6 +244,9 @@ func (v *vm) follow(l *list, t thread, cond syntax.EmptyOp) {
 			v.stack = append(v.stack, in.Arg, in.Out)
 		case syntax.InstCapture, syntax.InstNop:
 			v.stack = append(v.stack, in.Out)
+		case syntax.InstFail:
+		default:
+			v.next = append(v.next, thread{pc, t.start})
 		}
 	}
 }
@@ -231,10 +261,8 @@ func (v *vm) match(start int64) {
 // rune has one byte or more, and those that wait in the decoder are there.
 func (v *vm) need(waiting int) int {
 	best := v.prog.dist[v.prog.start] + 1
-	for _, t := range v.now.dense {
-		if _, _, runes := successors(&v.prog.inst[t.pc]); runes > 0 {
-			best = min(best, v.prog.dist[t.pc])
-		}
+	for _, t := range v.now {
+		best = min(best, v.prog.dist[t.pc])
 	}
 	return max(1, int(best)-waiting)
 }

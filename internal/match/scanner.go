@@ -1,9 +1,6 @@
 package match
 
-import (
-	"bytes"
-	"slices"
-)
+import "slices"
 
 // Scanner is the state of one wait for the patterns of a Set. Reset makes it
 // ready, also for another wait. It is not for use by several goroutines at a
@@ -55,8 +52,6 @@ func (sc *Scanner) Scan(b []byte) (n int, ok bool) {
 	switch {
 	case sc.set.byByte:
 		n, ok = sc.scanAll(b)
-	case sc.set.single != nil:
-		n, ok = sc.scanSingle(b)
 	case len(sc.set.texts) > 0:
 		n, ok = sc.scanTexts(b)
 	default:
@@ -117,45 +112,6 @@ func (sc *Scanner) collect() {
 	slices.Sort(sc.hits)
 }
 
-// scanSingle is Scan for one exact text.
-func (sc *Scanner) scanSingle(b []byte) (int, bool) {
-	want := sc.set.single
-	n, ok := sc.leaveRoot(b)
-	if ok || n == len(b) {
-		return n, ok
-	}
-	rest := b[n:]
-	if i := bytes.Index(rest, want); i >= 0 {
-		sc.state[0] = sc.set.texts[0].accept
-		return n + i + len(want), true
-	}
-	// The text may have begun in the last bytes, fewer than it is long.
-	tail := rest[max(0, len(rest)-len(want)+1):]
-	sc.walk(tail)
-	return len(b), false
-}
-
-// leaveRoot steps through b until a text ends or nothing is begun any more.
-func (sc *Scanner) leaveRoot(b []byte) (n int, ok bool) {
-	a, s := sc.set.texts[0], sc.state[0]
-	for n < len(b) && s != 0 && !ok {
-		s = a.rows[s+uint32(a.class[b[n]])]
-		ok = s >= a.accept
-		n++
-	}
-	sc.state[0] = s
-	return n, ok
-}
-
-// walk steps through b, in which no text ends.
-func (sc *Scanner) walk(b []byte) {
-	a, s := sc.set.texts[0], sc.state[0]
-	for _, c := range b {
-		s = a.rows[s+uint32(a.class[c])]
-	}
-	sc.state[0] = s
-}
-
 // scanTexts is Scan for one automaton.
 func (sc *Scanner) scanTexts(b []byte) (int, bool) {
 	a, s := sc.set.texts[0], sc.state[0]
@@ -183,21 +139,66 @@ func (sc *Scanner) scanTexts(b []byte) (int, bool) {
 
 // scanAll is Scan for any machines, in step.
 func (sc *Scanner) scanAll(b []byte) (int, bool) {
-	for i, c := range b {
-		ok := false
-		for k, a := range sc.set.texts {
-			s := a.rows[sc.state[k]+uint32(a.class[c])]
-			sc.state[k] = s
-			ok = ok || s >= a.accept
+	for i := 0; i < len(b); {
+		if sc.idle() {
+			n := sc.skip(b[i:])
+			if i += n; i == len(b) {
+				break
+			}
 		}
-		if len(sc.vms) > 0 {
-			ok = sc.stepRegexps(c) || ok
-		}
-		if ok {
-			return i + 1, true
+		ok := sc.step(b[i])
+		if i++; ok {
+			return i, true
 		}
 	}
 	return len(b), false
+}
+
+// idle reports whether no pattern has begun to match.
+func (sc *Scanner) idle() bool {
+	if sc.decode.n > 0 || sc.state != [2]uint32{} {
+		return false
+	}
+	for i := range sc.vms {
+		if !sc.vms[i].idle {
+			return false
+		}
+	}
+	return true
+}
+
+// skip passes over bytes at the front of b with which no pattern begins, while
+// the scanner is idle, and returns their number.
+func (sc *Scanner) skip(b []byte) int {
+	if len(sc.vms) == 0 {
+		return sc.set.filter.skip(b)
+	}
+	n := 0
+	for n < len(b) && !sc.set.begins[b[n]] {
+		n++
+	}
+	if n > 0 {
+		sc.seen += int64(n)
+		sc.begun += int64(n)
+		for i := range sc.vms {
+			sc.vms[i].move(sc.begun)
+		}
+	}
+	return n
+}
+
+// step gives a byte to all machines and reports whether a pattern completed.
+func (sc *Scanner) step(c byte) bool {
+	ok := false
+	for k, a := range sc.set.texts {
+		s := a.rows[sc.state[k]+uint32(a.class[c])]
+		sc.state[k] = s
+		ok = ok || s >= a.accept
+	}
+	if len(sc.vms) > 0 {
+		ok = sc.stepRegexps(c) || ok
+	}
+	return ok
 }
 
 // stepRegexps gives a byte to the regular expressions and reports whether one

@@ -19,9 +19,9 @@ type Set struct {
 	lens   []int        // length of each pattern's text; -1 for a regexp
 	texts  []*automaton // none, or the exact texts', or the folded texts', or both
 	filter *filter      // where a text can begin; nil if there are no texts
-	single []byte       // the text of a set of one exact text
 	progs  []*program
-	byByte bool // whether a pattern can complete on any byte, or there are several machines
+	begins [256]bool // the bytes with which a match can begin; filled if there are progs
+	byByte bool      // whether a pattern can complete on any byte, or there are several machines
 	empty  int
 }
 
@@ -49,6 +49,7 @@ func Compile(p []Pattern) (*Set, error) {
 		}
 	}
 	s.addTexts(exact, fold)
+	s.setBegins(exact, fold)
 	s.empty = s.firstEmpty()
 	s.byByte = len(s.progs) > 0 || len(s.texts) > 1 || slices.Contains(s.lens, 0)
 	return s, nil
@@ -65,8 +66,22 @@ func (s *Set) addTexts(exact, fold []text) {
 	if len(fold) > 0 {
 		s.texts = append(s.texts, newAutomaton(fold, true))
 	}
-	if len(s.lens) == 1 && len(exact) == 1 && s.lens[0] > 0 {
-		s.single = exact[0].bytes
+}
+
+func (s *Set) setBegins(exact, fold []text) {
+	if len(s.progs) == 0 {
+		return
+	}
+	for c := range s.begins {
+		for _, t := range exact {
+			s.begins[c] = s.begins[c] || len(t.bytes) == 0 || t.bytes[0] == byte(c)
+		}
+		for _, t := range fold {
+			s.begins[c] = s.begins[c] || len(t.bytes) == 0 || foldByte(t.bytes[0], true) == foldByte(byte(c), true)
+		}
+		for _, p := range s.progs {
+			s.begins[c] = s.begins[c] || p.begins[c]
+		}
 	}
 }
 
