@@ -1,0 +1,127 @@
+package rasabi
+
+import "encoding/binary"
+
+// Field is a text field of RASDIALPARAMSW.
+type Field struct {
+	name   string
+	offset int
+	limit  int // UTF-16 units without the final NUL
+}
+
+// The text fields of RASDIALPARAMSW. A script may change UserName, Password
+// and Domain.
+var (
+	EntryName      = Field{"szEntryName", 4, 256}
+	PhoneNumber    = Field{"szPhoneNumber", 518, 128}
+	CallbackNumber = Field{"szCallbackNumber", 776, 128}
+	UserName       = Field{"szUserName", 1034, 256}
+	Password       = Field{"szPassword", 1548, 256}
+	Domain         = Field{"szDomain", 2062, 15}
+)
+
+// Name returns the name in the C header.
+func (f Field) Name() string { return f.name }
+
+// Limit returns how many UTF-16 units fit, the final NUL not counted.
+func (f Field) Limit() int { return f.limit }
+
+const (
+	offSubEntry   = 2096
+	offCallbackID = 2100
+)
+
+// Version is a version of RASDIALPARAMSW. Each added a field at the end.
+type Version int
+
+// The versions.
+const (
+	Windows2000 Version = iota // up to dwCallbackId
+	Windows7                   // adds dwIfIndex
+	Windows8                   // adds szEncPassword, a pointer
+)
+
+// DialParamsSize returns sizeof(RASDIALPARAMSW): 2108, 2112 and 2120 bytes with
+// 8-byte pointers, 2104, 2108 and 2112 with 4-byte pointers.
+func DialParamsSize(p PtrSize, v Version) int {
+	size := offCallbackID + int(p)
+	if v >= Windows7 {
+		size += 4
+	}
+	if v >= Windows8 {
+		size += int(p)
+	}
+	return size
+}
+
+// DialParams is the image of a RASDIALPARAMSW. Make it with NewDialParams or
+// ViewDialParams.
+type DialParams struct {
+	b   []byte
+	ptr PtrSize
+}
+
+// NewDialParams returns an image of zeros with dwSize set.
+func NewDialParams(p PtrSize, v Version) DialParams {
+	b := make([]byte, DialParamsSize(p, v))
+	binary.LittleEndian.PutUint32(b, uint32(len(b)))
+	return DialParams{b, p}
+}
+
+// ViewDialParams returns the image that begins at b and ends where its dwSize
+// says. It shares b's memory. The error is a *SizeError.
+func ViewDialParams(b []byte, p PtrSize) (DialParams, error) {
+	size := uint32(len(b))
+	if len(b) >= 4 {
+		size = min(size, binary.LittleEndian.Uint32(b))
+	}
+	for v := Windows2000; v <= Windows8; v++ {
+		if want := DialParamsSize(p, v); int(size) == want && binary.LittleEndian.Uint32(b) == size {
+			return DialParams{b[:want:want], p}, nil
+		}
+	}
+	return DialParams{}, &SizeError{"RASDIALPARAMSW", size}
+}
+
+// Bytes returns the image itself.
+func (d DialParams) Bytes() []byte { return d.b }
+
+// Size returns dwSize.
+func (d DialParams) Size() uint32 { return binary.LittleEndian.Uint32(d.b) }
+
+// Text returns the text of a field. The error is a *TextError.
+func (d DialParams) Text(f Field) (string, error) {
+	s, err := DecodeText(d.area(f))
+	return s, withField(err, f)
+}
+
+// SetText replaces the text of a field and clears the rest of the field. The
+// error is a *TextError; the field is then as it was.
+func (d DialParams) SetText(f Field, s string) error {
+	return withField(EncodeText(d.area(f), s), f)
+}
+
+func (d DialParams) area(f Field) []byte {
+	return d.b[f.offset : f.offset+2*(f.limit+1)]
+}
+
+// SubEntry returns dwSubEntry.
+func (d DialParams) SubEntry() uint32 { return binary.LittleEndian.Uint32(d.b[offSubEntry:]) }
+
+// SetSubEntry sets dwSubEntry.
+func (d DialParams) SetSubEntry(n uint32) { binary.LittleEndian.PutUint32(d.b[offSubEntry:], n) }
+
+// CallbackID returns dwCallbackId.
+func (d DialParams) CallbackID() uint64 { return d.ptr.get(d.b[offCallbackID:]) }
+
+// SetCallbackID sets dwCallbackId, of which 4-byte pointers keep the low half.
+func (d DialParams) SetCallbackID(id uint64) { d.ptr.put(d.b[offCallbackID:], id) }
+
+// IfIndex returns dwIfIndex, and false for versions that lack it.
+func (d DialParams) IfIndex() (uint32, bool) {
+	at := offCallbackID + int(d.ptr)
+	if len(d.b) < at+4 {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint32(d.b[at:]), true
+}
