@@ -1,0 +1,331 @@
+package scripttest
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/rasline/rasline/port"
+)
+
+// ModemConfig holds how a Modem behaves. The zero ModemConfig and a nil one
+// are a modem that reaches nobody.
+type ModemConfig struct {
+	// Numbers says what becomes of a call, by the number as it is dialled,
+	// without dial modifiers, spaces and punctuation: "5551234". A far end in
+	// it serves one call; use Dial for more.
+	Numbers map[string]Answer
+
+	// Dial, if set, is asked for numbers that are not in Numbers, on a
+	// goroutine of its own. Its context ends when the caller gives up.
+	// Default: nobody answers.
+	Dial func(ctx context.Context, number string) Answer
+
+	// Profile is a command line without AT that is obeyed at the start and
+	// after Z, "E0V0" for one. Default: none, so echo on, verbose results, X4,
+	// &C1, &D2.
+	Profile string
+
+	// Info is what I0, I1 and so on answer; an empty text is only an OK.
+	// Default: a name in I0 and I3.
+	Info []string
+
+	// Extended answers commands that the modem does not know itself, by their
+	// text in upper case: "+CSQ" → "+CSQ: 18,99". An empty answer is only an
+	// OK. Default: +GMI, +GMM, +GMR and +FCLASS.
+	Extended map[string]string
+
+	// Codes are the numbers of results in numeric mode, besides those of
+	// V.250. A CONNECT text without a number is a 1. Default: none.
+	Codes map[string]int
+
+	// Faults are applied to the command lines they match, each line to the
+	// first one that matches and is not used up. Default: none.
+	Faults []Fault
+}
+
+// Answer is what becomes of a call. The zero Answer is a call that nobody
+// takes: the modem gives up after the seconds in S7 with NO CARRIER.
+type Answer struct {
+	// Result, if set, ends the attempt: "BUSY", "NO DIALTONE", "NO ANSWER",
+	// "VOICE" and so on. X0 to X3 turn BUSY and NO DIALTONE into NO CARRIER.
+	Result string
+
+	// Far is the far end to connect to. It belongs to the modem, which closes
+	// it when the call ends.
+	Far port.Port
+
+	// After is the time from the last digit to Result or to the carrier.
+	// Default: none.
+	After time.Duration
+
+	// Connect is the result once there is a carrier. Default: "CONNECT
+	// 115200". With X0 it is always "CONNECT".
+	Connect string
+
+	// DropAfter loses the carrier once that many bytes came from Far.
+	// Default, and for 0: it stays.
+	DropAfter int
+}
+
+// Fault is a way in which a modem goes wrong on one command line.
+type Fault struct {
+	// Command is what the line begins with, "ATZ" for one, letter case aside.
+	// Default: every line.
+	Command string
+
+	// Times is how often the fault strikes; less than 0 is without end.
+	// Default, and for 0: once.
+	Times int
+
+	// Before is sent ahead of the answer: garbage, or "\r\nRING\r\n".
+	Before string
+
+	// Delay holds the answer back. What is sent to the modem meanwhile waits
+	// and is obeyed afterwards, or is lost if Deaf is set.
+	Delay time.Duration
+	Deaf  bool
+
+	// Lost drops the answer, information text and result.
+	Lost bool
+
+	// Instead, if set, is sent in the place of the answer, as it stands.
+	Instead string
+
+	// EchoOff turns the echo off after the line, which nobody asked for.
+	EchoOff bool
+}
+
+// Modem is a modem after V.250 (the Hayes commands), on whose line a script
+// runs. Its methods may be called from any goroutine.
+//
+// It knows A, D, E, H, I, O, Q, S, V, X, Z, &C, &D, &F and A/, takes L, M, N,
+// P, T, W, &K, &S, &W, \N and %C without effect, and answers ERROR to the
+// rest. The registers that do something are S0 (answer after so many rings),
+// S1 (rings so far), S2, S12 (escape character, its guard time in 1/50 s), S3,
+// S4, S5 (line characters) and S7 (seconds to wait for a carrier). Any
+// character but a line feed gives up a call that is being made.
+//
+// The modem lines: if the port can play the modem's part (it has a method
+// Drive(mask, values port.Lines), which sets what the far end sees, as the
+// ports of package virtual have), then DSR and CTS are on, DCD is on with the
+// carrier (&C1) or always (&C0), and RI is on while it rings. Any other port
+// that has lines is taken for a null-modem cable, on which DTR arrives as DSR
+// and DCD: there the modem's DTR is its carrier, and there is no RI. A drop of
+// the terminal's DTR, seen as DSR, does what &D says: 0 nothing, 1 online
+// command mode, 2 hangs up, 3 hangs up and resets. A port without lines, such
+// as a pseudo-terminal, does without.
+type Modem struct {
+	cfg    ModemConfig
+	dte    port.Port
+	log    *Transcript
+	do     chan func() // run by the loop goroutine
+	stop   chan struct{}
+	once   sync.Once
+	cancel context.CancelFunc // ends waits on lines and Dial functions
+	ctx    context.Context
+	group  sync.WaitGroup // all goroutines but the loop
+	done   chan struct{}  // closed when all goroutines have ended
+
+	modemState // the loop's
+}
+
+// NewModem starts a modem on p, which belongs to it from now on. A nil cfg
+// means all defaults. Call Close to end it.
+func NewModem(p port.Port, cfg *ModemConfig) *Modem {
+	m := &Modem{
+		dte:  p,
+		log:  newTranscript(),
+		do:   make(chan func()),
+		stop: make(chan struct{}),
+		done: make(chan struct{}),
+	}
+	if cfg != nil {
+		m.cfg = *cfg
+	}
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	m.modemState = newModemState(m.cfg.Faults)
+	m.reset()
+	m.driveLines()
+	m.group.Go(m.readDTE)
+	m.group.Go(m.writeDTE)
+	m.group.Go(m.watchDTR)
+	go m.run()
+	return m
+}
+
+// Close hangs up, closes the port, waits until the modem's goroutines have
+// ended, and returns nil. It may be called more than once.
+func (m *Modem) Close() error {
+	m.end()
+	<-m.done
+	return nil
+}
+
+// Done returns a channel that is closed once the modem has ended, by Close or
+// because its port did.
+func (m *Modem) Done() <-chan struct{} { return m.done }
+
+// Transcript returns what passed between terminal and modem so far, commands
+// and data; it goes on growing.
+func (m *Modem) Transcript() *Transcript { return m.log }
+
+// Connected reports whether there is a carrier.
+func (m *Modem) Connected() (yes bool) {
+	m.post(func() { yes = m.call.carrier() })
+	return yes
+}
+
+// Inject sends text to the terminal now, in whatever mode the modem is: an
+// unsolicited line, or noise.
+func (m *Modem) Inject(text string) { m.post(func() { m.send([]byte(text)) }) }
+
+// Drop loses the carrier of the current call, if there is one.
+func (m *Modem) Drop() { m.post(m.loseCarrier) }
+
+// Ring has far call the modem: it rings every six seconds until it answers (A,
+// or S0), or until it has rung so many times. A far end that finds the line
+// busy, or that nobody answers, is closed.
+func (m *Modem) Ring(far port.Port, times int) {
+	if !m.post(func() { m.startRinging(far, times) }) {
+		far.Close()
+	}
+}
+
+// run is the loop: it alone touches modemState.
+func (m *Modem) run() {
+	defer close(m.done)
+	for {
+		select {
+		case f := <-m.do:
+			f()
+		case <-m.stop:
+			m.dropCall()
+			m.dropRinging()
+			m.group.Wait()
+			return
+		}
+	}
+}
+
+// end stops everything; it does not wait.
+func (m *Modem) end() {
+	m.once.Do(func() { close(m.stop) })
+	m.cancel()
+	m.dte.Close()
+}
+
+// post runs f on the loop and waits for it. It returns false, with f not run,
+// if the modem has ended.
+func (m *Modem) post(f func()) bool {
+	ran := make(chan struct{})
+	select {
+	case m.do <- func() { f(); close(ran) }:
+		<-ran
+		return true
+	case <-m.stop:
+		return false
+	}
+}
+
+// until runs f on the loop again after each change, until it returns true. It
+// returns false if the modem has ended.
+func (m *Modem) until(f func() bool) bool {
+	for {
+		var ok bool
+		var changed chan struct{}
+		if !m.post(func() { ok, changed = f(), m.changed }) {
+			return false
+		}
+		if ok {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-m.stop:
+			return false
+		}
+	}
+}
+
+// after runs f on the loop once d has passed, unless the returned function is
+// called on the loop before that.
+func (m *Modem) after(d time.Duration, f func()) (cancel func()) {
+	off := make(chan struct{})
+	live := true
+	m.group.Go(func() {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			m.post(func() {
+				if live {
+					live = false
+					f()
+				}
+			})
+		case <-off:
+		case <-m.stop:
+		}
+	})
+	return func() {
+		if live {
+			live = false
+			close(off)
+		}
+	}
+}
+
+// readDTE feeds what the terminal sends to the loop. In online mode the bytes
+// go to the far end from here, so that a far end that takes nothing stops
+// this goroutine and in the end the terminal, and nothing else.
+func (m *Modem) readDTE() {
+	defer m.end()
+	buf := make([]byte, 4096)
+	for m.until(m.hasRoom) {
+		n, err := m.dte.Read(buf)
+		m.log.add(Record{Data: buf[:n]})
+		if !m.feed(buf[:n]) || n == 0 && err != nil {
+			return
+		}
+	}
+}
+
+// feed gives b to the loop in as many pieces as the modem's modes cut it into.
+func (m *Modem) feed(b []byte) bool {
+	for len(b) > 0 {
+		var far port.Port
+		var n int
+		if !m.until(m.hasRoom) || !m.post(func() { far, n = m.fromDTE(b) }) {
+			return false
+		}
+		if far != nil {
+			far.Write(b[:n]) // a failure shows where far is read
+		}
+		b = b[n:]
+	}
+	return true
+}
+
+// writeDTE sends what the loop has queued.
+func (m *Modem) writeDTE() {
+	for {
+		var b []byte
+		taken := m.until(func() bool {
+			b, m.out = m.out, nil
+			if len(b) > 0 {
+				m.notify()
+			}
+			return len(b) > 0
+		})
+		if !taken {
+			return
+		}
+		n, err := m.dte.Write(b)
+		m.log.add(Record{Sent: true, Data: b[:n]})
+		if err != nil {
+			m.end()
+			return
+		}
+	}
+}

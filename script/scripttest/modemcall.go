@@ -1,0 +1,272 @@
+package scripttest
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/rasline/rasline/port"
+)
+
+const defaultConnect = "CONNECT 115200"
+
+// dial makes a call. The result comes when the call has its outcome.
+func (m *Modem) dial(text string) string {
+	if m.call != nil {
+		return "ERROR" // V.250: not while connected
+	}
+	if strings.HasSuffix(text, ";") {
+		return "OK" // a voice call, which is no business of this modem
+	}
+	number := strings.Map(func(r rune) rune {
+		if strings.ContainsRune("0123456789ABC#*+", r) {
+			return r
+		}
+		return -1
+	}, text)
+	m.begin()
+	answer, known := m.cfg.Numbers[number]
+	switch {
+	case known:
+		m.take(m.call, answer)
+	case m.cfg.Dial != nil:
+		m.ask(number)
+	}
+	return ""
+}
+
+// begin starts a call, which S7 ends.
+func (m *Modem) begin() context.Context {
+	ctx, cancel := context.WithCancel(m.ctx)
+	m.call = &modemCall{cancel: cancel, finished: make(chan struct{})}
+	m.mode = modeDialing
+	m.call.untimed = m.after(time.Duration(m.regs[7])*time.Second, func() { m.fail("NO CARRIER") })
+	return ctx
+}
+
+// ask calls cfg.Dial on a goroutine of its own.
+func (m *Modem) ask(number string) {
+	call := m.call
+	ctx, cancel := context.WithCancel(m.ctx)
+	stop := call.cancel
+	call.cancel = func() { stop(); cancel() }
+	m.group.Go(func() {
+		answer := m.cfg.Dial(ctx, number)
+		if !m.post(func() { m.take(call, answer) }) && answer.Far != nil {
+			answer.Far.Close()
+		}
+	})
+}
+
+// take lets an answer have its effect on a call, after its time.
+func (m *Modem) take(call *modemCall, a Answer) {
+	if m.call != call {
+		if a.Far != nil {
+			a.Far.Close()
+		}
+		return
+	}
+	if a.After <= 0 {
+		m.settle(call, a)
+		return
+	}
+	m.group.Go(func() {
+		t := time.NewTimer(a.After)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-call.finished:
+		case <-m.stop:
+		}
+		if !m.post(func() { m.settle(call, a) }) && a.Far != nil {
+			a.Far.Close()
+		}
+	})
+}
+
+// settle ends the making of a call.
+func (m *Modem) settle(call *modemCall, a Answer) {
+	switch {
+	case m.call != call:
+		if a.Far != nil {
+			a.Far.Close()
+		}
+	case a.Result != "":
+		if a.Far != nil {
+			a.Far.Close()
+		}
+		m.fail(a.Result)
+	case a.Far != nil:
+		m.connect(a)
+	}
+}
+
+// fail ends a call that has not come about.
+func (m *Modem) fail(result string) {
+	m.hangUp()
+	m.finish(result)
+}
+
+// connect raises the carrier and starts the flow of data. The result goes out
+// first, and DCD is on before it.
+func (m *Modem) connect(a Answer) {
+	c := m.call
+	c.untimed()
+	c.far, c.connect, c.budget = a.Far, a.Connect, a.DropAfter
+	if c.connect == "" {
+		c.connect = defaultConnect
+	}
+	if c.budget <= 0 {
+		c.budget = -1
+	}
+	m.driveLines()
+	m.finish(c.connect)
+	m.goOnline()
+	m.group.Go(func() { m.readFar(c) })
+}
+
+// readFar hands what the far end sends to the terminal while the modem is
+// online, and sees the far end go.
+func (m *Modem) readFar(c *modemCall) {
+	buf := make([]byte, 4096)
+	for {
+		n, err := c.far.Read(buf)
+		if n > 0 && !m.until(func() bool { return m.fromFar(c, buf[:n]) }) {
+			return
+		}
+		if n == 0 && err != nil {
+			m.post(func() {
+				if m.call == c {
+					m.loseCarrier()
+				}
+			})
+			return
+		}
+	}
+}
+
+// fromFar takes data from the far end if it can: not in command mode, and not
+// faster than the terminal reads. Data of a call that is over is dropped.
+func (m *Modem) fromFar(c *modemCall, b []byte) bool {
+	if m.call != c {
+		return true
+	}
+	if m.mode != modeOnline || m.late || len(m.out) >= outLimit {
+		return false
+	}
+	if c.budget > 0 && len(b) >= c.budget {
+		m.send(b[:c.budget])
+		m.loseCarrier()
+		return true
+	}
+	c.budget -= min(len(b), max(0, c.budget))
+	m.send(b)
+	return true
+}
+
+// loseCarrier ends an established call because the far end or the line went.
+func (m *Modem) loseCarrier() {
+	if !m.call.carrier() {
+		return
+	}
+	m.hangUp()
+	m.send(m.result("NO CARRIER"))
+}
+
+// hangUp ends whatever call there is, and says nothing.
+func (m *Modem) hangUp() {
+	m.dropCall()
+	m.dropRinging()
+	m.mode = modeCommand
+	m.pluses = 0
+	if m.guard != nil {
+		m.guard()
+		m.guard = nil
+	}
+	m.driveLines()
+	m.notify()
+}
+
+// dropCall frees what a call holds.
+func (m *Modem) dropCall() {
+	c := m.call
+	if c == nil {
+		return
+	}
+	m.call = nil
+	c.cancel()
+	c.untimed()
+	close(c.finished)
+	if c.far != nil {
+		c.far.Close()
+	}
+}
+
+// resume is O: online again.
+func (m *Modem) resume() string {
+	if !m.call.carrier() {
+		return "NO CARRIER"
+	}
+	m.finish(m.call.connect)
+	m.goOnline()
+	return ""
+}
+
+// ringing is a call that comes in.
+type ringing struct {
+	far  port.Port
+	left int // rings to come
+}
+
+func (m *Modem) startRinging(far port.Port, times int) {
+	if m.call != nil || m.ringing != nil {
+		far.Close()
+		return
+	}
+	m.ringing = &ringing{far: far, left: times}
+	m.ring(m.ringing)
+}
+
+// ring rings once: two seconds on, four off.
+func (m *Modem) ring(r *ringing) {
+	if m.ringing != r {
+		return
+	}
+	if r.left--; r.left < 0 {
+		m.dropRinging()
+		return
+	}
+	m.regs[1]++
+	m.send(m.result("RING"))
+	m.driveLines()
+	if m.regs[0] > 0 && m.regs[1] >= m.regs[0] {
+		m.execute("A")
+		return
+	}
+	m.after(2*time.Second, m.driveLinesQuietly)
+	m.after(6*time.Second, func() { m.ring(r) })
+}
+
+func (m *Modem) dropRinging() {
+	if m.ringing == nil {
+		return
+	}
+	m.ringing.far.Close()
+	m.ringing, m.regs[1] = nil, 0
+	m.driveLines()
+}
+
+// answer is A: it takes the call that rings.
+func (m *Modem) answer() string {
+	switch {
+	case m.call != nil:
+		return "ERROR"
+	case m.ringing == nil:
+		return "NO CARRIER"
+	}
+	far := m.ringing.far
+	m.ringing, m.regs[1] = nil, 0
+	m.begin()
+	m.connect(Answer{Far: far})
+	return ""
+}

@@ -1,0 +1,78 @@
+package scripttest
+
+import "github.com/rasline/rasline/port"
+
+// cable is a port that can play a modem's part on the lines: Drive sets what
+// the other end of the pair sees on DSR, CTS, DCD and RI.
+type cable interface{ Drive(mask, values port.Lines) }
+
+// driveLines sets the lines as the modem's state wants them.
+func (m *Modem) driveLines() { m.setLines(m.ringing != nil) }
+
+// driveLinesQuietly is driveLines in the pause between two rings.
+func (m *Modem) driveLinesQuietly() { m.setLines(false) }
+
+func (m *Modem) setLines(ring bool) {
+	carrier := m.call.carrier() || m.carrier == 0
+	switch p := m.dte.(type) {
+	case cable:
+		values := port.DSR | port.CTS
+		if carrier {
+			values |= port.DCD
+		}
+		if ring {
+			values |= port.RI
+		}
+		p.Drive(port.Inputs, values)
+	case port.LineController:
+		var values port.Lines
+		if carrier {
+			values = port.DTR
+		}
+		p.SetLines(port.DTR, values) // a port without lines does without
+	}
+}
+
+// watchDTR waits for the terminal's DTR to fall, which arrives here as DSR.
+func (m *Modem) watchDTR() {
+	lines, ok := m.dte.(port.LineController)
+	if !ok {
+		return
+	}
+	now, err := lines.Lines()
+	for err == nil {
+		if !m.post(func() { m.seeDTR(now.Has(port.DSR)) }) {
+			return
+		}
+		now, err = lines.WaitLines(m.ctx, port.DSR)
+	}
+}
+
+// seeDTR does what &D says when DTR falls.
+func (m *Modem) seeDTR(on bool) {
+	fell := m.dtr && !on
+	m.dtr = on
+	if !fell {
+		return
+	}
+	switch m.ready {
+	case 1:
+		m.escape()
+	case 2, 3:
+		m.hangUpByDTR()
+		if m.ready == 3 {
+			m.reset()
+		}
+	}
+}
+
+// hangUpByDTR ends a call. What was being dialled and what was established
+// both end with NO CARRIER.
+func (m *Modem) hangUpByDTR() {
+	switch {
+	case m.call.carrier():
+		m.loseCarrier()
+	case m.call != nil:
+		m.fail("NO CARRIER")
+	}
+}

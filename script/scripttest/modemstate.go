@@ -1,0 +1,169 @@
+package scripttest
+
+import (
+	"context"
+	"time"
+
+	"github.com/rasline/rasline/port"
+)
+
+// outLimit is how much may wait for a terminal that does not read.
+const outLimit = 16 << 10
+
+// modemMode says what the modem does with what the terminal sends.
+type modemMode uint8
+
+const (
+	modeCommand modemMode = iota
+	modeDialing           // any character gives up
+	modeOnline
+)
+
+// modemState is what the loop owns.
+type modemState struct {
+	mode    modemMode
+	changed chan struct{} // closed and replaced by notify
+	out     []byte        // for writeDTE to send
+	faults  []Fault       // with what is left of Times
+
+	settings
+	editor lineEditor
+	reply  []byte // information text of the command line in hand
+	fault  Fault  // what strikes it
+	late   bool   // its answer is being held back
+
+	call    *modemCall
+	ringing *ringing
+
+	// The escape sequence: how much of it has come, and when data last came.
+	pluses   int
+	lastData time.Time
+	guard    func() // cancels the guard time after it
+
+	dtr       bool // as last seen
+	resetting bool // the profile is being obeyed
+}
+
+// settings are what Z resets.
+type settings struct {
+	regs           [256]byte
+	echo, verbose  bool
+	quiet          bool
+	level          int // X
+	carrier, ready int // &C, &D
+}
+
+// modemCall is a call in the making or an established one.
+type modemCall struct {
+	far      port.Port // nil until there is a carrier
+	connect  string    // the result text
+	budget   int       // bytes until the carrier is lost; less than 0: no limit
+	cancel   context.CancelFunc
+	untimed  func()        // cancels S7
+	finished chan struct{} // closed when the call is over
+}
+
+func (c *modemCall) carrier() bool { return c != nil && c.far != nil }
+
+func newModemState(faults []Fault) modemState {
+	s := modemState{changed: make(chan struct{}), dtr: true}
+	for _, f := range faults {
+		if f.Times == 0 {
+			f.Times = 1
+		}
+		s.faults = append(s.faults, f)
+	}
+	return s
+}
+
+// factory is what &F sets.
+func factory() settings {
+	s := settings{echo: true, verbose: true, level: 4, carrier: 1, ready: 2}
+	for reg, value := range map[int]byte{2: '+', 3: '\r', 4: '\n', 5: '\b', 7: 50, 12: 50} {
+		s.regs[reg] = value
+	}
+	return s
+}
+
+// notify lets until look again.
+func (m *Modem) notify() {
+	close(m.changed)
+	m.changed = make(chan struct{})
+}
+
+// hasRoom reports whether the modem can take more from the terminal.
+func (m *Modem) hasRoom() bool {
+	return len(m.out) < outLimit && (!m.late || m.fault.Deaf)
+}
+
+// send queues bytes for the terminal.
+func (m *Modem) send(b []byte) {
+	m.out = append(m.out, b...)
+	m.notify()
+}
+
+// guardTime is the silence around the escape sequence.
+func (m *Modem) guardTime() time.Duration {
+	return time.Duration(m.regs[12]) * time.Second / 50
+}
+
+// fromDTE takes bytes from the terminal and returns how many. If far is not
+// nil they are data for it. The reader calls again with the rest.
+func (m *Modem) fromDTE(b []byte) (far port.Port, n int) {
+	switch {
+	case m.mode == modeOnline:
+		m.watchEscape(b)
+		return m.call.far, len(b)
+	case m.late: // and deaf
+		return nil, len(b)
+	case m.mode == modeDialing:
+		if b[0] != '\n' {
+			m.hangUp()
+			m.finish("NO CARRIER")
+		}
+		return nil, 1
+	}
+	m.typed(b[0])
+	return nil, 1
+}
+
+// watchEscape looks for three escape characters with the guard time of silence
+// before and after them.
+func (m *Modem) watchEscape(b []byte) {
+	now := time.Now()
+	quiet := now.Sub(m.lastData) >= m.guardTime()
+	m.lastData = now
+	if m.guard != nil {
+		m.guard()
+		m.guard = nil
+	}
+	for _, c := range b {
+		switch {
+		case c == m.regs[2] && m.regs[2] < 128 && m.pluses < 3 && (quiet || m.pluses > 0):
+			m.pluses++
+		default:
+			m.pluses = 0
+		}
+		quiet = false
+	}
+	if m.pluses == 3 {
+		m.guard = m.after(m.guardTime(), m.escape)
+	}
+}
+
+// escape enters online command mode.
+func (m *Modem) escape() {
+	if m.mode != modeOnline {
+		return
+	}
+	m.pluses, m.guard = 0, nil
+	m.mode = modeCommand
+	m.fault = m.nextFault("+++")
+	m.finish("OK")
+}
+
+// goOnline enters online mode.
+func (m *Modem) goOnline() {
+	m.mode, m.pluses, m.lastData = modeOnline, 0, time.Now()
+	m.notify()
+}
