@@ -1,6 +1,7 @@
 package ras
 
 import (
+	"fmt"
 	"io"
 	"net/netip"
 	"sync"
@@ -52,6 +53,16 @@ type Call struct {
 	hidden   *masker // behind a pointer, where fmt does not look
 }
 
+// Format prints the entry's name and nothing that must not be seen. Package fmt
+// would print the parameters field by field, and with some verbs not ask Secret.
+func (c *Call) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "call %q", c.Entry) }
+
+// Format prints all fields but the password, whatever the verb.
+func (p DialParams) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "{entry %q, phone %q, callback %q, user %q, password %q, domain %q}",
+		p.EntryName, p.PhoneNumber, p.CallbackNumber, p.UserName, p.Password.String(), p.Domain)
+}
+
 // Line returns the port behind the call, for abilities that the callbacks do
 // not have: breaks, modem lines. Ask it with a type assertion for
 // port.Breaker, port.LineController and their like, and never read, write or
@@ -76,14 +87,21 @@ func (c *Call) Attach(v any) { c.attached = v }
 func (c *Call) Hide(s Secret) { c.masker().add(s.Reveal()) }
 
 // Mask returns a copy of b that may be shown: the password and all texts given
-// to Hide read "***" in it, in any letter case, and so does a part of one of
-// at least two bytes at either edge. It may be called from several goroutines.
-func (c *Call) Mask(b []byte) []byte {
+// to Hide read "***" in it, in any letter case, and so does the beginning of one
+// at the end of b, where an echo may still be arriving. It may be called from
+// several goroutines.
+func (c *Call) Mask(b []byte) []byte { return c.mask(b, false) }
+
+// MaskTail is Mask for the last part of a longer text: the end of a secret at
+// the start of b is hidden too.
+func (c *Call) MaskTail(b []byte) []byte { return c.mask(b, true) }
+
+func (c *Call) mask(b []byte, cut bool) []byte {
 	m := c.masker()
 	if c.Params != nil {
 		m.add(c.Params.Password.Reveal())
 	}
-	return m.mask(b)
+	return m.mask(b, cut)
 }
 
 func (c *Call) masker() *masker {

@@ -70,9 +70,10 @@ func (m *masker) add(text string) {
 }
 
 // mask returns a copy of b in which every secret reads "***", in whatever
-// letter case it came back. At both edges a part of a secret is masked as well,
-// since b may be a window on a longer text or an echo that is still arriving.
-func (m *masker) mask(b []byte) []byte {
+// letter case it came back. At the end the beginning of a secret is masked as
+// well, since an echo may still be arriving, and at the front the end of one if
+// something was cut off there.
+func (m *masker) mask(b []byte, cut bool) []byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.secrets) == 0 {
@@ -82,7 +83,10 @@ func (m *masker) mask(b []byte) []byte {
 	lower := asciiLower(b)
 	for _, s := range m.secrets {
 		hideAll(hidden, lower, s)
-		hideEdges(hidden, lower, s)
+		hideStart(hidden, lower, s)
+		if cut {
+			hideEnd(hidden, lower, s)
+		}
 	}
 	return render(b, hidden)
 }
@@ -98,20 +102,26 @@ func hideAll(hidden []bool, text, secret []byte) {
 	}
 }
 
-// hideEdges hides the end of a secret at the start of text and its start at the
-// end of text. A single character gives nothing away and is too often a
-// character of something else.
-func hideEdges(hidden []bool, text, secret []byte) {
-	for n := min(len(secret)-1, len(text)); n >= 2; n-- {
-		if bytes.Equal(text[:n], secret[len(secret)-n:]) {
-			fill(hidden[:n])
-			break
+// leastPart is the shortest part of a secret that is hidden at an edge: a single
+// character gives nothing away and is too often a character of something else.
+const leastPart = 2
+
+// hideStart hides the start of a secret at the end of text.
+func hideStart(hidden []bool, text, secret []byte) {
+	for n := min(len(secret)-1, len(text)); n >= leastPart; n-- {
+		if bytes.HasSuffix(text, secret[:n]) {
+			fill(hidden[len(text)-n:])
+			return
 		}
 	}
-	for n := min(len(secret)-1, len(text)); n >= 2; n-- {
-		if bytes.Equal(text[len(text)-n:], secret[:n]) {
-			fill(hidden[len(text)-n:])
-			break
+}
+
+// hideEnd hides the end of a secret at the start of text.
+func hideEnd(hidden []bool, text, secret []byte) {
+	for n := min(len(secret)-1, len(text)); n >= leastPart; n-- {
+		if bytes.HasPrefix(text, secret[len(secret)-n:]) {
+			fill(hidden[:n])
+			return
 		}
 	}
 }
