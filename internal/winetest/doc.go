@@ -1,0 +1,13 @@
+// Package winetest lets tests on Linux run Windows programs under wine.
+//
+// A test process makes one wine prefix, in a temporary folder, at its first
+// call of [Start]; [Main] removes it. The prefix has no display and no
+// debugger, so that a crash ends its program at once, and a
+// bcryptprimitives.dll, which Go programs need and wine 8 lacks.
+//
+// Where wine or the cross compiler is missing, tests are skipped with the
+// reason; with RASLINE_PEERS=required in the environment they fail.
+//
+// On Debian the packages are wine, wine64 and gcc-mingw-w64-x86-64, and for 32
+// bits wine32:i386 and gcc-mingw-w64-i686.
+package winetest

@@ -1,0 +1,158 @@
+package winetest
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+//go:embed testdata/bcryptprimitives.c
+var bcryptprimitives []byte
+
+// makeLimit bounds the making of a prefix, which takes some ten seconds on an
+// idle machine.
+const makeLimit = 3 * time.Minute
+
+// Prefix is a wine installation in a folder of its own, with its own server.
+// Make it with NewPrefix. Commands may run in it at the same time.
+type Prefix struct {
+	dir string
+	env []string
+}
+
+// Available returns an error that says what is missing to make a prefix.
+func Available() error {
+	for _, tool := range []string{"wine", "wineserver", CC("amd64")} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return fmt.Errorf("%w: install wine, wine64 and gcc-mingw-w64-x86-64", err)
+		}
+	}
+	return nil
+}
+
+// NewPrefix makes a prefix in dir, which must exist. Its Close must be called.
+func NewPrefix(dir string) (*Prefix, error) {
+	if err := Available(); err != nil {
+		return nil, err
+	}
+	p := &Prefix{dir: filepath.Join(dir, "prefix")}
+	p.env = append(withoutWine(os.Environ()),
+		"WINEPREFIX="+p.dir,
+		"WINEDEBUG=-all",
+		"WINEDLLOVERRIDES=mscoree,mshtml,winemenubuilder.exe,winedbg.exe=",
+	)
+	if err := p.boot(dir); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+// OpenPrefix returns the prefix that NewPrefix made in dir, in this process or
+// in another.
+func OpenPrefix(dir string) *Prefix {
+	p := &Prefix{dir: filepath.Join(dir, "prefix")}
+	p.env = append(withoutWine(os.Environ()), "WINEPREFIX="+p.dir, "WINEDEBUG=-all", "WINEDLLOVERRIDES=winedbg.exe=")
+	return p
+}
+
+// withoutWine leaves out what would change where and how wine runs.
+func withoutWine(env []string) []string {
+	var out []string
+	for _, e := range env {
+		name, _, _ := strings.Cut(e, "=")
+		if !strings.HasPrefix(name, "WINE") && name != "DISPLAY" {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// boot fills the prefix. The server starts first and with its output nowhere:
+// it outlives the command that starts it and would hold that command's pipes.
+func (p *Prefix) boot(dir string) error {
+	if err := os.MkdirAll(p.dir, 0o700); err != nil {
+		return err
+	}
+	server := exec.Command("wineserver", "-p")
+	server.Env = p.env
+	if err := server.Run(); err != nil {
+		return fmt.Errorf("wineserver: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), makeLimit)
+	defer cancel()
+	for _, args := range [][]string{
+		{"wineboot", "-u"},
+		{"reg", "add", `HKCU\Software\Wine\Drivers`, "/v", "Graphics", "/d", "null", "/f"},
+	} {
+		if err := p.runDetached(ctx, filepath.Join(dir, "boot.log"), args); err != nil {
+			return err
+		}
+	}
+	return p.addRandom(dir)
+}
+
+// runDetached runs a command whose output goes to a file: the services that
+// the first command in a prefix starts live on, and would hold a pipe.
+func (p *Prefix) runDetached(ctx context.Context, log string, args []string) error {
+	f, err := os.Create(log)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	cmd := p.Command(ctx, args[0], args[1:]...)
+	cmd.Stdout, cmd.Stderr = f, f
+	if err := cmd.Run(); err != nil {
+		text, _ := os.ReadFile(log)
+		return fmt.Errorf("wine %s: %w\n%s", args[0], err, text)
+	}
+	return nil
+}
+
+// addRandom puts bcryptprimitives.dll into the prefix unless wine has one.
+func (p *Prefix) addRandom(dir string) error {
+	dll := p.Path("drive_c", "windows", "system32", "bcryptprimitives.dll")
+	if _, err := os.Stat(dll); err == nil {
+		return nil
+	}
+	src := filepath.Join(dir, "bcryptprimitives.c")
+	if err := os.WriteFile(src, bcryptprimitives, 0o600); err != nil {
+		return err
+	}
+	out, err := exec.Command(CC("amd64"), "-shared", "-O1", "-o", dll, src, "-ladvapi32").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("compile bcryptprimitives.dll: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// Path returns the path of a file inside the prefix as Linux sees it.
+func (p *Prefix) Path(elem ...string) string {
+	return filepath.Join(append([]string{p.dir}, elem...)...)
+}
+
+// Command returns a command that runs a Windows program in the prefix. Paths of
+// Linux work as its arguments if they are absolute. The end of ctx kills it.
+func (p *Prefix) Command(ctx context.Context, program string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "wine", append([]string{program}, args...)...)
+	cmd.Env = p.env
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
+
+// Close ends every program in the prefix and its server. The files stay.
+func (p *Prefix) Close() error {
+	for _, flag := range []string{"-k", "-w"} {
+		cmd := exec.Command("wineserver", flag)
+		cmd.Env = p.env
+		if err := cmd.Run(); err != nil && flag == "-w" {
+			return fmt.Errorf("wineserver %s: %w", flag, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+package winetest
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+)
+
+// shared is the prefix of this test process.
+var shared struct {
+	sync.Mutex
+	dir    string
+	prefix *Prefix
+	err    error
+}
+
+// Main runs the tests of a package and then removes the prefix that they made.
+// Call it from TestMain.
+func Main(m *testing.M) {
+	code := m.Run()
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.prefix != nil {
+		shared.prefix.Close()
+	}
+	if shared.dir != "" {
+		os.RemoveAll(shared.dir)
+	}
+	os.Exit(code)
+}
+
+// Start returns the prefix of this test process. It skips the test where wine
+// is missing and fails it where wine does not start.
+func Start(t testing.TB) *Prefix {
+	t.Helper()
+	Need(t, Available())
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.prefix == nil && shared.err == nil {
+		shared.dir, shared.err = os.MkdirTemp("", "winetest")
+		if shared.err == nil {
+			shared.prefix, shared.err = NewPrefix(shared.dir)
+		}
+	}
+	if shared.err != nil {
+		t.Fatalf("no wine prefix: %v", shared.err)
+	}
+	return shared.prefix
+}
+
+// Need skips the test if err is not nil, for the reason that err gives, or
+// fails it if RASLINE_PEERS=required.
+func Need(t testing.TB, err error) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	if os.Getenv("RASLINE_PEERS") == "required" {
+		t.Fatal(err)
+	}
+	t.Skip(err)
+}
+
+// CC returns the name of the C compiler for Windows on a GOARCH.
+func CC(goarch string) string {
+	if goarch == "386" {
+		return "i686-w64-mingw32-gcc"
+	}
+	return "x86_64-w64-mingw32-gcc"
+}
+
+// Compile builds the Windows program or DLL out, whose ending tells which, from
+// C sources for a GOARCH. It skips the test where the compiler is missing.
+func Compile(t testing.TB, goarch, out string, args ...string) {
+	t.Helper()
+	_, err := exec.LookPath(CC(goarch))
+	Need(t, err)
+	flags := []string{"-Wall", "-Wextra", "-Werror", "-O1", "-o", out}
+	if filepath.Ext(out) == ".dll" {
+		flags = append(flags, "-shared", "-Wl,--kill-at")
+	}
+	if text, err := exec.Command(CC(goarch), append(flags, args...)...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %v: %v\n%s", CC(goarch), args, err, text)
+	}
+}
+
+// Go runs the go command for windows and a GOARCH, with cgo through the cross
+// compiler or without, and fails the test if the command does.
+func Go(t testing.TB, goarch string, cgo bool, args ...string) {
+	t.Helper()
+	cmd := exec.Command(filepath.Join(runtime.GOROOT(), "bin", "go"), args...)
+	cmd.Env = append(os.Environ(), "GOOS=windows", "GOARCH="+goarch, "GOFLAGS=", "CGO_ENABLED=0")
+	if cgo {
+		cmd.Env = append(cmd.Env, "CGO_ENABLED=1", "CC="+CC(goarch))
+	}
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go %v: %v\n%s", args, err, text)
+	}
+}
+
+// Output runs a Windows program to its end, at most limit, and returns what it
+// printed to standard output and standard error and its exit code.
+func (p *Prefix) Output(t testing.TB, limit time.Duration, program string, args ...string) (string, int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	text, err := p.Command(ctx, program, args...).CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || ctx.Err() != nil) {
+		t.Fatalf("wine %s: %v (%v)\n%s", program, err, context.Cause(ctx), text)
+	}
+	if exit != nil {
+		return string(text), exit.ExitCode()
+	}
+	return string(text), 0
+}
