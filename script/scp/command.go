@@ -1,0 +1,254 @@
+package scp
+
+import "fmt"
+
+// item reads one declaration, label or command, and always takes at least one
+// token.
+func (p *parser) item() {
+	p.failed, p.muted, p.depth = false, false, 0
+	switch t := p.tok; {
+	case t.kind == tName:
+		p.named()
+	case t.kind.reserved() && p.misused():
+		p.reservedName(t)
+		p.named()
+	case t.kind == kInteger, t.kind == kString, t.kind == kBoolean:
+		p.declaration()
+	default:
+		p.active = true
+		p.command()
+	}
+	if p.failed {
+		p.sync()
+	}
+}
+
+// misused reports whether the reserved word that comes next is used as a name:
+// an = or a : follows.
+func (p *parser) misused() bool {
+	k := p.scan.ahead().next().kind
+	return k == tAssign || k == tColon
+}
+
+// named reads an assignment or a label.
+func (p *parser) named() {
+	name := p.tok
+	p.advance()
+	switch {
+	case p.accept(tColon):
+		if name.kind == tName {
+			p.place(name)
+		}
+	case p.accept(tAssign):
+		p.active = true
+		p.assignment(name)
+	default:
+		p.lost(name)
+	}
+}
+
+// lost reports a name that begins nothing.
+func (p *parser) lost(name token) {
+	p.active = true
+	text := p.text(name)
+	hint := hints[fold(text)]
+	at := p.tok
+	p.tok = name
+	switch {
+	case p.prevAdjacent(name):
+		p.fail(fmt.Sprintf("%q touches the number before it: a name cannot begin with a digit, and a number has digits only", text))
+	case hint != "":
+		p.fail(hint)
+	default:
+		p.fail(fmt.Sprintf("%q is no command: a name is followed by = to set a variable or by : to mark a place", text))
+	}
+	p.tok = at
+	if fold(text) == "else" {
+		p.failed = false // what follows is an ordinary command
+	}
+}
+
+// prevAdjacent reports whether a digit stands directly before the token.
+func (p *parser) prevAdjacent(t token) bool {
+	return t.pos > 0 && isDigit(p.src.text[t.pos-1])
+}
+
+// assignment reads what follows "NAME =".
+func (p *parser) assignment(name token) {
+	v := p.target(name)
+	value := p.expression()
+	if v == nil {
+		p.emit(opDrop, name, 0)
+		return
+	}
+	p.fits(value, v.typ, fmt.Sprintf("%q holds", p.text(name)))
+	p.emit(opStore, name, v.slot)
+}
+
+// target returns the variable to set, nil if there is none.
+func (p *parser) target(name token) *symbol {
+	if name.kind != tName {
+		return nil
+	}
+	return p.variable(name)
+}
+
+// declaration reads "integer", "string" or "boolean", a name, and perhaps a
+// value.
+func (p *parser) declaration() {
+	t := map[kind]typ{kInteger: tyInteger, kString: tyString, kBoolean: tyBoolean}[p.tok.kind]
+	word := p.tok
+	if p.active {
+		p.warnAt(word, "a declaration after the first command: declare variables at the start of the procedure")
+	}
+	p.advance()
+	name, ok := p.name(fmt.Sprintf("%q needs the name of a variable, which begins with a letter", p.text(word)))
+	v := &symbol{typ: t}
+	if ok {
+		v = p.declare(name, t)
+	}
+	if !p.accept(tAssign) {
+		return
+	}
+	value := p.expression()
+	p.fits(value, v.typ, fmt.Sprintf("%q holds", p.text(name)))
+	p.emit(opStore, name, v.slot)
+}
+
+// command reads a command that begins with a word of its own.
+func (p *parser) command() {
+	t := p.tok
+	switch p.advance(); t.kind {
+	case kDelay:
+		p.needs(tyInteger, `"delay" needs`)
+		p.emit(opDelay, t, 0)
+	case kGetip:
+		p.getip(t)
+		p.emit(opDrop, t, 0)
+	case kGoto:
+		p.gotoLabel(t)
+	case kHalt:
+		p.emit(opHalt, t, 0)
+	case kIf, kWhile:
+		p.open(t)
+	case kEndif:
+		p.close(t, kIf)
+	case kEndwhile:
+		p.close(t, kWhile)
+	case kSet:
+		p.set(t)
+	case kTransmit:
+		p.transmit(t)
+	case kWaitfor:
+		p.waitfor(t)
+	default:
+		p.stray(t)
+	}
+}
+
+// stray reports a token that begins no command.
+func (p *parser) stray(t token) {
+	at := p.tok
+	p.tok = t
+	switch {
+	case t.kind == tSysVar && at.kind == tAssign:
+		p.fail(fmt.Sprintf("%s cannot be changed: it belongs to the system", p.text(t)))
+	case t.kind == tString:
+		p.fail(`a text cannot stand alone: "transmit" sends it, "waitfor" waits for it`)
+	default:
+		p.fail(fmt.Sprintf("%s begins no command", p.shown(t)))
+	}
+	p.tok = at
+}
+
+// shown quotes a token for a message.
+func (p *parser) shown(t token) string {
+	switch t.kind {
+	case tEOF:
+		return "the end of the file"
+	case tString:
+		return "a text"
+	}
+	return fmt.Sprintf("%q", p.text(t))
+}
+
+func (p *parser) gotoLabel(t token) {
+	if name, ok := p.name(`"goto" needs the name of a label`); ok {
+		p.emit(opGoto, t, p.label(name))
+	}
+}
+
+// transmit reads what follows the word.
+func (p *parser) transmit(t token) {
+	v := p.needs(tyString, `"transmit" needs`)
+	raw := int32(0)
+	if p.tok.kind == tComma && !p.failed {
+		p.advance()
+		if !p.accept(kRaw) {
+			p.fail(`after the comma, "transmit" knows only the word "raw"`)
+		}
+		raw = 1
+	}
+	switch {
+	case raw == 1 && v.literal && expand(v.text) != v.text:
+		p.warnAt(v.tok, `with "raw", codes such as ^M or <cr> in this text are sent as they are written`)
+	case raw == 0 && (v.system == opUserID || v.system == opPassword):
+		p.warnAt(v.tok, `without ", raw" a ^, < or \ in %s may be sent as something else`, p.text(v.tok))
+	}
+	p.emit(opTransmit, t, raw)
+}
+
+// waitfor reads what follows the word.
+func (p *parser) waitfor(t token) {
+	w := waitSite{from: p.tok.pos}
+	p.waitText(&w)
+	w.to = p.prev.end
+	if p.accept(kThen) {
+		p.waitTarget(&w)
+		for p.accept(tComma) {
+			p.waitText(&w)
+			if !p.accept(kThen) {
+				p.fail(`each text in the list of a "waitfor" needs "then" and a label`)
+			}
+			p.waitTarget(&w)
+		}
+	} else if p.tok.kind == tComma {
+		p.fail(`each text in the list of a "waitfor" needs "then" and a label`)
+	}
+	if p.accept(kUntil) {
+		w.until = true
+		p.until()
+	} else {
+		p.warnAt(t, `without "until" this waits for ever if the text never comes`)
+	}
+	p.waits = append(p.waits, w)
+	p.emit(opWaitfor, t, int32(len(p.waits)-1))
+}
+
+// waitText reads a text to wait for and perhaps "matchcase".
+func (p *parser) waitText(w *waitSite) {
+	v := p.needs(tyString, `"waitfor" needs`)
+	if v.literal && v.text == "" {
+		p.warnAt(v.tok, "an empty text matches at once, without waiting")
+	}
+	exact := p.tok.kind == tComma && p.scan.ahead().next().kind == kMatchcase
+	if exact {
+		p.advance()
+		p.advance()
+	}
+	w.entries = append(w.entries, waitEntry{exact: exact, target: next})
+}
+
+// waitTarget reads the label of the last entry.
+func (p *parser) waitTarget(w *waitSite) {
+	if name, ok := p.name(`"then" needs the name of a label to go to`); ok {
+		w.entries[len(w.entries)-1].target = p.label(name)
+	}
+}
+
+func (p *parser) until() {
+	v := p.needs(tyInteger, `"until" needs`)
+	if v.literal && v.number <= 0 {
+		p.warnAt(v.tok, `"until" with 0 or less does not wait: it looks only at what has come already`)
+	}
+}

@@ -1,0 +1,197 @@
+package scp
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/rasline/rasline/script"
+)
+
+// addressIdle is how long the line must be silent after an address that could
+// go on.
+const addressIdle = time.Second
+
+// getip replaces the ordinal on the stack by the address that it means.
+func (m *machine) getip() error {
+	n := m.pop().n
+	if n < 1 {
+		return wrong("the number of the address is %d: it must be 1 or more", n)
+	}
+	var a address
+	for {
+		done, err := m.readAddress(&a)
+		if err != nil {
+			return err
+		}
+		if done {
+			n--
+		}
+		if n == 0 {
+			break
+		}
+	}
+	m.success = true
+	m.waited()
+	m.push(value{s: string(a.last)})
+	m.putBack(a.rest)
+	m.showAll()
+	return nil
+}
+
+// putBack returns bytes that follow an address to the front of the input, if
+// the API can take them; a real RAS host cannot and loses them.
+func (m *machine) putBack(b []byte) {
+	u, ok := m.call.API.(interface{ Unreceive(b []byte) })
+	if !ok || len(b) == 0 {
+		return
+	}
+	m.dialog.Close() // gives back what comes after b
+	u.Unreceive(b)
+	m.seen = len(b)
+}
+
+// readAddress reads one byte, or one second of silence after an address, and
+// reports whether an address is complete.
+func (m *machine) readAddress(a *address) (bool, error) {
+	limit := time.Duration(0)
+	if a.full() {
+		limit = addressIdle
+	}
+	c, err := m.dialog.NextByte(m.ctx, limit)
+	var silence *script.TimeoutError
+	switch {
+	case err == nil:
+		return a.feed(c), nil
+	case limit > 0 && errors.As(err, &silence) && m.ctx.Err() == nil:
+		a.silence()
+		return true, nil
+	}
+	return false, err
+}
+
+// address finds IPv4 addresses in a stream: four groups of one to three digits
+// up to 255, joined by single dots, with no digit, letter or dot at either
+// end, save a full stop that no digit follows.
+type address struct {
+	last []byte // the address found last
+	rest []byte // what was fed after it
+
+	text   []byte // of the address at hand
+	group  int    // 0 to 3
+	digits int    // of the group
+	value  int    // of the group
+	dead   bool   // what touches this byte is no address
+	stop   bool   // a dot has followed four groups
+}
+
+// full reports whether what was fed ends with an address that may or may not
+// go on.
+func (a *address) full() bool { return !a.dead && a.group == 3 && a.digits > 0 }
+
+// feed takes a byte and reports whether it shows that an address has ended
+// before it.
+func (a *address) feed(c byte) bool {
+	word := isDigit(c) || c == '.' || c != '_' && isLetter(c)
+	switch {
+	case a.full() && a.stop && !isDigit(c):
+		a.found('.', c)
+		a.dead = word
+		return true
+	case a.full() && !word:
+		a.found(c)
+		return true
+	case !word:
+		a.reset()
+	case a.dead:
+	case isDigit(c):
+		a.digit(c)
+	case c == '.':
+		a.dot()
+	default:
+		a.dead = true
+	}
+	return false
+}
+
+// silence ends the address at hand. What follows touches it.
+func (a *address) silence() {
+	if a.stop {
+		a.found('.')
+	} else {
+		a.found()
+	}
+	a.dead = true
+}
+
+func (a *address) digit(c byte) {
+	a.digits++
+	a.value = a.value*10 + int(c-'0')
+	a.text = append(a.text, c)
+	a.dead = a.stop || a.digits > 3 || a.value > 255
+}
+
+func (a *address) dot() {
+	switch {
+	case a.digits == 0:
+		a.dead = true
+	case a.group == 3:
+		a.stop = true
+	default:
+		a.group++
+		a.digits, a.value = 0, 0
+		a.text = append(a.text, '.')
+	}
+}
+
+// found notes the address at hand and what followed it.
+func (a *address) found(rest ...byte) {
+	a.last = append(a.last[:0], a.text...)
+	a.rest = append(a.rest[:0], rest...)
+	a.reset()
+}
+
+func (a *address) reset() {
+	a.text = a.text[:0]
+	a.group, a.digits, a.value, a.dead, a.stop = 0, 0, 0, false, false
+}
+
+// parseAddress reads a text that is one address and nothing else.
+func parseAddress(s string) (netip.Addr, bool) {
+	var a address
+	for i := 0; i < len(s); i++ {
+		if a.feed(s[i]) || a.dead || a.stop || !isDigit(s[i]) && s[i] != '.' {
+			return netip.Addr{}, false
+		}
+	}
+	if !a.full() {
+		return netip.Addr{}, false
+	}
+	return netip.AddrFrom4(octets(a.text)), true
+}
+
+func octets(text []byte) (b [4]byte) {
+	i := 0
+	for _, c := range text {
+		if c == '.' {
+			i++
+		} else {
+			b[i] = b[i]*10 + c - '0'
+		}
+	}
+	return b
+}
+
+// setAddress is "set ipaddr".
+func (m *machine) setAddress(v value) error {
+	addr, ok := parseAddress(v.s)
+	switch {
+	case ok:
+		m.call.IPAddr = addr
+		return nil
+	case v.secret:
+		return wrong("the text is no address such as 10.0.0.7")
+	}
+	const shown = 40
+	return wrong("%q is no address such as 10.0.0.7", v.s[:min(len(v.s), shown)])
+}

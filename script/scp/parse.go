@@ -1,0 +1,316 @@
+package scp
+
+import (
+	"fmt"
+	"strings"
+)
+
+// MaxSource is the size in bytes of the largest script that Parse reads.
+const MaxSource = 1 << 20
+
+// maxDepth limits how deep blocks and, apart from them, parentheses, signs and
+// operands of getip lie in each other.
+const maxDepth = 200
+
+// Parse reads a script. The name is that of its file, for messages.
+//
+// The error is a *ParseError with everything that is wrong, at most 20 errors
+// and 100 warnings, each with its place. Without errors, the warnings are in
+// Program.Warnings. Parse never panics, and takes time and memory in
+// proportion to the size of src, which it neither keeps nor changes.
+func Parse(name string, src []byte) (*Program, error) {
+	p := newParser(name, string(src[:min(len(src), MaxSource)]))
+	if text := p.refusal(src); text != "" {
+		p.found.add(SeverityError, 0, text)
+	} else {
+		p.script()
+	}
+	if p.found.errors > 0 {
+		return nil, &ParseError{Findings: p.found.sorted()}
+	}
+	p.program.warnings = p.found.sorted()
+	return p.program, nil
+}
+
+// parser reads tokens, checks what they mean and writes the code, all in one
+// pass. After a mistake in a command it is "failed": it takes no token, says
+// nothing more, and sync looks for the next command.
+type parser struct {
+	src     *source
+	scan    scanner
+	tok     token // the next one
+	prev    token // the last one taken
+	found   *findings
+	program *Program
+
+	failed bool // this command has a mistake in its form
+	muted  bool // a string was cut off: what follows may be part of it
+	depth  int  // of the expression
+
+	nameless  bool // a procedure has no usable name
+	brokenRow int  // the last line with a mistake in its form
+
+	// Of the procedure at hand:
+	scope  scope
+	code   []instr
+	waits  []waitSite
+	blocks []block
+	active bool // a command has been seen
+}
+
+// block is an if or a while that is not closed yet.
+type block struct {
+	kind kind // kIf or kWhile
+	pos  int32
+	test int32 // where its condition begins
+	jump int32 // the instruction that leaves it
+}
+
+func newParser(name, text string) *parser {
+	src := newSource(name, text)
+	p := &parser{src: src, found: &findings{file: src}, scope: newScope()}
+	p.program = &Program{src: src, texts: []string{}}
+	p.scan = newScanner(text, func(pos int, text string) { p.syntax(pos, text) })
+	return p
+}
+
+// refusal returns why a file cannot be a script at all, or "".
+func (p *parser) refusal(src []byte) string {
+	if len(src) > MaxSource {
+		return fmt.Sprintf("the file has %d bytes: a script has at most %d", len(src), MaxSource)
+	}
+	text := p.src.text
+	if strings.HasPrefix(text, "\xFF\xFE") || strings.HasPrefix(text, "\xFE\xFF") {
+		return "the file is in UTF-16: save it as plain text (ANSI or UTF-8)"
+	}
+	if nul := strings.IndexByte(text, 0); nul >= 0 && nul < p.logicalEnd() {
+		return "the file contains NUL bytes and is no plain text: if an editor saved it as UTF-16 (Unicode), save it as ANSI or UTF-8"
+	}
+	return ""
+}
+
+// logicalEnd returns where the file ends for the scanner: at a Ctrl-Z outside
+// quotes or at its last byte.
+func (p *parser) logicalEnd() int {
+	s := p.scan.ahead()
+	for s.next().kind != tEOF {
+	}
+	return s.pos
+}
+
+// script reads the whole file.
+func (p *parser) script() {
+	p.advance()
+	procs := map[string]*symbol{}
+	outside := false
+	for p.tok.kind != tEOF {
+		if p.tok.kind == kProc {
+			p.procedure(procs)
+		} else {
+			outside = p.outside() || outside
+		}
+	}
+	if procs["main"] == nil && !outside && !p.nameless {
+		p.semantic(0, `the script has no procedure "main": begin it with "proc main" and end it with "endproc"`)
+	}
+}
+
+// outside reports text that is in no procedure, and skips to the next one. It
+// reports whether that was more than a closing word too many.
+func (p *parser) outside() bool {
+	p.failed, p.muted = false, false
+	stray := p.tok.kind == kEndproc
+	if stray {
+		p.fail(`this "endproc" closes no "proc"`)
+	} else {
+		p.fail(`this stands outside a procedure: commands belong between "proc main" and "endproc"`)
+	}
+	for p.tok.kind != kProc && p.tok.kind != tEOF {
+		p.scan.report = nil
+		p.advance()
+	}
+	p.scan.report = func(pos int, text string) { p.syntax(pos, text) }
+	return !stray
+}
+
+// procedure reads from proc to endproc.
+func (p *parser) procedure(procs map[string]*symbol) {
+	opener := p.tok
+	p.scope, p.code, p.waits, p.blocks = newScope(), nil, nil, p.blocks[:0]
+	p.failed, p.muted, p.active = false, false, false
+	p.advance()
+	key := p.procName(opener, procs)
+	for !p.procEnds() {
+		p.item()
+	}
+	p.unclosed(0)
+	if p.tok.kind == kEndproc {
+		p.emit(opEnd, p.tok, 0)
+		p.advance()
+	} else {
+		p.emit(opEnd, p.prev, 0)
+		p.semantic(opener.pos, `this "proc" has no "endproc"`)
+	}
+	p.resolve()
+	if p.found.errors == 0 {
+		p.checkUntils()
+	}
+	if key == "main" {
+		p.program.code, p.program.waits, p.program.slots = p.code, p.waits, p.scope.slots
+	}
+}
+
+// procEnds reports whether the procedure ends before the next token.
+func (p *parser) procEnds() bool {
+	switch p.tok.kind {
+	case kEndproc, kProc:
+		return !p.misused()
+	}
+	return p.tok.kind == tEOF
+}
+
+// procName reads the name of a procedure and returns it folded, "" if that is
+// of no use.
+func (p *parser) procName(opener token, procs map[string]*symbol) string {
+	name, ok := p.name(`"proc" needs a name, such as "proc main"`)
+	if !ok {
+		p.nameless = true
+		if p.failed {
+			p.sync()
+		}
+		return ""
+	}
+	spelling := p.text(name)
+	key := fold(spelling)
+	if old := procs[key]; old != nil {
+		p.errorAt(name, "there is a procedure %q already, in line %d", spelling, p.lineOf(old.pos))
+		return ""
+	}
+	procs[key] = &symbol{spelling: spelling, pos: name.pos}
+	if key != "main" {
+		p.warnAt(opener, `the procedure %q never runs: only "main" does`, spelling)
+	}
+	return key
+}
+
+// advance takes the next token.
+func (p *parser) advance() {
+	p.prev = p.tok
+	p.tok = p.scan.next()
+	p.muted = p.muted || p.prev.cut
+}
+
+// accept takes the next token if it is of kind k.
+func (p *parser) accept(k kind) bool {
+	if p.failed || p.tok.kind != k {
+		return false
+	}
+	p.advance()
+	return true
+}
+
+// name takes a name. A reserved word on the same line is taken for one that
+// was meant as a name, and reported; anything else makes the command fail with
+// the text that says what is needed.
+func (p *parser) name(need string) (token, bool) {
+	t := p.tok
+	switch {
+	case p.failed:
+		return t, false
+	case t.kind == tName:
+		p.advance()
+		return t, true
+	case t.kind.reserved() && t.line == p.prev.line:
+		p.reservedName(t)
+		p.advance()
+		return t, false
+	}
+	p.fail(need)
+	return t, false
+}
+
+func (p *parser) reservedName(t token) {
+	p.errorAt(t, "%q is a word of the language and cannot be a name", p.text(t))
+}
+
+// fail reports that the next token is not what has to come, unless the command
+// has failed already or the token was reported by the scanner.
+func (p *parser) fail(text string) {
+	if !p.failed && !p.muted && p.tok.kind != tBad {
+		p.syntax(int(p.tok.pos), text)
+	}
+	p.failed = true
+}
+
+// sync skips to where a command may begin: at a word that starts one, or at a
+// name that is the first of its line.
+func (p *parser) sync() {
+	line := p.prev.line
+	for p.tok.kind != tEOF {
+		if p.tok.kind.starts() && (p.tok.kind != kGetip || p.tok.line > line) {
+			return
+		}
+		if p.tok.kind == tName && p.tok.line > line && p.tok.line > p.prev.line {
+			return
+		}
+		p.advance()
+	}
+}
+
+// syntax records a mistake in the form of the script. There is one for each
+// line, since the next on the same line usually follows from the first.
+func (p *parser) syntax(pos int, text string) {
+	line, _ := p.src.place(pos)
+	p.brokenRow = line
+	if !p.found.errorOn(line) {
+		p.found.add(SeverityError, pos, text)
+		p.stopIfFull()
+	}
+}
+
+// semantic records a mistake in what the script says.
+func (p *parser) semantic(pos int32, text string) {
+	p.found.add(SeverityError, int(pos), text)
+	p.stopIfFull()
+}
+
+// stopIfFull ends the reading when there is no room for another error.
+func (p *parser) stopIfFull() {
+	if p.found.full() {
+		p.scan.pos = len(p.scan.src)
+		p.tok = token{kind: tEOF, pos: p.tok.pos, end: p.tok.pos, line: p.tok.line}
+	}
+}
+
+func (p *parser) warn(pos int32, text string) {
+	p.found.add(SeverityWarning, int(pos), text)
+}
+
+// errorAt and warnAt say something about a token, unless its command or its
+// line has failed already.
+func (p *parser) errorAt(t token, format string, args ...any) {
+	if !p.failed && !p.muted && int(t.line) != p.brokenRow {
+		p.semantic(t.pos, fmt.Sprintf(format, args...))
+	}
+}
+
+func (p *parser) warnAt(t token, format string, args ...any) {
+	if !p.failed && !p.muted {
+		p.warn(t.pos, fmt.Sprintf(format, args...))
+	}
+}
+
+func (p *parser) text(t token) string { return p.src.text[t.pos:t.end] }
+
+func (p *parser) lineOf(pos int32) int {
+	line, _ := p.src.place(int(pos))
+	return line
+}
+
+func (p *parser) here() int32 { return int32(len(p.code)) }
+
+// emit writes an instruction and returns its place.
+func (p *parser) emit(o op, t token, a int32) int32 {
+	p.code = append(p.code, instr{op: o, pos: t.pos, a: a})
+	return int32(len(p.code) - 1)
+}
