@@ -43,9 +43,8 @@ type DialogConfig struct {
 	// session's own limit holds.
 	SendLimit time.Duration
 
-	// History is how many bytes before a match are kept for Match.Before and
-	// for the Tail of errors, beyond those of the chunk at hand. Default, and
-	// for 0 or less: 4096.
+	// History is how many bytes of a wait are kept at least, for Match and for
+	// the Tail of errors. Default, and for 0 or less: 4096.
 	History int
 }
 
@@ -198,6 +197,6 @@ func (d *Dialog) logs(ctx context.Context) bool {
 
 func (d *Dialog) logData(ctx context.Context, what string, b []byte, attrs ...any) {
 	if d.logs(ctx) {
-		d.cfg.Log.DebugContext(ctx, what, append([]any{"data", string(d.call.Mask(b))}, attrs...)...)
+		d.cfg.Log.DebugContext(ctx, what, append([]any{"data", string(d.call.MaskTail(b))}, attrs...)...)
 	}
 }

@@ -18,8 +18,8 @@ const (
 // Dialog.
 type Match struct {
 	Index  int    // of the pattern among those awaited
-	Before []byte // what came before it in this wait, the last History bytes at least
-	Text   []byte // what matched; a match longer than History has lost its beginning
+	Before []byte // what came before it in this wait
+	Text   []byte // what matched; Before and Text together hold History bytes or more, if as many came
 }
 
 // Watch is a standing pattern of a Dialog.
@@ -283,7 +283,7 @@ func (d *Dialog) fill(ctx context.Context, c *waitClock, need int) error {
 
 // waitError gives the error of a failed wait its context.
 func (d *Dialog) waitError(err error, c *waitClock, p []Pattern) error {
-	tail := string(d.call.Mask(d.window.tail()))
+	tail := string(d.call.MaskTail(d.window.tail()))
 	if err != errWaitOver {
 		return &Error{Op: waiting(names(p)), Tail: tail, Err: err}
 	}

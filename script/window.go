@@ -6,14 +6,13 @@ import "bytes"
 // that was received last is not copied unless a further chunk follows.
 type window struct {
 	keep  int    // bytes that must be kept
-	old   []byte // of earlier chunks, at most twice keep
+	old   []byte // of earlier chunks, at most twice keep and a chunk
 	chunk []byte // consumed of the chunk received last
-	start bool   // whether old begins at the start of the wait
 }
 
 // reset starts a wait.
 func (w *window) reset() {
-	w.old, w.chunk, w.start = w.old[:0], nil, true
+	w.old, w.chunk = w.old[:0], nil
 }
 
 // consume adds the first n bytes of rest, which directly follow those that were
@@ -40,12 +39,12 @@ func (w *window) settle() {
 	if len(w.chunk) == 0 {
 		return
 	}
-	w.old = append(w.old, w.chunk...)
-	w.chunk = nil
 	if len(w.old) > 2*w.keep {
 		n := copy(w.old, w.old[len(w.old)-w.keep:])
-		w.old, w.start = w.old[:n], false
+		w.old = w.old[:n]
 	}
+	w.old = append(w.old, w.chunk...)
+	w.chunk = nil
 }
 
 // bytes returns the last bytes in one piece, valid until the next change.
