@@ -1,0 +1,50 @@
+// Package chat runs the scripts of chat(8), the conversation program of pppd.
+//
+//	script, err := chat.ParseFile("provider.chat", src)
+//	...
+//	script.Options.Timeout = 10 * time.Second
+//	result, err := scripting.Run(ctx, line, script, nil)
+//
+// A script is a list of words, taken in pairs: a text to wait for, and a text to
+// send.
+//
+//	ABORT BUSY  ABORT 'NO CARRIER'
+//	''          ATZ
+//	OK          ATDT5551212
+//	CONNECT     ''
+//	ogin:--ogin: ppp
+//	ssword:     '\qhello2u2'
+//
+// [Parse] takes the words as arguments, as the command line gives them, and
+// [ParseFile] reads them from a file with quotes and comments. The language is
+// that of the manual page chat(8), and where page and program differ that of
+// the program, with the exceptions below.
+//
+// # Results
+//
+// A script that fails returns an [*ExitError] with the exit status that chat(8)
+// would give: 1 for a send that failed, 2 for an end from outside, 3 for a text
+// that did not come in time, and 4 and up for the strings of ABORT, counted as
+// they stand in the list at that moment. It also matches a ras.Code with
+// errors.Is: ras.ErrLineBusy for an abort on BUSY, ras.ErrRequestTimeout for
+// status 3.
+//
+// # Secrets
+//
+// A send with \q in it, the text of an @file and the texts for \T and \U are
+// secrets. They are shown in no log, no error and no report, and neither is
+// their echo: "***" stands in their place, and "??????" in the log of a send.
+//
+// # Differences from the program
+//
+//   - A file is read and checked as a whole before the first byte is sent.
+//   - A carriage return before a line feed does not belong to the word.
+//   - Strings and lines may be of any length, and the lists of ABORT and REPORT
+//     too.
+//   - \p pauses for the tenth of a second that the manual page promises;
+//     see [Options].ShortPause.
+//   - CLR_REPORT is safe after a report string has been found.
+//   - A send whose time-out has passed fails at once, not after its pauses.
+//   - The high bit is cleared in what a wait reads and in nothing else, so that
+//     what follows the last match is left as it came.
+package chat

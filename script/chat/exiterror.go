@@ -1,0 +1,109 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/ras"
+)
+
+// The exit statuses of chat(8).
+const (
+	// ExitFault is the status of a send that failed or took too long, and of
+	// an @file that cannot be read.
+	ExitFault = 1
+
+	// ExitSignal is the status of a script that was ended from outside: the
+	// context ended, the line was hung up, the standard error failed.
+	ExitSignal = 2
+
+	// ExitTimeout is the status when an awaited text did not come in time.
+	ExitTimeout = 3
+
+	// ExitAbort is the status for the first string of the abort list; the
+	// next ones count up from here.
+	ExitAbort = 4
+)
+
+// ExitError is the error of a script that failed. It matches RAS and what
+// caused it with errors.Is.
+type ExitError struct {
+	Code  int      // the exit status of chat(8)
+	RAS   ras.Code // what a RAS host gets
+	Abort string   // the abort string that was found, for a Code of 4 and up
+
+	File      string // where in the script: the name given to ParseFile
+	Line, Col int    // from 1; without a file, the number of the argument and 1
+
+	Text string // what happened, without the place
+	Err  error  // the cause, or nil
+}
+
+// Error returns place, text, cause and exit status.
+func (e *ExitError) Error() string {
+	cause := ""
+	if e.Err != nil {
+		cause = ": " + e.Err.Error()
+	}
+	return fmt.Sprintf("chat: %s: %s%s (exit status %d)", pos{e.Line, e.Col}.in(e.File), e.Text, cause, e.Code)
+}
+
+// Unwrap returns RAS and the cause.
+func (e *ExitError) Unwrap() []error {
+	if e.Err == nil {
+		return []error{e.RAS}
+	}
+	return []error{e.RAS, e.Err}
+}
+
+// Timeout reports whether a time limit passed.
+func (e *ExitError) Timeout() bool { return e.RAS.Timeout() }
+
+// verdicts are the texts by which modems and servers tell why a call failed.
+var verdicts = []struct {
+	text string // upper case
+	code ras.Code
+}{
+	{"BUSY", ras.ErrLineBusy},
+	{"NO CARRIER", ras.ErrNoCarrier},
+	{"NO ANSWER", ras.ErrNoAnswer},
+	{"NO DIAL", ras.ErrNoDialtone},
+	{"VOICE", ras.ErrVoiceAnswer},
+	{"INCORRECT", ras.ErrAuthenticationFailure},
+	{"INVALID", ras.ErrAuthenticationFailure},
+	{"DENIED", ras.ErrAuthenticationFailure},
+	{"FAILED", ras.ErrAuthenticationFailure},
+	{"BAD LOGIN", ras.ErrAuthenticationFailure},
+	{"BAD PASSWORD", ras.ErrAuthenticationFailure},
+	{"DISCONNECT", ras.ErrRemoteDisconnection},
+	{"HANGUP", ras.ErrRemoteDisconnection},
+}
+
+// abortCode returns the code for an abort on text. A text that says nothing
+// known counts as a message of the modem.
+func abortCode(text string) ras.Code {
+	text = strings.ToUpper(text)
+	for _, v := range verdicts {
+		if strings.Contains(text, v.text) {
+			return v.code
+		}
+	}
+	return ras.ErrFromDevice
+}
+
+// lineEnded reports whether err says that the line is gone.
+func lineEnded(err error) bool {
+	return errors.Is(err, ras.ErrRemoteDisconnection) || errors.Is(err, port.ErrCarrierLost) || errors.Is(err, io.EOF)
+}
+
+// ended returns the cause for which the run was ended from outside, or nil.
+func ended(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return context.Cause(ctx)
+}

@@ -1,0 +1,116 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script"
+)
+
+// splitExpect splits an expect word at its first dash that no backslash
+// protects. More is false if there is none.
+func splitExpect(word string) (first, rest string, more bool) {
+	for i := 0; i < len(word); i++ {
+		switch word[i] {
+		case '\\':
+			i++
+		case '-':
+			return word[:i], word[i+1:], true
+		}
+	}
+	return word, "", false
+}
+
+// expect waits for the first part of the word; if it does not come in time the
+// next part is sent and the one after it awaited, and so on. A word that ends
+// with a send is satisfied with that.
+func (r *run) expect(ctx context.Context, word string) error {
+	for more := true; more; {
+		var part string
+		part, word, more = splitExpect(word)
+		err := r.await(ctx, part)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, errTooLate) {
+			return err
+		}
+		if word == "" {
+			return r.tooLate(part, err)
+		}
+		part, word, more = splitExpect(word)
+		if err := r.send(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errTooLate says that a text did not come in time, or will not come any more.
+var errTooLate = errors.New("too late")
+
+// late wraps the cause of an errTooLate.
+type late struct{ cause error }
+
+func (e *late) Error() string        { return e.cause.Error() }
+func (e *late) Is(target error) bool { return target == errTooLate }
+func (e *late) Unwrap() error        { return e.cause }
+
+func (r *run) tooLate(part string, err error) error {
+	r.view.info("Failed")
+	text := fmt.Sprintf("%q did not come in time", r.expected(part))
+	return r.fail(ExitTimeout, ras.CodeOf(err), text, errors.Unwrap(err))
+}
+
+// await waits for one part of an expect word. The empty part is satisfied at
+// once.
+func (r *run) await(ctx context.Context, part string) error {
+	if part == "" {
+		return nil
+	}
+	text := r.expected(part)
+	r.view.debug("expect (" + visible(text) + ")")
+	if text == "" {
+		r.view.debug("got it")
+		return nil
+	}
+	_, err := r.dialog.WaitFor(ctx, r.limit, script.Text(text))
+	r.view.settle()
+	if err == nil {
+		r.view.debugAfterText(" -- got it")
+		return nil
+	}
+	return r.notCome(ctx, err)
+}
+
+// notCome decides what the failure of a wait means.
+func (r *run) notCome(ctx context.Context, err error) error {
+	var abort *aborted
+	var timeout *script.TimeoutError
+	switch cause := ended(ctx); {
+	case errors.As(err, &abort):
+		return r.aborted(abort.entry)
+	case cause != nil:
+		return r.ended(cause)
+	case errors.As(err, &timeout):
+		r.view.debug("alarm")
+		return &late{err}
+	case lineEnded(err) && r.hangup && !r.opts.HangupSignals:
+		r.view.fault("hang-up")
+		return r.fail(ExitSignal, ras.CodeOf(err), "the line was hung up", err)
+	}
+	return &late{err}
+}
+
+func (r *run) aborted(entry *abort) error {
+	r.view.debugAfterText(" -- failed")
+	r.view.info("Failed (" + entry.text + ")")
+	k := slices.Index(r.aborts, entry)
+	err := r.fail(ExitAbort+k, abortCode(entry.text), fmt.Sprintf("aborted on %q", entry.text), nil)
+	err.(*ExitError).Abort = strings.Clone(entry.text)
+	return err
+}

@@ -1,0 +1,104 @@
+package chat
+
+import "strings"
+
+// word is one word of a script as it is written, without its quotes.
+type word struct {
+	pos
+	text string
+}
+
+// argumentWords makes words of arguments, each of which is one.
+func argumentWords(args []string) []word {
+	words := make([]word, len(args))
+	for i, a := range args {
+		words[i] = word{pos{i + 1, 1}, a}
+	}
+	return words
+}
+
+// fileWords splits a file into words. It goes on after an error with the next
+// line.
+func fileWords(src []byte, found *findings) []word {
+	l := &lexer{found: found}
+	for text := range strings.Lines(string(src)) {
+		l.number++
+		l.readLine(text)
+	}
+	return l.words
+}
+
+type lexer struct {
+	found  *findings
+	words  []word
+	number int // of the line, from 1
+	crlf   bool
+}
+
+// readLine adds the words of one line, which ends with a line feed or with the
+// file.
+func (l *lexer) readLine(text string) {
+	text = l.trimEnd(text)
+	if i := strings.IndexByte(text, 0); i >= 0 {
+		l.found.warn(l.at(i), "a NUL byte ends the line here: write \\N to send one")
+		text = text[:i]
+	}
+	if strings.HasPrefix(text, "#") {
+		return
+	}
+	for i := 0; i < len(text); {
+		switch text[i] {
+		case ' ', '\t':
+			i++
+		case '\'', '"':
+			i = l.quoted(text, i)
+		default:
+			i = l.bare(text, i)
+		}
+	}
+}
+
+// trimEnd removes the line end.
+func (l *lexer) trimEnd(text string) string {
+	line, ended := strings.CutSuffix(text, "\n")
+	if !ended || !strings.HasSuffix(line, "\r") {
+		return line
+	}
+	if !l.crlf {
+		l.crlf = true
+		l.found.warn(l.at(len(line)-1),
+			"lines end in CR LF: chat(8) takes the CR for a part of the word; save the file with LF alone")
+	}
+	return line[:len(line)-1]
+}
+
+func (l *lexer) at(i int) pos { return pos{l.number, i + 1} }
+
+// quoted reads the word whose quote is at i and returns where the line goes on.
+// A backslash keeps the next byte from ending the word, and both stay in it.
+func (l *lexer) quoted(text string, i int) int {
+	for j := i + 1; j < len(text); j++ {
+		switch text[j] {
+		case '\\':
+			j++
+		case text[i]:
+			l.words = append(l.words, word{l.at(i), text[i+1 : j]})
+			return j + 1
+		}
+	}
+	l.found.add(SeverityError, l.at(i), "unterminated quote (line %d): close it before the line ends", l.number)
+	return len(text)
+}
+
+// bare reads the word that begins at i and returns where it ends.
+func (l *lexer) bare(text string, i int) int {
+	j := i
+	for j < len(text) && text[j] != ' ' && text[j] != '\t' {
+		j++
+	}
+	if text[i] == '#' {
+		l.found.warn(l.at(i), "%q is a word, not a comment: a comment has its # in column 1 (quote the word to say that you mean it)", text[i:j])
+	}
+	l.words = append(l.words, word{l.at(i), text[i:j]})
+	return j
+}

@@ -1,0 +1,93 @@
+package chat
+
+import (
+	"io"
+	"slices"
+	"time"
+
+	"github.com/rasline/rasline/script"
+)
+
+// maxReport is the length in bytes at which a report is cut.
+const maxReport = 4095
+
+// reports holds the report list and the report that is being gathered. The
+// strings are observed by the dialog; an entry is used up when it is found.
+type reports struct {
+	view      *view
+	out       io.Writer // nil: the view's standard error
+	list      []*report
+	gathering bool
+	ended     bool // the byte received last ended a report
+	text      []byte
+}
+
+type report struct {
+	text  string
+	watch *script.Watch
+}
+
+func (r *reports) add(d *script.Dialog, text string) {
+	entry := &report{text: text}
+	entry.watch = d.Observe(script.Text(text), func(script.Match) { r.found(entry) })
+	r.list = append(r.list, entry)
+}
+
+// clear removes all entries with the text and reports whether there were any.
+func (r *reports) clear(text string) bool {
+	before := len(r.list)
+	r.list = slices.DeleteFunc(r.list, func(e *report) bool {
+		if e.text == text {
+			e.watch.Stop()
+		}
+		return e.text == text
+	})
+	return len(r.list) < before
+}
+
+// found starts a report, unless the byte that completed its string belongs to
+// another.
+func (r *reports) found(e *report) {
+	if r.gathering || r.ended {
+		return
+	}
+	e.watch.Stop()
+	r.list = slices.DeleteFunc(r.list, func(o *report) bool { return o == e })
+	r.gathering = true
+	r.text = time.Now().AppendFormat(r.text[:0], "Jan 02 15:04:05 ")
+	r.text = append(r.text, e.text...)
+}
+
+// received adds received bytes to an open report, up to a control character.
+func (r *reports) received(b []byte) {
+	r.ended = false
+	if !r.gathering {
+		return
+	}
+	for i, c := range b {
+		if c < ' ' || c == 0x7F {
+			r.finish()
+			r.ended = i == len(b)-1
+			return
+		}
+		if !r.full() {
+			r.text = append(r.text, c)
+		}
+	}
+}
+
+func (r *reports) full() bool { return len(r.text) >= maxReport }
+
+// finish writes the open report.
+func (r *reports) finish() {
+	if !r.gathering {
+		return
+	}
+	r.gathering = false
+	r.view.write()
+	out := r.out
+	if out == nil {
+		out = r.view.stderr
+	}
+	r.view.writeTo(out, []byte("chat:  "+r.view.mask.apply(string(r.text))+"\n"))
+}

@@ -1,0 +1,236 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script"
+)
+
+// run is one run of a Script. One goroutine uses it.
+type run struct {
+	script  *Script
+	opts    Options
+	inserts inserts
+	dialog  *script.Dialog
+	limit   time.Duration // of each wait and send; 0: none
+	at      pos           // of the step that runs
+	hangup  bool          // whether a hang-up ends the script
+	aborts  []*abort
+	reports reports
+	view    *view
+}
+
+// abort is an entry of the abort list. The dialog watches for its text.
+type abort struct {
+	text  string
+	watch *script.Watch
+}
+
+// aborted is the error of a wait in which an abort string came.
+type aborted struct{ entry *abort }
+
+func (e *aborted) Error() string { return fmt.Sprintf("abort string %q", e.entry.text) }
+
+// Execute runs the script on the call. The error is an *ExitError. With
+// call.Exact set, not one byte is taken past the last match.
+func (s *Script) Execute(ctx context.Context, call *ras.Call) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r := s.newRun(ctx, call, cancel)
+	defer r.dialog.Close()
+	err := r.steps(ctx)
+	r.finish(ctx)
+	if err == nil && r.view.err != nil {
+		err = r.ended(r.view.err)
+	}
+	return err
+}
+
+func (s *Script) newRun(ctx context.Context, call *ras.Call, fail context.CancelCauseFunc) *run {
+	r := &run{script: s, opts: s.Options, hangup: true}
+	r.limit = orDefault(r.opts.Timeout, defaultTimeout)
+	if r.opts.ReadFile == nil {
+		r.opts.ReadFile = readFile
+	}
+	r.view = newView(ctx, &r.opts, call, fail)
+	r.reports.view, r.reports.out = r.view, r.opts.Report
+	r.dialog = script.NewDialog(call, &script.DialogConfig{
+		Strip7:  !r.opts.EightBit,
+		PerByte: orDefault(r.opts.Gap, defaultGap),
+		Tap:     r.received,
+	})
+	r.inserts = inserts{r.insert(r.opts.T), r.insert(r.opts.U)}
+	return r
+}
+
+// insert returns a text for \T or \U, and hides it.
+func (r *run) insert(s *ras.Secret) *string {
+	if s == nil {
+		return nil
+	}
+	text := s.Reveal()
+	r.hide(text)
+	sent := message{text: text}
+	r.hide(onTheLine(sent.parts()))
+	return &text
+}
+
+// hide masks a text in all that this run and its call show.
+func (r *run) hide(text string) {
+	r.dialog.Hide(ras.Secret(text))
+	r.view.mask.add(text)
+}
+
+// received sees every byte that a wait consumes.
+func (r *run) received(b []byte) {
+	r.reports.received(b)
+	r.view.received(b)
+}
+
+// steps runs the script to its end.
+func (r *run) steps(ctx context.Context) error {
+	for _, s := range r.script.steps {
+		r.at = s.word.pos
+		if cause := ended(ctx); cause != nil {
+			return r.ended(cause)
+		}
+		if err := r.step(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) step(ctx context.Context, s step) error {
+	switch text := s.word.text; s.kind {
+	case kindExpect:
+		return r.expect(ctx, text)
+	case kindSend:
+		return r.send(ctx, text)
+	case kindAbort:
+		r.addAbort(text)
+	case kindClearAbort:
+		r.clearAbort(r.expected(text))
+	case kindReport:
+		r.view.debug("report (" + visible(text) + ")")
+		r.reports.add(r.dialog, r.expected(text))
+	case kindClearReport:
+		if text := r.expected(text); r.reports.clear(text) {
+			r.view.debug("clear report (" + visible(text) + ")")
+		}
+	case kindTimeout:
+		r.setLimit(r.expected(text))
+	case kindEcho:
+		r.view.echo = text == "ON"
+	case kindHangup:
+		r.hangup = text != "OFF"
+	case kindSay:
+		r.say(text)
+	}
+	return nil
+}
+
+func (r *run) expected(word string) string { return expectText(word, r.opts.Env) }
+
+func (r *run) addAbort(word string) {
+	r.view.debug("abort on (" + visible(word) + ")")
+	entry := &abort{text: r.expected(word)}
+	entry.watch = r.dialog.Watch(script.Text(entry.text), func(script.Match) error { return &aborted{entry} })
+	r.aborts = append(r.aborts, entry)
+}
+
+// clearAbort removes all entries with the text; those after them move up.
+func (r *run) clearAbort(text string) {
+	r.aborts = slices.DeleteFunc(r.aborts, func(a *abort) bool {
+		if a.text != text {
+			return false
+		}
+		a.watch.Stop()
+		r.view.debug("clear abort on (" + visible(text) + ")")
+		return true
+	})
+}
+
+// setLimit sets the time-out in seconds from the number that text begins with,
+// and the default if that is not above 0.
+func (r *run) setLimit(text string) {
+	r.limit = seconds(text)
+	if r.limit <= 0 {
+		r.limit = defaultTimeout
+	}
+	r.view.debug(fmt.Sprintf("timeout set to %d seconds", r.limit/time.Second))
+}
+
+// maxSeconds is what a time.Duration has room for, more or less.
+const maxSeconds = 1 << 33
+
+// seconds reads the decimal number that text begins with, and 0 if there is
+// none.
+func seconds(text string) time.Duration {
+	text = strings.TrimLeft(text, " \t\n\v\f\r")
+	end := 0
+	for end < len(text) && ('0' <= text[end] && text[end] <= '9' || end == 0 && (text[0] == '-' || text[0] == '+')) {
+		end++
+	}
+	n, err := strconv.ParseInt(text[:end], 10, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return 0
+	}
+	return time.Duration(max(0, min(n, maxSeconds))) * time.Second
+}
+
+// say shows a text to the user at once.
+func (r *run) say(word string) {
+	m := sendText(word, r.opts.Env, r.inserts)
+	text, _, _ := strings.Cut(m.text, "\x00")
+	text = r.view.mask.apply(text)
+	if m.cr {
+		text += "\r"
+	}
+	r.view.show(text)
+}
+
+// finish closes what is open at the end: a line of the echo, a report.
+func (r *run) finish(ctx context.Context) {
+	r.view.close()
+	if r.reports.gathering && ctx.Err() == nil {
+		r.gatherRest(ctx)
+	}
+	r.reports.finish()
+}
+
+// gatherRest reads the rest of an open report: up to a control character, a
+// second of silence, or the length of the longest report.
+func (r *run) gatherRest(ctx context.Context) {
+	r.view.off = true
+	for r.reports.gathering && !r.reports.full() {
+		if _, err := r.dialog.NextByte(ctx, time.Second); err != nil {
+			var t *script.TimeoutError
+			if errors.As(err, &t) {
+				r.view.debug("alarm")
+			}
+			return
+		}
+	}
+}
+
+// fail makes an ExitError for the step that runs.
+func (r *run) fail(status int, code ras.Code, text string, cause error) error {
+	return &ExitError{
+		Code: status, RAS: code, Text: text, Err: cause,
+		File: r.script.file, Line: r.at.line, Col: r.at.col,
+	}
+}
+
+// ended returns the error of a script that was ended from outside.
+func (r *run) ended(cause error) error {
+	r.view.fault(cause.Error())
+	return r.fail(ExitSignal, ras.Cause(cause), "ended from outside", cause)
+}

@@ -1,0 +1,134 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/ras"
+)
+
+// errSendLimit is the cause for which the context of a send ends.
+var errSendLimit = errors.New("the time-out has passed")
+
+// send sends a word: the contents of a file, EOT, BREAK, or a text.
+func (r *run) send(ctx context.Context, word string) error {
+	secret := false
+	if name, ok := strings.CutPrefix(word, "@"); ok && name != "" {
+		text, err := r.fileText(ctx, strings.TrimLeft(name, " \t"))
+		if err != nil {
+			return err
+		}
+		word, secret = text, true
+	}
+	switch word {
+	case "EOT":
+		word = `^D\c`
+	case "BREAK":
+		word, secret = `\K\c`, false
+	}
+	m := sendText(word, r.opts.Env, r.inserts)
+	m.hidden = m.hidden || secret
+	r.view.debug("send (" + visible(m.shown()) + ")")
+	return r.sendParts(ctx, m.parts(), m.hidden || len(m.spans) > 0)
+}
+
+// sendParts sends and pauses. The time-out limits it up to the last byte; what
+// pauses follow are not counted.
+func (r *run) sendParts(ctx context.Context, parts []part, secret bool) error {
+	if secret {
+		r.hide(strings.TrimSuffix(onTheLine(parts), "\r"))
+	}
+	limited, cancel := ctx, context.CancelFunc(func() {})
+	if r.limit > 0 {
+		limited, cancel = context.WithTimeoutCause(ctx, r.limit, errSendLimit)
+	}
+	defer cancel()
+	last := lastSend(parts)
+	for i, p := range parts {
+		if i > last {
+			limited = ctx
+		}
+		if err := r.sendPart(limited, p, secret); err != nil {
+			return r.sendFailed(ctx, err)
+		}
+	}
+	return nil
+}
+
+func lastSend(parts []part) int {
+	last := len(parts) - 1
+	for last >= 0 && parts[last].action != actionSend {
+		last--
+	}
+	return last
+}
+
+func (r *run) sendPart(ctx context.Context, p part, secret bool) error {
+	switch p.action {
+	case actionPause:
+		return r.dialog.Pause(ctx, longPause)
+	case actionShortPause:
+		short := r.opts.ShortPause
+		if short <= 0 {
+			short = defaultShortPause
+		}
+		return r.dialog.Pause(ctx, short)
+	case actionBreak:
+		return r.sendBreak(ctx)
+	}
+	if secret {
+		return r.dialog.SendSecret(ctx, ras.Secret(p.data))
+	}
+	return r.dialog.Send(ctx, []byte(p.data))
+}
+
+// sendBreak sends a break where the line can; elsewhere the script goes on
+// without.
+func (r *run) sendBreak(ctx context.Context) error {
+	breaker, ok := r.dialog.Call().Line().(port.Breaker)
+	if !ok {
+		r.view.warn("the line cannot send a break")
+		return nil
+	}
+	err := breaker.SendBreak(ctx, 0)
+	if errors.Is(err, errors.ErrUnsupported) {
+		r.view.warn("the line cannot send a break")
+		return nil
+	}
+	return err
+}
+
+func (r *run) sendFailed(ctx context.Context, err error) error {
+	switch cause := ended(ctx); {
+	case cause != nil:
+		return r.ended(cause)
+	case errors.Is(err, errSendLimit):
+		r.view.debug("alarm")
+		r.view.debug(" -- write timed out")
+		r.view.fault("Failed")
+		text := fmt.Sprintf("the send took longer than the time-out of %v", r.limit.Round(time.Millisecond))
+		return r.fail(ExitFault, ras.ErrRequestTimeout, text, errSendLimit)
+	}
+	r.view.debug(" -- write failed: " + systemText(err))
+	r.view.fault("Failed")
+	return r.fail(ExitFault, ras.CodeOf(err), "cannot send", err)
+}
+
+// fileText returns what a send names with @: the beginning of the file, up to
+// a NUL and without its last line feed.
+func (r *run) fileText(ctx context.Context, name string) (string, error) {
+	data, err := r.opts.ReadFile(ctx, name)
+	if cause := ended(ctx); err != nil && cause != nil {
+		return "", r.ended(cause)
+	}
+	if err != nil {
+		r.view.fault(name + " -- open failed: " + systemText(err))
+		return "", r.fail(ExitFault, ras.ErrFileNotFound, fmt.Sprintf("cannot read the text to send from %q", name), err)
+	}
+	text, _, _ := strings.Cut(string(data[:min(len(data), maxFileText)]), "\x00")
+	return strings.TrimSuffix(text, "\n"), nil
+}

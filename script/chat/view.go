@@ -1,0 +1,172 @@
+package chat
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/rasline/rasline/ras"
+)
+
+// logWidth is after how many received bytes a line of the log ends.
+const logWidth = 80
+
+// view shows a run to the user: the echo on the standard error and the
+// conversation in the log, in the order in which things happen.
+type view struct {
+	ctx    context.Context // for the log
+	log    *slog.Logger
+	talks  bool // the log wants the conversation
+	stderr io.Writer
+	echo   bool // of what is received, until ECHO OFF
+	copy   bool // of what is received, always
+	off    bool // nothing received is shown any more
+	open   bool // the echo has not ended its line
+	mask   mask
+	fail   context.CancelCauseFunc // ends the run when a write fails
+	err    error                   // of the first write that failed
+
+	text  []byte // for stderr, not yet written
+	line  []byte // of the log, not yet complete
+	width int    // received bytes in line
+}
+
+func newView(ctx context.Context, o *Options, call *ras.Call, fail context.CancelCauseFunc) *view {
+	v := &view{
+		ctx: context.WithoutCancel(ctx), log: o.Log, stderr: o.Stderr,
+		echo: o.Echo, copy: o.Copy, fail: fail,
+	}
+	if v.stderr == nil && call.Terminal != nil {
+		v.stderr = call.Terminal
+	}
+	if v.stderr == nil {
+		v.stderr = io.Discard
+	}
+	v.talks = v.log != nil && v.log.Enabled(ctx, slog.LevelDebug)
+	if call.Params != nil {
+		v.mask.add(call.Params.Password.Reveal())
+	}
+	return v
+}
+
+// received shows bytes that came from the line.
+func (v *view) received(b []byte) {
+	if v.off || !v.echo && !v.copy && !v.talks {
+		return
+	}
+	for _, c := range b {
+		v.mask.put(c, v.receivedByte)
+	}
+	v.write()
+}
+
+func (v *view) receivedByte(c byte) {
+	if v.echo {
+		v.text = appendEcho(v.text, c)
+		if c != '\r' {
+			v.open = c != '\n'
+		}
+	}
+	if v.talks {
+		v.logByte(c)
+	}
+	if v.copy {
+		v.text = appendEcho(v.text, c)
+	}
+}
+
+func appendEcho(b []byte, c byte) []byte {
+	switch c {
+	case '\r':
+		return b
+	case '\n':
+		return append(b, c)
+	}
+	return appendVisible(b, c)
+}
+
+// logByte adds a byte to the line of the log, which ends with a line feed or
+// when it is long.
+func (v *view) logByte(c byte) {
+	if c != '\n' {
+		v.line = appendVisible(v.line, c)
+		v.width++
+	}
+	if c == '\n' || v.width >= logWidth {
+		v.debug(string(v.line))
+	}
+}
+
+// settle shows what was held back for its likeness to a secret, at the end of a
+// wait.
+func (v *view) settle() {
+	if v.off || !v.echo && !v.copy && !v.talks {
+		return
+	}
+	v.mask.flush(v.receivedByte)
+	v.write()
+}
+
+// debug logs a message of the conversation. As in chat(8), received text that
+// has no line of its own yet is lost.
+func (v *view) debug(text string) {
+	if v.talks {
+		v.message(slog.LevelDebug, text)
+	}
+}
+
+// debugAfterText is debug with the received text before it.
+func (v *view) debugAfterText(text string) {
+	if v.talks && len(v.line) > 0 {
+		v.debug(string(v.line))
+	}
+	v.debug(text)
+}
+
+func (v *view) info(text string)  { v.message(slog.LevelInfo, text) }
+func (v *view) warn(text string)  { v.message(slog.LevelWarn, text) }
+func (v *view) fault(text string) { v.message(slog.LevelError, text) }
+
+func (v *view) message(level slog.Level, text string) {
+	v.line, v.width = v.line[:0], 0
+	v.write()
+	if v.log != nil {
+		v.log.Log(v.ctx, level, text)
+	}
+}
+
+// show writes a text to the standard error.
+func (v *view) show(text string) {
+	v.text = append(v.text, text...)
+	v.write()
+}
+
+func (v *view) write() {
+	if len(v.text) == 0 {
+		return
+	}
+	v.writeTo(v.stderr, v.text)
+	v.text = v.text[:0]
+}
+
+// writeTo remembers the first error, which ends the script, and writes no more
+// after it.
+func (v *view) writeTo(w io.Writer, b []byte) {
+	if v.err != nil {
+		return
+	}
+	if _, err := w.Write(b); err != nil {
+		v.err = fmt.Errorf("cannot show what happens: %w", err)
+		v.fail(v.err)
+	}
+}
+
+// close ends an open line of the echo.
+func (v *view) close() {
+	v.settle()
+	if v.open {
+		v.open = false
+		v.show("\n")
+	}
+}
