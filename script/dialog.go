@@ -92,6 +92,14 @@ func (d *Dialog) Close() error {
 	return nil
 }
 
+// Unread puts a copy of b in front of the input, as if it had not been consumed:
+// a script uses it for what it had to look at and is another's to read.
+func (d *Dialog) Unread(b []byte) {
+	if len(b) > 0 {
+		d.line.in = append(bytes.Clone(b), d.line.in...)
+	}
+}
+
 // Hide masks a text in all that is logged and reported from now on.
 func (d *Dialog) Hide(s ras.Secret) { d.call.Hide(s) }
 
