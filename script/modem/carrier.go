@@ -1,0 +1,227 @@
+package modem
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script"
+)
+
+// Carrier is what the carrier means to a script that runs on a call. The zero
+// Carrier and a nil one are right for most.
+type Carrier struct {
+	// Ignore runs the script as if there were no DCD, for adapters that lack
+	// the wire. Default: a loss ends the script. A port without modem lines is
+	// always ignored.
+	Ignore bool
+
+	// Require is how long the script waits for DCD to come before it starts;
+	// if it does not come the run fails with ras.ErrNoCarrier. Default, and
+	// for 0 or less: it starts at once, and a loss is one of a carrier that
+	// was seen.
+	Require time.Duration
+
+	// Debounce is how long DCD must be off to count as lost. It gives what the
+	// far end sent last the time to be read. Default: 200 ms. Negative: none.
+	Debounce time.Duration
+
+	// Grace is how long the script has to return after a loss before its
+	// session is made to fail. Default, and for 0 or less: 1 s.
+	Grace time.Duration
+
+	// Step names the script in errors: "login". Default: "script".
+	Step string
+}
+
+const (
+	defaultDebounce = 200 * time.Millisecond
+	defaultGrace    = time.Second
+
+	// A change between two waits on the lines goes unseen, so they are looked
+	// at that often in any case.
+	lookAgain = time.Second
+)
+
+// CarrierError says that the carrier was lost while a script ran. It matches
+// ras.ErrRemoteDisconnection and port.ErrCarrierLost.
+type CarrierError struct {
+	Step  string        // Carrier.Step
+	Doing string        // what the script was doing: `wait for "ogin:"`; empty if it does not tell
+	Time  time.Time     // when DCD fell
+	After time.Duration // since the script was started
+	Err   error         // what the script made of it; may be nil
+}
+
+// Error tells step and time.
+func (e *CarrierError) Error() string {
+	text := fmt.Sprintf("%s: carrier lost after %v", e.Step, e.After.Round(time.Millisecond))
+	if e.Doing != "" {
+		text += ", at: " + e.Doing
+	}
+	return text
+}
+
+// Unwrap returns the errors that it matches. The script's own error is not
+// among them, since it is a consequence.
+func (e *CarrierError) Unwrap() []error {
+	return []error{ras.ErrRemoteDisconnection, port.ErrCarrierLost}
+}
+
+// WatchCarrier returns an Executor that runs e and ends it when the carrier is
+// lost, with a *CarrierError. A nil c means the zero Carrier.
+//
+// The context of e ends at the loss. If e does not mind contexts, its callbacks
+// fail a little later, which leaves the session unusable. If e succeeds all the
+// same, that counts.
+func WatchCarrier(e script.Executor, c *Carrier) script.Executor {
+	w := watcher{script: e}
+	if c != nil {
+		w.Carrier = *c
+	}
+	if w.Debounce == 0 {
+		w.Debounce = defaultDebounce
+	}
+	if w.Grace <= 0 {
+		w.Grace = defaultGrace
+	}
+	if w.Step == "" {
+		w.Step = "script"
+	}
+	return &w
+}
+
+type watcher struct {
+	Carrier
+	script script.Executor
+}
+
+// Execute runs the script under the watch.
+func (w *watcher) Execute(ctx context.Context, call *ras.Call) error {
+	lines, now, err := linesOf(call)
+	if w.Ignore || err != nil {
+		return w.script.Execute(ctx, call)
+	}
+	if w.Require > 0 && !now.Has(port.DCD) {
+		if err := w.awaitCarrier(ctx, lines); err != nil {
+			return err
+		}
+	}
+	return w.run(ctx, call, lines)
+}
+
+// awaitCarrier waits for DCD to come.
+func (w *watcher) awaitCarrier(ctx context.Context, lines port.LineController) error {
+	limited, cancel := context.WithTimeout(ctx, w.Require)
+	defer cancel()
+	for {
+		now, err := lines.Lines()
+		switch {
+		case err != nil:
+			return err
+		case now.Has(port.DCD):
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case limited.Err() != nil:
+			return fmt.Errorf("%s: no carrier (DCD) within %v: %w", w.Step, w.Require, ras.ErrNoCarrier)
+		}
+		waitChange(limited, lines, port.DCD)
+	}
+}
+
+// run runs the script beside a goroutine that watches, and waits for both.
+func (w *watcher) run(ctx context.Context, call *ras.Call, lines port.LineController) error {
+	start := time.Now()
+	inner, end := context.WithCancelCause(ctx)
+	watch, stop := context.WithCancel(ctx)
+	finished := make(chan struct{})
+	watched := make(chan struct{})
+	var lost *CarrierError
+	go func() {
+		defer close(watched)
+		fell, ok := w.awaitLoss(watch, lines)
+		if !ok {
+			return
+		}
+		lost = &CarrierError{Step: w.Step, Time: fell, After: fell.Sub(start)}
+		end(lost)
+		w.enforce(call, lost, finished)
+	}()
+	err := w.script.Execute(inner, call)
+	close(finished)
+	stop()
+	<-watched
+	end(nil)
+	if err == nil || lost == nil {
+		return err
+	}
+	lost.Err, lost.Doing = err, doing(err)
+	return lost
+}
+
+// awaitLoss waits until DCD has fallen and stayed off, and returns when it
+// fell. It returns false if the context or the port ends first: the script
+// hears of those by itself.
+func (w *watcher) awaitLoss(ctx context.Context, lines port.LineController) (fell time.Time, ok bool) {
+	now, err := lines.Lines()
+	seen := err == nil && now.Has(port.DCD)
+	for err == nil {
+		switch on := now.Has(port.DCD); {
+		case on:
+			seen, fell = true, time.Time{}
+		case seen && fell.IsZero():
+			fell = time.Now()
+		}
+		if !fell.IsZero() && time.Since(fell) >= w.Debounce {
+			return fell, true
+		}
+		now, err = w.nextLines(ctx, lines, fell)
+	}
+	return time.Time{}, false
+}
+
+// nextLines waits for DCD to change, or for the debounce time after it fell.
+func (w *watcher) nextLines(ctx context.Context, lines port.LineController, fell time.Time) (port.Lines, error) {
+	limit := lookAgain
+	if !fell.IsZero() {
+		limit = min(limit, w.Debounce-time.Since(fell))
+	}
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	now, err := lines.WaitLines(limited, port.DCD)
+	switch {
+	case err == nil:
+		return now, nil
+	case errors.Is(err, port.ErrCarrierLost):
+		return now &^ port.DCD, nil
+	case ctx.Err() == nil && limited.Err() != nil:
+		return lines.Lines()
+	}
+	return now, err
+}
+
+// enforce makes the session fail if the script has not returned in time.
+func (w *watcher) enforce(call *ras.Call, cause error, finished <-chan struct{}) {
+	t := time.NewTimer(w.Grace)
+	defer t.Stop()
+	select {
+	case <-finished:
+	case <-t.C:
+		if s, ok := call.API.(interface{ Fail(cause error) }); ok {
+			s.Fail(cause)
+		}
+	}
+}
+
+// doing returns the operation that a script's error names.
+func doing(err error) string {
+	var e *script.Error
+	if errors.As(err, &e) {
+		return e.Op
+	}
+	return ""
+}

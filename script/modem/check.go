@@ -1,0 +1,218 @@
+package modem
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/rasline/rasline/ras"
+)
+
+// commandLimit is the longest command line that is sent, AT included. V.250
+// asks modems for 40 characters; those that dial have room for this.
+const commandLimit = 255
+
+// InputError says that a phone number or a command must not be sent. Its text
+// names the place and not the whole, since commands can hold a PIN.
+type InputError struct {
+	What string   // "phone number" or "command"
+	Pos  int      // the place of the offending character, from 1 on; 0: no single one
+	Why  string   // what is wrong and what to do
+	Code ras.Code // ErrBadPhoneNumber, ErrPhoneNumberTooLong, ErrInvalidParameter or ErrCmdTooLong
+}
+
+// Error returns "WHAT, character POS: WHY".
+func (e *InputError) Error() string {
+	if e.Pos == 0 {
+		return e.What + ": " + e.Why
+	}
+	return fmt.Sprintf("%s, character %d: %s", e.What, e.Pos, e.Why)
+}
+
+// Unwrap returns the Code.
+func (e *InputError) Unwrap() error { return e.Code }
+
+// CheckNumber checks a phone number and returns it as it is dialled, in upper
+// case and without the blanks, hyphens, dots and parentheses that people write.
+//
+// A number has digits, which are 0 to 9, *, # and A to D, a + in front of them
+// if at all, and the dial modifiers of V.250: a comma (pause), T and P (tone
+// and pulse dialling), W (wait for dial tone), @ (wait for silence) and ! (hook
+// flash). Everything else is refused, above all the semicolon, S= and control
+// characters, with which a phone book could give the modem commands of its own.
+// The error is an *InputError.
+func CheckNumber(number string) (string, error) {
+	bad := func(pos int, code ras.Code, why string) (string, error) {
+		return "", &InputError{What: "phone number", Pos: pos, Why: why, Code: code}
+	}
+	if len(number) > ras.MaxPhoneNumber {
+		return bad(0, ras.ErrPhoneNumberTooLong, fmt.Sprintf("it has %d characters, at most %d fit", len(number), ras.MaxPhoneNumber))
+	}
+	var dial []byte
+	digits := 0
+	for i, c := range []byte(strings.ToUpper(number)) {
+		switch {
+		case strings.IndexByte(" -.()", c) >= 0:
+			continue
+		case strings.IndexByte("0123456789*#ABCD", c) >= 0:
+			digits++
+		case c == '+' && digits > 0:
+			return bad(i+1, ras.ErrBadPhoneNumber, "a + belongs in front of the digits")
+		case c == '+':
+			digits++
+		case strings.IndexByte(",TPW@!", c) < 0:
+			return bad(i+1, ras.ErrBadPhoneNumber, fmt.Sprintf("%q is no digit and no dial modifier: take it out", c))
+		}
+		dial = append(dial, c)
+	}
+	if digits == 0 || digits == 1 && strings.IndexByte(string(dial), '+') >= 0 {
+		return bad(0, ras.ErrBadPhoneNumber, "it has no digits: give the number to call")
+	}
+	return string(dial), nil
+}
+
+// CheckCommand checks a command line and returns it without the AT in front,
+// which may be missing. It takes one line of V.250 commands that are obeyed in
+// command mode: basic commands (E0, S7=60, &C1, \N3), extended ones
+// (+CGDCONT=1,"IP","net") and a semicolon after an extended one that another
+// command follows. It refuses what would leave command mode, which is Dial's,
+// Answer's and Online's work (D, A, O, A/), control characters and characters
+// beyond ASCII, an open quotation mark, and a semicolon anywhere else. The error
+// is an *InputError.
+func CheckCommand(command string) (string, error) {
+	body := command
+	if len(body) >= 2 && strings.EqualFold(body[:2], "AT") {
+		body = body[2:]
+	}
+	if len(body)+2 > commandLimit {
+		return "", &InputError{What: "command", Code: ras.ErrCmdTooLong,
+			Why: fmt.Sprintf("it has %d characters, at most %d fit: use several commands", len(body)+2, commandLimit)}
+	}
+	if pos, why := scanCommand(body); why != "" {
+		return "", &InputError{What: "command", Pos: pos + 1 + len(command) - len(body), Why: why, Code: ras.ErrInvalidParameter}
+	}
+	return body, nil
+}
+
+// scanCommand returns the first place where a command line is wrong, and why.
+func scanCommand(s string) (pos int, why string) {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return i, fmt.Sprintf("%q is no printable ASCII character: take it out", s[i])
+		}
+	}
+	for i := 0; i < len(s); {
+		if s[i] == ' ' {
+			i++
+			continue
+		}
+		end, why := scanOne(s, i)
+		if why != "" {
+			return end, why
+		}
+		i = end
+	}
+	return 0, ""
+}
+
+// The characters that begin commands beyond the letters: those of Hayes, which
+// one letter follows (&C1), and those of extended commands, which a name
+// follows (+CSQ, #CID=1).
+const (
+	hayesPrefixes    = `&\%*-)`
+	extendedPrefixes = `+#$^_@!`
+)
+
+// scanOne scans the command that begins at i and returns where it ends, or
+// where it is wrong, and why.
+func scanOne(s string, i int) (end int, why string) {
+	c := s[i] &^ 0x20
+	switch {
+	case strings.IndexByte(extendedPrefixes, s[i]) >= 0:
+		return scanExtended(s, i)
+	case strings.IndexByte(hayesPrefixes, s[i]) >= 0:
+		return scanHayes(s, i)
+	case s[i] == ';':
+		return i, "a semicolon belongs between an extended command (+X) and another one"
+	case !isLetter(s[i]):
+		return i, fmt.Sprintf("%q begins no command", s[i])
+	case c == 'D' || c == 'A' || c == 'O':
+		return i, fmt.Sprintf("%q leaves command mode: use Dial, Answer or Online", s[i])
+	case c == 'S':
+		return scanRegister(s, i)
+	}
+	return skipQuery(s, skipDigits(s, i+1)), ""
+}
+
+// scanHayes scans a prefix with a letter and a number, or, where several
+// letters lead to "=" or "?", an extended command of some makers.
+func scanHayes(s string, i int) (end int, why string) {
+	name := skipName(s, i+1)
+	switch {
+	case i+1 == len(s) || !isLetter(s[i+1]):
+		return i, fmt.Sprintf("%q lacks its letter", s[i])
+	case name > i+2 && isLetter(s[i+2]) && name < len(s) && (s[name] == '=' || s[name] == '?'):
+		return scanValue(s, name)
+	}
+	return skipQuery(s, skipDigits(s, i+2)), ""
+}
+
+func scanExtended(s string, i int) (end int, why string) {
+	name := skipName(s, i+1)
+	if name == i+1 {
+		return i, fmt.Sprintf("%q lacks the name of its command", s[i])
+	}
+	return scanValue(s, name)
+}
+
+// scanValue scans the rest of an extended command and the semicolon after it.
+func scanValue(s string, i int) (end int, why string) {
+	quote := -1
+	for ; i < len(s); i++ {
+		switch {
+		case s[i] == '"' && quote < 0:
+			quote = i
+		case s[i] == '"':
+			quote = -1
+		case s[i] == ';' && quote < 0 && strings.TrimSpace(s[i+1:]) == "":
+			return i, "no command follows the semicolon: take it out"
+		case s[i] == ';' && quote < 0:
+			return i + 1, ""
+		}
+	}
+	if quote >= 0 {
+		return quote, "the quotation mark is not closed"
+	}
+	return i, ""
+}
+
+// scanRegister scans S with a number and "?" or "=" with a value.
+func scanRegister(s string, i int) (end int, why string) {
+	end = skipDigits(s, i+1)
+	if end < len(s) && s[end] == '=' {
+		return skipDigits(s, end+1), ""
+	}
+	return skipQuery(s, end), ""
+}
+
+func skipDigits(s string, i int) int {
+	for i < len(s) && s[i] >= '0' && s[i] <= '9' {
+		i++
+	}
+	return i
+}
+
+func skipName(s string, i int) int {
+	for i < len(s) && (isAlphanumeric(s[i]) || s[i] == '_') {
+		i++
+	}
+	return i
+}
+
+func skipQuery(s string, i int) int {
+	if i < len(s) && s[i] == '?' {
+		i++
+	}
+	return i
+}
+
+func isLetter(c byte) bool { return isAlphanumeric(c) && c > '9' }

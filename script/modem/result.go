@@ -1,0 +1,180 @@
+package modem
+
+import (
+	_ "embed"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Result is a result code of a modem.
+type Result struct {
+	Outcome Outcome
+
+	// Text is the line as the modem sent it, or the text that stands for the
+	// number it sent.
+	Text string
+
+	// Numeric says that the modem sent a number.
+	Numeric bool
+
+	// Rate is the number in a CONNECT text, in bit/s: the speed on the
+	// telephone line or that of the port, as the modem's settings have it. 0
+	// if there is none.
+	Rate int
+
+	// Protocols are the other words of a CONNECT text, such as "ARQ", "V34",
+	// "LAPM" and "V42BIS", as the modem writes them.
+	Protocols []string
+
+	// Lines is what else the modem said before the result, unasked lines
+	// aside: "CARRIER 33600", "PROTOCOL: LAPM".
+	Lines []string
+}
+
+//go:embed results.tsv
+var resultFile string
+
+// row is one line of the table of results.
+type row struct {
+	text    string
+	code    int // -1: none
+	outcome Outcome
+}
+
+var table = parseTable(resultFile)
+
+// parseTable reads the embedded file, which a test checks.
+func parseTable(file string) []row {
+	var rows []row
+	for line := range strings.Lines(file) {
+		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if strings.HasPrefix(line, "#") || len(fields) != 3 {
+			continue
+		}
+		r := row{text: fields[0], code: -1}
+		if n, err := strconv.Atoi(fields[1]); err == nil {
+			r.code = n
+		}
+		for o := range outcomes {
+			if outcomes[o].name == fields[2] {
+				r.outcome = Outcome(o)
+			}
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+// ParseResult reads a result code, verbose or numeric, without its line end.
+// It returns false for a line that is none that it knows; the outcome is then
+// Unknown.
+func ParseResult(line string) (Result, bool) { return parseResult(line, nil) }
+
+// parseResult is ParseResult with a configuration's own codes and texts.
+func parseResult(line string, c *Config) (Result, bool) {
+	line = strings.TrimSpace(line)
+	if text, ok := numericText(line, c); ok {
+		r, known := parseVerbose(text, c)
+		r.Numeric = true
+		return r, known
+	}
+	return parseVerbose(line, c)
+}
+
+// numericText returns the text that a number stands for.
+func numericText(s string, c *Config) (string, bool) {
+	n, ok := parseCode(s)
+	if !ok {
+		return "", false
+	}
+	if c != nil {
+		if text, ok := c.Codes[n]; ok {
+			return text, true
+		}
+	}
+	i := slices.IndexFunc(table, func(r row) bool { return r.code == n })
+	if i < 0 {
+		return "", false
+	}
+	return table[i].text, true
+}
+
+// parseCode reads a number as modems write result codes: one to three digits
+// without a leading zero, which registers have.
+func parseCode(s string) (int, bool) {
+	if s == "" || len(s) > 3 || len(s) > 1 && s[0] == '0' {
+		return 0, false
+	}
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, false
+		}
+	}
+	n, err := strconv.Atoi(s)
+	return n, err == nil
+}
+
+func parseVerbose(line string, c *Config) (Result, bool) {
+	if c != nil {
+		for text, outcome := range c.Results {
+			if strings.EqualFold(text, line) {
+				return describe(Result{Outcome: outcome, Text: line}), true
+			}
+		}
+	}
+	for _, r := range table {
+		if startsWith(line, r.text) {
+			return describe(Result{Outcome: r.outcome, Text: line}), true
+		}
+	}
+	return Result{Text: line}, false
+}
+
+// startsWith reports whether a line begins with a result text and goes on, if
+// it does, with neither a letter nor a digit.
+func startsWith(line, text string) bool {
+	if len(line) < len(text) || !strings.EqualFold(line[:len(text)], text) {
+		return false
+	}
+	rest := line[len(text):]
+	return rest == "" || !isAlphanumeric(rest[0])
+}
+
+func isAlphanumeric(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+}
+
+// describe takes a CONNECT text apart.
+func describe(r Result) Result {
+	if r.Outcome != Connect || len(r.Text) < len("CONNECT") {
+		return r
+	}
+	words := strings.FieldsFunc(r.Text[len("CONNECT"):], func(c rune) bool {
+		return strings.ContainsRune(" /,:;()", c)
+	})
+	for _, w := range words {
+		if rate := leadingNumber(w); rate > 0 && r.Rate == 0 {
+			r.Rate = rate
+			if strconv.Itoa(rate) == w {
+				continue
+			}
+		}
+		r.Protocols = append(r.Protocols, w)
+	}
+	return r
+}
+
+// leadingNumber reads the digits at the head of s; none, or more than a rate
+// can have, are a 0.
+func leadingNumber(s string) int {
+	i := 0
+	for i < len(s) && s[i] >= '0' && s[i] <= '9' {
+		i++
+	}
+	n, err := strconv.ParseInt(s[:i], 10, 32)
+	if err != nil {
+		return 0
+	}
+	return int(n)
+}
