@@ -162,8 +162,8 @@ func quoteAll(words []word) string {
 	var b strings.Builder
 	for _, w := range words {
 		switch text := w.text; {
-		case text != "" && !strings.ContainsAny(text, " \t") && !strings.ContainsAny(text[:1], `'"#`):
-			b.WriteString(text)
+		case text != "" && !strings.ContainsAny(text, " \t") && !strings.ContainsAny(text[:1], `'"`):
+			b.WriteString(" " + text) // the blank makes # no comment
 		case closes(text, '\''):
 			b.WriteString(`"` + text + `"`)
 		default:
