@@ -1,0 +1,170 @@
+package switchinf
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// MaxSource is the size in bytes of the largest file that Parse reads.
+const MaxSource = 1 << 20
+
+const (
+	maxName      = 31   // characters of a section's name that Windows takes
+	maxResponses = 64   // of one step
+	maxPattern   = 1000 // bytes that one response matches, apart from gaps
+)
+
+// Kind is what a file, or a section of it, is for.
+type Kind uint8
+
+// The kinds.
+const (
+	KindSwitch    Kind = iota // SWITCH.INF: scripts before or after dialling
+	KindPAD                   // PAD.INF: dialling through an X.25 PAD
+	KindModem                 // MODEM.INF: modems; read and listed, never run
+	KindResponses             // the section Responses of MODEM.INF
+)
+
+// String returns "switch", "pad", "modem" or "responses".
+func (k Kind) String() string {
+	return [...]string{"switch", "pad", "modem", "responses"}[k&3]
+}
+
+// Setting is a line of a section that is no part of its script, such as
+// DEFAULTOFF= in PAD.INF or the definition of a macro in MODEM.INF.
+type Setting struct {
+	Key, Value string
+	Line       int
+}
+
+// Section describes a section of a file.
+type Section struct {
+	Name     string
+	Kind     Kind
+	Line     int // of its header
+	Commands int // how many steps it has
+	Settings []Setting
+}
+
+// File is a file that was parsed. It does not change, and may be used by
+// several goroutines at once.
+type File struct {
+	name     string
+	kind     Kind
+	sections []*section
+	byName   map[string]*section // by name in small letters; the first of a name
+	findings []Finding
+}
+
+type section struct {
+	Section
+	header place
+	steps  []step
+	errors int // findings that no reading can pass over
+}
+
+// A step is a command and what may come back.
+type step struct {
+	line       int
+	command    command
+	responses  []response
+	noResponse bool
+}
+
+// Parse reads a file of device scripts. The name is that of the file, for
+// messages, and tells its kind: "pad.inf", or "pad-" and more, is PAD.INF,
+// "modem.inf" MODEM.INF, and everything else SWITCH.INF, unless lines such as
+// COMMAND_INIT= show that it describes modems.
+//
+// If there are mistakes that no reading can pass over, the error is a
+// *ParseError with all of them, at most 20, and the warnings between; the
+// sections without such a mistake can still be run. All else that is suspicious
+// is in File.Findings. The File is never nil. Parse never panics, takes time and
+// memory in proportion to the size of src, and does not keep src.
+func Parse(name string, src []byte) (*File, error) {
+	return ParseKind(kindOf(name, src), name, src)
+}
+
+// ParseKind is Parse for a file whose kind is known.
+func ParseKind(kind Kind, name string, src []byte) (*File, error) {
+	p := newParser(kind, name)
+	if text := refusal(src); text != "" {
+		p.found.add(SeverityError, place{line: 1, col: 1}, "%s", text)
+		p.hard++
+	} else {
+		p.read(strings.TrimPrefix(string(src), "\ufeff"))
+	}
+	p.file.findings = p.found.sorted()
+	if p.hard > 0 {
+		return p.file, &ParseError{Findings: slices.Clone(p.file.findings)}
+	}
+	return p.file, nil
+}
+
+func kindOf(name string, src []byte) Kind {
+	base := strings.ToLower(path.Base(strings.ReplaceAll(name, `\`, "/")))
+	stem := strings.TrimSuffix(base, path.Ext(base))
+	switch {
+	case stem == "pad", strings.HasPrefix(stem, "pad-"), strings.HasPrefix(stem, "pad_"):
+		return KindPAD
+	case stem == "modem":
+		return KindModem
+	case stem == "switch":
+		return KindSwitch
+	}
+	text := string(src[:min(len(src), MaxSource)])
+	for _, key := range []string{"COMMAND_INIT=", "COMMAND_DIAL=", "COMMAND_LISTEN="} {
+		if strings.HasPrefix(text, key) || strings.Contains(text, "\n"+key) {
+			return KindModem
+		}
+	}
+	return KindSwitch
+}
+
+// Kind returns what the file is for.
+func (f *File) Kind() Kind { return f.kind }
+
+// Sections returns the sections in the order of the file. Those that have the
+// name of an earlier one are left out, as nobody can pick them.
+func (f *File) Sections() []Section {
+	var all []Section
+	for _, s := range f.sections {
+		if f.find(s.Name) == s {
+			info := s.Section
+			info.Settings = slices.Clone(s.Settings)
+			all = append(all, info)
+		}
+	}
+	return all
+}
+
+// Findings returns all that Parse found, in the order of the places. Errors
+// among the findings of a file that Parse accepted are lines that a run passes
+// over.
+func (f *File) Findings() []Finding { return slices.Clone(f.findings) }
+
+// Warnings returns the findings as someone sees them who wants to run the file:
+// an error that a run passes over is a warning to him.
+func (f *File) Warnings() []Finding {
+	all := f.Findings()
+	for i := range all {
+		all[i].Severity = SeverityWarning
+	}
+	return all
+}
+
+// find returns the section that has the name in any letter case, or nil.
+func (f *File) find(name string) *section { return f.byName[foldName(name)] }
+
+// foldName returns a section's name as names are compared: without blanks
+// around it, ASCII letters small, other bytes as they are.
+func foldName(name string) string {
+	b := []byte(strings.Trim(name, " \t"))
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
+}

@@ -1,0 +1,130 @@
+package switchinf
+
+// A matcher follows one response line through the bytes of a response. It
+// holds all places of the pattern at which the bytes so far may stand, so a
+// byte costs no more than the pattern is long.
+type matcher struct {
+	response *response
+	places   []int // ascending: the elements that may come next
+	spare    []int
+
+	// ready says that all of the pattern but its ending has fitted, with the
+	// first at bytes of the response. Silence then completes it.
+	ready bool
+	at    int
+}
+
+func newMatcher(r *response) matcher {
+	m := matcher{response: r}
+	m.reset()
+	return m
+}
+
+// reset begins a new response.
+func (m *matcher) reset() {
+	m.places, m.ready, m.at = append(m.places[:0], 0), false, 0
+	if len(m.response.pattern.elems) == 0 {
+		m.places = m.places[:0]
+		m.ready = m.response.pattern.ending != endNone
+	}
+}
+
+// take follows the next byte, the one that makes total, and reports whether the
+// pattern fits now.
+func (m *matcher) take(b byte, total int) bool {
+	if m.ready || len(m.places) == 0 {
+		return false
+	}
+	p := &m.response.pattern
+	next := m.spare[:0]
+	for _, at := range m.places {
+		e := &p.elems[at]
+		if e.gap && (len(next) == 0 || next[len(next)-1] != at) {
+			next = append(next, at)
+		}
+		if !e.any && e.b != b {
+			continue
+		}
+		if at+1 == len(p.elems) {
+			return m.complete(total)
+		}
+		next = append(next, at+1)
+	}
+	m.places, m.spare = next, m.places
+	return false
+}
+
+func (m *matcher) complete(total int) bool {
+	if m.response.pattern.ending == endNone {
+		return true
+	}
+	m.ready, m.at = true, total
+	return false
+}
+
+// echo is what of the command may still come back. A CR may come back with an
+// LF behind it.
+type echo struct {
+	want   []byte
+	secret []span // passwords in want
+	taken  int    // bytes of want that came back
+	hadCR  bool   // whether the last byte taken was a CR
+	over   bool
+}
+
+type span struct{ from, to int }
+
+func (e *echo) reset() { *e = echo{want: e.want[:0], secret: e.secret[:0]} }
+
+func (e *echo) expect(b []byte, secret bool) {
+	if secret {
+		e.secret = append(e.secret, span{len(e.want), len(e.want) + len(b)})
+	}
+	e.want = append(e.want, b...)
+}
+
+// take reports whether b belongs to the echo. The first byte that does not
+// ends it.
+func (e *echo) take(b byte) bool {
+	switch {
+	case e.over:
+		return false
+	case e.taken < len(e.want) && e.want[e.taken] == b:
+		e.taken++
+		e.hadCR = b == '\r'
+		return true
+	case e.hadCR && b == '\n':
+		e.hadCR = false
+		return true
+	}
+	e.over = true
+	return false
+}
+
+const (
+	maxBuffer = 1 << 16 // bytes of a response that are kept
+	keptTail  = 1 << 10 // bytes of it that an error tells
+)
+
+// buffer is the response so far. When it is full its first half goes.
+type buffer struct {
+	kept  []byte
+	total int // bytes of the response, those that went included
+}
+
+func (b *buffer) reset() { b.kept, b.total = b.kept[:0], 0 }
+
+func (b *buffer) add(c byte) {
+	if len(b.kept) == maxBuffer {
+		b.kept = b.kept[:copy(b.kept, b.kept[maxBuffer/2:])]
+	}
+	b.kept = append(b.kept, c)
+	b.total++
+}
+
+// after returns what came behind the first n bytes of the response.
+func (b *buffer) after(n int) []byte {
+	return b.kept[max(0, len(b.kept)-(b.total-n)):]
+}
+
+func (b *buffer) tail() []byte { return b.kept[max(0, len(b.kept)-keptTail):] }

@@ -1,0 +1,271 @@
+package switchinf
+
+import (
+	"slices"
+	"strings"
+)
+
+// parser reads a file line by line.
+type parser struct {
+	file  *File
+	found *findings
+	hard  int // errors that no reading can pass over
+
+	section *section // nil before the first
+	warned  bool     // about lines before the first section
+}
+
+func newParser(kind Kind, name string) *parser {
+	return &parser{
+		file:  &File{name: name, kind: kind, byName: map[string]*section{}},
+		found: &findings{file: name},
+	}
+}
+
+func (p *parser) read(text string) {
+	r := &lines{rest: text, found: p.found}
+	for {
+		l, ok := r.next()
+		if !ok {
+			break
+		}
+		p.line(&l)
+	}
+	p.endSection()
+	if len(p.file.sections) == 0 {
+		p.found.add(SeverityWarning, place{line: 1, col: 1}, "the file has no section: write a line such as [Name] before the script")
+	}
+}
+
+// fail records a mistake that no reading can pass over.
+func (p *parser) fail(at place, format string, args ...any) {
+	p.found.add(SeverityError, at, format, args...)
+	p.hard++
+	if p.section != nil {
+		p.section.errors++
+	}
+}
+
+// mistake records an error that a run passes over.
+func (p *parser) mistake(at place, format string, args ...any) {
+	p.found.add(SeverityError, at, format, args...)
+}
+
+func (p *parser) warn(at place, format string, args ...any) {
+	p.found.add(SeverityWarning, at, format, args...)
+}
+
+func (p *parser) line(l *line) {
+	switch {
+	case l.text != "" && l.text[0] == '[':
+		p.header(l)
+	case p.section == nil:
+		p.beforeSections(l)
+	case strings.EqualFold(strings.TrimRight(l.text, " \t"), "NoResponse"):
+		p.noResponse(l)
+	default:
+		p.assignment(l)
+	}
+}
+
+func (p *parser) beforeSections(l *line) {
+	if !p.warned {
+		p.warn(l.at(0), "lines before the first [section] are ignored")
+		p.warned = true
+	}
+}
+
+// header opens a section.
+func (p *parser) header(l *line) {
+	name, rest, closed := strings.Cut(l.text[1:], "]")
+	if !closed {
+		p.noForm(l)
+		return
+	}
+	p.endSection()
+	name = strings.Trim(name, " \t")
+	p.section = &section{header: l.at(0)}
+	p.section.Section = Section{Name: name, Kind: p.file.kind, Line: l.at(0).line}
+	p.file.sections = append(p.file.sections, p.section)
+	if p.file.kind == KindModem && strings.EqualFold(name, "Responses") {
+		p.section.Kind = KindResponses
+	}
+	p.checkHeader(l, name, rest)
+	if p.file.find(name) == nil {
+		p.file.byName[foldName(name)] = p.section
+	}
+}
+
+func (p *parser) checkHeader(l *line, name, rest string) {
+	switch {
+	case name == "":
+		p.fail(l.at(0), "the section has no name: write [Name]")
+	case len(name) > maxName:
+		p.warn(l.at(1+maxName), "a section's name has at most %d characters: Windows may not show this one", maxName)
+	}
+	if first := p.file.find(name); first != nil {
+		p.warn(l.at(0), "there is a section %q in line %d: this one is never run", first.Name, first.Line)
+	}
+	if strings.Trim(rest, " \t") != "" {
+		p.warn(l.at(len(l.text)-len(rest)), "text after the section's name is ignored")
+	}
+}
+
+// endSection looks at the section as a whole.
+func (p *parser) endSection() {
+	s := p.section
+	if s == nil || s.Kind >= KindModem {
+		return
+	}
+	if len(s.steps) == 0 {
+		p.mistake(s.header, "section %q has no COMMAND=: it cannot be run", s.Name)
+	}
+}
+
+// assignment reads a line with an equals sign.
+func (p *parser) assignment(l *line) {
+	key, _, found := strings.Cut(l.text, "=")
+	if !found {
+		p.noForm(l)
+		return
+	}
+	from := len(key) + 1
+	key = p.keyword(l, key)
+	switch {
+	case p.section.Kind >= KindModem:
+		p.modemLine(l, key, from)
+	case key == "COMMAND":
+		p.command(l, from)
+	case actionOf(key) != actNone:
+		p.response(l, key, from)
+	default:
+		p.setting(l, key, from)
+	}
+}
+
+// keyword returns the keyword in key in upper case, or key as it is if it is
+// none.
+func (p *parser) keyword(l *line, key string) string {
+	trimmed := strings.TrimRight(key, " \t")
+	upper := strings.ToUpper(trimmed)
+	if upper != "COMMAND" && actionOf(upper) == actNone && (!isSetting(upper) || upper[0] == '<') {
+		return trimmed
+	}
+	switch {
+	case trimmed != upper:
+		p.warn(l.at(0), "write %s in capital letters: Windows may not know it otherwise", upper)
+	case trimmed != key:
+		p.warn(l.at(len(trimmed)), "write %s= without blanks: Windows may not know it otherwise", upper)
+	}
+	return upper
+}
+
+func (p *parser) noForm(l *line) {
+	p.mistake(l.at(0), "this is no command, response or comment, and is skipped: begin a comment with ; in column 1")
+}
+
+// command begins a step.
+func (p *parser) command(l *line, from int) {
+	if len(p.section.steps) > 0 {
+		p.checkReached(l, p.last())
+	}
+	p.section.steps = append(p.section.steps, step{line: l.at(0).line, command: p.parseCommand(l, from)})
+	p.section.Commands++
+}
+
+// checkReached tells of a command that the step before it, s, never leads to.
+func (p *parser) checkReached(l *line, s *step) {
+	switch {
+	case s.noResponse:
+	case len(s.responses) == 0:
+		p.mistake(l.at(0), "this command is never reached: the one in line %d has no response line, "+
+			"and the script ends there; write NoResponse under it to go on", s.line)
+	case !slices.ContainsFunc(s.responses, func(r response) bool { return r.action == actNext }):
+		p.warn(l.at(0), "this command is never reached: no response to the one in line %d is OK=", s.line)
+	}
+}
+
+func (p *parser) last() *step { return &p.section.steps[len(p.section.steps)-1] }
+
+// stepFor returns the step that a response belongs to. One without a command
+// stands under an empty one.
+func (p *parser) stepFor(l *line) *step {
+	if len(p.section.steps) == 0 {
+		p.mistake(l.at(0), "a section begins with COMMAND=: the script acts as if an empty one stood here")
+		p.section.steps = append(p.section.steps, step{line: l.at(0).line})
+		p.section.Commands++
+	}
+	return p.last()
+}
+
+func (p *parser) noResponse(l *line) {
+	if p.section.Kind >= KindModem {
+		return
+	}
+	s := p.stepFor(l)
+	if len(s.responses) > 0 {
+		p.fail(l.at(0), "NoResponse stands beside other responses to the command in line %d: leave one or the other", s.line)
+	}
+	s.noResponse = true
+}
+
+func (p *parser) response(l *line, key string, from int) {
+	s := p.stepFor(l)
+	switch {
+	case s.noResponse:
+		p.fail(l.at(0), "%s= stands beside NoResponse to the command in line %d: leave one or the other", key, s.line)
+		return
+	case len(s.responses) > maxResponses:
+		return
+	}
+	r := response{line: l.at(0).line, keyword: key, action: actionOf(key), pattern: p.parsePattern(l, from)}
+	if key == "ERROR_DIAGNOSTICS" && r.pattern.ending != endDiagnostics {
+		p.warn(l.at(0), "ERROR_DIAGNOSTICS= without <diagnostics> has no text for the user")
+	}
+	if s.responses = append(s.responses, r); len(s.responses) > maxResponses {
+		p.fail(l.at(0), "the command in line %d has more than %d responses: leave some out", s.line, maxResponses)
+	}
+}
+
+// The settings of PAD.INF and MODEM.INF, and those of MODEM.INF alone.
+var (
+	settingKeys = []string{"DEFAULTOFF", "MAXCARRIERBPS", "MAXCONNECTBPS", "CALLBACKTIME",
+		"DEVICETYPE", "DETECT_STRING", "DETECT_RESPONSE"}
+	modemKeys = []string{"COMMAND_INIT", "COMMAND_DIAL", "COMMAND_LISTEN"}
+)
+
+func isSetting(key string) bool {
+	return slices.Contains(settingKeys, key) || slices.Contains(modemKeys, key) ||
+		strings.HasPrefix(key, "<") && strings.HasSuffix(key, ">")
+}
+
+// setting keeps a line that has no effect on the script.
+func (p *parser) setting(l *line, key string, from int) {
+	if !isSetting(strings.ToUpper(key)) {
+		p.noForm(l)
+		return
+	}
+	if p.section.Kind == KindSwitch || !slices.Contains(settingKeys, key) {
+		p.warn(l.at(0), "%s= has no meaning in a file of kind %s, and is ignored", key, p.section.Kind)
+	}
+	p.keep(l, key, from)
+}
+
+func (p *parser) keep(l *line, key string, from int) {
+	p.section.Settings = append(p.section.Settings, Setting{Key: key, Value: l.text[from:], Line: l.at(0).line})
+}
+
+// modemLine reads a line of MODEM.INF: commands are counted, responses are
+// checked, and the rest is kept.
+func (p *parser) modemLine(l *line, key string, from int) {
+	switch {
+	case strings.HasPrefix(key, "COMMAND"):
+		p.section.Commands++
+	case actionOf(key) != actNone:
+		p.parsePattern(l, from)
+	case isSetting(strings.ToUpper(key)):
+		p.keep(l, key, from)
+	default:
+		p.noForm(l)
+	}
+}

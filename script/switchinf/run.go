@@ -1,0 +1,250 @@
+package switchinf
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script"
+)
+
+// run is one run of a section. One goroutine uses it.
+type run struct {
+	*executor
+	call   *ras.Call
+	dialog *script.Dialog
+
+	current *step
+	echo    echo
+	matches []matcher
+	buffer  buffer
+}
+
+// step runs one step and reports whether the script goes on.
+func (r *run) step(ctx context.Context, s *step) (more bool, err error) {
+	r.current = s
+	r.echo.reset()
+	r.buffer.reset()
+	if err := r.send(ctx, &s.command); err != nil {
+		return false, r.lineError(ctx, err)
+	}
+	switch {
+	case s.noResponse:
+		return true, nil
+	case len(s.responses) == 0:
+		return false, nil
+	}
+	r.begin(s)
+	return r.wait(ctx)
+}
+
+// send sends the command and makes the pause that it asks for. Input is left
+// where it is.
+func (r *run) send(ctx context.Context, c *command) error {
+	if c.empty() {
+		return r.dialog.Pause(ctx, r.cfg.EmptyPause)
+	}
+	r.logCommand(c)
+	for _, p := range c.parts {
+		if err := r.sendPart(ctx, p); err != nil {
+			return err
+		}
+	}
+	if c.endsLine() {
+		return nil
+	}
+	return r.dialog.Pause(ctx, r.cfg.SendPause)
+}
+
+func (r *run) sendPart(ctx context.Context, p part) error {
+	if p.macro == macroPassword {
+		return r.dialog.SendSecret(ctx, ras.Secret(r.value(p)))
+	}
+	return r.dialog.Send(ctx, r.value(p))
+}
+
+// value returns what a part sends.
+func (r *run) value(p part) []byte {
+	var params ras.DialParams
+	if r.call.Params != nil {
+		params = *r.call.Params
+	}
+	switch p.macro {
+	case macroUser:
+		return []byte(params.UserName)
+	case macroPassword:
+		return []byte(params.Password.Reveal())
+	case macroAddress:
+		return []byte(r.address(r.call))
+	case macroUserData:
+		return []byte(r.cfg.UserData)
+	case macroFacilities:
+		return []byte(r.cfg.Facilities)
+	}
+	return p.text
+}
+
+// begin prepares the wait for a response to the step.
+func (r *run) begin(s *step) {
+	for _, p := range s.command.parts {
+		r.echo.expect(r.value(p), p.macro == macroPassword)
+	}
+	r.matches = r.matches[:0]
+	for i := range s.responses {
+		r.matches = append(r.matches, newMatcher(&s.responses[i]))
+	}
+}
+
+// wait reads until a response fits and reports whether the script goes on.
+func (r *run) wait(ctx context.Context) (more bool, err error) {
+	start := time.Now()
+	silent := true // whether the line has been quiet since the last byte, or there is none
+	for {
+		limit := time.Duration(0)
+		if r.cfg.Limit > 0 {
+			if limit = r.cfg.Limit - time.Since(start); limit <= 0 {
+				return false, r.overdue()
+			}
+		}
+		waitsQuiet := !silent && (limit == 0 || r.cfg.Quiet <= limit)
+		if waitsQuiet {
+			limit = r.cfg.Quiet
+		}
+		b, err := r.dialog.NextByte(ctx, limit)
+		var fit *matcher
+		switch {
+		case err == nil:
+			fit = r.take(b)
+			silent = r.buffer.total == 0
+		case !isTimeout(err):
+			return false, r.lineError(ctx, err)
+		case waitsQuiet:
+			silent = true
+			fit = r.quiet()
+		}
+		if fit == nil {
+			continue
+		}
+		if fit.response.action != actLoop {
+			return r.end(fit)
+		}
+		r.loop()
+		silent = true
+	}
+}
+
+// take adds a byte to the response and returns the first line that fits now.
+func (r *run) take(b byte) *matcher {
+	if r.echo.take(b) {
+		return nil
+	}
+	r.logEcho()
+	r.buffer.add(b)
+	var fit *matcher
+	for i := range r.matches {
+		if m := &r.matches[i]; m.take(b, r.buffer.total) && fit == nil {
+			fit = m
+		}
+	}
+	return fit
+}
+
+// quiet returns the first line that fits now that the line is silent.
+func (r *run) quiet() *matcher {
+	for i := range r.matches {
+		if m := &r.matches[i]; m.ready && r.buffer.total > 0 {
+			return m
+		}
+	}
+	return nil
+}
+
+// loop drops the response and prepares for another.
+func (r *run) loop() {
+	r.logResponse()
+	r.buffer.reset()
+	for i := range r.matches {
+		r.matches[i].reset()
+	}
+}
+
+// end does what a line that fits says.
+func (r *run) end(m *matcher) (more bool, err error) {
+	r.logResponse()
+	switch m.response.action {
+	case actNext:
+		return true, nil
+	case actConnect:
+		return false, nil
+	}
+	e := r.failure(DeviceError, deviceCode(m.response.keyword), nil)
+	e.Line, e.Keyword, e.Tail = m.response.line, m.response.keyword, ""
+	if e.Keyword == "ERROR_DIAGNOSTICS" {
+		e.Kind, e.Code = Diagnostics, ras.ErrFromDevice
+		if r.section.Kind == KindPAD {
+			e.Code = ras.ErrX25Diagnostic
+		}
+		e.Diagnostics = r.diagnose(m)
+	}
+	return false, e
+}
+
+// diagnose shows the text of a diagnostics line to the user and returns it.
+func (r *run) diagnose(m *matcher) string {
+	if m.response.pattern.ending != endDiagnostics {
+		return ""
+	}
+	text := plainText(r.call.Mask(r.buffer.after(m.at)))
+	if r.call.Terminal != nil && text != "" {
+		// A terminal that cannot show it is no reason to fail otherwise.
+		r.call.Terminal.Write([]byte(text + "\r\n"))
+	}
+	return text
+}
+
+// plainText returns b without the control characters that could move a
+// terminal's cursor or worse, and without blank space around it.
+func plainText(b []byte) string {
+	var out []byte
+	for _, c := range b {
+		if c >= ' ' && c != 0x7F || c == '\r' || c == '\n' || c == '\t' {
+			out = append(out, c)
+		}
+	}
+	from, to := 0, len(out)
+	for from < to && out[from] <= ' ' {
+		from++
+	}
+	for from < to && out[to-1] <= ' ' {
+		to--
+	}
+	return string(out[from:to])
+}
+
+// overdue is the failure of a step whose limit has passed.
+func (r *run) overdue() *Error {
+	r.logResponse()
+	return r.failure(NoResponse, ras.ErrRequestTimeout, limitError{r.cfg.Limit})
+}
+
+// lineError is the failure of a step in which sending or receiving failed.
+func (r *run) lineError(ctx context.Context, err error) *Error {
+	r.logResponse()
+	kind, code := classify(ctx, err)
+	return r.failure(kind, code, err)
+}
+
+func (r *run) failure(kind FailureKind, code ras.Code, err error) *Error {
+	return &Error{
+		File: r.file.name, Section: r.section.Name, Line: r.current.line,
+		Kind: kind, Code: code, Err: err, Tail: string(r.call.Mask(r.buffer.tail())),
+	}
+}
+
+func (r *run) portName() string {
+	if r.cfg.PortName != "" {
+		return r.cfg.PortName
+	}
+	return strconv.FormatUint(uint64(r.call.Port), 10)
+}

@@ -1,0 +1,186 @@
+package switchinf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script"
+)
+
+// The times of a Config that says nothing.
+const (
+	defaultEmptyPause = 2 * time.Second
+	defaultSendPause  = 500 * time.Millisecond
+	defaultQuiet      = time.Second
+	defaultLimit      = time.Minute
+)
+
+// Config holds what a script's run may be told besides the call. The zero
+// Config and a nil one work. The times are bounds of the language that its
+// documentation leaves open.
+type Config struct {
+	// EmptyPause is how long COMMAND= without a text waits. Default, and for 0:
+	// 2 seconds. Negative: it does not wait.
+	EmptyPause time.Duration
+
+	// SendPause is the pause after a command that does not end in <cr>, for
+	// the device to digest it. Default, and for 0: 500 milliseconds.
+	// Negative: none.
+	SendPause time.Duration
+
+	// Quiet is how long the line must be silent before a response counts as
+	// complete, which lines that end in <ignore> or <diagnostics> ask for.
+	// Default, and for 0 or less: 1 second.
+	Quiet time.Duration
+
+	// Limit bounds the wait of one step for a response that fits; all that
+	// LOOP= drops counts against it. Default, and for 0: 60 seconds. Negative:
+	// no limit.
+	Limit time.Duration
+
+	// X25Address, UserData and Facilities are the fields of a PAD's dialogue
+	// and stand for <x25address>, <userdata> and <facilities>. Default: the
+	// call's phone number, and nothing.
+	X25Address, UserData, Facilities string
+
+	// DeviceLog gets the dialogue in the form of DEVICE.LOG. Default: no log.
+	DeviceLog *DeviceLog
+
+	// PortName is the port's name in DeviceLog. Default: the number of the
+	// call's port handle.
+	PortName string
+
+	// Log gets debug records of what is sent and received, with secrets
+	// masked. Default: no log.
+	Log *slog.Logger
+}
+
+func (c *Config) withDefaults() Config {
+	var full Config
+	if c != nil {
+		full = *c
+	}
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&full.EmptyPause, defaultEmptyPause},
+		{&full.SendPause, defaultSendPause},
+		{&full.Quiet, defaultQuiet},
+		{&full.Limit, defaultLimit},
+	} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	if full.Quiet < 0 {
+		full.Quiet = defaultQuiet
+	}
+	return full
+}
+
+// Script returns the script of a section, whose name is compared without case.
+// The error is an *Error of kind Rejected. The executor may run any number of
+// times, also at once; its failures are *Errors.
+func (f *File) Script(section string) (script.Executor, error) {
+	return f.ScriptConfig(section, nil)
+}
+
+// ScriptConfig is Script with settings; nil means the zero Config.
+func (f *File) ScriptConfig(section string, cfg *Config) (script.Executor, error) {
+	s := f.find(section)
+	if s == nil {
+		err := fmt.Errorf("there is no such section: %s", f.choices())
+		return nil, f.rejected(section, 0, ras.ErrDevicenameNotFound, err)
+	}
+	switch {
+	case s.Kind >= KindModem:
+		err := fmt.Errorf("sections of MODEM.INF are not run, dial with a modem script: %w", errors.ErrUnsupported)
+		return nil, f.rejected(s.Name, s.Line, ras.ErrNotSupported, err)
+	case s.errors > 0:
+		err := fmt.Errorf("the section has mistakes, %d in all: mend them first", s.errors)
+		return nil, f.rejected(s.Name, s.Line, ras.ErrScriptSyntax, err)
+	case len(s.steps) == 0:
+		err := errors.New("the section has no COMMAND=")
+		return nil, f.rejected(s.Name, s.Line, ras.ErrNoCommandFound, err)
+	}
+	return &executor{file: f, section: s, cfg: cfg.withDefaults()}, nil
+}
+
+const shownChoices = 10
+
+// choices tells which sections there are.
+func (f *File) choices() string {
+	var names []string
+	for _, s := range f.Sections() {
+		if len(names) == shownChoices {
+			names = append(names, "…")
+			break
+		}
+		names = append(names, fmt.Sprintf("%q", s.Name))
+	}
+	if len(names) == 0 {
+		return "the file has none"
+	}
+	return "the file has " + strings.Join(names, ", ")
+}
+
+func (f *File) rejected(section string, line int, code ras.Code, err error) *Error {
+	return &Error{File: f.name, Section: section, Line: line, Kind: Rejected, Code: code, Err: err}
+}
+
+// executor is a section that can be run. It does not change.
+type executor struct {
+	file    *File
+	section *section
+	cfg     Config
+}
+
+// Execute runs the section.
+func (e *executor) Execute(ctx context.Context, call *ras.Call) error {
+	if err := e.check(call); err != nil {
+		return err
+	}
+	d := script.NewDialog(call, &script.DialogConfig{Log: e.cfg.Log})
+	defer d.Close()
+	r := &run{executor: e, call: call, dialog: d}
+	for i := range e.section.steps {
+		more, err := r.step(ctx, &e.section.steps[i])
+		if err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// check refuses a run that lacks a value, before anything is sent: an empty
+// name locks accounts.
+func (e *executor) check(call *ras.Call) error {
+	var params ras.DialParams
+	if call.Params != nil {
+		params = *call.Params
+	}
+	for _, need := range []struct{ macro, value, what string }{
+		{macroUser, params.UserName, "a user name: set one for the entry"},
+		{macroAddress, e.address(call), "an X.25 address: set one, or the entry's phone number"},
+	} {
+		for i := range e.section.steps {
+			if s := &e.section.steps[i]; need.value == "" && s.command.uses(need.macro) {
+				return e.file.rejected(e.section.Name, s.line, ras.ErrInvalidParameter, errors.New("the script needs "+need.what))
+			}
+		}
+	}
+	return nil
+}
+
+func (e *executor) address(call *ras.Call) string {
+	if e.cfg.X25Address == "" && call.Params != nil {
+		return call.Params.PhoneNumber
+	}
+	return e.cfg.X25Address
+}

@@ -1,0 +1,138 @@
+package switchinf
+
+import (
+	"bytes"
+	"sort"
+	"strings"
+)
+
+// A place is a byte of the file. Lines and columns count from 1.
+type place struct {
+	line, col int
+	source    string // the line
+}
+
+// A line is a logical line: several lines of the file if those before the last
+// end in a backslash. In text each \\ is one backslash.
+type line struct {
+	text  string
+	marks []mark
+}
+
+// A mark says which place of the file an offset in a logical line comes from.
+// It holds up to the next mark.
+type mark struct {
+	offset int
+	place
+}
+
+// at returns the place of the byte at offset.
+func (l *line) at(offset int) place {
+	i := sort.Search(len(l.marks), func(i int) bool { return l.marks[i].offset > offset })
+	m := l.marks[max(i-1, 0)]
+	m.col += offset - m.offset
+	return m.place
+}
+
+// lines reads logical lines. Comments and blank lines are left out.
+type lines struct {
+	rest   string
+	number int // of the line read last
+	found  *findings
+}
+
+// next returns the next logical line, without blanks in front.
+func (r *lines) next() (line, bool) {
+	for r.rest != "" {
+		raw := r.read()
+		text := strings.TrimLeft(raw, " \t")
+		if text == "" || r.isComment(raw, text) {
+			continue
+		}
+		return r.logical(raw, len(raw)-len(text)), true
+	}
+	return line{}, false
+}
+
+// read returns the next line of the file without its end.
+func (r *lines) read() string {
+	r.number++
+	raw, rest, found := strings.Cut(r.rest, "\n")
+	r.rest = rest
+	if found {
+		raw = strings.TrimSuffix(raw, "\r")
+	}
+	return raw
+}
+
+func (r *lines) isComment(raw, text string) bool {
+	if text[0] != ';' {
+		return false
+	}
+	if raw[0] != ';' {
+		at := place{r.number, len(raw) - len(text) + 1, raw}
+		r.found.add(SeverityWarning, at, "a comment begins in column 1: Windows may take this line for something else")
+	}
+	return true
+}
+
+// logical reads the line whose first part is raw from column skip on, and the
+// lines that it is joined with.
+func (r *lines) logical(raw string, skip int) line {
+	var l line
+	var text strings.Builder
+	for {
+		joined := r.part(&l, &text, raw, skip)
+		if !joined || !r.joinNext() {
+			l.text = text.String()
+			return l
+		}
+		raw, skip = r.read(), 0
+	}
+}
+
+// joinNext passes over comments between joined lines and reports whether a line
+// follows.
+func (r *lines) joinNext() bool {
+	for strings.HasPrefix(r.rest, ";") {
+		r.read()
+	}
+	return r.rest != ""
+}
+
+// part appends one line of the file and reports whether it ends in a single
+// backslash.
+func (r *lines) part(l *line, text *strings.Builder, raw string, skip int) bool {
+	l.mark(text.Len(), place{r.number, skip + 1, raw})
+	for i := skip; i < len(raw); i++ {
+		if raw[i] != '\\' {
+			text.WriteByte(raw[i])
+			continue
+		}
+		if i+1 == len(raw) {
+			return true
+		}
+		text.WriteByte('\\')
+		if raw[i+1] == '\\' {
+			i++
+			l.mark(text.Len(), place{r.number, i + 2, raw})
+		}
+	}
+	return false
+}
+
+func (l *line) mark(offset int, p place) { l.marks = append(l.marks, mark{offset, p}) }
+
+// refusal returns why src cannot be read at all, or "".
+func refusal(src []byte) string {
+	const toText = "save the file as plain ANSI text"
+	switch {
+	case len(src) > MaxSource:
+		return "the file is larger than a mebibyte: split it"
+	case bytes.HasPrefix(src, []byte{0xFF, 0xFE}), bytes.HasPrefix(src, []byte{0xFE, 0xFF}):
+		return "the file is UTF-16, from which Windows reads no scripts: " + toText
+	case bytes.IndexByte(src, 0) >= 0:
+		return "the file holds NUL bytes, as UTF-16 text does: " + toText
+	}
+	return ""
+}

@@ -1,0 +1,128 @@
+package switchinf
+
+import "strings"
+
+// A token is a byte of a value or a macro in it.
+type token struct {
+	at    int    // offset in the logical line
+	macro string // the name in small letters, without the brackets; "" for a byte
+	b     byte   // the byte, also of <cr>, <lf> and <hXX>
+}
+
+const maxMacro = 32 // bytes of a macro with its closing bracket
+
+// value reads the text behind the equals sign of a line.
+type value struct {
+	p    *parser
+	line *line
+	pos  int
+	end  int
+}
+
+// next returns the next token, or false at the end. A macro that is not
+// complete is a mistake and counts as a byte.
+func (v *value) next() (token, bool) {
+	if v.pos >= v.end {
+		return token{}, false
+	}
+	t := token{at: v.pos, b: v.line.text[v.pos]}
+	v.pos++
+	if t.b != '<' {
+		return t, true
+	}
+	name, _, closed := strings.Cut(v.line.text[v.pos:min(v.end, v.pos+maxMacro)], ">")
+	if !closed || strings.ContainsAny(name, "<\"") {
+		v.p.fail(v.line.at(t.at), "< without >: write <h3C> for the character itself")
+		return t, true
+	}
+	v.pos += len(name) + 1
+	t.macro = strings.ToLower(name)
+	if b, ok := byteMacro(t.macro); ok {
+		t.macro, t.b = "", b
+	}
+	return t, true
+}
+
+// quoted reads the text of <match>, from the quote on, and returns its tokens.
+// In it only <cr>, <lf>, <hXX> and <?> are macros.
+func (v *value) quoted(at int) []token {
+	for v.pos < v.end && isBlank(v.line.text[v.pos]) {
+		v.pos++
+	}
+	if v.pos == v.end || v.line.text[v.pos] != '"' {
+		v.p.fail(v.line.at(at), `<match> needs a text in quotes: <match>"text"`)
+		return nil
+	}
+	rest := v.line.text[v.pos+1 : v.end]
+	n := strings.IndexByte(rest, '"')
+	if n < 0 {
+		v.p.fail(v.line.at(v.pos), `the closing quote is missing: write <h22> for a quote in the text`)
+		v.pos = v.end
+		return nil
+	}
+	if n == 0 {
+		v.p.fail(v.line.at(v.pos), `the quotes are empty: write <ignore> for any response`)
+	}
+	tokens := quotedTokens(rest[:n], v.pos+1)
+	v.pos += n + 2
+	return tokens
+}
+
+func quotedTokens(text string, at int) []token {
+	var all []token
+	for i := 0; i < len(text); {
+		t := token{at: at + i, b: text[i]}
+		n := 1
+		if end := strings.IndexByte(text[i:min(len(text), i+len("<hXX>"))], '>'); text[i] == '<' && end > 0 {
+			name := strings.ToLower(text[i+1 : i+end])
+			if b, ok := byteMacro(name); ok {
+				t.b, n = b, end+1
+			} else if name == "?" {
+				t.macro, n = name, end+1
+			}
+		}
+		all = append(all, t)
+		i += n
+	}
+	return all
+}
+
+// byteMacro returns the byte that a macro stands for: cr, lf or hXX.
+func byteMacro(name string) (byte, bool) {
+	switch {
+	case name == "cr":
+		return '\r', true
+	case name == "lf":
+		return '\n', true
+	case len(name) == 3 && name[0] == 'h':
+		hi, ok1 := hexDigit(name[1])
+		lo, ok2 := hexDigit(name[2])
+		return hi<<4 | lo, ok1 && ok2
+	}
+	return 0, false
+}
+
+// hexDigit returns the value of a digit in small letters.
+func hexDigit(c byte) (byte, bool) {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0', true
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10, true
+	}
+	return 0, false
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }
+
+// wrongMacro tells why a macro cannot stand where it does.
+func (p *parser) wrongMacro(l *line, t token, where string) {
+	switch t.macro {
+	case "?", "match", "ignore", "diagnostics", "carrierbps", "connectbps":
+		p.fail(l.at(t.at), "<%s> cannot stand in %s", t.macro, where)
+	case "username", "password", "x25address", "userdata", "facilities":
+		p.fail(l.at(t.at), "<%s> cannot stand in %s of a file of kind %s", t.macro, where, p.file.kind)
+	default:
+		p.fail(l.at(t.at), "there is no macro <%s>: write <h3C> for the character < itself", t.macro)
+	}
+}
