@@ -12,7 +12,7 @@ import (
 // Besides the commands, the work that they do is limited: in instructions and
 // in pieces of bytesPerWork bytes that are copied or compared.
 const (
-	workPerStep  = 64
+	workPerStep  = 16
 	bytesPerWork = 64
 	stepsPerLook = 1024 // how often a run that never waits looks at its context
 )
