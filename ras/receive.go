@@ -34,6 +34,8 @@ type receive struct {
 	deadline time.Time // zero: no limit
 
 	storage []byte
+	room    int    // what the running read may take
+	streams bool   // the last read filled its room
 	unread  []byte // the part of storage that was not retrieved yet
 	armed   time.Time
 	watch   watch
@@ -259,11 +261,14 @@ func (s *Session) beforeRead() ([]byte, bool) {
 		s.leave()
 		return nil, false
 	}
-	size := len(s.rx.buf.data)
-	if cap(s.rx.storage) < size {
-		s.rx.storage = make([]byte, size)
+	s.rx.room = len(s.rx.buf.data)
+	if s.rx.streams {
+		s.rx.room = max(s.rx.room, s.cfg.ReadAhead)
 	}
-	return s.rx.storage[:size], true
+	if cap(s.rx.storage) < s.rx.room {
+		s.rx.storage = make([]byte, s.rx.room)
+	}
+	return s.rx.storage[:s.rx.room], true
 }
 
 // armForRead keeps a deadline that is set already if it comes no later than the
@@ -291,6 +296,7 @@ func (s *Session) armForRead() error {
 func (s *Session) afterRead(n int, err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.rx.streams = n == s.rx.room
 	if n > 0 {
 		s.queue(n)
 	}

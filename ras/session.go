@@ -41,6 +41,13 @@ type Config struct {
 	// Negative: no limit.
 	SendTimeout time.Duration
 
+	// ReadAhead lets one read of the port take this many bytes while data
+	// streams in, that is when the read before filled the posted buffer. What
+	// the buffer has no room for completes the next receives. Default, and for
+	// less than the size of the buffer: a read takes what the buffer holds and
+	// nothing more.
+	ReadAhead int
+
 	// Log gets warnings about misuse (leaks, a receive left pending) and, at
 	// debug level, failures. It never gets data. Default: no log.
 	Log *slog.Logger
@@ -63,8 +70,8 @@ var handles atomic.Uintptr
 // Session gives a script the callbacks over a port. It implements API.
 //
 // A session reads the port only while a receive is posted, and then at most as
-// many bytes as the posted buffer holds; everything else stays in the port, in
-// order. It sets the port's deadlines while it lives, and no one else may read,
+// many bytes as the posted buffer holds, or Config.ReadAhead; everything else
+// stays in the port, in order. It sets the port's deadlines while it lives, and no one else may read,
 // write or set deadlines then. It never closes the port.
 //
 // The first failure of the port sticks: every later call repeats its cause.

@@ -107,8 +107,20 @@ func Run(ctx context.Context, p port.Port, e Executor, cfg *Config) (*Result, er
 		defer cancel()
 		ctx = limited
 	}
-	r := &run{cfg: c, session: ras.NewSession(p, &ras.Config{SendTimeout: c.SendTimeout, Log: c.Log})}
+	r := &run{cfg: c, session: ras.NewSession(p, c.session())}
 	return r.run(ctx, p, e)
+}
+
+// readAhead is what one read of a port may take while data streams in: the size
+// of the kernel's buffer for a terminal.
+const readAhead = 4096
+
+func (c *Config) session() *ras.Config {
+	s := &ras.Config{SendTimeout: c.SendTimeout, ReadAhead: readAhead, Log: c.Log}
+	if c.Exact {
+		s.ReadAhead = 0
+	}
+	return s
 }
 
 // RunTimeoutError says that the limit of the whole run passed. It matches
