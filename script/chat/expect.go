@@ -99,7 +99,7 @@ func (r *run) notCome(ctx context.Context, err error) error {
 	case errors.As(err, &timeout):
 		r.view.debug("alarm")
 		return &late{err}
-	case lineEnded(err) && r.hangup && !r.opts.HangupSignals:
+	case lineEnded(err) && r.hangup && r.opts.Hangup == nil:
 		r.view.fault("hang-up")
 		return r.fail(ExitSignal, ras.CodeOf(err), "the line was hung up", err)
 	}

@@ -130,7 +130,7 @@ func (r *run) step(ctx context.Context, s step) error {
 	case kindEcho:
 		r.view.echo = text == "ON"
 	case kindHangup:
-		r.hangup = text != "OFF"
+		r.setHangup(text != "OFF")
 	case kindSay:
 		r.say(text)
 	}
@@ -166,6 +166,13 @@ func (r *run) setLimit(text string) {
 		r.limit = defaultTimeout
 	}
 	r.view.debug(fmt.Sprintf("timeout set to %d seconds", r.limit/time.Second))
+}
+
+func (r *run) setHangup(ends bool) {
+	r.hangup = ends
+	if r.opts.Hangup != nil {
+		r.opts.Hangup(ends)
+	}
 }
 
 // maxSeconds is what a time.Duration has room for, more or less.

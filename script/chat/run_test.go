@@ -68,8 +68,8 @@ func TestScripts(t *testing.T) {
 		{name: "an empty first part is satisfied", args: "-a-b z", sent: "z\r"},
 		{name: "a protected dash", args: `a\-b z`, far: now("a-b"), sent: "z\r"},
 		{name: "quotes protect no dash", args: `TIMEOUT 1 'a-b' z`, far: now("a-b"), sent: "z\r", left: "-b"},
-		{name: "a sub-send has all forms", args: `TIMEOUT 1 a-EOT-a-\dx\c-b z`, sent: "\x04xz\r",
-			far: []said{{3500 * time.Millisecond, "b", nil}}, took: 3500 * time.Millisecond},
+		{name: "a sub-send has all forms", args: `TIMEOUT 1 a-EOT-a-\px\c-b z`, sent: "\x04xz\r",
+			far: []said{{2500 * time.Millisecond, "b", nil}}, took: 2500 * time.Millisecond},
 		{name: "what came before a time-out is gone", args: "TIMEOUT 1 ab-x-b z", sent: "x\r", status: 3,
 			far: []said{{500 * time.Millisecond, "a", nil}}, took: 2 * time.Second},
 
@@ -99,6 +99,7 @@ func TestScripts(t *testing.T) {
 		{name: "pauses", args: `'' \da\p\c`, sent: "a", took: 1100 * time.Millisecond},
 		{name: "a short pause of its own", args: `'' \p`, opts: Options{ShortPause: 10 * time.Millisecond}, sent: "\r", took: 10 * time.Millisecond},
 		{name: "the time-out limits a send", args: `TIMEOUT 2 '' A\d\d\d\dT`, sent: "A", status: 1, took: 2 * time.Second},
+		{name: "also at that very moment", args: `TIMEOUT 2 '' A\d\dT`, sent: "A", status: 1, took: 2 * time.Second},
 		{name: "pauses after the last byte are free", args: `TIMEOUT 2 '' AT\r\d\d\d\d\c`, sent: "AT\r", took: 4 * time.Second},
 		{name: "at-sign alone", args: `'' @ '' \@x`, sent: "@\r@x\r"},
 
@@ -120,7 +121,7 @@ func TestScripts(t *testing.T) {
 			far: []said{{after: time.Second, do: func(far *virtual.Port, _ context.CancelCauseFunc) { far.HangUp() }}}},
 		{name: "HANGUP OFF makes it a time-out", args: "HANGUP OFF x", status: 3, took: time.Second,
 			far: []said{{after: time.Second, do: func(far *virtual.Port, _ context.CancelCauseFunc) { far.HangUp() }}}},
-		{name: "so do signals", args: "HANGUP ON x", opts: Options{HangupSignals: true}, status: 3, took: time.Second,
+		{name: "so does a host that has signals", args: "HANGUP ON x", opts: Options{Hangup: func(bool) {}}, status: 3, took: time.Second,
 			far: []said{{after: time.Second, do: func(far *virtual.Port, _ context.CancelCauseFunc) { far.HangUp() }}}},
 		{name: "a sub-send to a dead line fails", args: "HANGUP OFF x-y-z", status: 1, took: time.Second,
 			far: []said{{after: time.Second, do: func(far *virtual.Port, _ context.CancelCauseFunc) { far.HangUp() }}}},

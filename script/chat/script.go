@@ -77,12 +77,13 @@ type Options struct {
 	// cleared before a byte is looked at.
 	EightBit bool
 
-	// HangupSignals says that the host tells a hang-up by a signal, that is,
-	// by the end of the context, as a terminal does with SIGHUP. The end of the
-	// input is then a time-out: sub-sends are tried, and the status is 3.
-	// Default: the end of the input is a hang-up and ends the script with
-	// status 2, unless HANGUP is OFF.
-	HangupSignals bool
+	// Hangup, if set, is told what the script says with HANGUP: false for OFF.
+	// The host then decides about hang-ups by itself and ends the context for
+	// one that counts, as a program does that gets SIGHUP, and the end of the
+	// input is a time-out: sub-sends are tried, and the status is 3. Default:
+	// the end of the input is a hang-up. It ends the script with status 2, and
+	// after HANGUP OFF it is a time-out.
+	Hangup func(ends bool)
 }
 
 const (

@@ -47,12 +47,18 @@ func (r *run) sendParts(ctx context.Context, parts []part, secret bool) error {
 		limited, cancel = context.WithTimeoutCause(ctx, r.limit, errSendLimit)
 	}
 	defer cancel()
-	last := lastSend(parts)
+	start, last := time.Now(), lastSend(parts)
 	for i, p := range parts {
 		if i > last {
 			limited = ctx
 		}
-		if err := r.sendPart(limited, p, secret); err != nil {
+		var err error
+		if r.limit > 0 && i <= last && time.Since(start) >= r.limit {
+			err = errSendLimit // also where a pause ends at that moment
+		} else {
+			err = r.sendPart(limited, p, secret)
+		}
+		if err != nil {
 			return r.sendFailed(ctx, err)
 		}
 	}

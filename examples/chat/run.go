@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/script"
+	"github.com/rasline/rasline/script/chat"
+)
+
+// program is one run of chat.
+type program struct {
+	opts    *options
+	log     *slog.Logger
+	line    struct{ in, out *os.File }
+	stderr  io.Writer
+	hangups atomic.Bool // SIGHUP ends the script
+}
+
+// run is the program. It returns the exit status.
+func run(args []string, stdin, stdout *os.File, stderr io.Writer, env func(string) (string, bool)) int {
+	o, err := parseOptions(args[1:])
+	if err != nil {
+		fmt.Fprintf(stderr, usage, args[0])
+		return chat.ExitFault
+	}
+	p := &program{opts: o, stderr: stderr}
+	p.line.in, p.line.out = stdin, stdout
+	p.hangups.Store(true)
+	closeLog := p.openLog()
+	defer closeLog()
+	if o.env {
+		o.chat.Env = env
+	}
+	status := p.onTerminal()
+	return status
+}
+
+// openLog makes the log that the options ask for.
+func (p *program) openLog() (close func()) {
+	j := &journal{verbose: p.opts.verbose}
+	if p.opts.stderr {
+		j.stderr = p.stderr
+	}
+	close = func() {}
+	if !p.opts.silent {
+		j.system, close = openSystemLog()
+	}
+	p.log = slog.New(j)
+	return close
+}
+
+// onTerminal runs the script with the terminal in raw mode.
+func (p *program) onTerminal() (status int) {
+	defer p.opts.closeReport(p.stderr)
+	ctx, stop := p.signals()
+	defer stop()
+	t, err := getTerminal(p.line.in)
+	if err != nil {
+		return p.fatal("Can't get terminal parameters: ", err)
+	}
+	if err := t.makeRaw(); err != nil {
+		return p.fatal("Can't set terminal parameters: ", err)
+	}
+	defer func() {
+		if err := t.restore(); err != nil {
+			status = p.fatal("Can't restore terminal parameters: ", err)
+		}
+	}()
+	return p.converse(ctx)
+}
+
+func (p *program) fatal(text string, err error) int {
+	p.log.Error(text + systemText(err))
+	return chat.ExitSignal
+}
+
+// signalError is the cause for which a signal ends the script.
+type signalError string
+
+func (e signalError) Error() string { return string(e) }
+
+// signals returns a context that ends at the first signal that counts.
+func (p *program) signals() (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	arrived := make(chan os.Signal, 1)
+	signal.Notify(arrived, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for s := range arrived {
+			if s != syscall.SIGHUP || p.hangups.Load() {
+				cancel(signalError(signalName(s)))
+			}
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(arrived)
+		close(arrived)
+		<-done
+		cancel(nil)
+	}
+}
+
+func signalName(s os.Signal) string {
+	switch s {
+	case syscall.SIGINT:
+		return "SIGINT"
+	case syscall.SIGTERM:
+		return "SIGTERM"
+	case syscall.SIGHUP:
+		return "SIGHUP"
+	}
+	return strings.ToUpper(s.String())
+}
+
+// converse reads the script and runs it.
+func (p *program) converse(ctx context.Context) int {
+	s, err := p.script()
+	if err != nil {
+		return chat.ExitFault
+	}
+	s.Options = p.opts.chat
+	s.Options.Stderr = p.stderr
+	s.Options.Log = p.log
+	s.Options.Hangup = p.hangups.Store
+	if p.opts.reportFile != nil {
+		s.Options.Report = p.opts.reportFile
+	}
+	line, err := port.Stdio(p.line.in, p.line.out, nil)
+	if err != nil {
+		return p.fatal("", err)
+	}
+	defer line.Close()
+	_, err = script.Run(ctx, line, s, &script.Config{Exact: true, SendTimeout: -1})
+	return exitStatus(err)
+}
+
+func exitStatus(err error) int {
+	var exit *chat.ExitError
+	switch {
+	case errors.As(err, &exit):
+		return exit.Code
+	case err != nil:
+		return chat.ExitSignal
+	}
+	return 0
+}
+
+// script reads the script from where the options say. It logs what is wrong
+// with it.
+func (p *program) script() (*chat.Script, error) {
+	if p.opts.file == "" {
+		return chat.Parse(p.opts.words)
+	}
+	src, err := os.ReadFile(p.opts.file)
+	if err != nil {
+		p.log.Error(p.opts.file + " -- open failed: " + systemText(err))
+		return nil, err
+	}
+	s, err := chat.ParseFile(p.opts.file, src)
+	var parse *chat.ParseError
+	if errors.As(err, &parse) {
+		for _, f := range parse.Errors() {
+			text, _, _ := strings.Cut(f.Text, ":")
+			p.log.Error(text)
+		}
+	}
+	return s, err
+}
+
+// systemText returns the system's words for what is behind err, with a capital
+// as its own programs print them.
+func systemText(err error) string {
+	var no syscall.Errno
+	if !errors.As(err, &no) || no.Error() == "" {
+		return err.Error()
+	}
+	text := no.Error()
+	return strings.ToUpper(text[:1]) + text[1:]
+}
