@@ -90,8 +90,20 @@ func (p *Port) read(b []byte) (int, error) {
 			}
 			return n, nil
 		}
-		p.reads.wait(&p.cable.mu, now, min(p.readBy, in.nextArrival()))
+		p.reads.wait(&p.cable.mu, now, min(p.readBy, p.wakeup(in, len(b))))
 	}
+}
+
+// wakeup is when a read of n bytes that finds none is to look again. Like a
+// UART with a FIFO it does not do so for each of the bytes that come one close
+// upon the other, but neither does it let a deadline pass over bytes that have
+// arrived.
+func (p *Port) wakeup(in *wire, n int) time.Duration {
+	const fifo = 16
+	if at := in.nextArrival(min(n, fifo)); at < p.readBy {
+		return at
+	}
+	return in.nextArrival(1)
 }
 
 // clock returns the time if anybody needs it: asking costs more than a short
@@ -129,7 +141,8 @@ func (p *Port) write(b []byte) (n int, err error) {
 		}
 		n, b = n+k, b[k:]
 		if len(b) > 0 {
-			p.writes.wait(&p.cable.mu, now, min(p.writeBy, p.out.nextLeaving(1)))
+			room := min(len(b), (p.out.tx.size+1)/2)
+			p.writes.wait(&p.cable.mu, now, min(p.writeBy, p.out.nextLeaving(room)))
 		}
 	}
 }

@@ -181,7 +181,8 @@ func (w *wire) land(f *flight, now time.Duration) bool {
 }
 
 // nextLeaving is when the k-th of the characters that can leave will have
-// left, or never while the transmitter stands still.
+// left, or the last if they are fewer; never while the transmitter stands
+// still.
 func (w *wire) nextLeaving(k int) time.Duration {
 	if !w.overrun {
 		k = min(k, w.rx.room())
@@ -192,12 +193,14 @@ func (w *wire) nextLeaving(k int) time.Duration {
 	return w.free + time.Duration(k)*w.char
 }
 
-// nextArrival is when the next byte arrives, if one is under way.
-func (w *wire) nextArrival() time.Duration {
+// nextArrival is when the k-th of the bytes that are on their way together
+// arrives, or the last if they are fewer.
+func (w *wire) nextArrival(k int) time.Duration {
 	if w.first < len(w.flights) {
-		return w.flights[w.first].at
+		f := &w.flights[w.first]
+		return f.at + time.Duration(min(k, f.n)-1)*f.gap
 	}
-	if at := w.nextLeaving(1); at != never {
+	if at := w.nextLeaving(k); at != never {
 		return at + w.delay
 	}
 	return never

@@ -1,0 +1,222 @@
+package porttest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"github.com/rasline/rasline/port"
+)
+
+var closeChecks = []Check{
+	{
+		"CloseFreesRead",
+		"Close ends a blocked Read at once with net.ErrClosed, whatever its deadline",
+		func(e *env) {
+			r := start("Read while the port is closed", func() (int, error) { return e.a.Read(make([]byte, 1)) })
+			e.rest(e.b, brief)
+			e.running(r)
+			e.close(e.a)
+			n, err := e.wait(r)
+			e.closedCall(e.a, r.what, n, err)
+		},
+	},
+	{
+		"CloseFreesWrite",
+		"Close ends a Write that blocks because nobody reads, at once and with net.ErrClosed",
+		func(e *env) {
+			w := e.blockedWrite(e.fill(e.a))
+			e.close(e.a)
+			n, err := e.wait(w)
+			if n < 0 || n > plenty {
+				e.fatalf("%s of %d bytes returned n = %d", w.what, plenty, n)
+			}
+			e.isClosed(e.a, w.what, err)
+		},
+	},
+	{
+		"CloseFreesDrain",
+		"Close ends a blocked Drain at once; unless all has left, with net.ErrClosed",
+		func(e *env) {
+			d := e.drainer(e.a)
+			e.fill(e.a)
+			w := start("Drain while the port is closed", func() (int, error) { return 0, d.Drain(context.Background()) })
+			e.rest(e.a, brief)
+			e.close(e.a)
+			if _, err := e.wait(w); err != nil {
+				e.isClosed(e.a, w.what, err)
+			}
+		},
+	},
+	{
+		"CloseTwice",
+		"a second Close returns nil or net.ErrClosed; it does not panic or hang, not even at the same time as the first",
+		func(e *env) {
+			tasks := []*task{e.closing(e.a), e.closing(e.a), e.closing(e.a)}
+			won := 0
+			for _, c := range append(tasks, e.closing(e.a)) {
+				_, err := e.wait(c)
+				if err == nil {
+					won++
+					continue
+				}
+				e.isClosed(e.a, c.what, err)
+			}
+			if won == 0 {
+				e.fatalf("none of several Close calls returned nil")
+			}
+		},
+	},
+	{
+		"UseAfterClose",
+		"after Close all calls fail with net.ErrClosed",
+		func(e *env) {
+			e.close(e.a)
+			n, err := e.read(e.a, make([]byte, 10))
+			e.closedCall(e.a, "Read after Close", n, err)
+			e.doing("Write after Close")
+			n, err = e.a.Write([]byte("late"))
+			e.closedCall(e.a, "Write after Close", n, err)
+			for _, set := range []func(time.Time) error{e.a.SetDeadline, e.a.SetReadDeadline, e.a.SetWriteDeadline} {
+				e.isClosed(e.a, "setting a deadline after Close", set(time.Now().Add(long)))
+			}
+			e.abilitiesAfterClose(e.a)
+		},
+	},
+	{
+		"FarCloseEndsRead",
+		"when the far end closes, a blocked Read and all later ones fail with port.ErrCarrierLost (a net.Conn: io.EOF), neither as a timeout nor as if this end had been closed",
+		func(e *env) {
+			r := start("Read while the far end closes", func() (int, error) { return e.a.Read(make([]byte, 1)) })
+			e.rest(e.b, brief)
+			e.running(r)
+			e.close(e.b)
+			n, err := e.wait(r)
+			e.lostCall(e.a, r.what, n, err)
+			n, err = e.read(e.a, make([]byte, 1))
+			e.lostCall(e.a, "Read after the far end closed", n, err)
+		},
+	},
+	{
+		"FarCloseKeepsBytes",
+		"what had arrived when the far end closed is read before the error",
+		func(e *env) {
+			if _, ok := e.a.(interface{ losesInput() }); ok {
+				e.skipf("this port loses unread input when the far end closes, and says so")
+			}
+			const size = 1000
+			data := pattern(0, size)
+			w := start("Write", func() (int, error) { return e.b.Write(data) })
+			e.expect(e.a, data[:1], 1)
+			if !e.buffered(w, e.b) {
+				e.expect(e.a, data[1:], 100)
+				data = data[:1]
+			}
+			e.sent(w, size)
+			if d, ok := e.b.(port.Drainer); ok && !isConn(e.a) {
+				e.doing("Drain")
+				e.supported("Drain", d.Drain(context.Background()))
+			}
+			e.close(e.b)
+			e.expectLeft(e.a, data[1:])
+		},
+	},
+	{
+		"FarCloseWrite",
+		"a Write after the far end has closed does not block for ever, and does not fail as if this end had been closed",
+		func(e *env) {
+			e.must("SetWriteDeadline", e.a.SetWriteDeadline(time.Now().Add(brief)))
+			e.close(e.b)
+			for range 3 {
+				e.doing("Write after the far end closed")
+				n, err := e.a.Write(pattern(0, 100))
+				if n < 0 || n > 100 || n < 100 && err == nil || errors.Is(err, net.ErrClosed) {
+					e.fatalf("Write of 100 bytes after the far end closed returned %d, %v", n, err)
+				}
+			}
+		},
+	},
+}
+
+// close closes p, which must succeed.
+func (e *env) close(p port.Port) {
+	e.t.Helper()
+	_, err := e.wait(e.closing(p))
+	e.must("Close", err)
+}
+
+func (e *env) closing(p port.Port) *task {
+	return start("Close", func() (int, error) { return 0, p.Close() })
+}
+
+// closedCall ends the check unless a call without result failed because its
+// port was closed.
+func (e *env) closedCall(p port.Port, what string, n int, err error) {
+	e.t.Helper()
+	if n != 0 {
+		e.fatalf("%s returned n = %d with %v; want 0", what, n, err)
+	}
+	e.isClosed(p, what, err)
+}
+
+// lostCall ends the check unless a call without result failed because the far
+// end of p is gone.
+func (e *env) lostCall(p port.Port, what string, n int, err error) {
+	e.t.Helper()
+	if n != 0 {
+		e.fatalf("%s returned n = %d with %v; want 0", what, n, err)
+	}
+	switch {
+	case err == nil, errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrDeadlineExceeded):
+	case isConn(p), errors.Is(err, port.ErrCarrierLost) && !errors.Is(err, io.EOF):
+		return
+	}
+	e.fatalf("%s: error %v; want one that matches port.ErrCarrierLost", what, err)
+}
+
+// buffered reports whether t, a write to p that nobody reads, returns by itself.
+func (e *env) buffered(t *task, p port.Port) bool {
+	e.t.Helper()
+	e.rest(p, brief)
+	select {
+	case <-t.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// expectLeft reads what has arrived from a far end that is gone: want, and then
+// the error.
+func (e *env) expectLeft(p port.Port, want []byte) {
+	e.t.Helper()
+	buf := make([]byte, 100)
+	for got := 0; ; {
+		n, err := e.read(p, buf)
+		e.same(buf[:n], want[got:], got)
+		got += n
+		if err == nil {
+			continue
+		}
+		e.lostCall(p, "Read of what was left", 0, err)
+		if got < len(want) {
+			e.fatalf("Read returned %v after %d of %d bytes that had arrived", err, got, len(want))
+		}
+		return
+	}
+}
+
+// abilitiesAfterClose calls the optional methods of a closed port.
+func (e *env) abilitiesAfterClose(p port.Port) {
+	e.t.Helper()
+	ctx := context.Background()
+	for _, call := range abilities(p) {
+		e.doing("%s after Close", call.name)
+		if err := call.do(ctx); !errors.Is(err, errors.ErrUnsupported) {
+			e.isClosed(p, call.name+" after Close", err)
+		}
+	}
+}

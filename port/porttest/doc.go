@@ -1,0 +1,31 @@
+// Package porttest tests whether a type keeps the promises of port.Port.
+//
+// [TestPort] runs every check as a subtest, each on a fresh pair of ports that
+// are connected to each other:
+//
+//	func TestPort(t *testing.T) {
+//		porttest.TestPort(t, func(t *testing.T) (a, b port.Port) {
+//			a, b = virtual.Pair()
+//			return a, b
+//		})
+//	}
+//
+// A failure says what the port did, what was awaited, and the promise behind
+// it. The abilities of port.ModeSetter, LineController, Breaker, Drainer and
+// Counter are checked on ports that have them.
+//
+// # Time
+//
+// The suite never sleeps. Where a check needs time to pass it reads from a
+// silent port under a deadline, and every step that blocks for more than ten
+// seconds fails with the stacks of all goroutines. Run it with -race.
+//
+// Ports that work under testing/synctest can be tested there, one check after
+// the other, see [Checks].
+//
+// # Liberties of a net.Conn
+//
+// A net.Conn may return io.EOF where the far end is gone, and io.ErrClosedPipe,
+// as net.Pipe does, where it was closed. A terminal that the kernel hangs up
+// may lose what was not read, see [LosesInput].
+package porttest

@@ -1,0 +1,196 @@
+package porttest
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"github.com/rasline/rasline/port"
+)
+
+var queueChecks = []Check{
+	{
+		"Drain",
+		"Drain blocks until all that was written has left, and returns nil at once when nothing is queued",
+		func(e *env) {
+			d := e.drainer(e.a)
+			e.doing("Drain of an empty queue")
+			e.supported("Drain", d.Drain(context.Background()))
+			total := e.fill(e.a)
+			w := start("Drain", func() (int, error) { return 0, d.Drain(context.Background()) })
+			e.expect(e.b, pattern(0, total), 1000)
+			e.sent(w, 0)
+			e.usable()
+		},
+	},
+	{
+		"DrainCancel",
+		"Drain ends with its context's error when that is cancelled, and nothing that was written is lost by it",
+		func(e *env) {
+			d := e.drainer(e.a)
+			e.supported("Drain", d.Drain(context.Background()))
+			total := e.fill(e.a)
+			ctx, cancel := context.WithCancel(context.Background())
+			w := start("Drain", func() (int, error) { return 0, d.Drain(ctx) })
+			e.rest(e.a, brief)
+			cancel()
+			if _, err := e.wait(w); err != nil {
+				e.isContext("Drain", err)
+			}
+			e.doing("Drain with a cancelled context")
+			if err := d.Drain(ctx); err != nil {
+				e.isContext("Drain", err)
+			}
+			e.expect(e.b, pattern(0, total), 1000)
+			e.usable()
+		},
+	},
+	{
+		"DiscardInput",
+		"Discard(Input) throws away what has arrived and was not read, nothing that arrives later",
+		func(e *env) {
+			d := e.drainer(e.b)
+			for pause := time.Millisecond; pause < 2*time.Second; pause *= 10 {
+				if e.discarded(d, pause) > 0 {
+					return
+				}
+			}
+			e.fatalf("none of 300 bytes that had arrived a second ago was discarded")
+		},
+	},
+	{
+		"DiscardOutput",
+		"Discard(Output) throws away what has not left: a first part of the bytes arrives, and the stream goes on behind it",
+		func(e *env) {
+			d := e.drainer(e.a)
+			total := e.fill(e.a)
+			e.doing("Discard(Output)")
+			e.supported("Discard", d.Discard(port.Output))
+			want := pattern(0, total)
+			e.must("SetReadDeadline", e.b.SetReadDeadline(time.Now().Add(near)))
+			buf := make([]byte, 1000)
+			for got := 0; ; {
+				n, err := e.read(e.b, buf)
+				e.same(buf[:n], want[got:], got)
+				got += n
+				if err != nil {
+					e.timeout("Read of what is left", n, err)
+					break
+				}
+				e.must("SetReadDeadline", e.b.SetReadDeadline(time.Now().Add(near)))
+			}
+			e.usable()
+		},
+	},
+	{
+		"Break",
+		"SendBreak comes after what was written before and ahead of what is written after; it disturbs neither, but for a NUL byte that stands for it",
+		func(e *env) {
+			br := e.breaker(e.a)
+			e.doing("SendBreak")
+			e.supported("SendBreak", br.SendBreak(context.Background(), time.Millisecond))
+			e.quiet(e.b)
+			w := start("Write, SendBreak and Write", func() (int, error) {
+				if n, err := e.a.Write([]byte("before")); err != nil {
+					return n, err
+				}
+				if err := br.SendBreak(context.Background(), brief); err != nil {
+					return 0, err
+				}
+				return e.a.Write([]byte("after"))
+			})
+			e.expect(e.b, []byte("before"), 6)
+			buf := make([]byte, 1)
+			for buf[0] == 0 {
+				_, err := e.read(e.b, buf)
+				e.must("Read", err)
+			}
+			e.same(buf, []byte("a"), 0)
+			e.expect(e.b, []byte("fter"), 4)
+			e.sent(w, len("after"))
+		},
+	},
+	{
+		"BreakCancel",
+		"SendBreak ends with its context's error when that is cancelled, and the line is back at rest",
+		func(e *env) {
+			br := e.breaker(e.a)
+			e.doing("SendBreak")
+			e.supported("SendBreak", br.SendBreak(context.Background(), time.Millisecond))
+			ctx, cancel := context.WithCancel(context.Background())
+			w := start("SendBreak", func() (int, error) { return 0, br.SendBreak(ctx, long) })
+			e.lull()
+			cancel()
+			if _, err := e.wait(w); err != nil {
+				e.isContext("SendBreak", err)
+			}
+			e.quiet(e.b)
+			e.usable()
+		},
+	},
+	{
+		"Stats",
+		"Stats counts the bytes sent and received since the port was opened, or leaves them at zero",
+		func(e *env) {
+			const size = 10_000
+			e.transfer(e.a, e.b, pattern(0, size), 1000, 1)
+			for _, p := range e.both() {
+				c := has[port.Counter](e, p, "Stats")
+				s, err := c.Stats()
+				e.supported("Stats", err)
+				if s.Sent != 0 && s.Sent < size && p == e.a || s.Received != 0 && s.Received < size && p == e.b {
+					e.fatalf("Stats after %d bytes from a to b: %+v", size, s)
+				}
+				if s.Errors() != 0 {
+					e.fatalf("Stats has errors on a clean line: %+v", s)
+				}
+			}
+		},
+	},
+}
+
+// discarded sends 300 bytes to b, reads one, lets them arrive for pause, throws
+// the rest away and returns how many bytes that were.
+func (e *env) discarded(d port.Drainer, pause time.Duration) int {
+	e.t.Helper()
+	data := pattern(0, 300)
+	w := start("Write", func() (int, error) { return e.a.Write(data) })
+	e.expect(e.b, data[:1], 1)
+	if !e.buffered(w, e.a) {
+		e.skipf("the port has no room for %d bytes", len(data))
+	}
+	e.sent(w, len(data))
+	e.rest(e.a, pause)
+	e.doing("Discard(Input)")
+	e.supported("Discard", d.Discard(port.Input))
+	mark := []byte("\xffthe end\xff")
+	w = start("Write", func() (int, error) { return e.a.Write(mark) })
+	var got []byte
+	buf := make([]byte, 100)
+	for !bytes.HasSuffix(got, mark) {
+		n, err := e.read(e.b, buf)
+		e.must("Read", err)
+		got = append(got, buf[:n]...)
+	}
+	e.sent(w, len(mark))
+	got = got[:len(got)-len(mark)]
+	if !bytes.HasSuffix(data[1:], got) {
+		e.fatalf("after Discard(Input) came %d bytes that are no last part of those written", len(got))
+	}
+	return len(data) - 1 - len(got)
+}
+
+// quiet reads from p what stands for a break: NUL bytes, or nothing.
+func (e *env) quiet(p port.Port) {
+	e.t.Helper()
+	buf := make([]byte, 1)
+	for {
+		e.must("SetReadDeadline", p.SetReadDeadline(time.Now().Add(brief)))
+		n, err := e.read(p, buf)
+		if err != nil {
+			e.timeout("Read after a break", n, err)
+			return
+		}
+		e.same(buf, []byte{0}, 0)
+	}
+}

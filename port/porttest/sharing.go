@@ -1,0 +1,244 @@
+package porttest
+
+import (
+	"sync"
+	"time"
+
+	"github.com/rasline/rasline/port"
+)
+
+var sharingChecks = []Check{
+	{
+		"ConcurrentWrites",
+		"several goroutines may write at once; every byte arrives once",
+		func(e *env) {
+			var writers []*task
+			for i := range sharers {
+				block := make([]byte, 5000)
+				for k := range block {
+					block[k] = byte(i)
+				}
+				writers = append(writers, start("Write", func() (int, error) { return sendAll(e.a, block, repeat(100, 50)) }))
+			}
+			var count [256]int
+			e.tally(e.b, sharers*5000, &count)
+			for i, w := range writers {
+				e.sent(w, 5000)
+				if count[i] != 5000 {
+					e.fatalf("%d bytes of writer %d arrived, want 5000", count[i], i)
+				}
+			}
+		},
+	},
+	{
+		"ConcurrentReads",
+		"several goroutines may read at once; every byte goes to one of them",
+		func(e *env) {
+			const each = 256 * 80
+			var (
+				mu      sync.Mutex
+				count   [256]int
+				total   int
+				readers []*task
+			)
+			for range sharers {
+				readers = append(readers, start("Read", func() (int, error) {
+					buf := make([]byte, 500)
+					for {
+						n, err := e.b.Read(buf)
+						mu.Lock()
+						add(&count, buf[:n])
+						total += n
+						mu.Unlock()
+						if err != nil {
+							return 0, err
+						}
+					}
+				}))
+			}
+			data := make([]byte, each)
+			for i := range data {
+				data[i] = byte(i)
+			}
+			w := start("Write", func() (int, error) { return sendAll(e.a, data, repeat(each/16, 16)) })
+			e.sent(w, each)
+			e.until(func() bool { mu.Lock(); defer mu.Unlock(); return total >= each })
+			e.close(e.b)
+			for _, r := range readers {
+				n, err := e.wait(r)
+				e.closedCall(e.b, "Read of several at once", n, err)
+			}
+			for c, n := range count {
+				if n != each/256 {
+					e.fatalf("byte %#02x was read %d times, want %d", c, n, each/256)
+				}
+			}
+		},
+	},
+	{
+		"CloseFreesAll",
+		"Close frees every call that is blocked, not only one of each kind",
+		func(e *env) {
+			e.fill(e.a)
+			var calls []*task
+			for range sharers {
+				calls = append(calls,
+					start("Read of several at once", func() (int, error) { return e.a.Read(make([]byte, 1)) }),
+					start("Write of several at once", func() (int, error) { return e.a.Write(pattern(0, plenty)) }))
+			}
+			e.must("SetReadDeadline", e.b.SetReadDeadline(time.Time{}))
+			e.must("SetReadDeadline", e.a.SetReadDeadline(time.Time{}))
+			e.lull()
+			e.close(e.a)
+			for _, c := range calls {
+				_, err := e.wait(c)
+				e.isClosed(e.a, c.what, err)
+			}
+		},
+	},
+	{
+		"DeadlineFreesAll",
+		"a deadline that passes frees every call that is blocked, not only one of each kind",
+		func(e *env) {
+			e.fill(e.a)
+			var calls []*task
+			for range sharers {
+				calls = append(calls,
+					start("Read of several at once", func() (int, error) { return e.a.Read(make([]byte, 1)) }),
+					start("Write of several at once", func() (int, error) { return e.a.Write(pattern(0, plenty)) }))
+			}
+			e.lull()
+			e.must("SetDeadline", e.a.SetDeadline(time.Now()))
+			for _, c := range calls {
+				_, err := e.wait(c)
+				e.isTimeout(c.what, err)
+			}
+		},
+	},
+	{
+		"EverythingAtOnce",
+		"all methods may be called at the same time (run with -race)",
+		func(e *env) {
+			data := pattern(0, 20_000)
+			stop := make(chan struct{})
+			var busy []*task
+			for _, p := range e.both() {
+				busy = append(busy, start("the other methods", func() (int, error) { return 0, disturb(p, stop) }))
+			}
+			e.transferPatiently(data)
+			close(stop)
+			for _, t := range busy {
+				_, err := e.wait(t)
+				e.must(t.what, err)
+			}
+			e.usable()
+		},
+	},
+}
+
+const sharers = 4
+
+// repeat returns n times size.
+func repeat(size, n int) []int {
+	parts := make([]int, n)
+	for i := range parts {
+		parts[i] = size
+	}
+	return parts
+}
+
+func add(count *[256]int, b []byte) {
+	for _, c := range b {
+		count[c]++
+	}
+}
+
+// tally reads n bytes and counts the values.
+func (e *env) tally(p port.Port, n int, count *[256]int) {
+	e.t.Helper()
+	buf := make([]byte, 1000)
+	for got := 0; got < n; {
+		k, err := e.read(p, buf[:min(len(buf), n-got)])
+		e.must("Read", err)
+		add(count, buf[:k])
+		got += k
+	}
+}
+
+// until waits for ok, for the limit of a step.
+func (e *env) until(ok func() bool) {
+	e.t.Helper()
+	for begin := time.Now(); !ok(); {
+		if time.Since(begin) > limit {
+			e.fatalf("bytes that were written did not all arrive within %v", limit)
+		}
+		e.lull()
+	}
+}
+
+// lull lets a moment pass without a port.
+func (e *env) lull() {
+	e.doing("a moment's rest")
+	pause(brief)
+}
+
+// pause lets d pass, on fake time too, where a loop that never blocks would
+// stop the clock.
+func pause(d time.Duration) {
+	ctx, cancel := within(d)
+	defer cancel()
+	<-ctx.Done()
+}
+
+// transferPatiently sends data from a to b and tries again after each timeout.
+func (e *env) transferPatiently(data []byte) {
+	e.t.Helper()
+	w := start("Write", func() (n int, err error) {
+		for n < len(data) && (err == nil || isTimeoutError(err)) {
+			var k int
+			k, err = e.a.Write(data[n:min(len(data), n+500)])
+			n += k
+			if err != nil {
+				pause(time.Millisecond)
+			}
+		}
+		if n == len(data) {
+			err = nil
+		}
+		return n, err
+	})
+	buf := make([]byte, 700)
+	for got := 0; got < len(data); {
+		n, err := e.read(e.b, buf)
+		e.same(buf[:n], data[got:], got)
+		got += n
+		if err != nil {
+			e.isTimeout("Read", err)
+			pause(time.Millisecond)
+		}
+	}
+	e.sent(w, len(data))
+}
+
+// disturb moves deadlines and asks questions until stop.
+func disturb(p port.Port, stop <-chan struct{}) error {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for i := 0; ; i++ {
+		select {
+		case <-stop:
+			return p.SetDeadline(time.Time{})
+		case <-tick.C:
+		}
+		err := p.SetReadDeadline(time.Now().Add(time.Duration(i%5) * time.Millisecond))
+		if err == nil {
+			err = p.SetWriteDeadline(time.Now().Add(time.Duration(i%4) * time.Millisecond))
+		}
+		if err == nil {
+			err = ask(p)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
