@@ -1,0 +1,589 @@
+package dll
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/port/virtual"
+	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script"
+)
+
+// goScript is a script that plays a DLL and returns what the DLL would.
+type goScript func(d *fakeDLL) uint32
+
+// here runs a script over the bridge, as Config.InProcess does.
+func (f goScript) here(ctx context.Context, j *job, l *line, trace func(record)) (*result, error) {
+	sys := newFakeSystem()
+	b := newBridge(ctx, l, sys, trace)
+	res := &result{code: ras.Code(f(newFakeDLL(b, sys))), userName: j.params.UserName, password: j.params.Password, domain: "LEFT"}
+	res.leaked = b.close()
+	if !sys.released {
+		return nil, errors.New("the memory was not released")
+	}
+	return res, nil
+}
+
+// worlds are the two ways to run a DLL, with a goroutine for a process.
+var worlds = map[string]func(f goScript, cfg *Config) script.Executor{
+	"in process": func(f goScript, cfg *Config) script.Executor {
+		return world(cfg, func(ctx context.Context, d *DLL, j *job, l *line) (*result, error) {
+			return f.here(ctx, j, l, traceTo(ctx, d.cfg.Log))
+		})
+	},
+	"isolated": func(f goScript, cfg *Config) script.Executor {
+		return world(cfg, func(ctx context.Context, d *DLL, j *job, l *line) (*result, error) {
+			return d.supervise(ctx, startFake(f.here), j, l)
+		})
+	},
+}
+
+func world(cfg *Config, run func(context.Context, *DLL, *job, *line) (*result, error)) script.Executor {
+	d := &DLL{path: "old.dll", cfg: Config{Log: slog.New(slog.DiscardHandler), Grace: time.Second}}
+	if cfg != nil {
+		d.cfg.Strict, d.cfg.Limit = cfg.Strict, cfg.Limit
+		if cfg.Log != nil {
+			d.cfg.Log = cfg.Log
+		}
+	}
+	return script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
+		return d.execute(ctx, call, func(ctx context.Context, j *job, l *line) (*result, error) { return run(ctx, d, j, l) })
+	})
+}
+
+// fakeProcess is a goroutine that runs runChild over two pipes.
+type fakeProcess struct {
+	io.Reader
+	io.Writer
+	once sync.Once
+	end  func()
+	done chan struct{}
+	exit exitStatus
+}
+
+func startFake(invoke invoker) *fakeProcess {
+	fromChild, toParent := io.Pipe()
+	fromParent, toChild := io.Pipe()
+	p := &fakeProcess{Reader: fromChild, Writer: toChild, done: make(chan struct{})}
+	p.end = func() {
+		p.exit.code = 1
+		toParent.Close()
+		fromParent.Close()
+	}
+	go func() {
+		defer close(p.done)
+		if runChild(fromParent, toParent, invoke, func() {}) != nil {
+			p.exit.code = 3
+		}
+		toParent.Close()
+		fromParent.Close()
+	}()
+	return p
+}
+
+func (p *fakeProcess) kill() { p.once.Do(p.end) }
+
+func (p *fakeProcess) wait() exitStatus {
+	<-p.done
+	return p.exit
+}
+
+// far is what the other end of the line does while the script runs.
+type far func(p port.Port)
+
+func echo(p port.Port) {
+	b := make([]byte, 64)
+	for {
+		n, err := p.Read(b)
+		if err != nil {
+			return
+		}
+		p.Write(b[:n])
+	}
+}
+
+func silent(port.Port) {}
+
+func hangUp(p port.Port) {
+	p.Read(make([]byte, 64))
+	p.Close()
+}
+
+func tell(text string) far {
+	return func(p port.Port) { p.Write([]byte(text)) }
+}
+
+var conduct = []struct {
+	name string
+	far  far
+	run  goScript
+	want ras.Code
+}{
+	{"free twice", silent, func(d *fakeDLL) uint32 {
+		b := d.grab(100)
+		d.free(b)
+		return d.free(b)
+	}, ras.ErrBufferInvalid},
+	{"free what is not ours", silent, func(d *fakeDLL) uint32 { return d.free(0xBAD) }, ras.ErrBufferInvalid},
+	{"free nothing", silent, func(d *fakeDLL) uint32 { return d.free(0) }, ras.ErrBufferInvalid},
+	{"free from the middle", silent, func(d *fakeDLL) uint32 { return d.free(d.grab(100) + 1) }, ras.ErrBufferInvalid},
+	{"send what is not ours", silent, func(d *fakeDLL) uint32 { return d.send(d.size, 4) }, ras.ErrBufferInvalid},
+	{"send more than there is", silent, func(d *fakeDLL) uint32 { return d.send(d.grab(10), 11) }, ras.ErrBufferTooSmall},
+	{"send all that a DWORD holds", silent, func(d *fakeDLL) uint32 { return d.send(d.grab(10), 0xFFFFFFFF) }, ras.ErrBufferTooSmall},
+	{"send nothing", silent, func(d *fakeDLL) uint32 { return d.send(d.grab(10), 0) }, ras.Success},
+	{"send to a wrong port", silent, func(d *fakeDLL) uint32 { return d.b.sendBuffer(d.port+1, d.grab(10), 1) }, ras.ErrInvalidPortHandle},
+	{"the port is checked before the buffer", silent, func(d *fakeDLL) uint32 { return d.b.sendBuffer(0, 0, 9999) }, ras.ErrInvalidPortHandle},
+	{"receive on a wrong port", silent, func(d *fakeDLL) uint32 { return d.b.receiveBuffer(0, 0, 0, 0, 0) }, ras.ErrInvalidPortHandle},
+	{"retrieve on a wrong port", silent, func(d *fakeDLL) uint32 { return d.b.retrieveBuffer(0, 0, 0) }, ras.ErrInvalidPortHandle},
+	{"no place for the pointer", silent, func(d *fakeDLL) uint32 { return d.b.getBuffer(0, d.size) }, ras.ErrInvalidParameter},
+	{"no place for the size", silent, func(d *fakeDLL) uint32 { return d.b.getBuffer(d.ptr, 0) }, ras.ErrInvalidParameter},
+	{"a wild place for the size", silent, func(d *fakeDLL) uint32 { return d.b.getBuffer(d.ptr, 1) }, ras.ErrInvalidParameter},
+	{"a wild place for the pointer", silent, func(d *fakeDLL) uint32 { return d.b.getBuffer(1, d.size) }, ras.ErrInvalidParameter},
+	{"an oversize request", silent, sizes(60000, 1500), ras.Success},
+	{"a request for nothing", silent, sizes(0, 1500), ras.Success},
+	{"a request for all that a DWORD holds", silent, sizes(0xFFFFFFFF, 1500), ras.Success},
+	{"a small request", silent, sizes(13, 13), ras.Success},
+	{"take all buffers", silent, func(d *fakeDLL) uint32 {
+		for {
+			if _, code := d.get(1); code != 0 {
+				return code
+			}
+		}
+	}, ras.ErrOutOfBuffers},
+	{"addresses do not come again", silent, func(d *fakeDLL) uint32 {
+		for range 100 {
+			b := d.grab(10)
+			if d.sys.used[b] {
+				return uint32(ras.ErrUnknown)
+			}
+			d.sys.used[b] = true
+			d.free(b)
+		}
+		return 0
+	}, ras.Success},
+	{"retrieve with nothing posted", silent, func(d *fakeDLL) uint32 { return d.retrieve(d.grab(10)) }, ras.ErrInvalidParameter},
+	{"retrieve before the event", silent, func(d *fakeDLL) uint32 {
+		b := d.grab(10)
+		h, _ := d.newEvent()
+		d.receive(b, infinite, h)
+		d.setSize(99)
+		if code := d.retrieve(b); d.gotSize() == 0 {
+			return code
+		}
+		return uint32(ras.ErrUnknown)
+	}, ras.ErrPending},
+	{"a second receive", silent, posted(func(d *fakeDLL, b, h uintptr) uint32 { return d.receive(b, 0, h) }), ras.ErrAsyncRequestPending},
+	{"free what a receive uses", silent, posted(func(d *fakeDLL, b, _ uintptr) uint32 { return d.free(b) }), ras.ErrAsyncRequestPending},
+	{"send what a receive uses", silent, posted(func(d *fakeDLL, b, _ uintptr) uint32 { return d.send(b, 1) }), ras.ErrAsyncRequestPending},
+	{"no event", silent, func(d *fakeDLL) uint32 { return d.receive(d.grab(10), 0, 0) }, ras.ErrInvalidHandle},
+	{"an event that is closed", silent, func(d *fakeDLL) uint32 {
+		h, _ := d.newEvent()
+		d.closeEvent(h)
+		return d.receive(d.grab(10), 0, h)
+	}, ras.ErrInvalidHandle},
+	{"a wild place for the size of a receive", silent, func(d *fakeDLL) uint32 {
+		h, _ := d.newEvent()
+		return d.b.receiveBuffer(d.port, d.grab(10), 1, 0, h)
+	}, ras.ErrInvalidParameter},
+	{"no place for the size of a retrieve", tell("x"), posted(func(d *fakeDLL, b, _ uintptr) uint32 {
+		return d.b.retrieveBuffer(d.port, b, 0)
+	}), ras.ErrInvalidParameter},
+	{"time-out", silent, func(d *fakeDLL) uint32 {
+		_, code := d.take(d.grab(10), 50)
+		return code
+	}, ras.ErrRequestTimeout},
+	{"the longest limit", echo, func(d *fakeDLL) uint32 {
+		d.say("x")
+		_, code := d.take(d.grab(10), 0xFFFFFFFE)
+		return code
+	}, ras.Success},
+	{"go on after a time-out", echo, func(d *fakeDLL) uint32 {
+		b := d.grab(10)
+		d.take(b, 20)
+		d.say("hello")
+		return same(d, b, "hello")
+	}, ras.Success},
+	{"a server that hangs up", hangUp, func(d *fakeDLL) uint32 {
+		d.say("bye")
+		_, code := d.take(d.grab(10), infinite)
+		return code
+	}, ras.ErrRemoteDisconnection},
+	{"a small buffer", tell("abcdefghij"), func(d *fakeDLL) uint32 {
+		b := d.grab(4)
+		for _, want := range []string{"abcd", "efgh", "ij"} {
+			if code := same(d, b, want); code != 0 {
+				return code
+			}
+		}
+		return 0
+	}, ras.Success},
+	{"the size of a receive is not written later", tell("abc"), func(d *fakeDLL) uint32 {
+		b := d.grab(10)
+		h, e := d.newEvent()
+		d.setSize(5)
+		d.b.receiveBuffer(d.port, b, d.size, 0, h)
+		if d.gotSize() != 0 {
+			return uint32(ras.ErrUnknown)
+		}
+		d.setSize(77)
+		e.wait()
+		if d.gotSize() != 77 || d.read(b, 3) != "\x00\x00\x00" {
+			return uint32(ras.ErrUnknown)
+		}
+		return d.retrieve(b)
+	}, ras.Success},
+	{"the event is closed while the receive is posted", echo, func(d *fakeDLL) uint32 {
+		b := d.grab(10)
+		h, old := d.newEvent()
+		d.receive(b, 0, h)
+		d.closeEvent(h)
+		d.say("x")
+		old.wait() // the object lives on; only its number is free
+		return d.retrieve(b)
+	}, ras.Success},
+	{"poll", echo, func(d *fakeDLL) uint32 {
+		b := d.grab(10)
+		for _, text := range []string{"one", "two", "three"} {
+			h, _ := d.newEvent()
+			d.receive(b, 0, h)
+			d.say(text)
+			code := uint32(ras.ErrPending)
+			for code == uint32(ras.ErrPending) {
+				time.Sleep(time.Millisecond)
+				code = d.retrieve(b)
+			}
+			if code != 0 || d.read(b, d.gotSize()) != text {
+				return uint32(ras.ErrUnknown)
+			}
+		}
+		return 0
+	}, ras.Success},
+	{"callbacks from many threads", echo, func(d *fakeDLL) uint32 {
+		var wg sync.WaitGroup
+		codes := make([]uint32, 8)
+		for i := range codes {
+			wg.Go(func() {
+				for range 20 {
+					codes[i] |= crowd(d)
+				}
+			})
+		}
+		wg.Wait()
+		for _, c := range codes {
+			if c != 0 {
+				return c
+			}
+		}
+		return 0
+	}, ras.Success},
+	{"settings", silent, comm(8, 2, 0, 7), ras.Success},
+	{"settings of a wrong size", silent, comm(12, 0, 0, 8), ras.ErrInvalidSize},
+	{"settings that no line has", silent, comm(8, 9, 0, 8), ras.ErrWrongInfoSpecified},
+	{"settings that do not go together", silent, comm(8, 0, 2, 5), ras.ErrWrongInfoSpecified},
+	{"no settings", silent, func(d *fakeDLL) uint32 { return d.b.setCommSettings(d.port, 0, 0) }, ras.ErrInvalidParameter},
+	{"settings with something reserved", silent, func(d *fakeDLL) uint32 { return d.b.setCommSettings(d.port, d.size, 1) }, ras.ErrInvalidParameter},
+	{"settings of another port", silent, func(d *fakeDLL) uint32 { return d.b.setCommSettings(d.port+1, 0, 0) }, ras.ErrInvalidPortHandle},
+	{"a code of its own", silent, func(*fakeDLL) uint32 { return 700 }, 700},
+}
+
+// sizes asks for a buffer and compares the size that is granted.
+func sizes(ask, want uint32) goScript {
+	return func(d *fakeDLL) uint32 {
+		addr, code := d.get(ask)
+		if code == 0 && (d.gotSize() != want || d.send(addr, want) != 0 || d.send(addr, want+1) == 0) {
+			return uint32(ras.ErrUnknown)
+		}
+		return code
+	}
+}
+
+// posted posts a receive without limit first.
+func posted(f func(d *fakeDLL, b, event uintptr) uint32) goScript {
+	return func(d *fakeDLL) uint32 {
+		b := d.grab(10)
+		h, _ := d.newEvent()
+		d.receive(b, infinite, h)
+		return f(d, b, h)
+	}
+}
+
+// same takes the next bytes and compares them.
+func same(d *fakeDLL, b uintptr, want string) uint32 {
+	got, code := d.take(b, 10000)
+	if code == 0 && got != want {
+		return uint32(ras.ErrUnknown)
+	}
+	return code
+}
+
+// crowd uses a buffer of its own and frees it, with others at it too.
+func crowd(d *fakeDLL) uint32 {
+	size, _, _ := d.sys.alloc(4)
+	ptr, _, _ := d.sys.alloc(8)
+	d.sys.store(size, binary.LittleEndian.AppendUint32(nil, 5))
+	if code := d.b.getBuffer(ptr, size); code != 0 {
+		return code
+	}
+	var p [8]byte
+	d.sys.load(ptr, p[:])
+	addr := uintptr(binary.LittleEndian.Uint64(p[:]))
+	d.write(addr, "crowd")
+	return d.send(addr, 5) | d.free(addr)
+}
+
+func comm(size uint32, parity, stop, bits byte) goScript {
+	return func(d *fakeDLL) uint32 {
+		addr, _, _ := d.sys.alloc(8)
+		d.sys.store(addr, append(binary.LittleEndian.AppendUint32(nil, size), parity, stop, bits, 0))
+		return d.b.setCommSettings(d.port, addr, 0)
+	}
+}
+
+func TestConduct(t *testing.T) {
+	for where, run := range worlds {
+		for _, tt := range conduct {
+			t.Run(where+"/"+tt.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					a, b := virtual.Pair()
+					defer b.Close()
+					defer a.Close()
+					go tt.far(b)
+					_, err := script.Run(t.Context(), a, run(tt.run, nil), nil)
+					if ras.CodeOf(err) != tt.want {
+						t.Errorf("Run = %v, want %v", err, tt.want)
+					}
+				})
+			})
+		}
+	}
+}
+
+// inBothWorlds runs f in a bubble with a line to a far end.
+func inBothWorlds(t *testing.T, f func(t *testing.T, run func(goScript, *Config) script.Executor, a, b *virtual.Port)) {
+	for where, run := range worlds {
+		t.Run(where, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, b := virtual.Pair()
+				defer b.Close()
+				defer a.Close()
+				f(t, run, a, b)
+			})
+		})
+	}
+}
+
+func TestLeaksAreReported(t *testing.T) {
+	inBothWorlds(t, func(t *testing.T, run func(goScript, *Config) script.Executor, a, b *virtual.Port) {
+		var log bytes.Buffer
+		res, err := script.Run(t.Context(), a, run(func(d *fakeDLL) uint32 {
+			d.grab(1)
+			d.grab(2)
+			return 0
+		}, &Config{Log: slog.New(slog.NewTextHandler(&log, nil))}), nil)
+		if err != nil || res.Leaks != 2 || !strings.Contains(log.String(), "buffers=2") {
+			t.Errorf("Run = %d leaks, %v, log %q; want 2 leaks and a warning", res.Leaks, err, log.String())
+		}
+	})
+}
+
+func TestPendingReceiveIsForgotten(t *testing.T) {
+	inBothWorlds(t, func(t *testing.T, run func(goScript, *Config) script.Executor, a, b *virtual.Port) {
+		var event *fakeEvent
+		first := run(func(d *fakeDLL) uint32 {
+			h, e := d.newEvent()
+			event = e
+			return d.receive(d.grab(10), infinite, h)
+		}, nil)
+		second := script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
+			b.Write([]byte("late"))
+			d := script.NewDialog(call, nil)
+			defer d.Close()
+			_, err := d.WaitFor(ctx, time.Second, script.Text("late"))
+			return err
+		})
+		if _, err := script.Run(t.Context(), a, script.Sequence(first, second), nil); err != nil {
+			t.Errorf("the next executor of the call: %v", err)
+		}
+		if len(event.ch) != 0 || event.drops != 1 {
+			t.Errorf("the event was set %d times and dropped %d times after the DLL had returned, want 0 and 1", len(event.ch), event.drops)
+		}
+	})
+}
+
+func TestCallbacksAfterTheRun(t *testing.T) {
+	inBothWorlds(t, func(t *testing.T, run func(goScript, *Config) script.Executor, a, b *virtual.Port) {
+		var kept *fakeDLL
+		if _, err := script.Run(t.Context(), a, run(func(d *fakeDLL) uint32 {
+			kept = d
+			return 0
+		}, nil), nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, code := kept.get(10); ras.Code(code) != ras.ErrOutOfBuffers {
+			t.Errorf("RasGetBuffer after the run = %v, want %v", ras.Code(code), ras.ErrOutOfBuffers)
+		}
+		for name, code := range map[string]uint32{
+			"free": kept.free(0), "send": kept.send(0, 1), "receive": kept.receive(0, 0, 0), "retrieve": kept.retrieve(0),
+		} {
+			if ras.Code(code) != ras.ErrInvalidPortHandle {
+				t.Errorf("%s after the run = %v, want %v", name, ras.Code(code), ras.ErrInvalidPortHandle)
+			}
+		}
+	})
+}
+
+func TestCancelReachesTheDLL(t *testing.T) {
+	inBothWorlds(t, func(t *testing.T, run func(goScript, *Config) script.Executor, a, b *virtual.Port) {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		var codes []ras.Code
+		_, err := script.Run(ctx, a, run(func(d *fakeDLL) uint32 {
+			b := d.grab(10)
+			_, code := d.take(b, infinite)
+			h, e := d.newEvent()
+			again := d.receive(b, infinite, h)
+			e.wait() // a port that has failed signals at once
+			codes = append(codes, ras.Code(code), ras.Code(again), ras.Code(d.retrieve(b)), ras.Code(d.send(b, 1)), ras.Code(d.free(b)))
+			return 0
+		}, nil), nil)
+		want := fmt.Sprint([]ras.Code{631, 0, 631, 631, 0})
+		if got := fmt.Sprint(codes); got != want {
+			t.Errorf("after the cancel the callbacks returned %v, want %v", got, want)
+		}
+		if !errors.Is(err, ras.ErrUserDisconnection) || !errors.Is(err, context.Canceled) {
+			t.Errorf("Run = %v, want a user cancel although the DLL returned 0", err)
+		}
+	})
+}
+
+func TestLimit(t *testing.T) {
+	inBothWorlds(t, func(t *testing.T, run func(goScript, *Config) script.Executor, a, b *virtual.Port) {
+		start := time.Now()
+		_, err := script.Run(t.Context(), a, run(func(d *fakeDLL) uint32 {
+			_, code := d.take(d.grab(10), infinite)
+			return code
+		}, &Config{Limit: 7 * time.Second}), nil)
+		if !errors.Is(err, ras.ErrRequestTimeout) || time.Since(start) != 7*time.Second {
+			t.Errorf("Run = %v after %v, want a time-out after 7s", err, time.Since(start))
+		}
+	})
+}
+
+func TestSendThatIsHeldOffEndsWithTheRun(t *testing.T) {
+	inBothWorlds(t, func(t *testing.T, run func(goScript, *Config) script.Executor, a, b *virtual.Port) {
+		_, err := script.Run(t.Context(), a, run(func(d *fakeDLL) uint32 {
+			buf := d.grab(1500)
+			for {
+				if code := d.send(buf, 1500); code != 0 {
+					return code
+				}
+			}
+		}, &Config{Limit: 7 * time.Second}), nil)
+		if !errors.Is(err, ras.ErrRequestTimeout) {
+			t.Errorf("Run = %v, want a time-out", err)
+		}
+	})
+}
+
+func TestCredentials(t *testing.T) {
+	inBothWorlds(t, func(t *testing.T, run func(goScript, *Config) script.Executor, a, b *virtual.Port) {
+		before := ras.DialParams{UserName: "ann", Password: "secret", EntryName: "Work"}
+		res, err := script.Run(t.Context(), a, run(func(*fakeDLL) uint32 { return 0 }, nil), &script.Config{Params: &before})
+		after := before
+		after.Domain = "LEFT"
+		if err != nil || res.Params != after {
+			t.Errorf("Run = %+v, %v; want %+v", res.Params, err, after)
+		}
+		res, err = script.Run(t.Context(), a, run(func(*fakeDLL) uint32 { return 691 }, nil), &script.Config{Params: &before})
+		if !errors.Is(err, ras.ErrAuthenticationFailure) || res.Params != before {
+			t.Errorf("after a failure: %+v, %v; want the credentials as they were", res.Params, err)
+		}
+	})
+}
+
+// bare is a port without abilities, as a TCP connection is.
+type bare struct{ port.Port }
+
+func TestStrict(t *testing.T) {
+	inBothWorlds(t, func(t *testing.T, run func(goScript, *Config) script.Executor, a, b *virtual.Port) {
+		var log bytes.Buffer
+		cfg := &Config{Log: slog.New(slog.NewTextHandler(&log, nil))}
+		twice := func(d *fakeDLL) uint32 { return comm(8, 2, 0, 7)(d) | comm(8, 0, 0, 8)(d) }
+		if _, err := script.Run(t.Context(), bare{a}, run(twice, cfg), nil); err != nil || strings.Count(log.String(), "level=WARN") != 1 {
+			t.Errorf("Run = %v, log %q; want success and one warning", err, log.String())
+		}
+		cfg.Strict = true
+		if _, err := script.Run(t.Context(), bare{a}, run(twice, cfg), nil); !errors.Is(err, ras.ErrNotSupported) {
+			t.Errorf("Run with Strict = %v, want %v", err, ras.ErrNotSupported)
+		}
+	})
+}
+
+func TestTrace(t *testing.T) {
+	want := `RasGetBuffer size=10 code=0
+RasSendBuffer size=4 code=0
+RasReceiveBuffer timeout=5000 code=0
+RasRetrieveBuffer size=4 code=0
+RasSetCommSettings code=601
+RasFreeBuffer code=0
+RasFreeBuffer code=610
+`
+	inBothWorlds(t, func(t *testing.T, run func(goScript, *Config) script.Executor, a, b *virtual.Port) {
+		go echo(b)
+		var got traceLog
+		if _, err := script.Run(t.Context(), a, run(func(d *fakeDLL) uint32 {
+			b := d.grab(10)
+			d.write(b, "pass")
+			d.send(b, 4)
+			d.take(b, 5000)
+			d.b.setCommSettings(0, 0, 0)
+			d.free(b)
+			d.free(b)
+			return 0
+		}, &Config{Log: slog.New(&got)}), nil); err != nil {
+			t.Fatal(err)
+		}
+		if got.String() != want {
+			t.Errorf("trace:\n%swant:\n%s", got.String(), want)
+		}
+	})
+}
+
+// traceLog is a slog.Handler that prints records as the C host does.
+type traceLog struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (*traceLog) Enabled(context.Context, slog.Level) bool { return true }
+func (h *traceLog) WithAttrs([]slog.Attr) slog.Handler     { return h }
+func (h *traceLog) WithGroup(string) slog.Handler          { return h }
+
+func (h *traceLog) Handle(_ context.Context, r slog.Record) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.b.WriteString(r.Message)
+	r.Attrs(func(a slog.Attr) bool {
+		fmt.Fprintf(&h.b, " %s=%v", a.Key, a.Value)
+		return true
+	})
+	h.b.WriteByte('\n')
+	return nil
+}
+
+func (h *traceLog) String() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.b.String()
+}

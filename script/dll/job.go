@@ -1,0 +1,104 @@
+package dll
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/rasline/rasline/internal/rasabi"
+	"github.com/rasline/rasline/ras"
+)
+
+// job is one run of a DLL: the parameters of RasCustomScriptExecute.
+type job struct {
+	path      string // of the DLL, absolute
+	port      ras.Handle
+	phonebook string
+	entry     string
+	window    uint64
+	params    ras.DialParams
+}
+
+// result is what the DLL left.
+type result struct {
+	code     ras.Code // what RasCustomScriptExecute returned
+	userName string
+	password ras.Secret
+	domain   string
+	leaked   int // buffers that were not freed
+}
+
+// image returns the job's parameters as the DLL gets them.
+func (j *job) image() (rasabi.DialParams, error) {
+	d := rasabi.NewDialParams(rasabi.Native, rasabi.Windows7)
+	for _, t := range []struct {
+		field rasabi.Field
+		text  string
+	}{
+		{rasabi.EntryName, j.params.EntryName},
+		{rasabi.PhoneNumber, j.params.PhoneNumber},
+		{rasabi.CallbackNumber, j.params.CallbackNumber},
+		{rasabi.UserName, j.params.UserName},
+		{rasabi.Password, j.params.Password.Reveal()},
+		{rasabi.Domain, j.params.Domain},
+	} {
+		if err := d.SetText(t.field, t.text); err != nil {
+			return d, invalidText(err)
+		}
+	}
+	return d, nil
+}
+
+// texts returns the phone book and the entry as UTF-16. An empty phone book is
+// the NULL that Windows CE always passes.
+func (j *job) texts() (phonebook, entry []byte, err error) {
+	if j.phonebook != "" {
+		if phonebook, err = rasabi.AppendText(nil, j.phonebook); err != nil {
+			return nil, nil, invalidText(fmt.Errorf("phone book: %w", err))
+		}
+	}
+	if entry, err = rasabi.AppendText(nil, j.entry); err != nil {
+		return nil, nil, invalidText(fmt.Errorf("entry: %w", err))
+	}
+	return phonebook, entry, nil
+}
+
+// read takes the credentials from the image that the DLL has returned with.
+// They count only if it returned 0.
+func (r *result) read(d rasabi.DialParams) error {
+	if r.code != ras.Success {
+		return nil
+	}
+	var err error
+	if r.userName, err = d.Text(rasabi.UserName); err != nil {
+		return invalidText(err)
+	}
+	password, err := d.Text(rasabi.Password)
+	if err != nil {
+		return invalidText(err)
+	}
+	r.password = ras.Secret(password)
+	if r.domain, err = d.Text(rasabi.Domain); err != nil {
+		return invalidText(err)
+	}
+	return nil
+}
+
+// finish gives the call what the DLL left, or returns the error of the run. A
+// DLL that returns 0 although its run was ended has not succeeded.
+func (r *result) finish(ctx context.Context, call *ras.Call) error {
+	cause := context.Cause(ctx)
+	switch {
+	case r.code != ras.Success:
+		return &ras.Error{Op: entryPoint, Code: r.code, Err: cause}
+	case cause != nil:
+		return &ras.Error{Op: entryPoint, Code: ras.Cause(cause), Err: cause}
+	}
+	if call.Params != nil {
+		call.Params.UserName, call.Params.Password, call.Params.Domain = r.userName, r.password, r.domain
+	}
+	return nil
+}
+
+func invalidText(err error) error {
+	return &ras.Error{Op: entryPoint, Code: ras.ErrInvalidParameter, Err: err}
+}

@@ -1,0 +1,126 @@
+package dll
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/windows"
+
+	"github.com/rasline/rasline/ras"
+)
+
+// quarantine is how many freed regions stay reserved, untouchable, before the
+// oldest is given back and its address can come again.
+const quarantine = 64
+
+// processMemory is the system of a run: memory outside the Go heap.
+type processMemory struct {
+	mu    sync.Mutex
+	live  map[uintptr]region // by the address that was handed out
+	freed []region           // the oldest first
+}
+
+// region is a piece of address space: its usable pages and the guard page
+// behind them.
+type region struct{ base, usable uintptr }
+
+func (r region) release() { windows.VirtualFree(r.base, 0, windows.MEM_RELEASE) }
+
+func newProcessMemory() *processMemory {
+	return &processMemory{live: make(map[uintptr]region)}
+}
+
+func (p *processMemory) alloc(size int) (uintptr, []byte, error) {
+	page := os.Getpagesize()
+	r := region{usable: uintptr((size + page - 1) / page * page)}
+	var err error
+	r.base, err = windows.VirtualAlloc(0, r.usable+uintptr(page), windows.MEM_RESERVE, windows.PAGE_NOACCESS)
+	if err != nil {
+		return 0, nil, fmt.Errorf("VirtualAlloc: %w", err)
+	}
+	if _, err := windows.VirtualAlloc(r.base, r.usable, windows.MEM_COMMIT, windows.PAGE_READWRITE); err != nil {
+		r.release()
+		return 0, nil, fmt.Errorf("VirtualAlloc: %w", err)
+	}
+	addr := r.base + r.usable - uintptr(size)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.live[addr] = r
+	return addr, memoryAt(addr, size), nil
+}
+
+// memoryAt returns memory that Windows has allocated, and that therefore the
+// garbage collector neither moves nor frees.
+func memoryAt(addr uintptr, size int) []byte {
+	return unsafe.Slice(*(**byte)(unsafe.Pointer(&addr)), size)
+}
+
+// free takes the pages away and keeps the addresses.
+func (p *processMemory) free(addr uintptr) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r, ok := p.live[addr]
+	if !ok {
+		return
+	}
+	delete(p.live, addr)
+	windows.VirtualFree(r.base, r.usable, windows.MEM_DECOMMIT)
+	p.freed = append(p.freed, r)
+	if len(p.freed) > quarantine {
+		p.freed[0].release()
+		p.freed = append(p.freed[:0], p.freed[1:]...)
+	}
+}
+
+func (p *processMemory) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range p.live {
+		r.release()
+	}
+	for _, r := range p.freed {
+		r.release()
+	}
+	clear(p.live)
+	p.freed = nil
+}
+
+// load and store go through the kernel, which refuses an address that cannot be
+// read or written where a plain access would end the process.
+
+func (p *processMemory) load(addr uintptr, b []byte) error {
+	return windows.ReadProcessMemory(windows.CurrentProcess(), addr, &b[0], uintptr(len(b)), nil)
+}
+
+func (p *processMemory) store(addr uintptr, b []byte) error {
+	return windows.WriteProcessMemory(windows.CurrentProcess(), addr, &b[0], uintptr(len(b)), nil)
+}
+
+// eventHandle is a duplicate of an event handle of the DLL's.
+type eventHandle windows.Handle
+
+// event implements system. The duplicate names the same event for as long as we
+// keep it, whatever the DLL does to its own handle.
+func (p *processMemory) event(handle uintptr) (signal, error) {
+	self := windows.CurrentProcess()
+	var dup windows.Handle
+	err := windows.DuplicateHandle(self, windows.Handle(handle), self, &dup, 0, false, windows.DUPLICATE_SAME_ACCESS)
+	if err == nil {
+		if err = windows.ResetEvent(dup); err != nil {
+			windows.CloseHandle(dup)
+		}
+	}
+	if err != nil {
+		return nil, &ras.Error{Op: callbackNames[cbReceive], Code: ras.ErrInvalidHandle, Err: err}
+	}
+	return eventHandle(dup), nil
+}
+
+func (e eventHandle) set() {
+	windows.SetEvent(windows.Handle(e))
+	windows.CloseHandle(windows.Handle(e))
+}
+
+func (e eventHandle) drop() { windows.CloseHandle(windows.Handle(e)) }

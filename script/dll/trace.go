@@ -1,0 +1,75 @@
+package dll
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/rasline/rasline/ras"
+)
+
+// callback numbers the six callbacks, in the order of the DLL's parameters.
+type callback uint8
+
+const (
+	cbGet callback = iota
+	cbFree
+	cbSend
+	cbReceive
+	cbRetrieve
+	cbSetComm
+	callbacks // how many there are
+)
+
+var callbackNames = [callbacks]string{
+	"RasGetBuffer", "RasFreeBuffer", "RasSendBuffer",
+	"RasReceiveBuffer", "RasRetrieveBuffer", "RasSetCommSettings",
+}
+
+// record is one line of the trace: a callback as the DLL saw it. It never holds
+// data.
+type record struct {
+	callback callback
+	size     uint32 // bytes granted, sent or retrieved
+	limit    uint32 // dwTimeOut in milliseconds
+	code     ras.Code
+}
+
+// traceTo returns a function that writes records to log, or nil if nobody reads
+// them.
+func traceTo(ctx context.Context, log *slog.Logger) func(record) {
+	if !log.Enabled(ctx, slog.LevelDebug) {
+		return nil
+	}
+	return func(r record) { log.LogAttrs(ctx, slog.LevelDebug, r.name(), r.attrs()...) }
+}
+
+func (r record) name() string {
+	if r.callback < callbacks {
+		return callbackNames[r.callback]
+	}
+	return "unknown callback"
+}
+
+func (r record) attrs() []slog.Attr {
+	attrs := make([]slog.Attr, 0, 2)
+	switch r.callback {
+	case cbGet, cbSend, cbRetrieve:
+		attrs = append(attrs, slog.Int64("size", int64(r.size)))
+	case cbReceive:
+		attrs = append(attrs, slog.Int64("timeout", int64(r.limit)))
+	}
+	return append(attrs, slog.Int64("code", int64(r.code)))
+}
+
+// infinite is the value of dwTimeOut that Win32 calls INFINITE.
+const infinite = 0xFFFFFFFF
+
+// limitOf turns dwTimeOut into the limit of a receive. 0 and INFINITE are no
+// limit.
+func limitOf(ms uint32) time.Duration {
+	if ms == infinite {
+		return 0
+	}
+	return time.Duration(ms) * time.Millisecond
+}

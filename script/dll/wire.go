@@ -1,0 +1,193 @@
+package dll
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/rasline/rasline/ras"
+)
+
+// The child process and its parent exchange messages over two pipes: the
+// child asks for callbacks, and the parent answers. Neither trusts the length
+// or the contents of what it gets; the child runs somebody else's code.
+
+// kind is what a message says.
+type kind uint8
+
+const (
+	// From the parent.
+	mStart  kind = iota + 1 // data: the job; value: flagTrace or 0
+	mReply                  // id: of the request; code; buffer, value: granted; data: retrieved
+	mSignal                 // id: of the receive that has a result
+	mCancel                 // code: why the run is over
+
+	// From the child. The first says that it is one, and the next six are
+	// requests with an id.
+	mHello    // value: protocolVersion
+	mGet      // value: the size
+	mFree     // buffer
+	mSend     // buffer, data
+	mReceive  // buffer, limit
+	mRetrieve // buffer
+	mSetComm  // value: the size; data: parity, stop bits, byte size
+	mTrace    // id: the callback; value: the size; limit; code
+	mDone     // code; value: buffers leaked; data: the credentials
+	mFailed   // code, data: why the DLL could not be called
+)
+
+// protocolVersion tells builds apart that do not understand each other.
+const protocolVersion = 1
+
+// flagTrace in mStart's value asks for mTrace messages.
+const flagTrace = 1
+
+// message is everything that a message may hold. Fields that its kind does not
+// name are zero.
+type message struct {
+	kind   kind
+	id     uint32
+	buffer uint32
+	value  uint32
+	limit  uint32 // milliseconds
+	code   ras.Code
+	data   []byte
+}
+
+const (
+	messageHeader = 4 + 1 + 5*4 // the length of what follows, the kind, the numbers
+
+	// maxMessage bounds the data of a message. A job is the largest: paths of
+	// 32,767 characters and parameters.
+	maxMessage = 1 << 19
+)
+
+// appendTo appends the message as it stands on the pipe.
+func (m *message) appendTo(b []byte) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(messageHeader-4+len(m.data)))
+	b = append(b, byte(m.kind))
+	for _, n := range []uint32{m.id, m.buffer, m.value, m.limit, uint32(m.code)} {
+		b = binary.LittleEndian.AppendUint32(b, n)
+	}
+	return append(b, m.data...)
+}
+
+// errProtocol is the cause of every error of a pipe that is not one of reading
+// or writing.
+var errProtocol = errors.New("the child process does not speak our protocol")
+
+// readMessage reads one message. At the end of the stream it returns io.EOF,
+// and in the midst of a message io.ErrUnexpectedEOF.
+func readMessage(r io.Reader) (message, error) {
+	var h [messageHeader]byte
+	if _, err := io.ReadFull(r, h[:4]); err != nil {
+		return message{}, err
+	}
+	length := binary.LittleEndian.Uint32(h[:])
+	if length < messageHeader-4 || length > messageHeader-4+maxMessage {
+		return message{}, fmt.Errorf("%w: a message of %d bytes", errProtocol, length)
+	}
+	if _, err := io.ReadFull(r, h[4:]); err != nil {
+		return message{}, unexpected(err)
+	}
+	m := message{
+		kind:   kind(h[4]),
+		id:     binary.LittleEndian.Uint32(h[5:]),
+		buffer: binary.LittleEndian.Uint32(h[9:]),
+		value:  binary.LittleEndian.Uint32(h[13:]),
+		limit:  binary.LittleEndian.Uint32(h[17:]),
+		code:   ras.Code(binary.LittleEndian.Uint32(h[21:])),
+	}
+	if length == messageHeader-4 {
+		return m, nil
+	}
+	m.data = make([]byte, length-(messageHeader-4))
+	_, err := io.ReadFull(r, m.data)
+	return m, unexpected(err)
+}
+
+func unexpected(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// messageWriter writes messages from several goroutines.
+type messageWriter struct {
+	mu  sync.Mutex
+	w   io.Writer
+	buf []byte
+}
+
+func (w *messageWriter) write(m message) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.buf = m.appendTo(w.buf[:0])
+	_, err := w.w.Write(w.buf)
+	clear(w.buf) // credentials may have been in it
+	return err
+}
+
+// encodeJob returns the job as the data of mStart.
+func encodeJob(j *job) []byte {
+	b := binary.LittleEndian.AppendUint64(nil, uint64(j.port))
+	b = binary.LittleEndian.AppendUint64(b, j.window)
+	p := &j.params
+	return appendTexts(b, j.path, j.phonebook, j.entry,
+		p.EntryName, p.PhoneNumber, p.CallbackNumber, p.UserName, p.Password.Reveal(), p.Domain)
+}
+
+func decodeJob(b []byte) (*job, error) {
+	if len(b) < 16 {
+		return nil, fmt.Errorf("%w: a job of %d bytes", errProtocol, len(b))
+	}
+	j := &job{port: ras.Handle(binary.LittleEndian.Uint64(b)), window: binary.LittleEndian.Uint64(b[8:])}
+	var password string
+	p := &j.params
+	err := decodeTexts(b[16:], &j.path, &j.phonebook, &j.entry,
+		&p.EntryName, &p.PhoneNumber, &p.CallbackNumber, &p.UserName, &password, &p.Domain)
+	p.Password = ras.Secret(password)
+	return j, err
+}
+
+// encodeResult returns the credentials as the data of mDone.
+func encodeResult(r *result) []byte {
+	return appendTexts(nil, r.userName, r.password.Reveal(), r.domain)
+}
+
+func decodeResult(m message) (*result, error) {
+	r := &result{code: m.code, leaked: int(m.value)}
+	var password string
+	err := decodeTexts(m.data, &r.userName, &password, &r.domain)
+	r.password = ras.Secret(password)
+	return r, err
+}
+
+func appendTexts(b []byte, texts ...string) []byte {
+	for _, t := range texts {
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(t)))
+		b = append(b, t...)
+	}
+	return b
+}
+
+// decodeTexts reads exactly as many texts as there are places for them.
+func decodeTexts(b []byte, texts ...*string) error {
+	for _, t := range texts {
+		if len(b) < 4 {
+			return fmt.Errorf("%w: a text is missing", errProtocol)
+		}
+		n := binary.LittleEndian.Uint32(b)
+		if b = b[4:]; uint64(n) > uint64(len(b)) {
+			return fmt.Errorf("%w: a text is cut off", errProtocol)
+		}
+		*t, b = string(b[:n]), b[n:]
+	}
+	if len(b) > 0 {
+		return fmt.Errorf("%w: %d bytes too many", errProtocol, len(b))
+	}
+	return nil
+}
