@@ -36,7 +36,9 @@ const (
 // Config holds what Open does to a device. The zero Config and a nil one leave
 // the line's settings as they are, but for raw mode and exclusive access.
 type Config struct {
-	// Mode is set at open. Zero fields stay as the device has them.
+	// Mode is set at open. Zero fields stay as the device has them, but for
+	// XON/XOFF, which raw mode switches off. Systems other than Linux cannot
+	// tell what the device has: zero fields become 9600,8N1,none there.
 	Mode Mode
 
 	// DTR and RTS are set at open, DTRAtClose and RTSAtClose at Close.
@@ -50,6 +52,12 @@ type Config struct {
 
 	// Carrier is the policy for DCD. Default: CarrierIgnore.
 	Carrier CarrierPolicy
+
+	// KernelHangup lets the kernel hang the port up when DCD falls (CLOCAL off;
+	// Linux only). That is immediate and costs nothing, but what was received
+	// and not read yet is lost, the port must be opened again, and some USB
+	// drivers do not do it. The carrier policies do without it. Default: off.
+	KernelHangup bool
 
 	// LockDir, if set, is a folder for a UUCP lock file in the HDB format
 	// (ten characters of PID and a newline), usually /var/lock. A file left by

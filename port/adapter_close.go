@@ -1,0 +1,73 @@
+package port
+
+import (
+	"errors"
+	"net"
+	"time"
+
+	"go.bug.st/serial"
+)
+
+// failed turns an error of the library into the cause that the user sees.
+func (a *adapter) failed(err error) error {
+	var lib *serial.PortError
+	switch {
+	case a.closing.Load():
+		return net.ErrClosed
+	case errors.As(err, &lib) && lib.Code() == serial.PortClosed, meansGone(err):
+		return a.gone()
+	}
+	return err
+}
+
+// gone tells a hang-up from a device that was removed.
+func (a *adapter) gone() error {
+	if isPseudoName(a.name) {
+		return ErrCarrierLost
+	}
+	return settle(a.life.Done(), func() bool { return isThere(a.name) })
+}
+
+// freeBound is how long Close tries to get the two goroutines out of the
+// library before it closes that over their heads.
+const freeBound = 250 * time.Millisecond
+
+// Close frees every caller first. A write or a drain that is stuck in the
+// library ends when the output is discarded.
+func (a *adapter) Close() error {
+	if !a.closing.CompareAndSwap(false, true) {
+		return net.ErrClosed
+	}
+	a.end()
+	if a.carrier != nil {
+		a.carrier.stop()
+	}
+	if a.closeLimit > 0 {
+		awaitGone(a.writerGone, a.closeLimit)
+	}
+	if !isPseudoName(a.name) { // there it would take bytes from the far end
+		a.lib.ResetOutputBuffer()
+	}
+	for limit := time.Now().Add(freeBound); !awaitGone(a.writerGone, settleStep) && time.Now().Before(limit); {
+		a.lib.ResetOutputBuffer()
+	}
+	a.writeLines(a.closeMask, a.closeTo)
+	if freesReads {
+		a.lib.ResetInputBuffer()
+		awaitGone(a.readerGone, freeBound)
+	}
+	err := a.lib.Close()
+	awaitGone(a.readerGone, freeBound)
+	a.lock.release()
+	return err
+}
+
+// awaitGone waits for a goroutine to end, for at most d.
+func awaitGone(gone <-chan struct{}, d time.Duration) bool {
+	select {
+	case <-gone:
+		return true
+	case <-time.After(d):
+		return false
+	}
+}

@@ -1,0 +1,124 @@
+package port
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"go.bug.st/serial"
+)
+
+// openAdapter is openDevice over the library.
+func openAdapter(ctx context.Context, name string, cfg *Config) (device, error) {
+	if err := errors.Join(checkNode(name), refuseConfig(cfg)); err != nil {
+		return nil, err
+	}
+	mode := cfg.Mode.Merge(firstMode)
+	if err := errors.Join(mode.Validate(), refuseFlow(mode)); err != nil {
+		return nil, err
+	}
+	lock, err := takeLockFile(cfg.LockDir, name)
+	if err != nil {
+		return nil, err
+	}
+	a, err := openLibrary(name, mode, cfg)
+	if err != nil {
+		lock.release()
+		return nil, explainLibrary(name, err)
+	}
+	a.lock, a.mode = lock, mode
+	a.closeLimit = cfg.CloseLimit
+	a.closeMask, a.closeTo = levels(cfg.DTRAtClose, cfg.RTSAtClose)
+	if err := a.followCarrier(ctx, cfg.Carrier); err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func refuseConfig(cfg *Config) error {
+	no := func(field string) error {
+		return fmt.Errorf("%s is there on Linux only: leave it unset: %w", field, errors.ErrUnsupported)
+	}
+	switch {
+	case cfg.HangupOnClose != Leave:
+		return no("HangupOnClose")
+	case cfg.KernelHangup:
+		return no("KernelHangup")
+	}
+	return nil
+}
+
+// openLibrary opens the port with DTR and RTS as asked for from the start. A
+// device without modem lines does not open that way, and is tried again
+// without.
+func openLibrary(name string, mode Mode, cfg *Config) (*adapter, error) {
+	m := libMode(mode)
+	if cfg.DTR != Leave || cfg.RTS != Leave {
+		m.InitialStatusBits = &serial.ModemOutputBits{DTR: cfg.DTR != Clear, RTS: cfg.RTS != Clear}
+	}
+	lib, err := serial.Open(name, m)
+	if err != nil && m.InitialStatusBits != nil {
+		m.InitialStatusBits = nil
+		lib, err = serial.Open(name, m)
+	}
+	if err != nil {
+		return nil, err
+	}
+	a := newAdapter(lib, name)
+	a.outputs = Outputs
+	if bits := m.InitialStatusBits; bits != nil {
+		_, values := levels(cfg.DTR, cfg.RTS)
+		mask, _ := levels(cfg.DTR, cfg.RTS)
+		a.outputs = a.outputs.With(mask, values)
+	}
+	return a, nil
+}
+
+// explainLibrary turns the library's error into one that errors.Is knows.
+func explainLibrary(name string, err error) error {
+	var lib *serial.PortError
+	if !errors.As(err, &lib) {
+		return explainOpen(name, err)
+	}
+	switch lib.Code() {
+	case serial.PortBusy:
+		return fmt.Errorf("%w: another program has it open; end that program first", ErrBusy)
+	case serial.PortNotFound:
+		return fmt.Errorf("there is no such port: check the name and the plug: %w", fs.ErrNotExist)
+	case serial.PermissionDenied:
+		return explainOpen(name, fs.ErrPermission)
+	case serial.InvalidSpeed, serial.InvalidDataBits, serial.InvalidParity, serial.InvalidStopBits:
+		return fmt.Errorf("the driver refused the mode: %w: %w", lib, errors.ErrUnsupported)
+	case serial.InvalidSerialPort:
+		return fmt.Errorf("this is no serial port that works, or it refused the mode: %w", lib)
+	}
+	return err
+}
+
+func (a *adapter) followCarrier(ctx context.Context, policy CarrierPolicy) error {
+	if policy == CarrierIgnore {
+		return nil
+	}
+	_, err := a.Lines()
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	if err == nil && policy == CarrierRequire {
+		err = awaitCarrier(ctx, a)
+	}
+	if err == nil {
+		a.carrier = watchCarrier(a.Lines, a.carrierFell)
+	}
+	return err
+}
+
+// carrierFell frees all reads and writes for good.
+func (a *adapter) carrierFell() {
+	a.lost.Store(true)
+	past := time.Unix(1, 0)
+	a.readBy.set(past)
+	a.writeBy.set(past)
+}

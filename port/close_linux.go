@@ -1,0 +1,89 @@
+package port
+
+import (
+	"context"
+	"net"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// closeBound is the time that the kernel gets to close a device before it is
+// told to hurry. A driver that cannot discard its output would wait for it for
+// up to 30 seconds (closing_wait of setserial(8)).
+const closeBound = 200 * time.Millisecond
+
+// Close ends every call first and does what takes time after it.
+func (t *tty) Close() error {
+	if !t.closing.CompareAndSwap(false, true) {
+		return net.ErrClosed
+	}
+	t.end()
+	t.keepEnded()
+	t.watch.halt()
+	if t.carrier != nil {
+		t.carrier.stop()
+	}
+	t.finish()
+	return t.release()
+}
+
+// finish gives the written bytes their time, if any, and leaves the line as
+// Config says. It uses the descriptor without t.failed, which knows the port as
+// closed already.
+func (t *tty) finish() {
+	if t.ctl == nil {
+		return
+	}
+	if t.closeLimit > 0 {
+		ctx, cancel := context.WithTimeout(context.Background(), t.closeLimit)
+		drainQueue(ctx, t.queue, t.perByte())
+		cancel()
+	}
+	if t.path == "" {
+		return
+	}
+	if t.breaking.Load() > 0 {
+		t.final(unix.TIOCCBRK, 0)
+	}
+	if !t.pseudo { // there it would take bytes from the far end
+		t.awaitWriters()
+		t.final(unix.TCFLSH, unix.TCOFLUSH)
+	}
+	t.writeLines(t.closeMask, t.closeTo)
+}
+
+// awaitWriters returns when no write is inside the kernel. The deadline that
+// keepEnded set makes the raw write fail as soon as it has its turn.
+func (t *tty) awaitWriters() {
+	if conn, err := t.out.SyscallConn(); err == nil {
+		conn.Write(func(uintptr) bool { return true })
+	}
+}
+
+// final makes an ioctl whose failure Close could do nothing about.
+func (t *tty) final(req uint, arg int) {
+	controlConn(t.ctl, func(fd int) error { return unix.IoctlSetInt(fd, req, arg) }, keep)
+}
+
+// release undoes what was done to the descriptors and closes them.
+func (t *tty) release() error {
+	t.closing.Store(true)
+	t.end()
+	for _, f := range slices.Backward(t.undo) {
+		f()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeBound)
+	defer cancel()
+	err := interruptible(ctx, t.in.Close)
+	if t.out != t.in {
+		if oerr := interruptible(ctx, t.out.Close); err == nil {
+			err = oerr
+		}
+	}
+	t.lock.release()
+	return err
+}
+
+func keep(err error) error { return err }

@@ -1,0 +1,123 @@
+package port
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Drain looks at the driver's queue, which tells nothing about the UART's own
+// and so leaves its last characters to awaitTransmitter. Bytes written to a
+// pipe or a socket are on their way already.
+func (t *tty) Drain(ctx context.Context) error {
+	if t.ctl == nil {
+		return t.afterClose(nil)
+	}
+	return t.drain(ctx, t.queue)
+}
+
+func (t *tty) drain(ctx context.Context, left func() (int, error)) error {
+	ctx, stop := t.bound(ctx)
+	defer stop()
+	err := drainQueue(ctx, left, t.perByte())
+	if err == nil {
+		err = t.awaitTransmitter(ctx)
+	}
+	if ctx.Err() != nil && err == ctx.Err() {
+		return t.ended(ctx)
+	}
+	return err
+}
+
+// queue returns the number of bytes in the driver's output queue.
+func (t *tty) queue() (n int, err error) {
+	err = t.control(func(fd int) (err error) {
+		n, err = unix.IoctlGetInt(fd, unix.TIOCOUTQ)
+		return err
+	})
+	return n, err
+}
+
+// perByte returns the time that one character takes on the line.
+func (t *tty) perByte() time.Duration {
+	m, err := t.Mode()
+	if err != nil || m.Baud == 0 {
+		return 0
+	}
+	return 10 * time.Second / time.Duration(m.Baud)
+}
+
+// awaitTransmitter waits for the last characters to leave the UART. A driver
+// that cannot show the transmitter's state gets a tcdrain(3), which by now has
+// next to nothing to wait for, but would wait for what others write.
+func (t *tty) awaitTransmitter(ctx context.Context) error {
+	err := drainQueue(ctx, func() (int, error) {
+		state := 0
+		err := t.control(func(fd int) (err error) {
+			state, err = unix.IoctlGetInt(fd, unix.TIOCSERGETLSR)
+			return err
+		})
+		return 1 - state&unix.TIOCSER_TEMT, err
+	}, 0)
+	if err == nil || ctx.Err() != nil || !isRefusal(err) {
+		return err
+	}
+	return interruptible(ctx, func() error {
+		return t.control(func(fd int) error {
+			err := unix.IoctlSetInt(fd, unix.TCSBRK, 1)
+			if err == unix.EINTR && ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return err
+		})
+	})
+}
+
+func (t *tty) Discard(d Direction) error {
+	which := unix.TCIOFLUSH
+	switch d {
+	case Input:
+		which = unix.TCIFLUSH
+	case Output:
+		which = unix.TCOFLUSH
+	}
+	return t.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, which) })
+}
+
+func (t *tty) SendBreak(ctx context.Context, d time.Duration) error {
+	if t.ctl == nil || t.pseudo {
+		return fmt.Errorf("this port has no line that could be held in a break: %w", errors.ErrUnsupported)
+	}
+	if err := t.Drain(ctx); err != nil {
+		return err
+	}
+	ctx, stop := t.bound(ctx)
+	defer stop()
+	t.breaking.Add(1)
+	defer t.breaking.Add(-1)
+	if t.closing.Load() {
+		return t.ended(ctx)
+	}
+	if err := t.setBreak(unix.TIOCSBRK); err != nil {
+		return err
+	}
+	slept := sleep(ctx, d)
+	err := t.setBreak(unix.TIOCCBRK)
+	if slept != nil {
+		return t.ended(ctx)
+	}
+	return err
+}
+
+func (t *tty) setBreak(req uint) error {
+	return noLines(t.control(func(fd int) error { return unix.IoctlSetInt(fd, req, 0) }))
+}
+
+// isRefusal reports whether a driver answered that it does not know the call.
+func isRefusal(err error) bool {
+	return errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.EINVAL) ||
+		errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EOPNOTSUPP)
+}

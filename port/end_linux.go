@@ -1,0 +1,50 @@
+package port
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+var errNoTerminal = fmt.Errorf("this is no terminal: only a serial device can do that: %w", errors.ErrUnsupported)
+
+// failed turns the error of a system call into the cause that the user sees.
+// A line that is gone reads as end of file and answers everything else with
+// EIO; a USB driver that lost its device says ENODEV or ENXIO as well.
+func (t *tty) failed(err error) error {
+	switch {
+	case t.closing.Load() || errors.Is(err, os.ErrClosed):
+		return net.ErrClosed
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		if t.lost.Load() {
+			return ErrCarrierLost
+		}
+		return os.ErrDeadlineExceeded
+	case err == io.EOF, errors.Is(err, unix.EIO), errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENODEV),
+		errors.Is(err, unix.EPIPE), errors.Is(err, unix.ECONNRESET), errors.Is(err, unix.ESHUTDOWN):
+		return t.gone()
+	}
+	return err
+}
+
+// gone tells a hang-up from a device that was removed: both end the line alike,
+// but the node of a device stays. The node of a pseudo-terminal goes with its
+// far end, and files that were open already have none to look at.
+func (t *tty) gone() error {
+	if t.path == "" || t.pseudo || t.settled.Load() {
+		return ErrCarrierLost
+	}
+	err := settle(t.life.Done(), t.nodeThere)
+	t.settled.Store(err == ErrCarrierLost)
+	return err
+}
+
+// nodeThere reports whether the path still leads to the device.
+func (t *tty) nodeThere() bool {
+	var st unix.Stat_t
+	return unix.Stat(t.path, &st) == nil && uint64(st.Rdev) == t.rdev
+}

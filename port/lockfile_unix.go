@@ -1,0 +1,185 @@
+//go:build unix
+
+package port
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// lockFile is a UUCP lock file of ours (Filesystem Hierarchy Standard, 5.9):
+// LCK.. and the device's name, holding our process number. We keep an flock on
+// it as well, so that a file which names a process with our number from an
+// earlier life of the machine is known as stale.
+//
+// The nil lockFile is no lock at all.
+type lockFile struct {
+	f    *os.File
+	path string
+}
+
+const lockTries = 5
+
+// takeLockFile takes the lock of device in dir, or none if dir is "". A stale
+// one is taken over in place, under its flock, so that two who find it at the
+// same time do not both get it.
+func takeLockFile(dir, device string) (*lockFile, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	path := filepath.Join(dir, lockName(device))
+	err := fs.ErrExist
+	for range lockTries {
+		var l *lockFile
+		if l, err = createLock(path); !errors.Is(err, fs.ErrExist) {
+			return l, lockAdvice(dir, err)
+		}
+		if l, err = takeOver(path); !errors.Is(err, fs.ErrNotExist) {
+			return l, lockAdvice(dir, err)
+		}
+	}
+	return nil, fmt.Errorf("%w: the lock file %s comes and goes; try again", ErrBusy, path)
+}
+
+func lockAdvice(dir string, err error) error {
+	if err == nil || errors.Is(err, ErrBusy) {
+		return err
+	}
+	return fmt.Errorf("no lock file could be made in %s: set LockDir to a folder that this user may write to: %w", dir, err)
+}
+
+// lockName returns the name of the lock file: the device's path below /dev,
+// links resolved, with slashes as underscores.
+func lockName(device string) string {
+	if real, err := filepath.EvalSymlinks(device); err == nil {
+		device = real
+	}
+	device = strings.TrimPrefix(device, "/dev/")
+	return "LCK.." + strings.ReplaceAll(strings.TrimPrefix(device, "/"), "/", "_")
+}
+
+// createLock makes the file whole under another name first, so that nobody
+// ever sees it empty.
+func createLock(path string) (*lockFile, error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "LTMP.*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(f.Name())
+	err = errors.Join(f.Chmod(0o644), flock(f), writePID(f))
+	if err == nil {
+		err = os.Link(f.Name(), path)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &lockFile{f: f, path: path}, nil
+}
+
+// takeOver makes a stale lock file ours. Its error matches fs.ErrNotExist if
+// the file went away meanwhile.
+func takeOver(path string) (*lockFile, error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, busyUnread(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	pid, err := readPID(f)
+	if err == nil {
+		err = refuseLive(f, path, pid)
+	}
+	if err == nil && !isAt(f, path) {
+		err = fs.ErrNotExist
+	}
+	if err == nil {
+		err = writePID(f)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &lockFile{f: f, path: path}, nil
+}
+
+// busyUnread is the error for a lock file of somebody else's, which can be read
+// at best.
+func busyUnread(path string) error {
+	pid := 0
+	if f, err := os.Open(path); err == nil {
+		pid, _ = readPID(f)
+		f.Close()
+	}
+	return fmt.Errorf("%w: %s holds the lock file %s; if that is a leftover, its owner has to remove it",
+		ErrBusy, processName(pid), path)
+}
+
+// refuseLive returns nil with the flock of f held if the lock is stale.
+func refuseLive(f *os.File, path string, pid int) error {
+	switch {
+	case pid == 0:
+		return fmt.Errorf("%w: the lock file %s names no process; remove it if nobody uses the port", ErrBusy, path)
+	case pid != os.Getpid() && alive(pid), flock(f) != nil:
+		return fmt.Errorf("%w: %s holds the lock file %s; end that program first", ErrBusy, processName(pid), path)
+	}
+	return nil
+}
+
+func alive(pid int) bool {
+	err := unix.Kill(pid, 0)
+	return err == nil || err == unix.EPERM
+}
+
+// flock takes the lock of f if nobody has it.
+func flock(f *os.File) error {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	cerr := conn.Control(func(fd uintptr) { err = unix.Flock(int(fd), unix.LOCK_EX|unix.LOCK_NB) })
+	return errors.Join(cerr, err)
+}
+
+// isAt reports whether f is still the file that path leads to.
+func isAt(f *os.File, path string) bool {
+	a, aerr := f.Stat()
+	b, berr := os.Lstat(path)
+	return aerr == nil && berr == nil && os.SameFile(a, b)
+}
+
+func writePID(f *os.File) error {
+	line := fmt.Appendf(nil, "%10d\n", os.Getpid())
+	if _, err := f.WriteAt(line, 0); err != nil {
+		return err
+	}
+	return f.Truncate(int64(len(line)))
+}
+
+func readPID(f *os.File) (int, error) {
+	var b [32]byte
+	n, err := f.ReadAt(b[:], 0)
+	if err != nil && err != io.EOF {
+		return 0, err
+	}
+	return parsePID(b[:n]), nil
+}
+
+// release removes the file, unless somebody has put another in its place.
+func (l *lockFile) release() {
+	if l == nil {
+		return
+	}
+	if isAt(l.f, l.path) {
+		os.Remove(l.path)
+	}
+	l.f.Close()
+}

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package port
+
+import "context"
+
+func openDevice(ctx context.Context, name string, cfg *Config) (device, error) {
+	return openAdapter(ctx, name, cfg)
+}

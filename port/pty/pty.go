@@ -1,0 +1,34 @@
+package pty
+
+import (
+	"context"
+
+	"github.com/rasline/rasline/port"
+)
+
+// Pair is a pseudo-terminal. Its fields are set by Open and not changed after.
+type Pair struct {
+	// Port is our end. It implements port.ModeSetter and port.Drainer; the
+	// other optional interfaces of package port return errors.ErrUnsupported.
+	Port port.Port
+
+	// Name is the path of the far end, such as "/dev/pts/3".
+	Name string
+}
+
+// Open makes a pair. It does not block; ctx is looked at once. The error is a
+// *port.OpError.
+func Open(ctx context.Context) (*Pair, error) {
+	p := new(Pair)
+	err := ctx.Err()
+	if err == nil {
+		err = p.open()
+	}
+	if err != nil {
+		return nil, &port.OpError{Op: "open", Port: "pseudo-terminal", Err: err}
+	}
+	return p, nil
+}
+
+// Close closes our end, which hangs up the far one.
+func (p *Pair) Close() error { return p.Port.Close() }

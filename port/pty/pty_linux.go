@@ -1,0 +1,49 @@
+package pty
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rasline/rasline/port"
+)
+
+// open makes the pair of pty(7). The far end's settings can be changed from
+// our side before anybody opens it, and bytes can be written; both stay. So
+// nobody has to hold it open, and our reads see its last close.
+func (p *Pair) open() error {
+	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("/dev/ptmx gives no pseudo-terminal: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), "/dev/ptmx")
+	defer f.Close()
+	number, err := unlock(fd)
+	if err != nil {
+		return err
+	}
+	p.Name = "/dev/pts/" + strconv.Itoa(number)
+	p.Port, err = port.Stdio(f, f, &port.StdioConfig{Name: p.Name})
+	return err
+}
+
+// unlock lets others open the far end, raw, and returns its number.
+func unlock(fd int) (int, error) {
+	tio, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return 0, err
+	}
+	tio.Iflag = 0
+	tio.Oflag &^= unix.OPOST
+	tio.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
+	tio.Cc[unix.VMIN], tio.Cc[unix.VTIME] = 1, 0
+	if err := unix.IoctlSetTermios(fd, unix.TCSETS, tio); err != nil {
+		return 0, err
+	}
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+		return 0, err
+	}
+	return unix.IoctlGetInt(fd, unix.TIOCGPTN)
+}

@@ -1,0 +1,225 @@
+package port
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"time"
+)
+
+// Serial is a serial device of this machine, or a terminal, pipe or socket
+// taken over with Stdio. Its methods may be called from several goroutines at
+// once, and their errors are *OpError.
+//
+// Reads and writes go straight to the kernel: a Serial keeps no byte back, and
+// Read never takes more than the length of its buffer from the line.
+type Serial struct {
+	name string
+	dev  device
+}
+
+// device is what a system provides. Its errors are bare causes; Serial wraps
+// them.
+type device interface {
+	Port
+	ModeSetter
+	LineController
+	Breaker
+	Drainer
+	Counter
+}
+
+var _ device = (*Serial)(nil)
+
+// Open opens the serial device name, such as "/dev/ttyUSB0" or "COM3", for
+// exclusive use and puts it in raw mode. A nil cfg means the zero Config.
+//
+// On Linux it takes, in this order, the UUCP lock file if Config asks for one,
+// an flock(2) of the device and TIOCEXCL, and touches the line's settings only
+// then. If somebody else holds one of them the error matches ErrBusy and names
+// the process where that is known. The error matches fs.ErrNotExist if there
+// is no such device, and fs.ErrPermission if this user may not open it. ctx
+// bounds the wait for the carrier under CarrierRequire; nothing else in Open
+// waits.
+//
+// A pseudo-terminal, or a device without modem lines, opens as well: the
+// levels asked for in cfg do nothing there, the carrier policy is
+// CarrierIgnore, and the line calls return errors.ErrUnsupported.
+func Open(ctx context.Context, name string, cfg *Config) (*Serial, error) {
+	if cfg == nil {
+		cfg = new(Config)
+	}
+	s := &Serial{name: name}
+	err := ctx.Err()
+	if err == nil {
+		err = cfg.Mode.Validate()
+	}
+	if err == nil {
+		s.dev, err = openDevice(ctx, name, cfg)
+	}
+	if err != nil {
+		return nil, s.fail("open", err)
+	}
+	return s, nil
+}
+
+// Name returns the name that the port was opened with.
+func (s *Serial) Name() string { return s.name }
+
+// Read reads what has arrived, at most len(b) bytes, and blocks if that is
+// nothing. When the line is gone it returns ErrCarrierLost, or ErrRemoved if
+// the device went with it.
+func (s *Serial) Read(b []byte) (int, error) {
+	n, err := s.dev.Read(b)
+	if err != nil {
+		return n, s.fail("read", err)
+	}
+	return n, nil
+}
+
+// Write hands b to the driver and blocks while the driver's queue is full. It
+// returns how many bytes the driver took; use Drain to know that they left.
+func (s *Serial) Write(b []byte) (int, error) {
+	n, err := s.dev.Write(b)
+	if err != nil {
+		return n, s.fail("write", err)
+	}
+	return n, nil
+}
+
+// Close releases the port. It frees every blocked call at once, then waits for
+// written bytes as Config.CloseLimit says, discards the rest, sets DTR and RTS
+// as Config says and gives up the locks. It returns within about a quarter of
+// a second more than CloseLimit even if the far end holds the line off. A
+// second Close returns net.ErrClosed.
+func (s *Serial) Close() error { return s.wrap("close", s.dev.Close()) }
+
+// SetDeadline sets the deadlines of reads and of writes, see SetReadDeadline
+// and SetWriteDeadline.
+func (s *Serial) SetDeadline(t time.Time) error {
+	return s.wrap("set deadline", s.dev.SetDeadline(t))
+}
+
+// SetReadDeadline sets the time at which reads give up with
+// os.ErrDeadlineExceeded, those that are blocked already included. The zero
+// time means never.
+func (s *Serial) SetReadDeadline(t time.Time) error {
+	return s.wrap("set deadline", s.dev.SetReadDeadline(t))
+}
+
+// SetWriteDeadline sets the time at which writes, and SetMode while it waits
+// for output to leave, give up with os.ErrDeadlineExceeded. The zero time means
+// never.
+func (s *Serial) SetWriteDeadline(t time.Time) error {
+	return s.wrap("set deadline", s.dev.SetWriteDeadline(t))
+}
+
+// Mode returns the mode in force as the driver reports it. On systems other
+// than Linux it is the mode that was set last.
+func (s *Serial) Mode() (Mode, error) {
+	m, err := s.dev.Mode()
+	return m, s.wrap("mode", err)
+}
+
+// SetMode waits until earlier output has left, sets the fields of m that are
+// not zero in one step, and reads back what the driver made of them. If the
+// driver did not take one, the error names it and matches
+// errors.ErrUnsupported, and the mode is as it was. A bit rate within two per
+// cent counts as taken. The wait ends early at the write deadline and with
+// Close.
+//
+// A pseudo-terminal takes any bit rate and has always 8 data bits and no
+// parity.
+func (s *Serial) SetMode(m Mode) error {
+	err := m.Validate()
+	if err == nil {
+		err = s.dev.SetMode(m)
+	}
+	return s.wrap("set mode", err)
+}
+
+// Lines returns the modem lines that are asserted now.
+func (s *Serial) Lines() (Lines, error) {
+	l, err := s.dev.Lines()
+	return l, s.wrap("lines", err)
+}
+
+// SetLines asserts the lines of mask that are set in values and clears the
+// others of mask. Only DTR and RTS can be set; with anything else in mask
+// nothing is. Under RTS/CTS flow control the driver moves RTS as well.
+func (s *Serial) SetLines(mask, values Lines) error {
+	return s.wrap("set lines", s.dev.SetLines(mask, values))
+}
+
+// WaitLines blocks until one of the lines in mask changes, counted from the
+// call, and returns the lines after the change. Where the driver reports
+// changes (TIOCMIWAIT on Linux) the wait costs one sleeping thread for all who
+// wait on the port, and pulses are seen however short; elsewhere the lines are
+// sampled every 20 ms. It ends early with the context's error, with
+// net.ErrClosed, or when the line or the device is gone.
+func (s *Serial) WaitLines(ctx context.Context, mask Lines) (Lines, error) {
+	l, err := s.dev.WaitLines(ctx, mask)
+	return l, s.wrap("wait lines", err)
+}
+
+// SendBreak holds the line in the spacing state for d, or for a quarter of a
+// second if d is 0 or less, after earlier output has left. The line is back to
+// marking on every way out; on systems other than Linux a break that has begun
+// runs to its end even if ctx ends before.
+func (s *Serial) SendBreak(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		d = defaultBreak
+	}
+	return s.wrap("send break", s.dev.SendBreak(ctx, d))
+}
+
+const defaultBreak = 250 * time.Millisecond
+
+// Drain blocks until all that was written has left the port, its transmitter
+// included where the driver can tell. It ends early with the context's error
+// and with net.ErrClosed; the output is then still queued.
+func (s *Serial) Drain(ctx context.Context) error {
+	return s.wrap("drain", s.dev.Drain(ctx))
+}
+
+// Discard throws away what is queued in the given directions.
+func (s *Serial) Discard(d Direction) error {
+	var err error
+	if d&^(Input|Output) != 0 {
+		err = errors.New("no such direction: use Input, Output or both")
+	} else if d != 0 {
+		err = s.dev.Discard(d)
+	}
+	return s.wrap("discard", err)
+}
+
+// Stats returns what the driver counted since the port was opened
+// (TIOCGICOUNT). The driver's counters have 32 bits: ask at least once every
+// 4 GiB of traffic. Systems other than Linux and devices that do not count
+// return errors.ErrUnsupported.
+func (s *Serial) Stats() (Stats, error) {
+	st, err := s.dev.Stats()
+	return st, s.wrap("stats", err)
+}
+
+func (s *Serial) wrap(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return s.fail(op, err)
+}
+
+// fail makes the OpError of err. The file errors of package os would say the
+// operation and the name twice, so only their causes are kept.
+func (s *Serial) fail(op string, err error) error {
+	var file *fs.PathError
+	if errors.As(err, &file) && err == error(file) {
+		err = file.Err
+	}
+	if errors.Is(err, os.ErrClosed) {
+		err = net.ErrClosed
+	}
+	return &OpError{Op: op, Port: s.name, Err: err}
+}

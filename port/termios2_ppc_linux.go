@@ -1,0 +1,11 @@
+//go:build linux && (ppc || ppc64 || ppc64le)
+
+package port
+
+import "golang.org/x/sys/unix"
+
+// On PowerPC the first termios has plain bit rates already.
+const (
+	tcgets2 = unix.TCGETS
+	tcsets2 = unix.TCSETS
+)

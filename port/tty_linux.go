@@ -1,0 +1,178 @@
+package port
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// tty is the device of Linux: non-blocking descriptors on the runtime poller.
+//
+// Reading and writing take no lock but those inside os.File. What ends a port,
+// Close or the loss of its carrier, sets its flag first and the file's
+// deadlines to the past after it, and whoever sets a deadline looks at the
+// flags after it; so a deadline set at the same time cannot revive the port.
+type tty struct {
+	in, out *os.File        // the same file for a device
+	ctl     syscall.RawConn // of the terminal among them; nil if neither is one
+	path    string          // of the device; "" for files that were open already
+	rdev    uint64          // its device number at open
+	pseudo  bool            // a pseudo-terminal, either side
+
+	closing atomic.Bool
+	lost    atomic.Bool // the carrier policy saw the carrier fall
+	settled atomic.Bool // the device node had the time to go and stayed
+	writeBy atomic.Int64
+
+	life context.Context // ends with Close
+	end  context.CancelFunc
+
+	modeMu   sync.Mutex // makes read, change, write of termios one step
+	statsMu  sync.Mutex // guards counts and total
+	counts   icounter
+	total    Stats
+	breaking atomic.Int32
+	watch    lineWatch
+	carrier  *carrierWatch // nil without a policy
+
+	closeLimit         time.Duration
+	closeMask, closeTo Lines
+	undo               []func() // run backwards by Close, before the files close
+	lock               *lockFile
+}
+
+func newTTY(in, out *os.File) *tty {
+	t := &tty{in: in, out: out}
+	t.life, t.end = context.WithCancel(context.Background())
+	return t
+}
+
+func (t *tty) Read(b []byte) (int, error) {
+	n, err := t.in.Read(b)
+	if err != nil {
+		return t.readFailed(b, n, err)
+	}
+	return n, nil
+}
+
+func (t *tty) Write(b []byte) (int, error) {
+	n, err := t.out.Write(b)
+	if err != nil {
+		return n, t.failed(err)
+	}
+	return n, nil
+}
+
+// readFailed sorts out the error of a read. A carrier that fell does not take
+// the bytes with it that arrived before.
+func (t *tty) readFailed(b []byte, n int, err error) (int, error) {
+	if err = t.failed(err); err == ErrCarrierLost && t.lost.Load() {
+		if k := t.leftover(b); k > 0 {
+			return k, nil
+		}
+	}
+	return n, err
+}
+
+// leftover reads without waiting and without a look at the deadline.
+func (t *tty) leftover(b []byte) (n int) {
+	conn, err := t.in.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	conn.Control(func(fd uintptr) {
+		n, _ = ignoringEINTR(func() (int, error) { return unix.Read(int(fd), b) })
+	})
+	return max(n, 0)
+}
+
+func (t *tty) SetDeadline(d time.Time) error {
+	return errors.Join(t.SetReadDeadline(d), t.SetWriteDeadline(d))
+}
+
+func (t *tty) SetReadDeadline(d time.Time) error {
+	err := t.in.SetReadDeadline(d)
+	t.keepEnded()
+	return t.afterClose(err)
+}
+
+func (t *tty) SetWriteDeadline(d time.Time) error {
+	if d.IsZero() {
+		t.writeBy.Store(0)
+	} else {
+		t.writeBy.Store(d.UnixNano())
+	}
+	err := t.out.SetWriteDeadline(d)
+	t.keepEnded()
+	return t.afterClose(err)
+}
+
+func (t *tty) afterClose(err error) error {
+	if t.closing.Load() {
+		return net.ErrClosed
+	}
+	return err
+}
+
+// keepEnded frees reads and writes if the port has ended.
+func (t *tty) keepEnded() {
+	if t.closing.Load() || t.lost.Load() {
+		past := time.Unix(1, 0)
+		t.in.SetReadDeadline(past)
+		t.out.SetWriteDeadline(past)
+	}
+}
+
+// bound returns a context that ends with ctx and with the port.
+func (t *tty) bound(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(t.life, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// ended returns why a context made by bound is done.
+func (t *tty) ended(ctx context.Context) error {
+	if t.closing.Load() {
+		return net.ErrClosed
+	}
+	return ctx.Err()
+}
+
+// control runs f on the descriptor, again as often as a signal interrupts it,
+// and sorts out its error.
+func (t *tty) control(f func(fd int) error) error {
+	if t.ctl == nil {
+		return errNoTerminal
+	}
+	return controlConn(t.ctl, f, t.failed)
+}
+
+func controlConn(conn syscall.RawConn, f func(fd int) error, sort func(error) error) error {
+	var err error
+	if cerr := conn.Control(func(fd uintptr) {
+		_, err = ignoringEINTR(func() (int, error) { return 0, f(int(fd)) })
+	}); cerr != nil {
+		return net.ErrClosed
+	}
+	if err != nil {
+		return sort(err)
+	}
+	return nil
+}
+
+// ignoringEINTR calls f again for as long as a signal interrupts it.
+func ignoringEINTR(f func() (int, error)) (int, error) {
+	for {
+		n, err := f()
+		if err != unix.EINTR {
+			return n, err
+		}
+	}
+}
