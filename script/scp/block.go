@@ -88,8 +88,12 @@ func (p *parser) wrongCloser(t token) {
 }
 
 // closersAhead counts the closing words up to the end of the procedure that
-// have no opening word on the way.
+// have no opening word on the way. It looks for no more than maxErrors words, so
+// that a hostile script costs no more than linear time.
 func (p *parser) closersAhead() int {
+	if p.looks++; p.looks > maxErrors {
+		return 0
+	}
 	s := p.scan.ahead()
 	depth, count := 0, 0
 	for t := p.tok; ; t = s.next() {

@@ -161,29 +161,32 @@ func runAgainst(t *testing.T, prog *Program, said []byte, pace uint8) {
 // worstCases are scripts whose parts could cost more than linear time or
 // memory if something were done for each of them again and again.
 var worstCases = map[string]string{
-	"digits":             "9",
-	"sums":               "x = 1 + 1 + 1 + 1 + 1\n",
-	"labels":             "if TRUE then goto q endif\n",
-	"mismatched closers": "if TRUE then while TRUE do endif endwhile\n",
-	"closers":            "endif\n",
-	"waits":              "waitfor \"abc\" until 1\n",
-	"long lists":         "\"a\" then a,\n",
-	"comments":           ";;;;;;;\n",
-	"strings":            "\"\"",
-	"unknown bytes":      "\xFF ",
-	"open strings":       "\"\n",
-	"parentheses":        "(",
-	"procs":              "proc a\n",
-	"names":              "n",
-	"line ends":          "\r",
+	"digits":              "9",
+	"sums":                "x = 1 + 1 + 1 + 1 + 1\n",
+	"labels":              "if TRUE then goto q endif\n",
+	"mismatched closers":  "if TRUE then while TRUE do endif endwhile\n",
+	"closers in one line": "? if TRUE then while TRUE do endif ",
+	"loops in one line":   "? while TRUE do endif endif ",
+	"closers":             "endif\n",
+	"waits":               "waitfor \"abc\" until 1\n",
+	"long lists":          "\"a\" then a,\n",
+	"comments":            ";;;;;;;\n",
+	"strings":             "\"\"",
+	"unknown bytes":       "\xFF ",
+	"open strings":        "\"\n",
+	"parentheses":         "(",
+	"procs":               "proc a\n",
+	"names":               "n",
+	"line ends":           "\r",
 }
 
 func TestParseTakesLinearMemory(t *testing.T) {
+	const size, limit = MaxSource / 4, 16 << 20
 	for name, part := range worstCases {
 		for _, head := range []string{"proc main\n", "proc main\ninteger x\nx = ", "proc main\nwaitfor "} {
-			src := head + strings.Repeat(part, (MaxSource-len(head))/len(part))
-			if used := allocated(func() { Parse("t.scp", []byte(src)) }); used > 250<<20 {
-				t.Errorf("%s after %q: a script of 1 MiB took %d MiB", name, head, used>>20)
+			src := []byte(head + strings.Repeat(part, (size-len(head))/len(part)))
+			if used := allocated(func() { Parse("t.scp", src) }); used > limit {
+				t.Errorf("%s after %q: a script of %d bytes took %d MiB, want at most %d", name, head, size, used>>20, limit>>20)
 			}
 		}
 	}

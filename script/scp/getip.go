@@ -34,21 +34,10 @@ func (m *machine) getip() error {
 	m.success = true
 	m.waited()
 	m.push(value{s: string(a.last)})
-	m.putBack(a.rest)
+	m.dialog.Unread(a.rest)
+	m.seen = len(a.rest)
 	m.showAll()
 	return nil
-}
-
-// putBack returns bytes that follow an address to the front of the input, if
-// the API can take them; a real RAS host cannot and loses them.
-func (m *machine) putBack(b []byte) {
-	u, ok := m.call.API.(interface{ Unreceive(b []byte) })
-	if !ok || len(b) == 0 {
-		return
-	}
-	m.dialog.Close() // gives back what comes after b
-	u.Unreceive(b)
-	m.seen = len(b)
 }
 
 // readAddress reads one byte, or one second of silence after an address, and

@@ -49,6 +49,7 @@ type parser struct {
 
 	nameless  bool // a procedure has no usable name
 	brokenRow int  // the last line with a mistake in its form
+	looks     int  // how often closersAhead has looked
 
 	// Of the procedure at hand:
 	scope  scope
