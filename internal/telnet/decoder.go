@@ -1,0 +1,181 @@
+package telnet
+
+import "bytes"
+
+// MaxSub is the longest sub-negotiation that a Decoder passes on, counted
+// without its option byte. Longer ones are swallowed whole, so that a peer that
+// never ends one costs no more memory than this.
+const MaxSub = 512
+
+// Kind tells what an Event is.
+type Kind uint8
+
+// The kinds of Event.
+const (
+	None      Kind = iota // the bytes ended before an event did
+	Command               // IAC and one byte: NOP, BRK, AYT, …
+	Negotiate             // WILL, WONT, DO or DONT, and an option
+	Sub                   // a sub-negotiation
+)
+
+// Event is what a Decoder found between data bytes.
+type Event struct {
+	Kind   Kind
+	Verb   byte   // the command byte of Command and Negotiate
+	Option byte   // the option of Negotiate and Sub
+	Data   []byte // the unescaped payload of Sub; valid until the next call
+}
+
+// Decoder takes a Telnet byte stream apart (RFC 854, RFC 855). The result does
+// not depend on how the stream is cut. The zero Decoder is ready, and in binary
+// mode; it is for one goroutine.
+type Decoder struct {
+	// NVT says that the sender has not agreed to send binary (RFC 856), so
+	// that a NUL after a carriage return is padding (RFC 854, "the NVT printer
+	// and keyboard") and dropped.
+	NVT bool
+
+	state state
+	verb  byte
+	cr    bool   // in NVT mode: the last data byte was a carriage return
+	sub   []byte // option and payload so far
+	long  bool   // the sub-negotiation has outgrown MaxSub
+}
+
+type state uint8
+
+const (
+	ground state = iota
+	afterIAC
+	afterVerb
+	inSub
+	inSubIAC
+)
+
+// Next decodes p up to the first event. It returns the data that comes before
+// the event, unescaped in place at the front of p, what of p comes after it,
+// and the event. With no event in p, rest is empty and ev.Kind is None.
+func (d *Decoder) Next(p []byte) (data, rest []byte, ev Event) {
+	r, w := 0, 0
+	for r < len(p) {
+		if d.state == ground {
+			r, w = d.run(p, r, w)
+			continue
+		}
+		if d.state == inSub {
+			r += d.collect(p[r:])
+			continue
+		}
+		c := p[r]
+		r++
+		if d.state == afterIAC && c == IAC {
+			p[w] = IAC
+			w++
+			d.state, d.cr = ground, false
+			continue
+		}
+		if ev = d.command(c); ev.Kind != None {
+			return p[:w], p[r:], ev
+		}
+	}
+	return p[:w], nil, Event{}
+}
+
+// run moves plain data from p[r:] to p[w:], up to and past an IAC.
+func (d *Decoder) run(p []byte, r, w int) (int, int) {
+	end := len(p)
+	if i := bytes.IndexByte(p[r:], IAC); i >= 0 {
+		end = r + i
+		d.state = afterIAC
+	}
+	switch {
+	case d.NVT:
+		w += d.unpad(p[w:], p[r:end])
+	case r == w:
+		w = end
+	default:
+		w += copy(p[w:], p[r:end])
+	}
+	if d.state == afterIAC {
+		end++
+	}
+	return end, w
+}
+
+// unpad copies src to dst without the NULs that follow carriage returns.
+func (d *Decoder) unpad(dst, src []byte) int {
+	n := 0
+	for _, c := range src {
+		if pad := d.cr && c == nul; !pad {
+			dst[n] = c
+			n++
+		}
+		d.cr = c == cr
+	}
+	return n
+}
+
+// collect takes payload bytes up to and past an IAC and returns their number.
+func (d *Decoder) collect(p []byte) int {
+	n := bytes.IndexByte(p, IAC)
+	if n < 0 {
+		d.keep(p)
+		return len(p)
+	}
+	d.keep(p[:n])
+	d.state = inSubIAC
+	return n + 1
+}
+
+func (d *Decoder) keep(p []byte) {
+	if d.long || len(d.sub)+len(p) > MaxSub+1 {
+		d.long = true
+		return
+	}
+	d.sub = append(d.sub, p...)
+}
+
+// command handles the byte c in a state after an IAC.
+func (d *Decoder) command(c byte) Event {
+	switch d.state {
+	case afterVerb:
+		d.state = ground
+		return Event{Kind: Negotiate, Verb: d.verb, Option: c}
+	case inSubIAC:
+		switch c {
+		case IAC:
+			d.state = inSub
+			d.keep([]byte{IAC})
+			return Event{}
+		case SE:
+			return d.endSub()
+		}
+		// No other command belongs here. It ends a sub-negotiation that its
+		// sender has given up.
+	}
+	return d.begin(c)
+}
+
+// begin handles the byte c after an IAC that is not inside a sub-negotiation.
+func (d *Decoder) begin(c byte) Event {
+	switch {
+	case c == SB:
+		d.state, d.sub, d.long = inSub, d.sub[:0], false
+	case c >= WILL && c <= DONT:
+		d.state, d.verb = afterVerb, c
+	case c == IAC || c == SE:
+		d.state = ground // a stray end
+	default:
+		d.state = ground
+		return Event{Kind: Command, Verb: c}
+	}
+	return Event{}
+}
+
+func (d *Decoder) endSub() Event {
+	d.state = ground
+	if d.long || len(d.sub) == 0 {
+		return Event{}
+	}
+	return Event{Kind: Sub, Option: d.sub[0], Data: d.sub[1:]}
+}

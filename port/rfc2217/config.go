@@ -1,0 +1,121 @@
+package rfc2217
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/rasline/rasline/port"
+)
+
+// Plain says whether a server without the COM-PORT option will do.
+type Plain uint8
+
+// The choices for plain Telnet servers.
+const (
+	// RequireComPort makes Dial fail if the server refuses COM-PORT, with an
+	// error that matches errors.ErrUnsupported, or if it does not answer.
+	RequireComPort Plain = iota
+
+	// AllowPlain asks for COM-PORT and goes on without it.
+	AllowPlain
+
+	// PlainOnly never asks for COM-PORT.
+	PlainOnly
+)
+
+// Config holds what Dial does. The zero Config and a nil one work.
+type Config struct {
+	// Mode is set before Dial returns. Zero fields stay as the server has
+	// them. Dial fails if the server does not take it, and on a plain Telnet
+	// port.
+	Mode port.Mode
+
+	// Dial makes the connection, with network "tcp". Default: net.Dialer. For
+	// TLS give the DialContext method of a tls.Dialer.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	// Plain says whether a server without COM-PORT will do. Default:
+	// RequireComPort. On a plain Telnet port only data, deadlines and Drain
+	// work; the rest gives errors.ErrUnsupported.
+	Plain Plain
+
+	// AckTimeout bounds the negotiation in Dial and the wait for each
+	// acknowledgement afterwards. Default, and for 0 or less: 5 seconds.
+	AckTimeout time.Duration
+
+	// IgnoreAcks takes a setting that the server has not acknowledged within
+	// AckTimeout as done, for servers that acknowledge nothing. Default: such
+	// a setting is an error.
+	IgnoreAcks bool
+
+	// KeepAlive bounds how long a connection whose far end has vanished is
+	// taken for alive, whether bytes are under way or not (TCP keep-alive
+	// and, on Linux, the TCP user timeout). It is rounded up to multiples of 6
+	// seconds. Default, and for 0: 30 seconds; negative: the system's own
+	// limits, which are hours.
+	KeepAlive time.Duration
+
+	// Buffer is the number of received bytes that are kept for Read, 2048 or
+	// more; beyond them the server is held off. Memory is taken as it is
+	// needed. Default, and for 0 or less: 64 KiB.
+	Buffer int
+
+	// Signature is told to a server that asks for it. Default: "rasline".
+	Signature string
+}
+
+const (
+	defaultAckTimeout = 5 * time.Second
+	defaultKeepAlive  = 30 * time.Second
+	defaultBuffer     = 64 << 10
+	defaultSignature  = "rasline"
+	minBuffer         = 2 << 10
+	maxSignature      = 255
+)
+
+// complete returns a copy of c, which may be nil, with the defaults filled in.
+func (c *Config) complete() Config {
+	var out Config
+	if c != nil {
+		out = *c
+	}
+	if out.AckTimeout <= 0 {
+		out.AckTimeout = defaultAckTimeout
+	}
+	if out.Dial == nil {
+		out.Dial = new(net.Dialer).DialContext
+	}
+	if out.Buffer <= 0 {
+		out.Buffer = defaultBuffer
+	}
+	out.Buffer = max(out.Buffer, minBuffer)
+	out.Signature = signature(out.Signature)
+	return out
+}
+
+// signature returns s with its default, cut to what a sub-negotiation holds.
+func signature(s string) string {
+	if s == "" {
+		return defaultSignature
+	}
+	return s[:min(len(s), maxSignature)]
+}
+
+// keepAlive makes the system notice within limit that the far end is gone.
+// Connections that are not TCP are left alone.
+func keepAlive(c net.Conn, limit time.Duration) {
+	if wrapped, ok := c.(interface{ NetConn() net.Conn }); ok {
+		c = wrapped.NetConn()
+	}
+	tcp, ok := c.(*net.TCPConn)
+	if !ok || limit < 0 {
+		return
+	}
+	if limit == 0 {
+		limit = defaultKeepAlive
+	}
+	sixth := (limit + 6*time.Second - 1) / (6 * time.Second) * time.Second
+	tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 3 * sixth, Interval: sixth, Count: 3})
+	setUserTimeout(tcp, 6*sixth)
+}

@@ -1,0 +1,116 @@
+package rfc2217
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rasline/rasline/port"
+)
+
+const defaultBreak = 250 * time.Millisecond
+
+// SendBreak asks the server to begin a break (SET-CONTROL), waits for d, or for
+// a quarter of a second if d is 0 or less, and asks it to end the break. The
+// break is ended on every way out, and by the server when the connection goes.
+func (p *Port) SendBreak(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		d = defaultBreak
+	}
+	return p.wrap("send break", p.sendBreak(ctx, d))
+}
+
+func (p *Port) sendBreak(ctx context.Context, d time.Duration) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := p.acquire(ctx, p.breaks); err != nil {
+		return err
+	}
+	defer p.breaks.release()
+	err := p.ask(ctx, request{itemBreak, uint32(ctlBreakOn)})
+	if err == nil {
+		err = p.sleep(ctx, d)
+	}
+	off := request{itemBreak, uint32(ctlBreakOff)}
+	if err != nil {
+		p.send(off)
+		return err
+	}
+	return p.ask(ctx, off)
+}
+
+// sleep waits for d, unless the context or the port ends first.
+func (p *Port) sleep(ctx context.Context, d time.Duration) error {
+	limit, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	err := p.await(limit, func() bool { return false })
+	if ctx.Err() == nil && limit.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// Discard asks the server to empty its queues (PURGE-DATA), and drops what was
+// received before its acknowledgement if d has port.Input. On a plain Telnet
+// port it drops what has arrived here and gives errors.ErrUnsupported, since the
+// server's queues are out of reach.
+func (p *Port) Discard(d port.Direction) error {
+	return p.wrap("discard", p.discard(context.Background(), d))
+}
+
+func (p *Port) discard(ctx context.Context, d port.Direction) error {
+	v := uint32(d) & uint32(port.Input|port.Output)
+	if v == 0 {
+		return nil
+	}
+	if err := p.acquire(ctx, p.purges); err != nil {
+		return err
+	}
+	defer p.purges.release()
+	err := p.ask(ctx, request{itemPurge, v})
+	if d&port.Input != 0 && (p.cfg.IgnoreAcks || errors.Is(err, errors.ErrUnsupported)) {
+		p.mu.Lock()
+		p.dropInput()
+		p.mu.Unlock()
+	}
+	return err
+}
+
+// Suspend asks the server to stop sending data (FLOWCONTROL-SUSPEND, RFC 2217,
+// section 5); notifications still come. There is no acknowledgement.
+func (p *Port) Suspend() error { return p.wrap("suspend", p.tell(cmdSuspend)) }
+
+// Resume ends what Suspend began (FLOWCONTROL-RESUME).
+func (p *Port) Resume() error { return p.wrap("resume", p.tell(cmdResume)) }
+
+// tell sends a command that has no value and no acknowledgement.
+func (p *Port) tell(cmd byte) error {
+	if err := p.send(); err != nil {
+		return err
+	}
+	return p.ended(p.tc.Send(appendText(nil, cmd, "")...))
+}
+
+// Signature asks the server for its name and version, a text for people.
+func (p *Port) Signature(ctx context.Context) (string, error) {
+	s, err := p.signature(ctx)
+	return s, p.wrap("get signature", err)
+}
+
+func (p *Port) signature(ctx context.Context) (string, error) {
+	p.mu.Lock()
+	before := p.sigs
+	p.mu.Unlock()
+	if err := p.tell(cmdSignature); err != nil {
+		return "", err
+	}
+	limit, cancel := context.WithTimeout(ctx, p.cfg.AckTimeout)
+	defer cancel()
+	var sig string
+	err := p.await(limit, func() bool { sig = p.sig; return p.sigs != before })
+	if err != nil && ctx.Err() == nil && limit.Err() != nil {
+		return "", &ackError{commandNames[cmdSignature], p.cfg.AckTimeout}
+	}
+	return sig, err
+}

@@ -1,0 +1,179 @@
+package rfc2217
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/rasline/rasline/internal/telnet"
+	"github.com/rasline/rasline/port"
+)
+
+// Dial connects to the server at addr, "host:port", agrees on BINARY (RFC 856),
+// SUPPRESS-GO-AHEAD (RFC 858) and COM-PORT (RFC 2217), and asks for the state of
+// the line. The context bounds Dial and has no effect afterwards.
+//
+// A nil cfg works. Dial fails if the server refuses COM-PORT or does not answer
+// within cfg.AckTimeout, unless cfg.Plain says otherwise. Every error is a
+// port.OpError.
+func Dial(ctx context.Context, addr string, cfg *Config) (*Port, error) {
+	c := cfg.complete()
+	name := "rfc2217://" + addr
+	if c.Plain == PlainOnly {
+		name = "telnet://" + addr
+	}
+	conn, err := c.Dial(ctx, "tcp", addr)
+	if err != nil {
+		return nil, &port.OpError{Op: "open", Port: name, Err: err}
+	}
+	return open(ctx, name, conn, c)
+}
+
+// open makes a port of a connection, or closes it.
+func open(ctx context.Context, name string, conn net.Conn, c Config) (*Port, error) {
+	keepAlive(conn, c.KeepAlive)
+	p := newPort(name, conn, c)
+	mark := p.request()
+	go p.receive()
+	err := p.handshake(ctx, mark)
+	if err == nil && c.Mode != (port.Mode{}) {
+		err = p.setMode(ctx, c.Mode)
+	}
+	if err != nil {
+		p.Close()
+		return nil, p.wrap("open", err)
+	}
+	return p, nil
+}
+
+// request asks for the options, before anything is read, and for a timing mark,
+// whose number it returns.
+func (p *Port) request() (mark int) {
+	p.options()
+	p.tc.Options(func(o *telnet.Options) {
+		o.Allow(telnet.Us, telnet.Binary, telnet.SGA)
+		o.Allow(telnet.Him, telnet.Binary, telnet.SGA, telnet.Echo)
+		if p.cfg.Plain != PlainOnly {
+			o.Allow(telnet.Us, telnet.ComPort)
+			o.Allow(telnet.Him, telnet.ComPort)
+		}
+	})
+	if p.cfg.Plain != PlainOnly {
+		p.tc.Request(telnet.Us, telnet.ComPort)
+	}
+	p.tc.Request(telnet.Us, telnet.Binary, telnet.SGA)
+	p.tc.Request(telnet.Him, telnet.Binary, telnet.SGA)
+	p.settled = false
+	return p.sendMark()
+}
+
+// handshake waits for the answers, and asks for the state of the line if there
+// is one.
+func (p *Port) handshake(ctx context.Context, mark int) error {
+	if err := p.negotiate(ctx, mark); err != nil {
+		return err
+	}
+	if p.ComPort() {
+		return p.askAll()
+	}
+	if p.cfg.Plain == RequireComPort {
+		return errRefused
+	}
+	return nil
+}
+
+// negotiate returns once each option is settled, or the answer to the timing
+// mark shows that the server has passed them over.
+func (p *Port) negotiate(ctx context.Context, mark int) error {
+	limit, cancel := context.WithTimeout(ctx, p.cfg.AckTimeout)
+	defer cancel()
+	err := p.await(limit, func() bool { return p.settled || p.passed >= mark })
+	switch {
+	case err == nil || ctx.Err() != nil || limit.Err() == nil:
+		return err
+	case p.ComPort() || p.cfg.Plain != RequireComPort:
+		return nil
+	}
+	return &ackError{"the COM-PORT option (is it a Telnet server?)", p.cfg.AckTimeout}
+}
+
+// askAll asks for everything that Lines and Mode tell, and for notifications,
+// and does not wait: some servers leave a few of the questions unanswered. The
+// stop bits come last. A server that has answered that has seen the others.
+func (p *Port) askAll() error {
+	p.mu.Lock()
+	p.dialed = time.Now()
+	p.mu.Unlock()
+	if err := p.tc.Send(appendByte(nil, cmdLineMask, lineErrors)...); err != nil {
+		return &lostError{err}
+	}
+	err := p.send(query(itemDTR), query(itemRTS), query(itemFlow),
+		query(itemBaud), query(itemDataBits), query(itemParity))
+	if err != nil {
+		return err
+	}
+	notices := appendByte(nil, cmdModemMask, 0xff)
+	notices = appendByte(notices, cmdModemState, 0)
+	if err := p.tc.Send(notices...); err != nil {
+		return &lostError{err}
+	}
+	return p.send(query(itemStopBits))
+}
+
+// introduced waits until the server has answered what askAll asked, or has had
+// its time for that.
+func (p *Port) introduced(ctx context.Context) error {
+	p.mu.Lock()
+	comPort, until := p.comPort, p.dialed.Add(p.cfg.AckTimeout)
+	p.mu.Unlock()
+	if !comPort {
+		return errNoComPort
+	}
+	limit, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	err := p.await(limit, func() bool { return p.answers[itemStopBits].known })
+	if err != nil && ctx.Err() == nil && limit.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// sendMark asks for a timing mark and returns its number.
+func (p *Port) sendMark() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tc.Send(telnet.IAC, telnet.DO, telnet.TimingMark)
+	p.marks++
+	return p.marks
+}
+
+// Drain blocks until the server has taken all that was written before: it
+// answers a timing mark (RFC 860). Package rfc2217's own server answers when the
+// bytes have left its port; others may answer when they have handed them to it.
+// A server that never answered one gives an error that matches
+// errors.ErrUnsupported, after AckTimeout.
+func (p *Port) Drain(ctx context.Context) error {
+	return p.wrap("drain", p.drain(ctx))
+}
+
+func (p *Port) drain(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	mark := p.sendMark()
+	p.mu.Lock()
+	proven := p.passed > 0
+	p.mu.Unlock()
+	limit, cancel := ctx, context.CancelFunc(func() {})
+	if !proven {
+		limit, cancel = context.WithTimeout(ctx, p.cfg.AckTimeout)
+	}
+	defer cancel()
+	err := p.await(limit, func() bool { return p.passed >= mark })
+	if err != nil && ctx.Err() == nil && limit.Err() != nil {
+		return fmt.Errorf("the server answers no timing marks (RFC 860): %w", errors.ErrUnsupported)
+	}
+	return err
+}

@@ -1,0 +1,50 @@
+package rfc2217
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/rasline/rasline/port"
+)
+
+var (
+	errNoComPort = fmt.Errorf("a plain Telnet port carries data only (no COM-PORT): %w", errors.ErrUnsupported)
+	errHungUp    = errors.New("the other end closed the connection")
+	errRefused   = fmt.Errorf("the server refuses COM-PORT (RFC 2217), allow plain Telnet to use it for data only: %w", errors.ErrUnsupported)
+)
+
+// wrap puts an operation's error into a port.OpError; nil stays nil.
+func (p *Port) wrap(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &port.OpError{Op: op, Port: p.name, Err: err}
+}
+
+// lostError is the loss of the connection: port.ErrCarrierLost and its cause.
+type lostError struct{ cause error }
+
+func (e *lostError) Error() string {
+	return port.ErrCarrierLost.Error() + ": " + e.cause.Error()
+}
+
+func (e *lostError) Unwrap() []error { return []error{port.ErrCarrierLost, e.cause} }
+
+// Timeout reports false: an ETIMEDOUT among the causes is the end of the
+// connection and not a deadline.
+func (e *lostError) Timeout() bool { return false }
+
+// ackError is a command that the server did not acknowledge in time.
+type ackError struct {
+	command string
+	limit   time.Duration
+}
+
+func (e *ackError) Error() string {
+	return fmt.Sprintf("the server did not acknowledge %s within %v", e.command, e.limit)
+}
+
+// Unwrap makes it a deadline.
+func (e *ackError) Unwrap() error { return os.ErrDeadlineExceeded }

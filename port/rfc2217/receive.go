@@ -1,0 +1,215 @@
+package rfc2217
+
+import (
+	"io"
+
+	"github.com/rasline/rasline/internal/telnet"
+	"github.com/rasline/rasline/port"
+)
+
+// receive is the goroutine that reads the connection.
+func (p *Port) receive() {
+	defer close(p.stopped)
+	full := false
+	for {
+		seg := p.room(full)
+		if seg == nil {
+			return
+		}
+		n, err := p.tc.Read(seg)
+		full = n == len(seg)
+		p.decode(seg, n)
+		if err != nil {
+			p.lose(err)
+			return
+		}
+	}
+}
+
+// room returns a piece of the queue to read into, and waits until there is one.
+// It returns nil once the port is closed.
+func (p *Port) room(grow bool) []byte {
+	for {
+		p.mu.Lock()
+		seg := p.in.free(grow)
+		p.starved = seg == nil
+		p.mu.Unlock()
+		if seg != nil {
+			return seg
+		}
+		select {
+		case <-p.space:
+		case <-p.done:
+			return nil
+		}
+	}
+}
+
+// lose records why the connection ended and frees all who wait.
+func (p *Port) lose(err error) {
+	if cause := p.tc.Err(); cause != nil {
+		err = cause
+	}
+	if err == io.EOF {
+		err = errHungUp // io.EOF would say that the data is complete
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lost = &lostError{err}
+	close(p.down)
+	p.notify()
+}
+
+// decode takes n raw bytes at the front of seg apart, in place, and queues the
+// data among them.
+func (p *Port) decode(seg []byte, n int) {
+	w := 0
+	for raw := seg[:n]; len(raw) > 0; {
+		data, rest, ev := p.tc.Next(raw)
+		if w == n-len(raw) {
+			w += len(data)
+		} else {
+			w += copy(seg[w:], data)
+		}
+		raw = rest
+		if p.event(ev) {
+			w = 0
+		}
+	}
+	if w == 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.in.commit(w)
+	p.stats.Received += uint64(w)
+	post(p.readable)
+}
+
+// event handles what the decoder found. It returns true if the data before the
+// event is to be forgotten.
+func (p *Port) event(ev telnet.Event) (purge bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case ev.Kind == telnet.Negotiate && ev.Option == telnet.TimingMark:
+		p.timingMark(ev.Verb)
+	case ev.Kind == telnet.Negotiate:
+		p.options()
+	case ev.Kind == telnet.Command && ev.Verb == telnet.AYT:
+		p.tc.Send(telnet.IAC, telnet.NOP)
+	case ev.Kind == telnet.Sub && ev.Option == telnet.ComPort && len(ev.Data) > 0:
+		purge = p.command(ev.Data[0], ev.Data[1:])
+	}
+	if ev.Kind == telnet.Negotiate || ev.Kind == telnet.Sub {
+		p.notify()
+	}
+	return purge
+}
+
+// timingMark answers a request, and counts an answer (RFC 860). A server that
+// refuses the option has still come as far as the request.
+func (p *Port) timingMark(verb byte) {
+	switch verb {
+	case telnet.DO:
+		p.tc.Send(telnet.IAC, telnet.WILL, telnet.TimingMark)
+	case telnet.WILL, telnet.WONT:
+		p.passed = min(p.passed+1, p.marks)
+	}
+}
+
+// options follows what has been agreed. With COM-PORT the line is transparent
+// unless the server has refused BINARY in so many words; without it the rules
+// of RFC 854 hold until BINARY is agreed.
+func (p *Port) options() {
+	var in, out bool
+	p.tc.Options(func(o *telnet.Options) {
+		p.comPort = o.Enabled(telnet.Us, telnet.ComPort)
+		in = nvt(o, telnet.Him, p.comPort)
+		out = nvt(o, telnet.Us, p.comPort)
+		p.settled = o.Settled(telnet.Us, telnet.ComPort) &&
+			o.Settled(telnet.Us, telnet.Binary) &&
+			o.Settled(telnet.Him, telnet.Binary)
+	})
+	p.tc.SetNVT(in, out)
+}
+
+func nvt(o *telnet.Options, s telnet.Side, comPort bool) bool {
+	if comPort {
+		return o.Refused(s, telnet.Binary)
+	}
+	return !o.Enabled(s, telnet.Binary)
+}
+
+// command handles a COM-PORT command from the server (RFC 2217, sections 2 to
+// 5). Some servers send the flow control commands with the client's codes.
+func (p *Port) command(cmd byte, value []byte) (purge bool) {
+	switch cmd {
+	case cmdSignature + fromServer:
+		p.signed(value)
+		return false
+	case cmdSuspend, cmdSuspend + fromServer:
+		p.tc.Suspend(true)
+		return false
+	case cmdResume, cmdResume + fromServer:
+		p.tc.Suspend(false)
+		return false
+	}
+	if len(value) == 0 {
+		return false
+	}
+	switch cmd {
+	case cmdLineState + fromServer:
+		p.lineState(value[0])
+	case cmdModemState + fromServer:
+		p.modemState(value[0])
+	default:
+		return p.acknowledge(cmd, value)
+	}
+	return false
+}
+
+// signed keeps the server's signature, or answers with ours if it asks.
+func (p *Port) signed(text []byte) {
+	if len(text) == 0 {
+		p.tc.Send(appendText(nil, cmdSignature, p.cfg.Signature)...)
+		return
+	}
+	p.sig = string(text)
+	p.sigs++
+}
+
+func (p *Port) lineState(v byte) {
+	for _, c := range []struct {
+		bit   byte
+		count *uint64
+	}{
+		{lineOverrun, &p.stats.Overrun},
+		{lineParity, &p.stats.Parity},
+		{lineFraming, &p.stats.Framing},
+		{lineBreak, &p.stats.Breaks},
+	} {
+		if v&c.bit != 0 {
+			*c.count++
+		}
+	}
+}
+
+// modemState takes the input lines. A line that the server calls changed has
+// changed even if it is back by now; the first notification is no change.
+func (p *Port) modemState(v byte) {
+	levels, changed := linesOf(v)
+	if p.notified {
+		p.count(changed | levels ^ p.inputs)
+	}
+	p.inputs, p.notified = levels, true
+}
+
+// count notes for WaitLines which lines have changed.
+func (p *Port) count(changed port.Lines) {
+	for i := range p.changes {
+		if changed&(1<<i) != 0 {
+			p.changes[i]++
+		}
+	}
+}

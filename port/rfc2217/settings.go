@@ -1,0 +1,270 @@
+package rfc2217
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/rasline/rasline/port"
+)
+
+// item is a thing on the server that is set, or asked for, and acknowledged by
+// itself.
+type item uint8
+
+const (
+	itemBaud item = iota
+	itemDataBits
+	itemParity
+	itemStopBits
+	itemFlow
+	itemFlowIn
+	itemBreak
+	itemDTR
+	itemRTS
+	itemPurge
+	itemCount
+)
+
+// answer is what the server has said about an item.
+type answer struct {
+	known bool   // value is the server's word
+	value uint32 // as on the wire
+
+	open  int // requests that have no acknowledgement yet
+	want  request
+	done  bool // want is acknowledged
+	other bool // a value came that may answer an earlier request
+	query bool // want only asks
+}
+
+// request asks the server to set an item, or with value 0 for what it is. For
+// the items of SET-CONTROL the value is that command's.
+type request struct {
+	item  item
+	value uint32
+}
+
+// items gives each item its command and the value that asks for it.
+var items = [itemCount]struct {
+	cmd byte
+	ask uint32
+}{
+	itemBaud:     {cmdBaud, 0},
+	itemDataBits: {cmdDataSize, 0},
+	itemParity:   {cmdParity, 0},
+	itemStopBits: {cmdStopSize, 0},
+	itemFlow:     {cmdControl, uint32(ctlAskFlow)},
+	itemFlowIn:   {cmdControl, uint32(ctlAskFlowIn)},
+	itemBreak:    {cmdControl, uint32(ctlAskBreak)},
+	itemDTR:      {cmdControl, uint32(ctlAskDTR)},
+	itemRTS:      {cmdControl, uint32(ctlAskRTS)},
+	itemPurge:    {cmdPurge, 0},
+}
+
+// query asks for an item.
+func query(i item) request { return request{i, items[i].ask} }
+
+// isQuery reports whether r asks and does not set.
+func (r request) isQuery() bool { return r.value == items[r.item].ask }
+
+// String names the command.
+func (r request) String() string { return commandNames[items[r.item].cmd] }
+
+// append puts r on the wire.
+func (r request) append(dst []byte) []byte {
+	if r.item == itemBaud {
+		return appendBaud(dst, cmdBaud, r.value)
+	}
+	return appendByte(dst, items[r.item].cmd, byte(r.value))
+}
+
+// itemOf finds the item that a command from the server is about.
+func itemOf(cmd, value byte) (item, bool) {
+	switch cmd - fromServer {
+	case cmdBaud:
+		return itemBaud, true
+	case cmdDataSize:
+		return itemDataBits, true
+	case cmdParity:
+		return itemParity, true
+	case cmdStopSize:
+		return itemStopBits, true
+	case cmdPurge:
+		return itemPurge, true
+	case cmdControl:
+		return controlItem(value)
+	}
+	return 0, false
+}
+
+// controlItem finds the item that a value of SET-CONTROL is about.
+func controlItem(v byte) (item, bool) {
+	switch {
+	case v <= ctlFlowRTS, v == ctlFlowDCD, v == ctlFlowDSR:
+		return itemFlow, true
+	case v <= ctlBreakOff:
+		return itemBreak, true
+	case v <= ctlDTROff:
+		return itemDTR, true
+	case v <= ctlRTSOff:
+		return itemRTS, true
+	case v <= ctlFlowInRTS, v == ctlFlowInDTR:
+		return itemFlowIn, true
+	}
+	return 0, false
+}
+
+// acknowledge takes the server's value for an item. It returns true if what
+// came in before is to be dropped.
+func (p *Port) acknowledge(cmd byte, value []byte) (purge bool) {
+	i, ok := itemOf(cmd, value[0])
+	if !ok {
+		return false
+	}
+	v := uint32(value[0])
+	if i == itemBaud {
+		if v, ok = parseBaud(value); !ok {
+			return false
+		}
+	}
+	a := &p.answers[i]
+	if was := a.levels(i); a.take(i, v) {
+		p.count(was ^ a.levels(i))
+	}
+	if i == itemPurge && a.done && a.want.value&uint32(purgeInput) != 0 {
+		p.dropInput()
+		return true
+	}
+	return false
+}
+
+// take notes the value v and reports whether it is news about the item. While
+// earlier requests are unanswered, a value other than the wanted one may be
+// theirs, and the wait goes on. Servers that answer a break, or a question
+// about a line, with the number of another request of that kind have answered.
+func (a *answer) take(i item, v uint32) (news bool) {
+	isAsk := v == items[i].ask
+	if a.open > 0 {
+		a.open--
+		if a.open == 0 || v == a.want.value || a.query && !isAsk {
+			a.open, a.done = 0, true
+		}
+		a.other = !a.done
+	}
+	if isAsk {
+		return false
+	}
+	a.known, a.value = true, v
+	return true
+}
+
+// levels returns the output line that item i stands for, if it is asserted.
+func (a *answer) levels(i item) port.Lines {
+	switch {
+	case i == itemDTR && (!a.known || a.value == uint32(ctlDTROn)):
+		return port.DTR
+	case i == itemRTS && (!a.known || a.value == uint32(ctlRTSOn)):
+		return port.RTS
+	}
+	return 0
+}
+
+// dropInput empties the queue. p.mu is held.
+func (p *Port) dropInput() {
+	p.in.clear()
+	p.makeRoom()
+}
+
+// ask sends requests in one piece and waits until each has been acknowledged.
+// The caller holds the semaphore of every item.
+func (p *Port) ask(ctx context.Context, reqs ...request) error {
+	if err := p.send(reqs...); err != nil {
+		return err
+	}
+	limit, cancel := context.WithTimeout(ctx, p.cfg.AckTimeout)
+	defer cancel()
+	err := p.await(limit, func() bool { return p.pending(reqs) == nil })
+	if err == nil || ctx.Err() != nil || limit.Err() == nil {
+		return err
+	}
+	return p.unanswered(reqs)
+}
+
+// send marks requests as open and sends them.
+func (p *Port) send(reqs ...request) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.closed:
+		return net.ErrClosed
+	case p.lost != nil:
+		return p.lost
+	case !p.comPort:
+		return errNoComPort
+	}
+	var b []byte
+	for _, r := range reqs {
+		a := &p.answers[r.item]
+		a.open++
+		a.want, a.query, a.done, a.other = r, r.isQuery(), false, false
+		b = r.append(b)
+	}
+	if err := p.tc.Send(b...); err != nil {
+		return &lostError{err}
+	}
+	return nil
+}
+
+// pending returns the first request without an acknowledgement. p.mu is held.
+func (p *Port) pending(reqs []request) *request {
+	for i, r := range reqs {
+		if !p.answers[r.item].done {
+			return &reqs[i]
+		}
+	}
+	return nil
+}
+
+// unanswered ends the wait for acknowledgements that did not come in time. A
+// value that came and was not the wanted one is the answer after all.
+func (p *Port) unanswered(reqs []request) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range reqs {
+		a := &p.answers[r.item]
+		switch {
+		case a.done:
+		case a.other:
+			a.open, a.done = 0, true
+		case p.cfg.IgnoreAcks:
+			a.assume(r)
+		case p.in.n == p.in.max:
+			return fmt.Errorf("no acknowledgement of %v within %v, the input queue is full: read from the port first", r, p.cfg.AckTimeout)
+		default:
+			return r.late(p.cfg.AckTimeout)
+		}
+	}
+	return nil
+}
+
+// late is the error for a request whose acknowledgement did not come. A purge
+// of the output cannot overtake data that fills the connection (RFC 2217 has no
+// other way to the server), so then it is not to be had.
+func (r request) late(limit time.Duration) error {
+	err := error(&ackError{r.String(), limit})
+	if r.item == itemPurge && r.value&uint32(purgeOutput) != 0 {
+		err = fmt.Errorf("%v, which cannot overtake output under way: %w", err, errors.ErrUnsupported)
+	}
+	return err
+}
+
+// assume takes a request as done.
+func (a *answer) assume(r request) {
+	a.open, a.done = 0, true
+	if !r.isQuery() {
+		a.known, a.value = true, r.value
+	}
+}

@@ -1,0 +1,186 @@
+package rfc2217
+
+import (
+	"encoding/binary"
+
+	"github.com/rasline/rasline/internal/telnet"
+	"github.com/rasline/rasline/port"
+)
+
+// The commands of the COM-PORT option (RFC 2217, section 2 and following) as
+// the client sends them. The server's have fromServer added.
+const (
+	cmdSignature byte = iota
+	cmdBaud
+	cmdDataSize
+	cmdParity
+	cmdStopSize
+	cmdControl
+	cmdLineState
+	cmdModemState
+	cmdSuspend
+	cmdResume
+	cmdLineMask
+	cmdModemMask
+	cmdPurge
+
+	fromServer byte = 100
+)
+
+var commandNames = [...]string{
+	"SIGNATURE", "SET-BAUDRATE", "SET-DATASIZE", "SET-PARITY", "SET-STOPSIZE",
+	"SET-CONTROL", "NOTIFY-LINESTATE", "NOTIFY-MODEMSTATE",
+	"FLOWCONTROL-SUSPEND", "FLOWCONTROL-RESUME", "SET-LINESTATE-MASK",
+	"SET-MODEMSTATE-MASK", "PURGE-DATA",
+}
+
+// The values of SET-CONTROL (RFC 2217, section 3).
+const (
+	ctlAskFlow      byte = 0
+	ctlFlowNone     byte = 1
+	ctlFlowXON      byte = 2
+	ctlFlowRTS      byte = 3
+	ctlAskBreak     byte = 4
+	ctlBreakOn      byte = 5
+	ctlBreakOff     byte = 6
+	ctlAskDTR       byte = 7
+	ctlDTROn        byte = 8
+	ctlDTROff       byte = 9
+	ctlAskRTS       byte = 10
+	ctlRTSOn        byte = 11
+	ctlRTSOff       byte = 12
+	ctlAskFlowIn    byte = 13
+	ctlFlowInNone   byte = 14
+	ctlFlowInXON    byte = 15
+	ctlFlowInRTS    byte = 16
+	ctlFlowDCD      byte = 17
+	ctlFlowInDTR    byte = 18
+	ctlFlowDSR      byte = 19
+	ctlInboundShift      = ctlFlowInNone - ctlFlowNone
+)
+
+// The bits of NOTIFY-LINESTATE (RFC 2217, section 4).
+const (
+	lineOverrun byte = 1 << 1
+	lineParity  byte = 1 << 2
+	lineFraming byte = 1 << 3
+	lineBreak   byte = 1 << 4
+
+	lineErrors = lineOverrun | lineParity | lineFraming | lineBreak
+)
+
+// The values of PURGE-DATA.
+const (
+	purgeInput  byte = 1
+	purgeOutput byte = 2
+)
+
+// The bits of NOTIFY-MODEMSTATE (RFC 2217, section 4): levels in the upper
+// half, and in the lower half which of them changed, four bits below.
+var modemBits = [...]struct {
+	level byte
+	line  port.Lines
+}{
+	{1 << 4, port.CTS},
+	{1 << 5, port.DSR},
+	{1 << 6, port.RI},
+	{1 << 7, port.DCD},
+}
+
+// linesOf reads a modem state: the inputs asserted and those that changed.
+func linesOf(state byte) (levels, changed port.Lines) {
+	for _, b := range modemBits {
+		if state&b.level != 0 {
+			levels |= b.line
+		}
+		if state&(b.level>>4) != 0 {
+			changed |= b.line
+		}
+	}
+	return levels, changed
+}
+
+// modemState is the reverse of linesOf.
+func modemState(levels, changed port.Lines) (state byte) {
+	for _, b := range modemBits {
+		if levels.Has(b.line) {
+			state |= b.level
+		}
+		if changed.Has(b.line) {
+			state |= b.level >> 4
+		}
+	}
+	return state
+}
+
+// stopSize and stopBits translate the stop elements, whose numbers differ; the
+// parities have the same numbers on both sides.
+func stopSize(s port.StopBits) byte {
+	switch s {
+	case port.StopTwo:
+		return 2
+	case port.StopOneHalf:
+		return 3
+	}
+	return byte(s)
+}
+
+func stopBits(v byte) port.StopBits {
+	switch v {
+	case 2:
+		return port.StopTwo
+	case 3:
+		return port.StopOneHalf
+	}
+	return port.StopBits(v)
+}
+
+// flowControl returns the SET-CONTROL value for f, which is neither zero nor
+// both kinds at once.
+func flowControl(f port.Flow) byte {
+	switch f {
+	case port.FlowRTSCTS:
+		return ctlFlowRTS
+	case port.FlowXONXOFF:
+		return ctlFlowXON
+	}
+	return ctlFlowNone
+}
+
+// flowOf is the reverse of flowControl. Flow control by other lines is hardware
+// flow control too.
+func flowOf(v byte) port.Flow {
+	switch v {
+	case ctlFlowRTS, ctlFlowDCD, ctlFlowDSR:
+		return port.FlowRTSCTS
+	case ctlFlowXON:
+		return port.FlowXONXOFF
+	}
+	return port.FlowNone
+}
+
+// appendByte appends a command with a value of one byte to dst.
+func appendByte(dst []byte, cmd, value byte) []byte {
+	return telnet.AppendSub(dst, telnet.ComPort, cmd, value)
+}
+
+// appendBaud appends a SET-BAUDRATE: four bytes, the highest first.
+func appendBaud(dst []byte, cmd byte, rate uint32) []byte {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], rate)
+	return telnet.AppendSub(dst, telnet.ComPort, cmd, b[0], b[1], b[2], b[3])
+}
+
+// appendText appends a SIGNATURE; an empty one asks for the other side's.
+func appendText(dst []byte, cmd byte, text string) []byte {
+	return telnet.AppendSub(dst, telnet.ComPort, append([]byte{cmd}, text...)...)
+}
+
+// parseBaud reads the value of a SET-BAUDRATE. Some servers send more bytes
+// than four; those that follow say nothing.
+func parseBaud(value []byte) (rate uint32, ok bool) {
+	if len(value) < 4 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint32(value), true
+}
