@@ -13,10 +13,10 @@
 // linear. While nothing has begun to match, a filter looks at samples of three
 // bytes, up to eight bytes apart, and skips what cannot be part of a text.
 //
-// A set takes at most four bytes for each class in each state, thus at most a
-// kilobyte for each byte of text (usually a tenth of it), and tables of six
-// kilobytes. Folded texts and exact ones that are used together get an
-// automaton each.
+// A state takes four bytes for each class and sixteen more, and a text has a
+// state for each of its bytes: at most a kilobyte for a byte of text, usually a
+// tenth of it. Tables of six kilobytes come with every set. Folded texts and
+// exact ones that are used together get an automaton each.
 //
 // # Regular expressions
 //

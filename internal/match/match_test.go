@@ -295,6 +295,30 @@ func TestTextsAgainstNaive(t *testing.T) {
 	}
 }
 
+// TestManyTextsAgainstNaive has texts of many lengths in long inputs, in which
+// the filter has something to skip.
+func TestManyTextsAgainstNaive(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	alphabet := strings.Split("abcdefghijklmnopqrstuvwxyzABCD", "")
+	for _, n := range []int{1, 2, 5, 16, 33, 64, 65, 200} {
+		for shortest := range 12 {
+			var p []Pattern
+			var in strings.Builder
+			for i := range n {
+				text := randomText(rng, alphabet, shortest+1+rng.IntN(4))
+				p = append(p, Pattern{Text: text, Fold: shortest%2 == 0 || i%3 == 0 && shortest%3 == 0})
+			}
+			for range 20 {
+				planted := p[rng.IntN(n)].Text
+				in.WriteString(randomText(rng, alphabet, rng.IntN(50)))
+				in.WriteString(planted[:1+rng.IntN(len(planted))])
+				in.WriteString(planted)
+			}
+			compare(t, rng, p, in.String())
+		}
+	}
+}
+
 func compare(t testing.TB, rng *rand.Rand, p []Pattern, in string) {
 	t.Helper()
 	s := mustCompile(t, p)

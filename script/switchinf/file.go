@@ -86,7 +86,8 @@ func Parse(name string, src []byte) (*File, error) {
 	return ParseKind(kindOf(name, src), name, src)
 }
 
-// ParseKind is Parse for a file whose kind is known.
+// ParseKind is Parse for a file whose kind is known: KindSwitch, KindPAD or
+// KindModem.
 func ParseKind(kind Kind, name string, src []byte) (*File, error) {
 	p := newParser(kind, name)
 	if text := refusal(src); text != "" {

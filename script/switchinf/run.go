@@ -3,7 +3,10 @@ package switchinf
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
@@ -19,6 +22,7 @@ type run struct {
 	echo    echo
 	matches []matcher
 	buffer  buffer
+	talking bool // whether the line has not been quiet since the last byte of buffer
 }
 
 // step runs one step and reports whether the script goes on.
@@ -26,6 +30,7 @@ func (r *run) step(ctx context.Context, s *step) (more bool, err error) {
 	r.current = s
 	r.echo.reset()
 	r.buffer.reset()
+	r.talking = false
 	if err := r.send(ctx, &s.command); err != nil {
 		return false, r.lineError(ctx, err)
 	}
@@ -99,39 +104,44 @@ func (r *run) begin(s *step) {
 // wait reads until a response fits and reports whether the script goes on.
 func (r *run) wait(ctx context.Context) (more bool, err error) {
 	start := time.Now()
-	silent := true // whether the line has been quiet since the last byte, or there is none
 	for {
-		limit := time.Duration(0)
-		if r.cfg.Limit > 0 {
-			if limit = r.cfg.Limit - time.Since(start); limit <= 0 {
-				return false, r.overdue()
-			}
+		limit, quiet := r.patience(start)
+		if limit < 0 {
+			return false, r.overdue()
 		}
-		waitsQuiet := !silent && (limit == 0 || r.cfg.Quiet <= limit)
-		if waitsQuiet {
-			limit = r.cfg.Quiet
-		}
-		b, err := r.dialog.NextByte(ctx, limit)
 		var fit *matcher
+		b, err := r.dialog.NextByte(ctx, limit)
 		switch {
 		case err == nil:
 			fit = r.take(b)
-			silent = r.buffer.total == 0
 		case !isTimeout(err):
 			return false, r.lineError(ctx, err)
-		case waitsQuiet:
-			silent = true
+		case quiet:
 			fit = r.quiet()
 		}
-		if fit == nil {
-			continue
-		}
-		if fit.response.action != actLoop {
+		switch {
+		case fit == nil:
+		case fit.response.action == actLoop:
+			r.loop()
+		default:
 			return r.end(fit)
 		}
-		r.loop()
-		silent = true
 	}
+}
+
+// patience returns how long to wait for the next byte: 0 for ever, less than 0
+// if the step's limit has passed. It tells whether that much silence completes
+// the response.
+func (r *run) patience(start time.Time) (limit time.Duration, quiet bool) {
+	if r.cfg.Limit > 0 {
+		if limit = r.cfg.Limit - time.Since(start); limit <= 0 {
+			return -1, false
+		}
+	}
+	if r.talking && (limit == 0 || r.cfg.Quiet <= limit) {
+		return r.cfg.Quiet, true
+	}
+	return limit, false
 }
 
 // take adds a byte to the response and returns the first line that fits now.
@@ -141,6 +151,7 @@ func (r *run) take(b byte) *matcher {
 	}
 	r.logEcho()
 	r.buffer.add(b)
+	r.talking = true
 	var fit *matcher
 	for i := range r.matches {
 		if m := &r.matches[i]; m.take(b, r.buffer.total) && fit == nil {
@@ -152,8 +163,9 @@ func (r *run) take(b byte) *matcher {
 
 // quiet returns the first line that fits now that the line is silent.
 func (r *run) quiet() *matcher {
+	r.talking = false
 	for i := range r.matches {
-		if m := &r.matches[i]; m.ready && r.buffer.total > 0 {
+		if m := &r.matches[i]; m.ready {
 			return m
 		}
 	}
@@ -164,6 +176,7 @@ func (r *run) quiet() *matcher {
 func (r *run) loop() {
 	r.logResponse()
 	r.buffer.reset()
+	r.talking = false
 	for i := range r.matches {
 		r.matches[i].reset()
 	}
@@ -203,23 +216,24 @@ func (r *run) diagnose(m *matcher) string {
 	return text
 }
 
-// plainText returns b without the control characters that could move a
-// terminal's cursor or worse, and without blank space around it.
+// plainText returns b as text without the control characters that could move a
+// terminal's cursor or worse, and without blank space around it. What is not
+// UTF-8 is read as ISO 8859-1.
 func plainText(b []byte) string {
-	var out []byte
-	for _, c := range b {
-		if c >= ' ' && c != 0x7F || c == '\r' || c == '\n' || c == '\t' {
-			out = append(out, c)
+	text := string(b)
+	if !utf8.ValidString(text) {
+		runes := make([]rune, len(b))
+		for i, c := range b {
+			runes[i] = rune(c)
 		}
+		text = string(runes)
 	}
-	from, to := 0, len(out)
-	for from < to && out[from] <= ' ' {
-		from++
-	}
-	for from < to && out[to-1] <= ' ' {
-		to--
-	}
-	return string(out[from:to])
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && !strings.ContainsRune("\r\n\t", r) {
+			return -1
+		}
+		return r
+	}, text))
 }
 
 // overdue is the failure of a step whose limit has passed.

@@ -104,21 +104,25 @@ func (r *lines) joinNext() bool {
 // backslash.
 func (r *lines) part(l *line, text *strings.Builder, raw string, skip int) bool {
 	l.mark(text.Len(), place{r.number, skip + 1, raw})
-	for i := skip; i < len(raw); i++ {
-		if raw[i] != '\\' {
-			text.WriteByte(raw[i])
-			continue
+	from := skip // what is written next
+	for i := skip; ; i++ {
+		n := strings.IndexByte(raw[i:], '\\')
+		if n < 0 {
+			text.WriteString(raw[from:])
+			return false
 		}
+		i += n
 		if i+1 == len(raw) {
+			text.WriteString(raw[from:i])
 			return true
 		}
-		text.WriteByte('\\')
 		if raw[i+1] == '\\' {
 			i++
-			l.mark(text.Len(), place{r.number, i + 2, raw})
+			text.WriteString(raw[from:i])
+			from = i + 1
+			l.mark(text.Len(), place{r.number, from + 1, raw})
 		}
 	}
-	return false
 }
 
 func (l *line) mark(offset int, p place) { l.marks = append(l.marks, mark{offset, p}) }
