@@ -144,13 +144,17 @@ func scanOne(s string, i int) (end int, why string) {
 }
 
 // scanHayes scans a prefix with a letter and a number, or, where several
-// letters lead to "=" or "?", an extended command of some makers.
+// letters lead to "=" or "?", an extended command of some makers. Other modems
+// read that as a row of basic commands, so it must be harmless that way too.
 func scanHayes(s string, i int) (end int, why string) {
 	name := skipName(s, i+1)
 	switch {
 	case i+1 == len(s) || !isLetter(s[i+1]):
 		return i, fmt.Sprintf("%q lacks its letter", s[i])
 	case name > i+2 && isLetter(s[i+2]) && name < len(s) && (s[name] == '=' || s[name] == '?'):
+		if j := strings.IndexAny(s[i+2:name], "DdAaOo"); j >= 0 {
+			return i + 2 + j, fmt.Sprintf("%q leaves command mode on modems that do not know %s", s[i+2+j], s[i:name])
+		}
 		return scanValue(s, name)
 	}
 	return skipQuery(s, skipDigits(s, i+2)), ""

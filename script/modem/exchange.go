@@ -95,9 +95,11 @@ func (m *Modem) readAnswer(ctx context.Context, body string, limit time.Duration
 // line without its end counts as one when the limit passes.
 func (m *Modem) readLine(ctx context.Context, start time.Time, limit time.Duration) (lineText, error) {
 	for {
-		left := limit
-		if limit > 0 {
-			left = max(limit-time.Since(start), strayLimit)
+		left := limit - time.Since(start)
+		if limit <= 0 {
+			left = 0
+		} else if left <= 0 {
+			return lineText{}, m.timeout("a line", start, limit)
 		}
 		c, err := m.dialog.NextByte(ctx, left)
 		if isTimeout(err) {

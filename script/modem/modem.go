@@ -141,7 +141,7 @@ type Modem struct {
 	state    State
 	notation notation
 	lexer    lexer
-	probe    int    // which register the last probe asked for
+	probe    int    // the next of probes to send
 	raw      []byte // the end of what came in the wait in hand
 }
 

@@ -1,22 +1,52 @@
 package modem
 
 import (
+	"bytes"
 	"context"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// probes are the registers that Sync asks for in turn. V.250 gives them to
-// every modem with these values, nobody has a reason to change them, and to ask
-// for them changes nothing. So the answer tells which probe it belongs to.
-var probes = [...]struct {
-	command string
-	value   int
-}{{"S3?", '\r'}, {"S4?", '\n'}, {"S5?", '\b'}}
+// probes are what Sync asks for in turn: the registers S3, S4 and S5, one at
+// first and then two. V.250 gives them to every modem with these values, nobody
+// has a reason to change them, and to ask for them changes nothing. No two
+// probes have the same answer, so an answer tells which one it belongs to, also
+// on a modem that takes longer for each than Sync waits.
+var probes = [...][]byte{
+	{'\r'}, {'\n'}, {'\b'},
+	{'\r', '\n'}, {'\n', '\b'}, {'\b', '\r'},
+	{'\n', '\r'}, {'\b', '\n'}, {'\r', '\b'},
+	{'\r', '\r'}, {'\n', '\n'}, {'\b', '\b'},
+}
+
+// enough is how many probes a modem that does not answer them properly must
+// answer somehow to be believed.
+const enough = 3
+
+// probeCommand returns the command that asks for values.
+func probeCommand(values []byte) string {
+	var b strings.Builder
+	for _, v := range values {
+		b.WriteString(map[byte]string{'\r': "S3?", '\n': "S4?", '\b': "S5?"}[v])
+	}
+	return b.String()
+}
+
+// registerValues returns the register values among the lines of an answer.
+func registerValues(lines []string) (values []byte) {
+	for _, l := range lines {
+		l = strings.TrimSpace(l)
+		if n, err := strconv.ParseUint(l, 10, 8); err == nil && len(l) <= 3 {
+			values = append(values, byte(n))
+		}
+	}
+	return values
+}
 
 // Sync makes sure that no answer is outstanding, and does nothing if that is
-// known. It waits until the modem has been silent for Config.Quiet, asks for a
-// register, and is done when the answer, which cannot be mistaken for a late
+// known. It waits until the modem has been silent for Config.Quiet, asks for
+// registers, and is done when the answer, which cannot be mistaken for a late
 // one to another command, has come and silence after it. A modem that answers
 // such questions in another way is believed when it has given just that and
 // silence three times running. What is read meanwhile is dropped, but for
@@ -35,7 +65,7 @@ func (m *Modem) Sync(ctx context.Context) error {
 	if err := m.sync(ctx); err != nil {
 		return m.commandError("", nil, err)
 	}
-	m.state = CommandMode
+	m.state, m.probe = CommandMode, 0
 	return nil
 }
 
@@ -46,7 +76,7 @@ func (m *Modem) sync(ctx context.Context) error {
 		if err := m.quiet(ctx, start); err != nil {
 			return err
 		}
-		if other == len(probes) {
+		if other == enough {
 			return nil
 		}
 		left := m.cfg.SyncLimit - time.Since(start)
@@ -80,29 +110,27 @@ const (
 	ownReply
 )
 
-// sendProbe asks for the next register and reads until its answer has come or
+// sendProbe asks for the next registers and reads until its answer has come or
 // the limit has passed.
 func (m *Modem) sendProbe(ctx context.Context, limit time.Duration) (reply, error) {
-	p := probes[m.probe]
+	want := probes[m.probe]
 	m.probe = (m.probe + 1) % len(probes)
-	if err := m.dialog.Send(ctx, []byte("AT"+p.command+"\r")); err != nil {
+	command := probeCommand(want)
+	if err := m.dialog.Send(ctx, []byte("AT"+command+"\r")); err != nil {
 		return noReply, err
 	}
 	got := noReply
 	for start := time.Now(); time.Since(start) < limit; {
-		r, err := m.readAnswer(ctx, p.command, limit-time.Since(start), isCommandResult)
+		r, err := m.readAnswer(ctx, command, limit-time.Since(start), isCommandResult)
 		switch {
 		case isTimeout(err):
 			return got, nil
 		case err != nil:
 			return got, err
+		case bytes.Equal(registerValues(r.Lines), want):
+			return ownReply, nil
 		}
 		got = otherReply
-		for _, l := range r.Lines {
-			if isNumber(strings.TrimSpace(l)) && leadingNumber(strings.TrimSpace(l)) == p.value {
-				return ownReply, nil
-			}
-		}
 	}
 	return got, nil
 }

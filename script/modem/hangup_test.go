@@ -1,0 +1,166 @@
+package modem
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/port/virtual"
+	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script"
+	"github.com/rasline/rasline/script/scripttest"
+)
+
+func TestHangup(t *testing.T) {
+	tests := []struct {
+		name    string
+		profile string
+		opts    []virtual.Option
+		methods []Method
+		want    Method
+		proved  bool
+		tried   int
+		fails   bool
+	}{
+		{"default", "", nil, nil, DTR, true, 0, false},
+		{"DTR", "", nil, []Method{DTR}, DTR, true, 0, false},
+		{"DTR only escapes", "&D1", nil, []Method{DTR}, 0, false, 1, true},
+		{"DTR is ignored", "&D0", nil, []Method{DTR}, 0, false, 1, true},
+		{"DTR is ignored, then ATH", "&D0", nil, nil, ATH, true, 1, false},
+		{"ATH", "", nil, []Method{ATH}, ATH, true, 0, false},
+		{"ATH numeric", "V0E0", nil, []Method{ATH}, ATH, true, 0, false},
+		{"ATH, then DTR", "S2=255", nil, []Method{ATH, DTR}, DTR, true, 1, false},
+		{"DCD always on", "&C0", nil, nil, ATH, false, 1, false},
+		{"no lines", "", []virtual.Option{virtual.NoLines()}, nil, ATH, false, 1, false},
+		{"no lines, DTR", "", []virtual.Option{virtual.NoLines()}, []Method{DTR}, 0, false, 1, true},
+		{"neither", "&D0S2=255", nil, nil, 0, false, 2, true},
+		{"no such method", "", nil, []Method{77}, 0, false, 1, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := virtual.Pair(tt.opts...)
+				defer near.Close()
+				tm := scripttest.NewModem(far, &scripttest.ModemConfig{Profile: tt.profile, Dial: host(nil)})
+				defer tm.Close()
+				if _, err := script.Run(t.Context(), near, &Dialer{Numbers: []string{"1"}, Init: []string{}}, nil); err != nil {
+					t.Fatal(err)
+				}
+				rep, err := HangUp(t.Context(), near, nil, tt.methods...)
+				if rep.Method != tt.want || rep.Proved != tt.proved || len(rep.Tried) != tt.tried {
+					t.Errorf("report %+v, want method %v, proved %v, %d tried", rep, tt.want, tt.proved, tt.tried)
+				}
+				if (err != nil) != tt.fails || tt.fails && !errors.Is(err, ras.ErrHangupFailed) {
+					t.Errorf("error %v, want one: %v", err, tt.fails)
+				}
+				if tm.Connected() != tt.fails {
+					t.Errorf("connected %v afterwards", tm.Connected())
+				}
+				if lines, err := near.Lines(); err == nil && !lines.Has(port.DTR) {
+					t.Error("DTR was left off")
+				}
+			})
+		})
+	}
+}
+
+func TestHangupNone(t *testing.T) {
+	methods, err := ParseMethods("None")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = onCall(t, nil, scripttest.ModemConfig{}, func(ctx context.Context, m *Modem, tm *scripttest.Modem, _ port.Port) error {
+		rep, err := m.Hangup(ctx, methods...)
+		if !reflect.DeepEqual(rep, HangupReport{}) || !tm.Connected() {
+			t.Errorf("report %+v, connected %v; want nothing done", rep, tm.Connected())
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// DTR is held off for its time even if DCD falls at once.
+func TestHangupHoldsDTR(t *testing.T) {
+	err := onCall(t, &Config{DropTime: 5 * time.Second}, scripttest.ModemConfig{}, func(ctx context.Context, m *Modem, _ *scripttest.Modem, _ port.Port) error {
+		rep, err := m.Hangup(ctx, DTR)
+		if rep.Took != 5*time.Second {
+			t.Errorf("took %v, want 5s", rep.Took)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// After a hang-up the modem can be used, whatever it said about it.
+func TestCommandAfterHangup(t *testing.T) {
+	for _, method := range []Method{DTR, ATH} {
+		err := onCall(t, nil, scripttest.ModemConfig{}, func(ctx context.Context, m *Modem, _ *scripttest.Modem, _ port.Port) error {
+			if _, err := m.Hangup(ctx, method); err != nil {
+				return err
+			}
+			r, err := m.Command(ctx, "ATI3")
+			if len(r.Lines) != 1 {
+				t.Errorf("%v: lines %q, want the modem's name", method, r.Lines)
+			}
+			return err
+		})
+		if err != nil {
+			t.Errorf("%v: %v", method, err)
+		}
+	}
+}
+
+// A modem that nobody knows anything of, and that has no call, is hung up too.
+func TestHangupInCommandMode(t *testing.T) {
+	for _, opts := range [][]virtual.Option{nil, {virtual.NoLines()}} {
+		synctest.Test(t, func(t *testing.T) {
+			near, far := virtual.Pair(opts...)
+			defer near.Close()
+			tm := scripttest.NewModem(far, nil)
+			defer tm.Close()
+			rep, err := HangUp(t.Context(), near, nil)
+			if err != nil || rep.Method != ATH {
+				t.Errorf("%+v, %v; want ATH to work", rep, err)
+			}
+			if !strings.Contains(string(tm.Transcript().Received()), "ATH\r") {
+				t.Error("ATH was not sent")
+			}
+		})
+	}
+}
+
+func TestHangupErrorNamesEachMethod(t *testing.T) {
+	err := error(&HangupError{HangupReport{Tried: []error{errStillOn, errNoLines}}})
+	if want := "cannot hang up: DCD is still on; modem lines: unsupported operation"; err.Error() != want {
+		t.Errorf("got  %v\nwant %v", err, want)
+	}
+	if !errors.Is(err, errors.ErrUnsupported) || !errors.Is(err, ras.ErrHangupFailed) {
+		t.Error("the causes are not reachable")
+	}
+}
+
+func TestParseMethods(t *testing.T) {
+	tests := []struct {
+		in   string
+		want []Method
+	}{
+		{"dtr", []Method{DTR}}, {"ATH", []Method{ATH}}, {"Both", []Method{DTR, ATH}}, {"none", []Method{}},
+	}
+	for _, tt := range tests {
+		if got, err := ParseMethods(tt.in); err != nil || !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("ParseMethods(%q) = %v, %v; want %v", tt.in, got, err, tt.want)
+		}
+	}
+	if m, err := ParseMethods("axe"); err == nil {
+		t.Errorf("ParseMethods(axe) = %v, want an error", m)
+	}
+}
