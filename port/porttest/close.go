@@ -16,7 +16,7 @@ var closeChecks = []Check{
 		"CloseFreesRead",
 		"Close ends a blocked Read at once with net.ErrClosed, whatever its deadline",
 		func(e *env) {
-			r := start("Read while the port is closed", func() (int, error) { return e.a.Read(make([]byte, 1)) })
+			r := e.start("Read while the port is closed", func() (int, error) { return e.a.Read(make([]byte, 1)) })
 			e.rest(e.b, brief)
 			e.running(r)
 			e.close(e.a)
@@ -43,7 +43,7 @@ var closeChecks = []Check{
 		func(e *env) {
 			d := e.drainer(e.a)
 			e.fill(e.a)
-			w := start("Drain while the port is closed", func() (int, error) { return 0, d.Drain(context.Background()) })
+			w := e.start("Drain while the port is closed", func() (int, error) { return 0, d.Drain(context.Background()) })
 			e.rest(e.a, brief)
 			e.close(e.a)
 			if _, err := e.wait(w); err != nil {
@@ -90,7 +90,7 @@ var closeChecks = []Check{
 		"FarCloseEndsRead",
 		"when the far end closes, a blocked Read and all later ones fail with port.ErrCarrierLost (a net.Conn: io.EOF), neither as a timeout nor as if this end had been closed",
 		func(e *env) {
-			r := start("Read while the far end closes", func() (int, error) { return e.a.Read(make([]byte, 1)) })
+			r := e.start("Read while the far end closes", func() (int, error) { return e.a.Read(make([]byte, 1)) })
 			e.rest(e.b, brief)
 			e.running(r)
 			e.close(e.b)
@@ -109,7 +109,7 @@ var closeChecks = []Check{
 			}
 			const size = 1000
 			data := pattern(0, size)
-			w := start("Write", func() (int, error) { return e.b.Write(data) })
+			w := e.start("Write", func() (int, error) { return e.b.Write(data) })
 			e.expect(e.a, data[:1], 1)
 			if !e.buffered(w, e.b) {
 				e.expect(e.a, data[1:], 100)
@@ -149,7 +149,7 @@ func (e *env) close(p port.Port) {
 }
 
 func (e *env) closing(p port.Port) *task {
-	return start("Close", func() (int, error) { return 0, p.Close() })
+	return e.start("Close", func() (int, error) { return 0, p.Close() })
 }
 
 // closedCall ends the check unless a call without result failed because its

@@ -34,7 +34,7 @@ var dataChecks = []Check{
 		"a Read into a short buffer leaves the rest for the next",
 		func(e *env) {
 			data := pattern(0, 1000)
-			w := start("Write", func() (int, error) { return e.a.Write(data) })
+			w := e.start("Write", func() (int, error) { return e.a.Write(data) })
 			e.expect(e.b, data, 1)
 			e.sent(w, len(data))
 		},
@@ -44,7 +44,7 @@ var dataChecks = []Check{
 		"a Read returns what has arrived and does not wait for its buffer to be full",
 		func(e *env) {
 			data := []byte("login: ")
-			w := start("Write", func() (int, error) { return e.a.Write(data) })
+			w := e.start("Write", func() (int, error) { return e.a.Write(data) })
 			buf := make([]byte, 4096)
 			for got := 0; got < len(data); {
 				n, err := e.read(e.b, buf)
@@ -61,8 +61,8 @@ var dataChecks = []Check{
 		func(e *env) {
 			const size = 300_000
 			ab, ba := pattern(0, size), pattern(1, size)
-			wa := start("Write of a", func() (int, error) { return e.a.Write(ab) })
-			wb := start("Write of b", func() (int, error) { return e.b.Write(ba) })
+			wa := e.start("Write of a", func() (int, error) { return e.a.Write(ab) })
+			wb := e.start("Write of b", func() (int, error) { return e.b.Write(ba) })
 			for off := 0; off < size; off += 10_000 {
 				e.expect(e.b, ab[off:off+10_000], 4096)
 				e.expect(e.a, ba[off:off+10_000], 4096)

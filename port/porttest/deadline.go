@@ -44,7 +44,7 @@ var deadlineChecks = []Check{
 		"a blocked Write ends with a timeout when its deadline passes, and tells how many bytes were taken: exactly those arrive, and the stream goes on behind them",
 		func(e *env) {
 			const ahead = 10
-			r := start("Read", func() (int, error) { return readFull(e.b, ahead) })
+			r := e.start("Read", func() (int, error) { return readFull(e.b, ahead) })
 			total := e.fill(e.a)
 			if n, err := e.wait(r); n != ahead || err != nil {
 				e.fatalf("Read while the far end writes returned %d, %v; want %d, nil", n, err, ahead)
@@ -99,7 +99,7 @@ var deadlineChecks = []Check{
 			data := pattern(0, size)
 			r := rand.New(rand.NewPCG(1, 1))
 			parts := pieces(r, size, 2000)
-			w := start("Write", func() (int, error) { return sendAll(e.a, data, parts) })
+			w := e.start("Write", func() (int, error) { return sendAll(e.a, data, parts) })
 			e.impatient(e.b, data, r)
 			e.sent(w, size)
 			e.rest(e.b, brief)
@@ -139,7 +139,7 @@ func (e *env) impatient(p port.Port, data []byte, r *rand.Rand) {
 func (e *env) moved(when func() time.Time) {
 	e.t.Helper()
 	e.must("SetReadDeadline", e.a.SetReadDeadline(time.Now().Add(long)))
-	r := start("Read whose deadline was moved", func() (int, error) { return e.a.Read(make([]byte, 1)) })
+	r := e.start("Read whose deadline was moved", func() (int, error) { return e.a.Read(make([]byte, 1)) })
 	e.rest(e.b, brief)
 	e.running(r)
 	e.must("SetReadDeadline", e.a.SetReadDeadline(when()))
@@ -160,7 +160,7 @@ func (e *env) moved(when func() time.Time) {
 // it block.
 func (e *env) blockedWrite(total int) *task {
 	e.t.Helper()
-	w := start("Write that blocks", func() (int, error) { return e.a.Write(pattern(total, plenty)) })
+	w := e.start("Write that blocks", func() (int, error) { return e.a.Write(pattern(total, plenty)) })
 	e.must("SetReadDeadline", e.a.SetReadDeadline(time.Time{}))
 	e.rest(e.a, brief)
 	e.running(w)
@@ -171,14 +171,8 @@ func (e *env) blockedWrite(total int) *task {
 // old one has passed, and wants the Read to succeed.
 func (e *env) postponedRead(later time.Time) {
 	e.t.Helper()
-	var r *task
-	e.postpone(e.a.SetReadDeadline, later, func() *task {
-		r = start("Read whose deadline was moved", func() (int, error) { return e.a.Read(make([]byte, 1)) })
-		return r
-	})
-	e.rest(e.b, 2*near)
-	e.running(r)
-	w := start("Write", func() (int, error) { return e.b.Write([]byte{1}) })
+	r := e.postponed(e.a.SetReadDeadline, later, e.b, "Read", func() (int, error) { return e.a.Read(make([]byte, 1)) })
+	w := e.start("Write", func() (int, error) { return e.b.Write([]byte{1}) })
 	e.sent(r, 1)
 	e.sent(w, 1)
 }
@@ -187,28 +181,27 @@ func (e *env) postponedRead(later time.Time) {
 func (e *env) postponedWrite(later time.Time) {
 	e.t.Helper()
 	total := e.fill(e.a)
-	var w *task
-	e.postpone(e.a.SetWriteDeadline, later, func() *task {
-		w = start("Write whose deadline was moved", func() (int, error) { return e.a.Write(pattern(total, plenty)) })
-		return w
-	})
-	e.must("SetReadDeadline", e.a.SetReadDeadline(time.Time{}))
-	e.rest(e.a, 2*near)
-	e.running(w)
+	w := e.postponed(e.a.SetWriteDeadline, later, e.a, "Write", func() (int, error) { return e.a.Write(pattern(total, plenty)) })
 	e.expect(e.b, pattern(0, total+plenty), 32<<10)
 	e.sent(w, plenty)
 }
 
-// postpone sets a near deadline, begins a call, and moves the deadline to
-// later. On a machine so busy that the call may have timed out in between it
-// ends the check, which then says nothing.
-func (e *env) postpone(set func(time.Time) error, later time.Time, begin func() *task) {
+// postponed sets a near deadline, starts a call and moves the deadline to later
+// while the call blocks, and lets the old one pass. Nothing may arrive at
+// silent meanwhile. On a machine so busy that the near deadline may have passed
+// before it was moved it ends the check, which then says nothing.
+func (e *env) postponed(set func(time.Time) error, later time.Time, silent port.Port, what string, call func() (int, error)) *task {
 	e.t.Helper()
+	e.must("SetReadDeadline", silent.SetReadDeadline(time.Time{}))
 	at := time.Now().Add(near)
 	e.must("set deadline", set(at))
-	begin()
+	t := e.start(what+" whose deadline was moved", call)
+	e.rest(silent, brief)
 	e.must("set deadline", set(later))
 	if !time.Now().Before(at) {
 		e.skipf("the machine is too busy for a deadline of %v", near)
 	}
+	e.rest(silent, 2*near)
+	e.running(t)
+	return t
 }

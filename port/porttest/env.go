@@ -3,6 +3,7 @@ package porttest
 import (
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ const (
 	near  = 200 * time.Millisecond // a deadline that is moved before it passes
 	long  = time.Hour              // a wait that is not meant to pass
 
-	plenty = 1 << 20 // bytes that fit no buffer that is full already
+	plenty = 1 << 18 // bytes that fit no buffer that is full already
 )
 
 // reporter is what the checks need of *testing.T. The tests of the suite have
@@ -39,10 +40,11 @@ type env struct {
 	beat chan struct{} // a step has begun
 	done chan struct{} // the check has returned
 
-	mu   sync.Mutex
-	step string // what the check is doing
-	skip string // why it stopped without a failure
-	over bool   // nothing is reported any more
+	mu    sync.Mutex
+	tasks []*task
+	step  string // what the check is doing
+	skip  string // why it stopped without a failure
+	over  bool   // nothing is reported any more
 }
 
 func newEnv(t reporter, c Check, a, b port.Port) *env {
@@ -61,13 +63,7 @@ func (e *env) run() {
 		e.check.run(e)
 	}()
 	e.watch()
-	closed := start("Close of both ports after the check", func() (int, error) {
-		e.a.Close()
-		e.b.Close()
-		return 0, nil
-	})
-	e.end(closed.done, closed.what)
-	e.end(e.done, "the check, after its ports were closed")
+	e.cleanUp()
 	e.mu.Lock()
 	skip := e.skip
 	e.mu.Unlock()
@@ -94,15 +90,33 @@ func (e *env) watch() {
 	}
 }
 
-// end waits for something that must come to its end now.
-func (e *env) end(done <-chan struct{}, what string) {
+// cleanUp closes the ports and waits for all that runs on them.
+func (e *env) cleanUp() {
 	e.t.Helper()
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		e.closing(e.a)
+		e.closing(e.b)
+		e.join()
+	}()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
-	case <-done:
+	case <-gone:
 	case <-timer.C:
-		e.hangs(what)
+		e.hangs("Close of both ports after the check, and the end of all calls")
+	}
+}
+
+// join waits for the check and its tasks.
+func (e *env) join() {
+	<-e.done
+	e.mu.Lock()
+	tasks := e.tasks
+	e.mu.Unlock()
+	for _, t := range tasks {
+		<-t.done
 	}
 }
 
@@ -184,10 +198,19 @@ type task struct {
 	err  error
 }
 
-func start(what string, f func() (int, error)) *task {
+// start runs f as a task, which the closing of the ports must end.
+func (e *env) start(what string, f func() (int, error)) *task {
 	t := &task{what: what, done: make(chan struct{})}
+	e.mu.Lock()
+	e.tasks = append(e.tasks, t)
+	e.mu.Unlock()
 	go func() {
 		defer close(t.done)
+		defer func() {
+			if v := recover(); v != nil {
+				t.err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+			}
+		}()
 		t.n, t.err = f()
 	}()
 	return t

@@ -124,7 +124,7 @@ var lineChecks = []Check{
 			a, b := e.liner(e.a), e.liner(e.b)
 			e.awaitLines(b, func(l port.Lines) bool { return l.Has(port.CTS) }, "the far end has opened")
 			var lines port.Lines
-			w := start("WaitLines for CTS", func() (n int, err error) {
+			w := e.start("WaitLines for CTS", func() (n int, err error) {
 				lines, err = b.WaitLines(context.Background(), port.CTS)
 				return 0, err
 			})
@@ -145,7 +145,7 @@ var lineChecks = []Check{
 		func(e *env) {
 			l := e.liner(e.a)
 			ctx, cancel := context.WithCancel(context.Background())
-			w := start("WaitLines", func() (int, error) { _, err := l.WaitLines(ctx, port.RI); return 0, err })
+			w := e.start("WaitLines", func() (int, error) { _, err := l.WaitLines(ctx, port.RI); return 0, err })
 			e.rest(e.a, brief)
 			e.running(w)
 			cancel()
@@ -159,7 +159,7 @@ var lineChecks = []Check{
 		"Close ends a blocked WaitLines at once with net.ErrClosed",
 		func(e *env) {
 			l := e.liner(e.a)
-			w := start("WaitLines while the port is closed", func() (int, error) {
+			w := e.start("WaitLines while the port is closed", func() (int, error) {
 				_, err := l.WaitLines(context.Background(), port.RI)
 				return 0, err
 			})

@@ -61,7 +61,7 @@ func TestOnFakeTime(t *testing.T) {
 		open func(*testing.T) (a, b port.Port)
 	}{
 		{"virtual", openVirtual()},
-		{"small buffers", openVirtual(virtual.BufferSize(1))},
+		{"small buffers", openVirtual(virtual.BufferSize(13))},
 		{"fast line", openVirtual(virtual.LineSpeed(0))},
 		{"slow and far line", openVirtual(virtual.LineSpeed(1_000_000), virtual.Delay(3e6))},
 		{"no lines", openVirtual(virtual.NoLines(), virtual.BreakAsNUL())},

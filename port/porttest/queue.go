@@ -17,7 +17,8 @@ var queueChecks = []Check{
 			e.doing("Drain of an empty queue")
 			e.supported("Drain", d.Drain(context.Background()))
 			total := e.fill(e.a)
-			w := start("Drain", func() (int, error) { return 0, d.Drain(context.Background()) })
+			w := e.start("Drain", func() (int, error) { return 0, d.Drain(context.Background()) })
+			e.rest(e.a, brief)
 			e.expect(e.b, pattern(0, total), 1000)
 			e.sent(w, 0)
 			e.usable()
@@ -31,7 +32,7 @@ var queueChecks = []Check{
 			e.supported("Drain", d.Drain(context.Background()))
 			total := e.fill(e.a)
 			ctx, cancel := context.WithCancel(context.Background())
-			w := start("Drain", func() (int, error) { return 0, d.Drain(ctx) })
+			w := e.start("Drain", func() (int, error) { return 0, d.Drain(ctx) })
 			e.rest(e.a, brief)
 			cancel()
 			if _, err := e.wait(w); err != nil {
@@ -90,7 +91,7 @@ var queueChecks = []Check{
 			e.doing("SendBreak")
 			e.supported("SendBreak", br.SendBreak(context.Background(), time.Millisecond))
 			e.quiet(e.b)
-			w := start("Write, SendBreak and Write", func() (int, error) {
+			w := e.start("Write, SendBreak and Write", func() (int, error) {
 				if n, err := e.a.Write([]byte("before")); err != nil {
 					return n, err
 				}
@@ -118,7 +119,7 @@ var queueChecks = []Check{
 			e.doing("SendBreak")
 			e.supported("SendBreak", br.SendBreak(context.Background(), time.Millisecond))
 			ctx, cancel := context.WithCancel(context.Background())
-			w := start("SendBreak", func() (int, error) { return 0, br.SendBreak(ctx, long) })
+			w := e.start("SendBreak", func() (int, error) { return 0, br.SendBreak(ctx, long) })
 			e.lull()
 			cancel()
 			if _, err := e.wait(w); err != nil {
@@ -154,7 +155,7 @@ var queueChecks = []Check{
 func (e *env) discarded(d port.Drainer, pause time.Duration) int {
 	e.t.Helper()
 	data := pattern(0, 300)
-	w := start("Write", func() (int, error) { return e.a.Write(data) })
+	w := e.start("Write", func() (int, error) { return e.a.Write(data) })
 	e.expect(e.b, data[:1], 1)
 	if !e.buffered(w, e.a) {
 		e.skipf("the port has no room for %d bytes", len(data))
@@ -164,7 +165,7 @@ func (e *env) discarded(d port.Drainer, pause time.Duration) int {
 	e.doing("Discard(Input)")
 	e.supported("Discard", d.Discard(port.Input))
 	mark := []byte("\xffthe end\xff")
-	w = start("Write", func() (int, error) { return e.a.Write(mark) })
+	w = e.start("Write", func() (int, error) { return e.a.Write(mark) })
 	var got []byte
 	buf := make([]byte, 100)
 	for !bytes.HasSuffix(got, mark) {

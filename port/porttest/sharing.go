@@ -18,7 +18,7 @@ var sharingChecks = []Check{
 				for k := range block {
 					block[k] = byte(i)
 				}
-				writers = append(writers, start("Write", func() (int, error) { return sendAll(e.a, block, repeat(100, 50)) }))
+				writers = append(writers, e.start("Write", func() (int, error) { return sendAll(e.a, block, repeat(100, 50)) }))
 			}
 			var count [256]int
 			e.tally(e.b, sharers*5000, &count)
@@ -42,7 +42,7 @@ var sharingChecks = []Check{
 				readers []*task
 			)
 			for range sharers {
-				readers = append(readers, start("Read", func() (int, error) {
+				readers = append(readers, e.start("Read", func() (int, error) {
 					buf := make([]byte, 500)
 					for {
 						n, err := e.b.Read(buf)
@@ -60,7 +60,7 @@ var sharingChecks = []Check{
 			for i := range data {
 				data[i] = byte(i)
 			}
-			w := start("Write", func() (int, error) { return sendAll(e.a, data, repeat(each/16, 16)) })
+			w := e.start("Write", func() (int, error) { return sendAll(e.a, data, repeat(each/16, 16)) })
 			e.sent(w, each)
 			e.until(func() bool { mu.Lock(); defer mu.Unlock(); return total >= each })
 			e.close(e.b)
@@ -83,8 +83,8 @@ var sharingChecks = []Check{
 			var calls []*task
 			for range sharers {
 				calls = append(calls,
-					start("Read of several at once", func() (int, error) { return e.a.Read(make([]byte, 1)) }),
-					start("Write of several at once", func() (int, error) { return e.a.Write(pattern(0, plenty)) }))
+					e.start("Read of several at once", func() (int, error) { return e.a.Read(make([]byte, 1)) }),
+					e.start("Write of several at once", func() (int, error) { return e.a.Write(pattern(0, plenty)) }))
 			}
 			e.must("SetReadDeadline", e.b.SetReadDeadline(time.Time{}))
 			e.must("SetReadDeadline", e.a.SetReadDeadline(time.Time{}))
@@ -104,8 +104,8 @@ var sharingChecks = []Check{
 			var calls []*task
 			for range sharers {
 				calls = append(calls,
-					start("Read of several at once", func() (int, error) { return e.a.Read(make([]byte, 1)) }),
-					start("Write of several at once", func() (int, error) { return e.a.Write(pattern(0, plenty)) }))
+					e.start("Read of several at once", func() (int, error) { return e.a.Read(make([]byte, 1)) }),
+					e.start("Write of several at once", func() (int, error) { return e.a.Write(pattern(0, plenty)) }))
 			}
 			e.lull()
 			e.must("SetDeadline", e.a.SetDeadline(time.Now()))
@@ -123,7 +123,7 @@ var sharingChecks = []Check{
 			stop := make(chan struct{})
 			var busy []*task
 			for _, p := range e.both() {
-				busy = append(busy, start("the other methods", func() (int, error) { return 0, disturb(p, stop) }))
+				busy = append(busy, e.start("the other methods", func() (int, error) { return 0, disturb(p, stop) }))
 			}
 			e.transferPatiently(data)
 			close(stop)
@@ -193,7 +193,7 @@ func pause(d time.Duration) {
 // transferPatiently sends data from a to b and tries again after each timeout.
 func (e *env) transferPatiently(data []byte) {
 	e.t.Helper()
-	w := start("Write", func() (n int, err error) {
+	w := e.start("Write", func() (n int, err error) {
 		for n < len(data) && (err == nil || isTimeoutError(err)) {
 			var k int
 			k, err = e.a.Write(data[n:min(len(data), n+500)])

@@ -96,7 +96,7 @@ func (e *env) same(got, want []byte, off int) {
 func (e *env) transfer(from, to port.Port, data []byte, most int, seed uint64) {
 	e.t.Helper()
 	parts := pieces(rand.New(rand.NewPCG(seed, 1)), len(data), most)
-	w := start("Write", func() (int, error) { return sendAll(from, data, parts) })
+	w := e.start("Write", func() (int, error) { return sendAll(from, data, parts) })
 	e.expect(to, data, most)
 	e.sent(w, len(data))
 }
