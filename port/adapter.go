@@ -26,6 +26,7 @@ type adapter struct {
 	writeBy deadline
 	closing atomic.Bool
 	lost    atomic.Bool
+	busy    atomic.Bool     // the writing goroutine is in a call
 	life    context.Context // ends with Close
 	end     context.CancelFunc
 	carrier *carrierWatch // nil without a policy
@@ -125,7 +126,9 @@ func (a *adapter) writes() {
 }
 
 func (a *adapter) run(c *libCall) {
+	a.busy.Store(true)
 	err := c.f()
+	a.busy.Store(false)
 	if err != nil {
 		err = a.failed(err)
 		a.mu.Lock()

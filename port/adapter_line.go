@@ -200,13 +200,29 @@ func (a *adapter) Discard(d Direction) (err error) {
 		a.mu.Unlock()
 	}
 	if d&Output != 0 {
-		err = errors.Join(err, a.lib.ResetOutputBuffer())
+		err = errors.Join(err, a.discardOutput())
 	}
 	if err != nil {
 		return a.failed(err)
 	}
 	return nil
 }
+
+// discardOutput also discards the piece that the writing goroutine is stuck
+// with: the room that is made lets it into the queue. A pseudo-terminal does not
+// tell a writer about that room.
+func (a *adapter) discardOutput() error {
+	for range discardTries {
+		stuck := a.busy.Load()
+		if err := a.lib.ResetOutputBuffer(); err != nil || !stuck {
+			return err
+		}
+		time.Sleep(minQueueLook)
+	}
+	return fmt.Errorf("a write is under way that this system cannot break off: %w", errors.ErrUnsupported)
+}
+
+const discardTries = 50
 
 func (a *adapter) Stats() (Stats, error) {
 	if a.closing.Load() {

@@ -22,11 +22,14 @@ func (t *tty) Drain(ctx context.Context) error {
 func (t *tty) drain(ctx context.Context, left func() (int, error)) error {
 	ctx, stop := t.bound(ctx)
 	defer stop()
-	err := drainQueue(ctx, left, t.perByte())
+	err := ctx.Err()
+	if err == nil {
+		err = drainQueue(ctx, left, t.perByte())
+	}
 	if err == nil {
 		err = t.awaitTransmitter(ctx)
 	}
-	if ctx.Err() != nil && err == ctx.Err() {
+	if err != nil && ctx.Err() != nil {
 		return t.ended(ctx)
 	}
 	return err
@@ -62,7 +65,7 @@ func (t *tty) awaitTransmitter(ctx context.Context) error {
 		})
 		return 1 - state&unix.TIOCSER_TEMT, err
 	}, 0)
-	if err == nil || ctx.Err() != nil || !isRefusal(err) {
+	if err == nil || !isRefusal(err) {
 		return err
 	}
 	return interruptible(ctx, func() error {

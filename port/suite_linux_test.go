@@ -1,0 +1,80 @@
+package port_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/port/porttest"
+)
+
+// hungUp is a Serial on a pseudo-terminal: the kernel empties it when the far
+// end closes.
+type hungUp struct {
+	*port.Serial
+	porttest.LosesInput
+}
+
+// TestSuite runs the conformance suite on a Serial at the one end and the
+// master of a pseudo-terminal at the other, each as the port under test.
+func TestSuite(t *testing.T) {
+	t.Run("Serial", func(t *testing.T) {
+		porttest.TestPort(t, func(t *testing.T) (a, b port.Port) {
+			far, s := newPair(t, nil)
+			return hungUp{Serial: s}, far
+		})
+	})
+	t.Run("pty", func(t *testing.T) {
+		porttest.TestPort(t, func(t *testing.T) (a, b port.Port) {
+			far, s := newPair(t, nil)
+			return far, s
+		})
+	})
+	t.Run("adapter", func(t *testing.T) {
+		porttest.TestPort(t, func(t *testing.T) (a, b port.Port) {
+			p := newPTY(t)
+			s, err := port.OpenAdapter(t.Context(), p.Name, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { s.Close() })
+			return hungUp{Serial: s}, p.Port
+		})
+	})
+	t.Run("Stdio", func(t *testing.T) {
+		porttest.TestPort(t, func(t *testing.T) (a, b port.Port) { return stdioPair(t) })
+	})
+}
+
+// stdioPair returns two ports made of two pipes.
+func stdioPair(t *testing.T) (a, b port.Port) {
+	t.Helper()
+	fromB, toA := newPipe(t)
+	fromA, toB := newPipe(t)
+	a = newStdio(t, fromB, toB, nil)
+	b = newStdio(t, fromA, toA, nil)
+	for _, f := range []*os.File{fromB, toA, fromA, toB} {
+		f.Close() // the ports have their own
+	}
+	return a, b
+}
+
+func newPipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return r, w
+}
+
+func newStdio(t *testing.T, in, out *os.File, cfg *port.StdioConfig) *port.Serial {
+	t.Helper()
+	s, err := port.Stdio(in, out, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
