@@ -59,6 +59,18 @@ func bench(b *testing.B, name string, p []Pattern, data []byte) {
 	})
 }
 
+func BenchmarkCompile(b *testing.B) {
+	for _, n := range []int{1, 16} {
+		p := texts(true, prompts[:n]...)
+		b.Run(fmt.Sprintf("texts=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				mustCompile(b, p)
+			}
+		})
+	}
+}
+
 func TestNoAllocations(t *testing.T) {
 	data := []byte("Welcome\r\nlogin: jim\r\nPassword: ")
 	tests := []struct {

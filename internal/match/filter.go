@@ -43,13 +43,27 @@ func (f *filter) add(t []byte, fold bool, bucket int) {
 	}
 }
 
-// set gives bit to the bytes that begin rest.
+// set gives bit to the bytes that can begin rest.
 func (f *filter) set(i int, bit uint64, rest []byte, fold bool) {
-	for c := range f.table[i] {
-		if len(rest) == 0 || foldByte(rest[0], fold) == foldByte(byte(c), fold) {
-			f.table[i][c] |= bit
+	if len(rest) > 0 {
+		f.table[i][rest[0]] |= bit
+		if fold {
+			f.table[i][swapCase(rest[0])] |= bit
 		}
+		return
 	}
+	for c := range f.table[i] {
+		f.table[i][c] |= bit
+	}
+}
+
+// swapCase returns an ASCII letter in the other case, and other bytes as they
+// are.
+func swapCase(c byte) byte {
+	if lower := c | 0x20; 'a' <= lower && lower <= 'z' {
+		return c ^ 0x20
+	}
+	return c
 }
 
 // skip returns how many bytes of b can be passed over in the root.

@@ -235,8 +235,8 @@ func naiveLen(p Pattern, ref *regexp.Regexp, in string) (int, bool) {
 			}
 		}
 		return longest, found
-	case p.Fold:
-		return len(p.Text), strings.HasSuffix(lower(in), lower(p.Text))
+	case p.Fold && len(p.Text) <= len(in):
+		return len(p.Text), lower(in[len(in)-len(p.Text):]) == lower(p.Text)
 	}
 	return len(p.Text), strings.HasSuffix(in, p.Text)
 }
@@ -283,7 +283,7 @@ func pieces(rng *rand.Rand, in string) []string {
 func TestTextsAgainstNaive(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	alphabet := []string{"a", "b", "A", "\xff"}
-	for range 3000 {
+	for range 1000 {
 		var p []Pattern
 		shortest := rng.IntN(4)
 		for range 1 + rng.IntN(5) {
@@ -300,7 +300,7 @@ func TestTextsAgainstNaive(t *testing.T) {
 func TestManyTextsAgainstNaive(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	alphabet := strings.Split("abcdefghijklmnopqrstuvwxyzABCD", "")
-	for _, n := range []int{1, 2, 5, 16, 33, 64, 65, 200} {
+	for _, n := range []int{1, 2, 5, 16, 33, 65} {
 		for shortest := range 12 {
 			var p []Pattern
 			var in strings.Builder
@@ -323,16 +323,18 @@ func compare(t testing.TB, rng *rand.Rand, p []Pattern, in string) {
 	t.Helper()
 	s := mustCompile(t, p)
 	want := naive(p, in)
-	checkHits(t, fmt.Sprintf("%+v in %q", p, in), scan(t, s, in), want)
-	cut := pieces(rng, in)
-	checkHits(t, fmt.Sprintf("%+v in %q", p, cut), scan(t, s, cut...), want)
+	for _, cut := range [][]string{{in}, pieces(rng, in)} {
+		if got := scan(t, s, cut...); show(got) != show(want) {
+			checkHits(t, fmt.Sprintf("%+v in %q", p, cut), got, want)
+		}
+	}
 }
 
 func TestRegexpsAgainstNaive(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	atoms := []string{"a", "b", "[ab]", "[^a]", ".", "ä", "(?i:a)", "(?s:.)", "^", "(?m:^)", `\x{FFFD}`, `\n`}
 	alphabet := []string{"a", "b", "A", "ä", "\n", "\xc3", "\xe2\x82", "\xff", "€"}
-	for range 3000 {
+	for range 1000 {
 		var p []Pattern
 		for range 1 + rng.IntN(3) {
 			p = append(p, Pattern{Re: regexp.MustCompile(randomRegexp(rng, atoms, 3))})
