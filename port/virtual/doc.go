@@ -11,7 +11,20 @@
 //
 // All that blocks here is durably blocking for testing/synctest, and nothing
 // runs in the background. So a dialogue with a limit of 45 seconds is tested in
-// microseconds if the pair is made within a bubble.
+// microseconds if the pair is made within a bubble:
+//
+//	func TestDialGivesUp(t *testing.T) {
+//		synctest.Test(t, func(t *testing.T) {
+//			computer, modem := virtual.Pair(virtual.LineSpeed(2400))
+//			go bufio.NewReader(modem).ReadString('\r') // hears the number, and says nothing
+//			if err := dial(computer); !errors.Is(err, os.ErrDeadlineExceeded) {
+//				t.Errorf("dial: %v, want a timeout", err)
+//			}
+//		})
+//	}
+//
+// A loop that reads again and again under a deadline that has passed never
+// blocks, and stops the clock of its bubble.
 //
 // # Buffers and flow control
 //
