@@ -100,7 +100,7 @@ func ExampleStrictModes() {
 	n, _ = terminal.Read(buf)
 	fmt.Printf("%q\n", buf[:n])
 	// Output:
-	// "l\xef\xe7\xe9\xee:"
+	// "lo\xe7i\xee:"
 	// "login:"
 }
 
@@ -145,7 +145,7 @@ func TestDialConnects(t *testing.T) {
 		computer, modem := virtual.Pair(virtual.LineSpeed(2400))
 		go func() {
 			bufio.NewReader(modem).ReadString('\r')
-			time.Sleep(44 * time.Second) // the far modem is slow to answer
+			<-time.After(44 * time.Second) // the far modem is slow to answer
 			fmt.Fprint(modem, "\r\nCONNECT 2400\r\n")
 		}()
 		if err := dial(computer); err != nil {

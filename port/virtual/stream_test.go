@@ -143,7 +143,7 @@ func TestSpeedUnderSlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := virtual.Pair(virtual.LineSpeed(10_000), virtual.BufferSize(100))
 		go a.Write(make([]byte, 400))
-		time.Sleep(10 * time.Second)
+		<-time.After(10 * time.Second)
 		start := time.Now()
 		mustRead(t, b, string(make([]byte, 400)))
 		if got := time.Since(start); got < 297*time.Millisecond || got > 300*time.Millisecond {
@@ -157,7 +157,7 @@ func TestDelay(t *testing.T) {
 		a, b := virtual.Pair(virtual.Delay(time.Second))
 		start := time.Now()
 		mustWrite(t, a, "one")
-		time.Sleep(300 * time.Millisecond)
+		<-time.After(300 * time.Millisecond)
 		mustWrite(t, a, "two")
 		for _, tt := range []struct {
 			text string
