@@ -99,7 +99,7 @@ func CodeOf(err error) Code {
 // Error is the error of a callback. It names the callback, the code that a
 // RAS host would see, and what lies behind it.
 type Error struct {
-	Op   string // the callback or the step that failed: "RasReceiveBuffer", "script"
+	Op   string // the callback or the step that failed: "RasReceiveBuffer", "script"; may be empty
 	Code Code   // what a RAS host gets
 	Err  error  // the cause, or nil if the code says it all
 }
@@ -107,10 +107,14 @@ type Error struct {
 // Error returns "OP: error N NAME: CAUSE", with the code's own meaning where
 // there is no cause.
 func (e *Error) Error() string {
-	if e.Err == nil {
-		return e.Op + ": " + e.Code.Error()
+	s := e.Code.Error()
+	if e.Err != nil {
+		s = fmt.Sprintf("error %d %s: %v", uint32(e.Code), e.Code.Name(), e.Err)
 	}
-	return fmt.Sprintf("%s: error %d %s: %v", e.Op, uint32(e.Code), e.Code.Name(), e.Err)
+	if e.Op == "" {
+		return s
+	}
+	return e.Op + ": " + s
 }
 
 // Unwrap returns the code and the cause.

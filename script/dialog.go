@@ -65,6 +65,7 @@ type Dialog struct {
 	window   window
 	stripped []byte // the copy of line.in with the high bits cleared
 	one      [1]byte
+	singles  []byte // consumed by NextByte and not logged yet
 }
 
 // NewDialog returns a Dialog on the call; a nil cfg means the zero
@@ -88,6 +89,7 @@ func (d *Dialog) Call() *ras.Call { return d.call }
 // for the next Dialog of the call, which may also be this one: a Dialog can be
 // used again after Close. Run closes for those who do not.
 func (d *Dialog) Close() error {
+	d.flushLog(context.Background())
 	d.line.in = d.line.release()
 	return nil
 }
@@ -97,6 +99,7 @@ func (d *Dialog) Close() error {
 func (d *Dialog) Unread(b []byte) {
 	if len(b) > 0 {
 		d.line.in = append(bytes.Clone(b), d.line.in...)
+		d.singles = bytes.TrimSuffix(d.singles, b)
 	}
 }
 
@@ -107,6 +110,7 @@ func (d *Dialog) Hide(s ras.Secret) { d.call.Hide(s) }
 // *Error and matches context.Cause(ctx) if the context ended; how much was sent
 // by then is not known.
 func (d *Dialog) Send(ctx context.Context, b []byte) error {
+	d.flushLog(ctx)
 	d.logData(ctx, "sent", b)
 	return d.send(ctx, b)
 }
@@ -114,6 +118,7 @@ func (d *Dialog) Send(ctx context.Context, b []byte) error {
 // SendSecret sends a text that no log and no error shows, nor its echo.
 func (d *Dialog) SendSecret(ctx context.Context, s ras.Secret) error {
 	d.call.Hide(s)
+	d.flushLog(ctx)
 	if d.logs(ctx) {
 		d.cfg.Log.DebugContext(ctx, "sent", "data", s)
 	}
@@ -206,5 +211,28 @@ func (d *Dialog) logs(ctx context.Context) bool {
 func (d *Dialog) logData(ctx context.Context, what string, b []byte, attrs ...any) {
 	if d.logs(ctx) {
 		d.cfg.Log.DebugContext(ctx, what, append([]any{"data", string(d.call.MaskTail(b))}, attrs...)...)
+	}
+}
+
+// longestRecord bounds the bytes that were consumed one by one and are logged
+// together.
+const longestRecord = 256
+
+// logByte collects what NextByte consumes, for a record for each line.
+func (d *Dialog) logByte(ctx context.Context, b byte) {
+	if !d.logs(ctx) {
+		return
+	}
+	d.singles = append(d.singles, b)
+	if b == '\n' || len(d.singles) >= longestRecord {
+		d.flushLog(ctx)
+	}
+}
+
+// flushLog logs what was consumed byte by byte.
+func (d *Dialog) flushLog(ctx context.Context) {
+	if len(d.singles) > 0 {
+		d.logData(ctx, "received", d.singles)
+		d.singles = d.singles[:0]
 	}
 }

@@ -267,7 +267,7 @@ func (l *login) choose(ctx context.Context, key string) error {
 func (l *login) say(ctx context.Context, b []byte, secret bool) error {
 	if l.answers++; l.answers > maxTries {
 		return &Error{Op: "login", Tail: string(l.call.MaskTail(l.heard)),
-			Err: &ras.Error{Op: "login", Code: ras.ErrAuthenticationFailure, Err: errors.New("the far end asks again and again")}}
+			Err: &ras.Error{Code: ras.ErrAuthenticationFailure, Err: errors.New("the far end asks again and again")}}
 	}
 	l.heard = l.heard[:0]
 	if secret {
@@ -277,7 +277,7 @@ func (l *login) say(ctx context.Context, b []byte, secret bool) error {
 }
 
 func (l *login) missing(what string) error {
-	return &Error{Op: "login", Err: &ras.Error{Op: "login", Code: ras.ErrInvalidParameter,
+	return &Error{Op: "login", Err: &ras.Error{Code: ras.ErrInvalidParameter,
 		Err: errors.New("the far end asks for a " + what + " and none was given")}}
 }
 
@@ -287,7 +287,7 @@ func (l *login) refused(cause error) error {
 		err = errors.Join(err, cause)
 	}
 	return &Error{Op: "login", Tail: string(l.call.MaskTail(l.heard)),
-		Err: &ras.Error{Op: "login", Code: ras.ErrAuthenticationFailure, Err: err}}
+		Err: &ras.Error{Code: ras.ErrAuthenticationFailure, Err: err}}
 }
 
 // explain gives the end of the line its reason if the far end told one.

@@ -118,6 +118,7 @@ func (d *Dialog) NextByte(ctx context.Context, limit time.Duration) (byte, error
 	if d.cfg.Strip7 {
 		b &= 0x7F
 	}
+	d.logByte(ctx, b)
 	if d.cfg.Tap != nil {
 		d.one[0] = b
 		d.cfg.Tap(d.one[:])
@@ -126,6 +127,7 @@ func (d *Dialog) NextByte(ctx context.Context, limit time.Duration) (byte, error
 }
 
 func (d *Dialog) wait(ctx context.Context, clock waitClock, p []Pattern) (Match, error) {
+	d.flushLog(ctx)
 	standing := d.watches
 	set, err := d.sets.get(p, standing)
 	if err != nil {
@@ -143,7 +145,7 @@ func (d *Dialog) wait(ctx context.Context, clock waitClock, p []Pattern) (Match,
 		}
 		if err != nil {
 			err = d.waitError(err, &clock, p)
-			d.logData(ctx, "wait failed", d.window.tail(), "error", err)
+			d.logFailure(ctx, err, clock.silent)
 			return Match{}, err
 		}
 		if found {
@@ -297,6 +299,17 @@ func (d *Dialog) waitError(err error, c *waitClock, p []Pattern) error {
 		}
 	}
 	return t
+}
+
+// logFailure logs a wait that found nothing. One that ended because the line
+// fell silent has often found what it was after.
+func (d *Dialog) logFailure(ctx context.Context, err error, silent bool) {
+	switch tail := d.window.tail(); {
+	case !silent:
+		d.logData(ctx, "wait failed", tail, "error", err)
+	case len(tail) > 0:
+		d.logData(ctx, "received", tail)
+	}
 }
 
 func (d *Dialog) logMatch(ctx context.Context, m Match) {

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script"
+	"github.com/rasline/rasline/script/modem"
+)
+
+// hangupLimit bounds the hang-up at the end, which a cancelled run gets too.
+const hangupLimit = 20 * time.Second
+
+// dialer is one run of the program.
+type dialer struct {
+	opts   *options
+	std    streams
+	screen *screen
+	log    *slog.Logger
+	demo   *demo // the built-in modem, if that is dialled
+	online bool  // whether a call was set up
+}
+
+func (d *dialer) run(ctx context.Context) int {
+	var prog *program
+	if d.opts.script != "" {
+		var err error
+		if prog, err = d.load(); err != nil {
+			return d.fail(exitUsage, err)
+		}
+		if code, done := d.report(prog); done {
+			return code
+		}
+	}
+	e, err := d.executor(prog)
+	if err != nil {
+		return d.fail(exitUsage, err)
+	}
+	return d.dial(ctx, e)
+}
+
+// report shows what was found in the script, and ends the program where that is
+// all there is to do.
+func (d *dialer) report(p *program) (code int, done bool) {
+	out := d.std.err
+	if d.opts.check {
+		out = d.std.out
+	}
+	for i, f := range p.findings {
+		fmt.Fprintln(out, f)
+		if !d.opts.check && p.excerpts[i] != "" {
+			fmt.Fprintln(out, p.excerpts[i])
+		}
+	}
+	switch {
+	case p.broken:
+		if !d.opts.check {
+			fmt.Fprintf(out, "rasdial: %s has mistakes; nothing was sent\n", d.opts.script)
+		}
+		return exitUsage, true
+	case d.opts.list:
+		for _, s := range p.sections {
+			fmt.Fprintln(d.std.out, s.Name)
+		}
+		return exitOK, true
+	}
+	return exitOK, d.opts.check
+}
+
+// executor returns what is to be run: the modem's dialling if asked for, then
+// the script or a login that finds its way.
+func (d *dialer) executor(p *program) (script.Executor, error) {
+	var login script.Executor = script.Login(&script.LoginConfig{Log: d.log})
+	if p != nil {
+		var err error
+		if login, err = p.executor(); err != nil {
+			return nil, err
+		}
+	}
+	numbers := d.opts.numbers
+	if d.opts.port == "" && len(numbers) == 0 {
+		numbers = []string{demoNumber}
+	}
+	if len(numbers) == 0 {
+		return d.interactive(login), nil
+	}
+	d.opts.params.PhoneNumber = numbers[0]
+	dial := &modem.Dialer{
+		Init:       d.opts.init,
+		Numbers:    numbers,
+		Dialog:     &script.DialogConfig{Log: d.log},
+		OnProgress: d.progress,
+	}
+	if d.opts.redial > 0 {
+		dial.Redial.Attempts = d.opts.redial + 1
+	}
+	return script.Sequence(dial, d.interactive(modem.WatchCarrier(login, &modem.Carrier{Step: "login"}))), nil
+}
+
+// interactive announces the state in which a script runs.
+func (d *dialer) interactive(e script.Executor) script.Executor {
+	return script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
+		d.screen.state(ras.StateInteractive, "")
+		return e.Execute(ctx, call)
+	})
+}
+
+func (d *dialer) progress(p modem.Progress) {
+	text := p.Text
+	if p.Err != nil {
+		text = p.Err.Error()
+	}
+	if p.Number != "" && !strings.Contains(text, p.Number) {
+		text = strings.TrimSpace(p.Number + " " + text)
+	}
+	d.online = d.online || p.State == ras.StateDeviceConnected && p.Err == nil
+	d.screen.state(p.State, text)
+}
+
+// dial opens the port, runs e and hangs up.
+func (d *dialer) dial(ctx context.Context, e script.Executor) int {
+	d.screen.state(ras.StateOpenPort, d.portName())
+	p, exact, err := d.openPort(ctx)
+	if err != nil {
+		if errors.Is(err, errBadPort) {
+			return d.fail(exitUsage, err)
+		}
+		return d.fail(exitNotOpen, err)
+	}
+	defer p.Close()
+	if d.demo != nil {
+		defer d.demo.close()
+	}
+	terminal, err := d.userTerminal()
+	if err != nil {
+		return d.fail(exitNotOpen, err)
+	}
+	if terminal != nil {
+		defer terminal.Close()
+	}
+	d.screen.state(ras.StatePortOpened, "")
+	cfg := &script.Config{
+		Params:    &d.opts.params,
+		Phonebook: d.opts.phonebook,
+		Entry:     d.opts.params.EntryName,
+		Timeout:   d.opts.timeout,
+		Exact:     exact,
+		Log:       d.log,
+	}
+	if terminal != nil {
+		cfg.Terminal = terminal
+	}
+	res, err := script.Run(ctx, p, e, cfg)
+	d.end(p, res, err)
+	if err != nil {
+		return d.fail(exitFailed, err)
+	}
+	return exitOK
+}
+
+func (d *dialer) portName() string {
+	if d.opts.port == "" {
+		return "built-in modem"
+	}
+	return d.opts.port
+}
+
+// end announces how the run went and hangs up.
+func (d *dialer) end(p port.Port, res *script.Result, err error) {
+	if err != nil {
+		d.screen.state(ras.StateDisconnected, ras.CodeOf(err).Name())
+	} else {
+		d.screen.state(ras.StateConnected, outcome(res))
+	}
+	methods := d.opts.hangup
+	if !d.opts.hangupSet {
+		methods = d.defaultHangup(err)
+	}
+	if len(methods) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), hangupLimit)
+	defer cancel()
+	report, hangErr := modem.HangUp(ctx, p, nil, methods...)
+	switch {
+	case hangErr == nil:
+		d.screen.state(ras.StateDisconnected, "hung up by "+proof(report))
+	case d.opts.hangupSet || !errors.Is(hangErr, errors.ErrUnsupported):
+		d.log.Warn("hang-up", "error", hangErr)
+	}
+}
+
+// defaultHangup hangs up a call that was dialled, and drops DTR on a line that
+// failed, so that a modem there is not left online. A line that is somebody
+// else's, such as pppd's, is left alone.
+func (d *dialer) defaultHangup(err error) []modem.Method {
+	switch {
+	case d.opts.port == "-":
+		return nil
+	case d.online:
+		return []modem.Method{modem.DTR, modem.ATH}
+	case err != nil && (len(d.opts.numbers) == 0 || errors.Is(err, context.Canceled)):
+		return []modem.Method{modem.DTR}
+	}
+	return nil
+}
+
+func proof(r modem.HangupReport) string {
+	if r.Proved {
+		return r.Method.String() + ", DCD has fallen"
+	}
+	return r.Method.String()
+}
+
+func outcome(res *script.Result) string {
+	text := fmt.Sprintf("logged in after %v, %d bytes in, %d out", res.Duration.Round(time.Millisecond), res.Stats.Received, res.Stats.Sent)
+	if res.Params.UserName != "" {
+		text = res.Params.UserName + " " + text
+	}
+	if res.IPAddr.IsValid() {
+		text += ", address " + res.IPAddr.String()
+	}
+	if n := len(res.Unread); n > 0 {
+		text += fmt.Sprintf(", %d bytes wait for PPP", n)
+	}
+	return text
+}
+
+// fail shows an error. A failed run's last line begins with the RAS code.
+func (d *dialer) fail(status int, err error) int {
+	if status != exitFailed {
+		d.screen.printf("rasdial: %v\n", err)
+		return status
+	}
+	code := ras.CodeOf(err)
+	text := strings.ReplaceAll(err.Error(), fmt.Sprintf("error %d %s: ", uint32(code), code.Name()), "")
+	if place(err) {
+		d.screen.printf("rasdial: %s\n", oneLine(text))
+		text = code.Text()
+	}
+	d.screen.printf("rasdial: error %d %s: %s\n", uint32(code), code.Name(), oneLine(text))
+	return status
+}
+
+// oneLine joins the parts of a joined error.
+func oneLine(s string) string { return strings.ReplaceAll(s, "\n", "; ") }

@@ -1,0 +1,51 @@
+// Rasdial dials a modem, logs in and hands the line over, with the scripts that
+// people have: .scp, SWITCH.INF, chat(8), old DLLs on Windows, or none at all.
+//
+//	rasdial [flags]
+//
+// With no port it dials a modem and a login server that are built in, over a
+// virtual null-modem cable, and shows what happens. Every other flag works there
+// too, so that a script can be tried before the phone rings.
+//
+//	-port P           /dev/ttyUSB0, COM3, tcp://host:port, telnet://host:port,
+//	                  rfc2217://host:port, or - for standard input and output,
+//	                  as pppd's connect option gives them
+//	-mode M           bit rate, format and flow control: 115200,8N1,rtscts
+//	-dial NUMBER      dial through an AT modem first (repeatable)
+//	-init COMMAND     command for the modem before dialling (repeatable)
+//	-redial N         further attempts after a failed one
+//	-hangup HOW       dtr, ath, both or none. Without it a call that was dialled
+//	                  is hung up both ways, and a line that failed by DTR
+//	-script FILE      .scp, .inf (with -section), .chat, .dll (Windows)
+//	-section NAME     the section of an .inf file
+//	-lang L           scp, switchinf, chat or dll, whatever the file's name
+//	-list             name the sections of an .inf file and stop
+//	-check            check the script and stop
+//	-user U           user name
+//	-password-file F  file whose first line is the password
+//	-domain D         domain
+//	-entry NAME       name of the phone-book entry, for the script
+//	-phonebook FILE   path of the phone book, for the script
+//	-timeout D        limit for the whole run, such as 90s (0: none)
+//	-terminal         give the script the user's terminal
+//	-log text|json    log to standard error in this format
+//	-v                show the conversation
+//
+// A password is never taken from the command line, where other users can read
+// it.
+//
+// In a chat script \T stands for the user name and \U for the password.
+//
+// With -port rfc2217://host:port, options follow a question mark, joined by &:
+// ack=5s bounds each acknowledgement, ignoreacks takes a server that gives none,
+// keepalive=30s bounds how long a dead connection lives, and plain takes a
+// server without the COM-PORT option.
+//
+// # Exit status
+//
+//	0  the script succeeded
+//	1  the script or the line failed; the last line on standard error reads
+//	   "rasdial: error 638 ERROR_REQUEST_TIMEOUT: …"
+//	2  bad flags, or a script that does not parse
+//	3  the port cannot be opened
+package main

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/rasline/rasline/script/dll"
+)
+
+func main() {
+	dll.Main() // plays the child process in which a DLL runs, on Windows
+
+	// The first signal ends the run cleanly, a second one the program.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+}
+
+// streams are what the program reads and writes.
+type streams struct {
+	in, out, err *os.File
+}
+
+// The exit statuses.
+const (
+	exitOK      = 0
+	exitFailed  = 1
+	exitUsage   = 2
+	exitNotOpen = 3
+)
+
+// run is the program: it returns the exit status.
+func run(ctx context.Context, args []string, std streams) int {
+	opts, err := parseOptions(args, std.err)
+	if err != nil {
+		return exitUsage
+	}
+	scr := newScreen(std.err)
+	defer scr.close()
+	d := &dialer{opts: opts, std: std, screen: scr, log: newLogger(opts, scr)}
+	return d.run(ctx)
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script/modem"
+)
+
+// options are the flags, checked.
+type options struct {
+	port      string // empty: the built-in modem
+	mode      port.Mode
+	numbers   []string
+	init      []string
+	redial    int
+	hangup    []modem.Method
+	hangupSet bool
+	script    string
+	section   string
+	lang      string
+	list      bool
+	check     bool
+	params    ras.DialParams
+	phonebook string
+	timeout   time.Duration
+	terminal  bool
+	logFormat string
+	verbose   bool
+}
+
+// texts collects a flag that may be repeated.
+type texts []string
+
+func (t *texts) String() string     { return strings.Join(*t, " ") }
+func (t *texts) Set(s string) error { *t = append(*t, s); return nil }
+
+const defaultTimeout = 5 * time.Minute
+
+// parseOptions reads the flags. What is wrong with them it tells on stderr.
+func parseOptions(args []string, stderr io.Writer) (*options, error) {
+	o := new(options)
+	f := flag.NewFlagSet("rasdial", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	var mode, hangup, passwordFile string
+	f.StringVar(&o.port, "port", "", "`port`: /dev/ttyUSB0, COM3, tcp://host:port, telnet://host:port, rfc2217://host:port, or - (default a built-in modem)")
+	f.StringVar(&mode, "mode", "", "bit rate, format and flow control, such as 115200,8N1,rtscts")
+	f.Var((*texts)(&o.numbers), "dial", "`number` to dial through an AT modem (repeatable)")
+	f.Var((*texts)(&o.init), "init", "modem `command` before dialling (repeatable)")
+	f.IntVar(&o.redial, "redial", 0, "further attempts after a failed one")
+	f.StringVar(&hangup, "hangup", "", "how to hang up at the end: dtr, ath, both or none")
+	f.StringVar(&o.script, "script", "", "script `file`: .scp, .inf, .chat, .dll")
+	f.StringVar(&o.section, "section", "", "section of an .inf file")
+	f.StringVar(&o.lang, "lang", "", "language of the script: scp, switchinf, chat or dll (default by the file's name)")
+	f.BoolVar(&o.list, "list", false, "name the sections of an .inf file and stop")
+	f.BoolVar(&o.check, "check", false, "check the script and stop")
+	f.StringVar(&o.params.UserName, "user", "", "user name")
+	f.StringVar(&passwordFile, "password-file", "", "`file` whose first line is the password")
+	f.StringVar(&o.params.Domain, "domain", "", "domain")
+	f.StringVar(&o.params.EntryName, "entry", "", "name of the phone-book entry")
+	f.StringVar(&o.phonebook, "phonebook", "", "path of the phone book")
+	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "limit for the whole run, 0 for none")
+	f.BoolVar(&o.terminal, "terminal", false, "give the script the user's terminal")
+	f.StringVar(&o.logFormat, "log", "", "log in this `format`: text or json")
+	f.BoolVar(&o.verbose, "v", false, "show the conversation")
+	if err := f.Parse(args); err != nil {
+		return nil, err
+	}
+	err := errors.Join(o.setMode(mode), o.setHangup(hangup), o.setPassword(passwordFile), o.setLang(), o.checkFlags(f))
+	if err != nil {
+		for line := range strings.Lines(err.Error()) {
+			fmt.Fprintf(stderr, "rasdial: %s\n", strings.TrimSuffix(line, "\n"))
+		}
+		return nil, err
+	}
+	return o, nil
+}
+
+func (o *options) setMode(s string) (err error) {
+	if s == "" {
+		return nil
+	}
+	if strings.HasPrefix(o.port, "tcp://") || strings.HasPrefix(o.port, "telnet://") {
+		return errors.New("-mode: a raw TCP or Telnet port has no mode; use rfc2217://, or set it on the server")
+	}
+	if o.mode, err = port.ParseMode(s); err != nil {
+		return fmt.Errorf("-mode: %w", err)
+	}
+	return nil
+}
+
+func (o *options) setHangup(s string) (err error) {
+	if s == "" {
+		return nil
+	}
+	o.hangupSet = true
+	if o.hangup, err = modem.ParseMethods(s); err != nil {
+		return fmt.Errorf("-hangup: %w", err)
+	}
+	return nil
+}
+
+const maxPasswordFile = 4096
+
+// setPassword takes the first line of the file.
+func (o *options) setPassword(name string) error {
+	if name == "" {
+		return nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return fmt.Errorf("-password-file: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxPasswordFile))
+	if err != nil {
+		return fmt.Errorf("-password-file: %w", err)
+	}
+	line, _, _ := strings.Cut(string(data), "\n")
+	o.params.Password = ras.Secret(strings.TrimSuffix(line, "\r"))
+	if o.params.Password == "" {
+		return fmt.Errorf("-password-file: the first line of %s is empty", name)
+	}
+	return nil
+}
+
+// languages are the values of -lang by the endings of file names.
+var languages = map[string]string{".scp": "scp", ".inf": "switchinf", ".chat": "chat", ".dll": "dll"}
+
+func (o *options) setLang() error {
+	switch {
+	case o.lang != "":
+		if !slices.Contains([]string{"scp", "switchinf", "chat", "dll"}, o.lang) {
+			return fmt.Errorf("-lang %q: use scp, switchinf, chat or dll", o.lang)
+		}
+	case o.script != "":
+		ending := strings.ToLower(filepath.Ext(o.script))
+		if o.lang = languages[ending]; o.lang == "" {
+			return fmt.Errorf("-script %s: the name's ending %q tells no language: add -lang scp, switchinf, chat or dll", o.script, ending)
+		}
+	}
+	return nil
+}
+
+// checkFlags finds flags that do not go together.
+func (o *options) checkFlags(f *flag.FlagSet) error {
+	var errs []error
+	refuse := func(bad bool, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	refuse(f.NArg() > 0, "unexpected argument %q: every value needs its flag", f.Arg(0))
+	refuse((o.check || o.list) && o.script == "", "-check and -list need -script FILE")
+	refuse(o.list && o.lang != "switchinf", "-list names the sections of an .inf file: give one with -script")
+	refuse(o.section != "" && o.lang != "switchinf", "-section goes with an .inf file")
+	refuse(o.lang == "switchinf" && o.section == "" && !o.check && !o.list, "an .inf file needs -section NAME; -list names them")
+	refuse(o.redial < 0, "-redial %d: use 0 or more", o.redial)
+	refuse(o.redial > 0 && len(o.numbers) == 0, "-redial needs -dial NUMBER")
+	refuse(len(o.init) > 0 && len(o.numbers) == 0, "-init needs -dial NUMBER")
+	refuse(o.timeout < 0, "-timeout %v: use 0 for no limit", o.timeout)
+	refuse(o.logFormat != "" && o.logFormat != "text" && o.logFormat != "json", "-log %q: use text or json", o.logFormat)
+	for _, number := range o.numbers {
+		_, err := modem.CheckNumber(number)
+		refuse(err != nil, "-dial: %w", err)
+	}
+	for _, command := range o.init {
+		_, err := modem.CheckCommand(command)
+		refuse(err != nil, "-init: %w", err)
+	}
+	errs = append(errs, o.params.Validate())
+	return errors.Join(errs...)
+}
