@@ -6,17 +6,17 @@ import "fmt"
 // mistake, so that its end is not another one.
 func (p *parser) open(t token) {
 	b := block{kind: t.kind, pos: t.pos, test: p.here()}
-	word, after, o := "if", kThen, opIf
+	after, o, need := kThen, opIf, `"if" needs`
 	if t.kind == kWhile {
-		word, after, o = "while", kDo, opWhile
+		after, o, need = kDo, opWhile, `"while" needs`
 	}
 	v := p.expression()
 	if p.tok.kind == tAssign {
 		p.fail("to compare, write == with two equals signs")
 	}
-	p.fits(v, tyBoolean, fmt.Sprintf("%q needs", word))
+	p.fits(v, tyBoolean, need)
 	if !p.accept(after) {
-		p.fail(fmt.Sprintf("%q must stand after the condition of %q", spellings[after], word))
+		p.fail(fmt.Sprintf("%q must stand after the condition of %q", spellings[after], spellings[t.kind]))
 		p.skipHeader(after)
 	}
 	if len(p.blocks) >= maxDepth {

@@ -15,6 +15,9 @@ func (t typ) String() string {
 	return [...]string{"a value", "a whole number", "a text", "a TRUE/FALSE value"}[t]
 }
 
+// fits reports whether a value of type t may stand where want is needed.
+func (t typ) fits(want typ) bool { return t == want || t == tyAny || want == tyAny }
+
 // op is what an instruction does. Instructions work on a stack of values.
 type op uint8
 
@@ -45,10 +48,10 @@ const (
 	opGreater
 	opLessEqual
 	opGreaterEqual
-	opEqual // integers or booleans
-	opNotEqual
-	opSame // strings
-	opDiffer
+	opEqual    // of integers or booleans
+	opNotEqual // follows opEqual
+	opSame     // of strings
+	opDiffer   // follows opSame
 
 	// opAnd and opOr jump to a with the value kept if it decides, and pop it
 	// otherwise.

@@ -1,7 +1,5 @@
 package scp
 
-import "fmt"
-
 // item reads one declaration, label or command, and always takes at least one
 // token.
 func (p *parser) item() {
@@ -50,20 +48,16 @@ func (p *parser) named() {
 // lost reports a name that begins nothing.
 func (p *parser) lost(name token) {
 	p.active = true
-	text := p.text(name)
-	hint := hints[fold(text)]
-	at := p.tok
-	p.tok = name
-	switch {
+	word := fold(p.text(name))
+	switch hint := hints[word]; {
 	case p.prevAdjacent(name):
-		p.fail(fmt.Sprintf("%q touches the number before it: a name cannot begin with a digit, and a number has digits only", text))
+		p.failAt(name, p.shown(name)+" touches the number before it: a name cannot begin with a digit, and a number has digits only")
 	case hint != "":
-		p.fail(hint)
+		p.failAt(name, hint)
 	default:
-		p.fail(fmt.Sprintf("%q is no command: a name is followed by = to set a variable or by : to mark a place", text))
+		p.failAt(name, p.shown(name)+" is no command: a name is followed by = to set a variable or by : to mark a place")
 	}
-	p.tok = at
-	if fold(text) == "else" {
+	if word == "else" {
 		p.failed = false // what follows is an ordinary command
 	}
 }
@@ -75,44 +69,44 @@ func (p *parser) prevAdjacent(t token) bool {
 
 // assignment reads what follows "NAME =".
 func (p *parser) assignment(name token) {
-	v := p.target(name)
-	value := p.expression()
+	var v *symbol
+	if name.kind == tName {
+		v = p.variable(name)
+	}
 	if v == nil {
+		p.expression()
 		p.emit(opDrop, name, 0)
 		return
 	}
-	p.fits(value, v.typ, fmt.Sprintf("%q holds", p.text(name)))
+	p.assign(name, v)
+}
+
+// assign reads a value and writes the code that stores it.
+func (p *parser) assign(name token, v *symbol) {
+	if value := p.expression(); !value.typ.fits(v.typ) {
+		p.errorAt(value.tok, "%s holds %s, but this is %s", p.shown(name), v.typ, value.typ)
+	}
 	p.emit(opStore, name, v.slot)
 }
 
-// target returns the variable to set, nil if there is none.
-func (p *parser) target(name token) *symbol {
-	if name.kind != tName {
-		return nil
-	}
-	return p.variable(name)
-}
+var declared = map[kind]typ{kInteger: tyInteger, kString: tyString, kBoolean: tyBoolean}
 
 // declaration reads "integer", "string" or "boolean", a name, and perhaps a
 // value.
 func (p *parser) declaration() {
-	t := map[kind]typ{kInteger: tyInteger, kString: tyString, kBoolean: tyBoolean}[p.tok.kind]
-	word := p.tok
+	word, t := p.tok, declared[p.tok.kind]
 	if p.active {
 		p.warnAt(word, "a declaration after the first command: declare variables at the start of the procedure")
 	}
 	p.advance()
-	name, ok := p.name(fmt.Sprintf("%q needs the name of a variable, which begins with a letter", p.text(word)))
+	name, ok := p.name(p.shown(word) + " needs the name of a variable, which begins with a letter")
 	v := &symbol{typ: t}
 	if ok {
 		v = p.declare(name, t)
 	}
-	if !p.accept(tAssign) {
-		return
+	if p.accept(tAssign) {
+		p.assign(name, v)
 	}
-	value := p.expression()
-	p.fits(value, v.typ, fmt.Sprintf("%q holds", p.text(name)))
-	p.emit(opStore, name, v.slot)
 }
 
 // command reads a command that begins with a word of its own.
@@ -148,28 +142,14 @@ func (p *parser) command() {
 
 // stray reports a token that begins no command.
 func (p *parser) stray(t token) {
-	at := p.tok
-	p.tok = t
 	switch {
-	case t.kind == tSysVar && at.kind == tAssign:
-		p.fail(fmt.Sprintf("%s cannot be changed: it belongs to the system", p.text(t)))
+	case t.kind == tSysVar && p.tok.kind == tAssign:
+		p.failAt(t, p.shown(t)+" cannot be changed: it belongs to the system")
 	case t.kind == tString:
-		p.fail(`a text cannot stand alone: "transmit" sends it, "waitfor" waits for it`)
+		p.failAt(t, `a text cannot stand alone: "transmit" sends it, "waitfor" waits for it`)
 	default:
-		p.fail(fmt.Sprintf("%s begins no command", p.shown(t)))
+		p.failAt(t, p.shown(t)+" begins no command")
 	}
-	p.tok = at
-}
-
-// shown quotes a token for a message.
-func (p *parser) shown(t token) string {
-	switch t.kind {
-	case tEOF:
-		return "the end of the file"
-	case tString:
-		return "a text"
-	}
-	return fmt.Sprintf("%q", p.text(t))
 }
 
 func (p *parser) gotoLabel(t token) {

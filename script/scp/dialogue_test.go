@@ -331,16 +331,19 @@ func (d *dialogue) compareRest(t *testing.T, near *virtual.Port, res *script.Res
 	}
 }
 
-// searchSecret looks for the password in what people see.
+// searchSecret looks for the password, as it is and with its codes expanded, in
+// what people see.
 func (d *dialogue) searchSecret(t *testing.T, log string, err error) {
 	t.Helper()
 	if len(d.password) < 4 {
 		return
 	}
-	if strings.Contains(log, d.password) {
-		t.Errorf("the log shows the password: %s", log)
-	}
-	if err != nil && strings.Contains(err.Error(), d.password) {
-		t.Errorf("the error shows the password: %v", err)
+	seen := log + fmt.Sprint(err)
+	for _, secret := range []string{d.password, expand(d.password)} {
+		for _, text := range []string{secret, strings.Trim(strconv.Quote(secret), `"`)} {
+			if strings.Contains(seen, text) {
+				t.Errorf("%q is shown: %s", text, seen)
+			}
+		}
 	}
 }

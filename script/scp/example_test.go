@@ -66,10 +66,10 @@ endproc
 	// isp.scp:2:18: error: "tries" holds a whole number, but this is a text
 	//  integer tries = "3"
 	//                  ^
-	// isp.scp:3:11: error: $USER is unknown: there are $USERID, $PASSWORD, $SUCCESS and $FAILURE
+	// isp.scp:3:11: error: "$USER" is unknown: there are $USERID, $PASSWORD, $SUCCESS and $FAILURE
 	//  transmit $USER
 	//           ^
-	// isp.scp:4:7: error: there is no label "start" in this procedure: write "start:" at the place to go to
+	// isp.scp:4:7: error: there is no label "start" in this procedure: mark the place to go to with the label and a colon
 	//  goto start
 	//       ^
 }

@@ -32,7 +32,7 @@ func (p *parser) needs(t typ, text string) operand {
 
 // fits reports an operand that is not of type t.
 func (p *parser) fits(v operand, t typ, text string) {
-	if v.typ != t && v.typ != tyAny && t != tyAny {
+	if !v.typ.fits(t) {
 		p.errorAt(v.tok, "%s %s, but this is %s", text, t, v.typ)
 	}
 }
@@ -117,11 +117,14 @@ func (p *parser) both(t token, want typ, left, right operand) {
 
 // compare checks and writes == and !=.
 func (p *parser) compare(t token, left, right operand) typ {
-	o := map[kind]op{tEqual: opEqual, tNotEqual: opNotEqual}[t.kind]
+	o := opEqual
 	if left.typ == tyString {
-		o = map[kind]op{tEqual: opSame, tNotEqual: opDiffer}[t.kind]
+		o = opSame
 	}
-	if left.typ != right.typ && left.typ != tyAny && right.typ != tyAny {
+	if t.kind == tNotEqual {
+		o++
+	}
+	if !left.typ.fits(right.typ) {
 		p.errorAt(t, "%q compares values of one kind, but here are %s and %s", p.text(t), left.typ, right.typ)
 	}
 	p.emit(o, t, 0)
@@ -176,19 +179,11 @@ func (p *parser) invert(t token, v operand) operand {
 // number writes an integer literal that begins at the token at.
 func (p *parser) number(n, at token, value int64) operand {
 	if int64(int32(value)) != value {
-		p.errorAt(n, "the number %s is too large: the language counts from -2147483648 to 2147483647", p.clip(n))
+		p.errorAt(n, "the number %s is too large: the language counts from -2147483648 to 2147483647", p.shown(n))
 		value = 0
 	}
 	p.emit(opInteger, n, int32(value))
 	return operand{typ: tyInteger, tok: at, literal: true, number: value}
-}
-
-// clip returns a token's text, cut if it is long.
-func (p *parser) clip(t token) string {
-	if s := p.text(t); len(s) > 20 {
-		return s[:20] + "..."
-	}
-	return p.text(t)
 }
 
 // primary reads an operand without signs.
@@ -257,7 +252,7 @@ func (p *parser) system(t token) operand {
 	case "$failure":
 		v.typ, v.system = tyBoolean, opFailure
 	default:
-		p.errorAt(t, "%s is unknown: there are $USERID, $PASSWORD, $SUCCESS and $FAILURE", p.text(t))
+		p.errorAt(t, "%s is unknown: there are $USERID, $PASSWORD, $SUCCESS and $FAILURE", p.shown(t))
 		return operand{tok: t}
 	}
 	p.emit(v.system, t, 0)

@@ -203,3 +203,25 @@ func TestExactTakesNothingPastTheLastMatch(t *testing.T) {
 	playBody(t, "waitfor \"ogin:\" until 5\ntransmit \"guest^M\"\nwaitfor \"PPP\" then done, \"connected\" then done until 5\nhalt\ndone:",
 		"exact\nsend \"Welcome\\r\\nlogin:\"\nexpect \"guest\\r\"\nsend \"starting PPP~\\xff}#!\"\nrest \"~\\xff}#!\"")
 }
+
+func TestThePasswordIsNeverShown(t *testing.T) {
+	tests := []struct{ name, commands, dialogue string }{
+		{"sent raw", "transmit $PASSWORD, raw\nwaitfor \"x\" until 5", "expect \"hunt^ER2\"\nsend \"hunt^ER2\""},
+		{"sent with codes", "transmit $PASSWORD\nwaitfor \"x\" until 5", "expect \"hunt\\x05R2\"\nsend \"hunt\\x05R2\""},
+		{"sent as a part", "string s = $USERID + \"/\" + $PASSWORD + \"^M\"\ntransmit s, raw\ndelay 1\nwaitfor \"x\" until 5", "expect \"/hunt^ER2^M\"\nsend \"/hunt^ER2\""},
+		{"echoed before a failure", "transmit $PASSWORD, raw\nwaitfor \"x\"", "expect \"hunt^ER2\"\nsend \"hunt^ER2\"\nhangup\noutcome failed\ncode 629"},
+		{"awaited in vain", "waitfor $PASSWORD until 5\ntransmit \"x\"", "expect \"x\""},
+		{"awaited on a lost line", "waitfor $PASSWORD", "hangup\noutcome failed\ncode 629"},
+		{"awaited in silence", "waitfor \"x\" + $PASSWORD, matchcase until 50", "idle 5s\noutcome failed\ncode 638"},
+		{"awaited until the host's limit", "waitfor $PASSWORD", "limit 5s\noutcome failed\ncode 638"},
+		{"taken for an address", "set ipaddr $PASSWORD", "outcome failed\nerror \"is no address\""},
+		{"written in the script", "waitfor \"hunt^ER2\"", "hangup\noutcome failed\ncode 629"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) { playBody(t, tt.commands, "password \"hunt^ER2\"\n"+tt.dialogue) })
+		plain := strings.NewReplacer("hunt^ER2", "hunter22", `hunt\x05R2`, "hunter22")
+		t.Run(tt.name+", plain", func(t *testing.T) {
+			playBody(t, plain.Replace(tt.commands), "password \"hunter22\"\n"+plain.Replace(tt.dialogue))
+		})
+	}
+}

@@ -47,9 +47,9 @@ type parser struct {
 	muted  bool // a string was cut off: what follows may be part of it
 	depth  int  // of the expression
 
-	nameless  bool // a procedure has no usable name
-	brokenRow int  // the last line with a mistake in its form
-	looks     int  // how often closersAhead has looked
+	nameless   bool // a procedure has no usable name
+	brokenLine int  // the last line with a mistake in its form
+	looks      int  // how often closersAhead has looked
 
 	// Of the procedure at hand:
 	scope  scope
@@ -71,7 +71,7 @@ func newParser(name, text string) *parser {
 	src := newSource(name, text)
 	p := &parser{src: src, found: &findings{file: src}, scope: newScope()}
 	p.program = &Program{src: src, texts: []string{}}
-	p.scan = newScanner(text, func(pos int, text string) { p.syntax(pos, text) })
+	p.scan = newScanner(text, p.syntax)
 	return p
 }
 
@@ -126,11 +126,12 @@ func (p *parser) outside() bool {
 	} else {
 		p.fail(`this stands outside a procedure: commands belong between "proc main" and "endproc"`)
 	}
+	report := p.scan.report
+	p.scan.report = nil
 	for p.tok.kind != kProc && p.tok.kind != tEOF {
-		p.scan.report = nil
 		p.advance()
 	}
-	p.scan.report = func(pos int, text string) { p.syntax(pos, text) }
+	p.scan.report = report
 	return !stray
 }
 
@@ -181,15 +182,14 @@ func (p *parser) procName(opener token, procs map[string]*symbol) string {
 		}
 		return ""
 	}
-	spelling := p.text(name)
-	key := fold(spelling)
+	key := fold(p.text(name))
 	if old := procs[key]; old != nil {
-		p.errorAt(name, "there is a procedure %q already, in line %d", spelling, p.lineOf(old.pos))
+		p.errorAt(name, "there is a procedure %s already, in line %d", p.shown(name), p.lineOf(old.pos))
 		return ""
 	}
-	procs[key] = &symbol{spelling: spelling, pos: name.pos}
+	procs[key] = &symbol{spelling: p.text(name), pos: name.pos}
 	if key != "main" {
-		p.warnAt(opener, `the procedure %q never runs: only "main" does`, spelling)
+		p.warnAt(opener, `the procedure %s never runs: only "main" does`, p.shown(name))
 	}
 	return key
 }
@@ -231,14 +231,17 @@ func (p *parser) name(need string) (token, bool) {
 }
 
 func (p *parser) reservedName(t token) {
-	p.errorAt(t, "%q is a word of the language and cannot be a name", p.text(t))
+	p.errorAt(t, "%s is a word of the language and cannot be a name", p.shown(t))
 }
 
 // fail reports that the next token is not what has to come, unless the command
 // has failed already or the token was reported by the scanner.
-func (p *parser) fail(text string) {
-	if !p.failed && !p.muted && p.tok.kind != tBad {
-		p.syntax(int(p.tok.pos), text)
+func (p *parser) fail(text string) { p.failAt(p.tok, text) }
+
+// failAt is fail for a token that was taken already.
+func (p *parser) failAt(t token, text string) {
+	if !p.failed && !p.muted && t.kind != tBad {
+		p.syntax(int(t.pos), text)
 	}
 	p.failed = true
 }
@@ -262,7 +265,7 @@ func (p *parser) sync() {
 // line, since the next on the same line usually follows from the first.
 func (p *parser) syntax(pos int, text string) {
 	line, _ := p.src.place(pos)
-	p.brokenRow = line
+	p.brokenLine = line
 	if !p.found.errorOn(line) {
 		p.found.add(SeverityError, pos, text)
 		p.stopIfFull()
@@ -290,7 +293,7 @@ func (p *parser) warn(pos int32, text string) {
 // errorAt and warnAt say something about a token, unless its command or its
 // line has failed already.
 func (p *parser) errorAt(t token, format string, args ...any) {
-	if !p.failed && !p.muted && int(t.line) != p.brokenRow {
+	if !p.failed && !p.muted && int(t.line) != p.brokenLine {
 		p.semantic(t.pos, fmt.Sprintf(format, args...))
 	}
 }
@@ -302,6 +305,27 @@ func (p *parser) warnAt(t token, format string, args ...any) {
 }
 
 func (p *parser) text(t token) string { return p.src.text[t.pos:t.end] }
+
+// maxShown is how many bytes of a name a message shows.
+const maxShown = 40
+
+// shown quotes a token for a message, cut if it is long.
+func (p *parser) shown(t token) string {
+	switch t.kind {
+	case tEOF:
+		return "the end of the file"
+	case tString:
+		return "a text"
+	}
+	return quoted(p.text(t))
+}
+
+func quoted(name string) string {
+	if len(name) > maxShown {
+		return fmt.Sprintf(`"%s..."`, name[:maxShown])
+	}
+	return fmt.Sprintf("%q", name)
+}
 
 func (p *parser) lineOf(pos int32) int {
 	line, _ := p.src.place(int(pos))

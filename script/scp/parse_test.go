@@ -106,7 +106,7 @@ func TestParseErrors(t *testing.T) {
 		{"type mismatch of not", body(`boolean b = !"a"`), []string{`2:13 ! needs`}},
 		{"type mismatch of until", body(`waitfor "x" until "5"`), []string{`2:19 "until" needs a whole number`}},
 		{"assignment to a system variable", body(`$USERID = "x"`), []string{"2:1 cannot be changed"}},
-		{"unknown system variable", body(`transmit $LOGIN, raw`), []string{"2:10 $LOGIN is unknown"}},
+		{"unknown system variable", body(`transmit $LOGIN, raw`), []string{`2:10 "$LOGIN" is unknown`}},
 		{"undefined label", body(`goto nowhere`), []string{`2:6 no label "nowhere"`}},
 		{"undefined label of a waitfor", body(`waitfor "a" then nowhere until 5`), []string{`2:18 no label "nowhere"`}},
 		{"duplicate label", body(`a:`, `delay 1`, `A:`, `goto a`), []string{`4:1 stands already in line 2`}},
@@ -370,8 +370,8 @@ func TestFindingPlacesWithEveryLineEnd(t *testing.T) {
 func TestParseErrorText(t *testing.T) {
 	tests := []struct{ src, want string }{
 		{body("delay n"), `t.scp:2:7: the variable "n" is not declared: write "integer", "string" or "boolean" and its name above`},
-		{body("goto a", "goto b"), `t.scp:2:6: there is no label "a" in this procedure: write "a:" at the place to go to (and 1 more error)`},
-		{body("goto a", "goto b", "goto c"), `t.scp:2:6: there is no label "a" in this procedure: write "a:" at the place to go to (and 2 more errors)`},
+		{body("goto a", "goto b"), `t.scp:2:6: there is no label "a" in this procedure: mark the place to go to with the label and a colon (and 1 more error)`},
+		{body("goto a", "goto b", "goto c"), `t.scp:2:6: there is no label "a" in this procedure: mark the place to go to with the label and a colon (and 2 more errors)`},
 	}
 	for _, tt := range tests {
 		if _, err := Parse("t.scp", []byte(tt.src)); err == nil || err.Error() != tt.want {

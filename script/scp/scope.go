@@ -34,13 +34,13 @@ func newScope() scope {
 // declare enters a variable. A second declaration of a name is reported and
 // its slot is that of the first.
 func (p *parser) declare(name token, t typ) *symbol {
-	spelling := p.text(name)
-	if old := p.scope.variables[fold(spelling)]; old != nil {
-		p.errorAt(name, "%q is declared already in line %d: choose another name", spelling, p.lineOf(old.pos))
+	key := fold(p.text(name))
+	if old := p.scope.variables[key]; old != nil {
+		p.errorAt(name, "%s is declared already in line %d: choose another name", p.shown(name), p.lineOf(old.pos))
 		return &symbol{typ: tyAny, slot: old.slot}
 	}
-	v := &symbol{spelling: spelling, pos: name.pos, typ: t, slot: int32(len(p.scope.slots))}
-	p.scope.variables[fold(spelling)] = v
+	v := &symbol{spelling: p.text(name), pos: name.pos, typ: t, slot: int32(len(p.scope.slots))}
+	p.scope.variables[key] = v
 	p.scope.slots = append(p.scope.slots, t)
 	return v
 }
@@ -68,8 +68,7 @@ var hints = map[string]string{
 // variable finds a declared variable. The first use of an unknown name in a
 // procedure is reported; nil is returned for every one.
 func (p *parser) variable(name token) *symbol {
-	spelling := p.text(name)
-	key := fold(spelling)
+	key := fold(p.text(name))
 	v := p.scope.variables[key]
 	switch {
 	case v != nil:
@@ -78,7 +77,7 @@ func (p *parser) variable(name token) *symbol {
 	case hints[key] != "":
 		p.errorAt(name, "%s", hints[key])
 	default:
-		p.errorAt(name, `the variable %q is not declared: write "integer", "string" or "boolean" and its name above`, spelling)
+		p.errorAt(name, `the variable %s is not declared: write "integer", "string" or "boolean" and its name above`, p.shown(name))
 	}
 	if v == nil {
 		p.scope.unknown[key] = true
@@ -89,10 +88,10 @@ func (p *parser) variable(name token) *symbol {
 // checkSpelling warns once for each symbol that is written in another letter
 // case than at first.
 func (p *parser) checkSpelling(s *symbol, name token, what string) {
-	if spelling := p.text(name); spelling != s.spelling && !s.varied {
+	if p.text(name) != s.spelling && !s.varied {
 		s.varied = true
-		p.warnAt(name, "%q and %q in line %d differ only in letter case and are the same %s",
-			spelling, s.spelling, p.lineOf(s.pos), what)
+		p.warnAt(name, "%s and %s in line %d differ only in letter case and are the same %s",
+			p.shown(name), quoted(s.spelling), p.lineOf(s.pos), what)
 	}
 }
 
@@ -122,7 +121,7 @@ func (p *parser) labelSymbol(name token) *symbol {
 func (p *parser) place(name token) {
 	s := p.labelSymbol(name)
 	if s.defined {
-		p.errorAt(name, "the label %q stands already in line %d: each label needs a name of its own", p.text(name), p.lineOf(s.pos))
+		p.errorAt(name, "the label %s stands already in line %d: each label needs a name of its own", p.shown(name), p.lineOf(s.pos))
 		return
 	}
 	s.defined, s.pos, s.target = true, name.pos, p.here()
@@ -134,11 +133,11 @@ func (p *parser) resolve() {
 	for _, s := range p.scope.order {
 		switch v := p.scope.variables[fold(s.spelling)]; {
 		case !s.defined:
-			p.semantic(s.pos, fmt.Sprintf(`there is no label %q in this procedure: write "%s:" at the place to go to`, s.spelling, s.spelling))
-		case !s.used:
-			p.warn(s.pos, fmt.Sprintf("nothing goes to the label %q", s.spelling))
+			p.semantic(s.pos, fmt.Sprintf("there is no label %s in this procedure: mark the place to go to with the label and a colon", quoted(s.spelling)))
+		case !s.used && p.found.errors == 0:
+			p.warn(s.pos, fmt.Sprintf("nothing goes to the label %s", quoted(s.spelling)))
 		case v != nil:
-			p.warn(s.pos, fmt.Sprintf("the label %q has the name of the variable in line %d", s.spelling, p.lineOf(v.pos)))
+			p.warn(s.pos, fmt.Sprintf("the label %s has the name of the variable in line %d", quoted(s.spelling), p.lineOf(v.pos)))
 		}
 	}
 	for i := range p.code {

@@ -2,6 +2,7 @@ package scp
 
 import (
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/rasline/rasline/script"
@@ -108,12 +109,28 @@ func (m *machine) make(a *awaited, entries []waitEntry, values []value) error {
 				return err
 			}
 		}
-		texts[i], patterns[i] = v.s, script.Fold(text)
-		if entries[i].exact {
-			patterns[i] = script.Text(text)
-		}
+		texts[i], patterns[i] = v.s, m.pattern(text, entries[i].exact)
 	}
 	m.work += total
 	a.texts, a.patterns = texts, patterns
 	return nil
 }
+
+func (m *machine) pattern(text string, exact bool) script.Pattern {
+	var p script.Pattern = script.Fold(text)
+	if exact {
+		p = script.Text(text)
+	}
+	if shown := string(m.call.Mask([]byte(text))); shown != text {
+		return masked{p, strconv.Quote(shown)}
+	}
+	return p
+}
+
+// masked is a pattern with a secret in it.
+type masked struct {
+	script.Pattern
+	shown string
+}
+
+func (m masked) String() string { return m.shown }
