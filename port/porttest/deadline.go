@@ -95,7 +95,7 @@ var deadlineChecks = []Check{
 		"TimeoutLosesNothing",
 		"reads that time out while bytes arrive lose none and double none",
 		func(e *env) {
-			const size = 100_000
+			const size = 30_000
 			data := pattern(0, size)
 			r := rand.New(rand.NewPCG(1, 1))
 			parts := pieces(r, size, 2000)
@@ -201,7 +201,7 @@ func (e *env) postponed(set func(time.Time) error, later time.Time, silent port.
 	if !time.Now().Before(at) {
 		e.skipf("the machine is too busy for a deadline of %v", near)
 	}
-	e.rest(silent, 2*near)
+	e.rest(silent, near+brief)
 	e.running(t)
 	return t
 }

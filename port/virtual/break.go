@@ -66,17 +66,23 @@ func (p *Port) endBreak() {
 func (p *Port) AwaitBreak(ctx context.Context, seen uint64) (uint64, error) {
 	p.cable.mu.Lock()
 	defer p.cable.mu.Unlock()
-	for p.stats.Breaks <= seen {
+	err := p.awaitBreak(ctx, seen)
+	return p.stats.Breaks, p.fail("await break", err)
+}
+
+func (p *Port) awaitBreak(ctx context.Context, seen uint64) error {
+	for {
 		err := p.ended()
-		if err == nil && p.lost() {
-			err = port.ErrCarrierLost
+		switch {
+		case err != nil:
+			return err
+		case p.stats.Breaks > seen:
+			return nil
+		case p.lost():
+			return port.ErrCarrierLost
 		}
-		if err == nil {
-			err = p.await(ctx, 0, never)
-		}
-		if err != nil && p.stats.Breaks <= seen {
-			return p.stats.Breaks, p.fail("await break", err)
+		if err := p.await(ctx, 0, never); err != nil {
+			return err
 		}
 	}
-	return p.stats.Breaks, nil
 }

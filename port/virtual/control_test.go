@@ -107,6 +107,26 @@ func TestDrainEnds(t *testing.T) {
 	}
 }
 
+// TestDrainAfterStall drains a line that stood still until the far end read.
+func TestDrainAfterStall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := virtual.Pair(virtual.LineSpeed(1000), virtual.BufferSize(100))
+		go a.Write(make([]byte, 200))
+		<-time.After(time.Minute)
+		result := make(chan error)
+		go func() { result <- a.Drain(t.Context()) }()
+		synctest.Wait()
+		start := time.Now()
+		mustRead(t, b, string(make([]byte, 100)))
+		if err := <-result; err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took < 990*time.Millisecond || took > time.Second {
+			t.Errorf("100 characters drained in %v, want a second, less at most one character", took)
+		}
+	})
+}
+
 func TestDiscard(t *testing.T) {
 	a, b := virtual.Pair(virtual.BufferSize(3))
 	mustWrite(t, a, "abcdef")

@@ -44,20 +44,24 @@ func (p *Port) SetLines(mask, values port.Lines) error {
 func (p *Port) WaitLines(ctx context.Context, mask port.Lines) (port.Lines, error) {
 	p.cable.mu.Lock()
 	defer p.cable.mu.Unlock()
+	lines, err := p.waitLines(ctx, mask)
+	return lines, p.fail("wait lines", err)
+}
+
+func (p *Port) waitLines(ctx context.Context, mask port.Lines) (port.Lines, error) {
 	before := p.edges
 	for {
-		if p.edgeIn(mask, &before) {
-			return p.lines(), nil
-		}
 		err := p.linesEnded()
-		if err == nil && p.lost() {
-			err = port.ErrCarrierLost
+		switch {
+		case err != nil:
+			return 0, err
+		case p.edgeIn(mask, &before):
+			return p.lines(), nil
+		case p.lost():
+			return p.lines(), port.ErrCarrierLost
 		}
-		if err == nil {
-			err = p.await(ctx, 0, never)
-		}
-		if err != nil && !p.edgeIn(mask, &before) {
-			return p.lines(), p.fail("wait lines", err)
+		if err := p.await(ctx, 0, never); err != nil {
+			return p.lines(), err
 		}
 	}
 }

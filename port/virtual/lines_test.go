@@ -113,7 +113,7 @@ func TestWaitLinesEnds(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				a, b := virtual.Pair()
 				result := make(chan error)
-				go func() { _, err := b.WaitLines(ctx, port.RI); result <- err }()
+				go func() { _, err := b.WaitLines(ctx, port.RI|port.Outputs); result <- err }()
 				synctest.Wait()
 				tt.end(a, b, cancel)
 				wantErr(t, "WaitLines", <-result, tt.want)

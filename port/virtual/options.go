@@ -113,8 +113,8 @@ func Overrun() Option {
 }
 
 // BreakAsNUL makes a break arrive as a NUL byte too, in order with the data,
-// which is how most drivers hand it on. Default: a break is only counted, see
-// Port.AwaitBreak.
+// which is how most drivers hand it on; a full input buffer loses it. Default:
+// a break is only counted, see Port.AwaitBreak.
 func BreakAsNUL() Option {
 	return func(c *config) { c.breaks = true }
 }

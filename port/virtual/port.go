@@ -75,6 +75,7 @@ func (p *Port) read(b []byte) (int, error) {
 			return 0, err
 		}
 		now := p.clock(in, p.readBy)
+		queued := in.tx.n > 0
 		in.step(now)
 		lost := in.ready == 0 && p.lost() && in.idle()
 		switch {
@@ -85,7 +86,7 @@ func (p *Port) read(b []byte) (int, error) {
 		case in.ready > 0:
 			n := in.receive(b, now)
 			p.peer.writes.signal()
-			if in.tx.n == 0 {
+			if queued {
 				p.peer.notify()
 			}
 			return n, nil

@@ -383,7 +383,7 @@ func FuzzAnySplit(f *testing.F) {
 	f.Add(bytes.Repeat([]byte{0xff, 0x7d, 0x23}, 300), []byte{1}, uint16(0), uint32(0), uint32(5000))
 	f.Add([]byte{}, []byte{}, uint16(4096), uint32(115200), uint32(1))
 	f.Fuzz(func(t *testing.T, data, cuts []byte, buffer uint16, rate, delay uint32) {
-		data = data[:min(len(data), 5000)]
+		data = data[:min(len(data), 1000)]
 		synctest.Test(t, func(t *testing.T) {
 			opts := []virtual.Option{virtual.BufferSize(int(buffer)), virtual.Delay(time.Duration(delay))}
 			if rate > 0 {
