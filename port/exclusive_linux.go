@@ -14,6 +14,9 @@ import (
 // among those who ask, root included; TIOCEXCL keeps away programs that do not
 // ask, unless they are root's, which is why an earlier TIOCEXCL has to be
 // looked for.
+//
+// A pseudo-terminal gets no TIOCEXCL, only respects it: there it would outlive
+// a program that ends without Close, for as long as the far end is open.
 func (t *tty) claim() error {
 	if err := t.rawIoctl(func(fd int) error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) }); err != nil {
 		if err == unix.EWOULDBLOCK {
@@ -31,17 +34,19 @@ func (t *tty) claim() error {
 	if exclusive != 0 {
 		return unix.EBUSY
 	}
-	if err := t.rawIoctl(func(fd int) error { return unix.IoctlSetInt(fd, unix.TIOCEXCL, 0) }); err != nil {
-		return err
-	}
 	t.undo = append(t.undo, t.unclaim)
-	return nil
+	if t.pseudo {
+		return nil
+	}
+	return t.rawIoctl(func(fd int) error { return unix.IoctlSetInt(fd, unix.TIOCEXCL, 0) })
 }
 
 // unclaim gives both locks up by name: another process may have inherited the
 // descriptor and would keep them.
 func (t *tty) unclaim() {
-	t.final(unix.TIOCNXCL, 0)
+	if !t.pseudo {
+		t.final(unix.TIOCNXCL, 0)
+	}
 	t.rawIoctl(func(fd int) error { return unix.Flock(fd, unix.LOCK_UN) })
 }
 

@@ -46,7 +46,8 @@ var _ device = (*Serial)(nil)
 //
 // A pseudo-terminal, or a device without modem lines, opens as well: the
 // levels asked for in cfg do nothing there, the carrier policy is
-// CarrierIgnore, and the line calls return errors.ErrUnsupported.
+// CarrierIgnore, and the line calls return errors.ErrUnsupported. A
+// pseudo-terminal is locked by flock alone.
 func Open(ctx context.Context, name string, cfg *Config) (*Serial, error) {
 	if cfg == nil {
 		cfg = new(Config)

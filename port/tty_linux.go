@@ -49,7 +49,7 @@ type tty struct {
 }
 
 func newTTY(in, out *os.File) *tty {
-	t := &tty{in: in, out: out}
+	t := &tty{in: in, out: out, watch: lineWatch{wait: waitForModem}}
 	t.life, t.end = context.WithCancel(context.Background())
 	return t
 }

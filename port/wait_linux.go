@@ -52,8 +52,9 @@ type lineWatch struct {
 	mu      sync.Mutex
 	waiters []chan struct{}
 	thread  *sleeper
-	dead    bool // the thread got an error: there is nothing to expect from it
-	refused bool // the driver does not know TIOCMIWAIT: never start one again
+	wait    func(fd int) error // waitForModem, but for tests
+	dead    bool               // the thread got an error: there is nothing to expect from it
+	refused bool               // the driver does not know TIOCMIWAIT: never start one again
 }
 
 // join adds a waiter and starts the thread for the first one. If it cannot be
@@ -73,7 +74,7 @@ func (w *lineWatch) join(t *tty, wake chan struct{}) {
 		return
 	}
 	w.dead = false
-	w.thread = startSleeper(fd, waitForModem, w.report)
+	w.thread = startSleeper(fd, w.wait, w.report)
 }
 
 func waitForModem(fd int) error {
