@@ -280,8 +280,8 @@ func onTheLine(parts []part) string {
 	return b.String()
 }
 
-// visible returns s as chat(8) shows it in logs: ^X for control bytes and M-
-// before those with the high bit.
+// visible returns s as chat(8) shows it in logs: ^X for control bytes but the
+// tab, and M- before those with the high bit.
 func visible(s string) string {
 	var b []byte
 	for i := range len(s) {
@@ -295,6 +295,13 @@ func appendVisible(b []byte, c byte) []byte {
 		b = append(b, "M-"...)
 		c &= 0x7F
 	}
+	if c == '\t' {
+		return append(b, c)
+	}
+	return appendCaret(b, c)
+}
+
+func appendCaret(b []byte, c byte) []byte {
 	if c < ' ' || c == 0x7F {
 		return append(b, '^', c^0x40)
 	}

@@ -67,7 +67,7 @@ func TestSendEscapes(t *testing.T) {
 	}{
 		{name: "a carriage return follows", word: `AT`, want: "AT\r", log: "AT^M"},
 		{name: "the empty word", word: ``, want: "\r", log: "^M"},
-		{name: "named control characters", word: `\b\n\r\s\t`, want: "\b\n\r \t\r", log: "^H^J^M ^I^M"},
+		{name: "named control characters", word: `\b\n\r\s\t`, want: "\b\n\r \t\r", log: "^H^J^M \t^M"},
 		{name: "backslash", word: `a\\b`, want: "a\\b\r", log: `a\\b^M`},
 		{name: "c at the end", word: `AT\c`, want: "AT", log: "AT"},
 		{name: "c elsewhere", word: `a\cb\c`, want: "acb", log: "acb"},
@@ -106,7 +106,7 @@ func TestSendEscapes(t *testing.T) {
 }
 
 func TestVisible(t *testing.T) {
-	if got, want := visible("a\x00\x1b\x7f\x80\xff~ \xe4"), "a^@^[^?M-^@M-^?~ M-d"; got != want {
+	if got, want := visible("a\t\x00\x1b\x7f\x80\xff~ \xe4"), "a\t^@^[^?M-^@M-^?~ M-d"; got != want {
 		t.Errorf("visible: %q, want %q", got, want)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/rasline/rasline/port"
 )
 
 // maxFileText is how many bytes of an @file are read.
@@ -78,8 +80,11 @@ func freePipe(name string, opened <-chan struct{}) {
 func systemText(err error) string {
 	text := err.Error()
 	var no syscall.Errno
-	if errors.As(err, &no) {
+	switch {
+	case errors.As(err, &no):
 		text = no.Error()
+	case errors.Is(err, port.ErrCarrierLost):
+		text = syscall.EIO.Error() // which it is where a terminal was hung up
 	}
 	if text == "" {
 		return text

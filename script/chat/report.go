@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"bytes"
 	"io"
 	"slices"
 	"time"
@@ -8,8 +9,9 @@ import (
 	"github.com/rasline/rasline/script"
 )
 
-// maxReport is the length in bytes at which a report is cut.
-const maxReport = 4095
+// maxReport is the length in bytes at which a report is cut, which with its
+// time gives the 4,095 of chat(8).
+const maxReport = 4095 - len("Jan 02 15:04:05 ")
 
 // reports holds the report list and the report that is being gathered. The
 // strings are observed by the dialog; an entry is used up when it is found.
@@ -19,6 +21,7 @@ type reports struct {
 	list      []*report
 	gathering bool
 	ended     bool // the byte received last ended a report
+	stamp     string
 	text      []byte
 }
 
@@ -54,25 +57,36 @@ func (r *reports) found(e *report) {
 	e.watch.Stop()
 	r.list = slices.DeleteFunc(r.list, func(o *report) bool { return o == e })
 	r.gathering = true
-	r.text = time.Now().AppendFormat(r.text[:0], "Jan 02 15:04:05 ")
-	r.text = append(r.text, e.text...)
+	r.stamp = time.Now().Format("Jan 02 15:04:05 ")
+	r.text = append(r.text[:0], e.text...)
 }
 
-// received adds received bytes to an open report, up to a control character.
+// take returns how many bytes of b there are up to the end of the open report.
+func (r *reports) take(b []byte) int {
+	if r.gathering {
+		if i := bytes.IndexFunc(b, func(c rune) bool { return c < ' ' || c == 0x7F }); i >= 0 {
+			return i + 1
+		}
+	}
+	return len(b)
+}
+
+// received adds received bytes to an open report. A control character, which
+// ends it, may be the last of them.
 func (r *reports) received(b []byte) {
 	r.ended = false
 	if !r.gathering {
 		return
 	}
-	for i, c := range b {
-		if c < ' ' || c == 0x7F {
-			r.finish()
-			r.ended = i == len(b)-1
-			return
-		}
-		if !r.full() {
-			r.text = append(r.text, c)
-		}
+	text, last := b[:len(b)-1], b[len(b)-1]
+	if last < ' ' || last == 0x7F {
+		r.ended = true
+	} else {
+		text = b
+	}
+	r.text = append(r.text, text[:min(len(text), max(0, maxReport-len(r.text)))]...)
+	if r.ended {
+		r.finish()
 	}
 }
 
@@ -89,5 +103,5 @@ func (r *reports) finish() {
 	if out == nil {
 		out = r.view.stderr
 	}
-	r.view.writeTo(out, []byte("chat:  "+r.view.mask.apply(string(r.text))+"\n"))
+	r.view.writeTo(out, []byte("chat:  "+r.stamp+r.view.mask.apply(string(r.text))+"\n"))
 }

@@ -90,8 +90,12 @@ func (r *run) hide(text string) {
 
 // received sees every byte that a wait consumes.
 func (r *run) received(b []byte) {
-	r.reports.received(b)
-	r.view.received(b)
+	for len(b) > 0 {
+		n := r.reports.take(b)
+		r.view.received(b[:n])
+		r.reports.received(b[:n])
+		b = b[n:]
+	}
 }
 
 // steps runs the script to its end.
@@ -117,12 +121,12 @@ func (r *run) step(ctx context.Context, s step) error {
 	case kindAbort:
 		r.addAbort(text)
 	case kindClearAbort:
-		r.clearAbort(r.expected(text))
+		r.clearAbort(text)
 	case kindReport:
 		r.view.debug("report (" + visible(text) + ")")
 		r.reports.add(r.dialog, r.expected(text))
 	case kindClearReport:
-		if text := r.expected(text); r.reports.clear(text) {
+		if r.reports.clear(r.expected(text)) {
 			r.view.debug("clear report (" + visible(text) + ")")
 		}
 	case kindTimeout:
@@ -147,15 +151,17 @@ func (r *run) addAbort(word string) {
 }
 
 // clearAbort removes all entries with the text; those after them move up.
-func (r *run) clearAbort(text string) {
+func (r *run) clearAbort(word string) {
+	text, before := r.expected(word), len(r.aborts)
 	r.aborts = slices.DeleteFunc(r.aborts, func(a *abort) bool {
-		if a.text != text {
-			return false
+		if a.text == text {
+			a.watch.Stop()
 		}
-		a.watch.Stop()
-		r.view.debug("clear abort on (" + visible(text) + ")")
-		return true
+		return a.text == text
 	})
+	if len(r.aborts) < before {
+		r.view.debug("clear abort on (" + visible(word) + ")")
+	}
 }
 
 // setLimit sets the time-out in seconds from the number that text begins with,
@@ -196,12 +202,12 @@ func seconds(text string) time.Duration {
 // say shows a text to the user at once.
 func (r *run) say(word string) {
 	m := sendText(word, r.opts.Env, r.inserts)
-	text, _, _ := strings.Cut(m.text, "\x00")
-	text = r.view.mask.apply(text)
+	text := m.text
 	if m.cr {
 		text += "\r"
 	}
-	r.view.show(text)
+	text, _, _ = strings.Cut(text, "\x00")
+	r.view.show(r.view.mask.apply(text))
 }
 
 // finish closes what is open at the end: a line of the echo, a report.

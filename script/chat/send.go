@@ -33,7 +33,7 @@ func (r *run) send(ctx context.Context, word string) error {
 	m := sendText(word, r.opts.Env, r.inserts)
 	m.hidden = m.hidden || secret
 	r.view.debug("send (" + visible(m.shown()) + ")")
-	return r.sendParts(ctx, m.parts(), m.hidden || len(m.spans) > 0)
+	return r.sendParts(ctx, m.parts(), m.hidden)
 }
 
 // sendParts sends and pauses. The time-out limits it up to the last byte; what

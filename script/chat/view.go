@@ -82,6 +82,8 @@ func appendEcho(b []byte, c byte) []byte {
 		return b
 	case '\n':
 		return append(b, c)
+	case '\t':
+		return appendCaret(b, c)
 	}
 	return appendVisible(b, c)
 }

@@ -1,0 +1,115 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+var (
+	seed  = flag.Uint64("seed", uint64(time.Now().UnixNano()), "seed of the random scripts")
+	cases = flag.Int("cases", 400, "number of random scripts")
+)
+
+const together = 48 // cases at a time: most of their time is waiting
+
+// TestDifferential runs random scripts on random far ends, by this program and
+// by chat(8), and compares what can be seen of them.
+func TestDifferential(t *testing.T) {
+	needReference(t)
+	program := build(t)
+	t.Logf("seed %d: go test -run TestDifferential -seed %d -cases %d", *seed, *seed, *cases)
+	n := *cases
+	if testing.Short() {
+		n = min(n, 50)
+	}
+	var mu sync.Mutex
+	var again []uint64
+	statuses := make(map[int]int)
+	forEach(n, func(i uint64) {
+		_, theirs, diff := compare(t, program, newPlay(*seed, i))
+		mu.Lock()
+		defer mu.Unlock()
+		statuses[theirs.status]++
+		if diff != "" {
+			again = append(again, i)
+		}
+	})
+	agree := n - len(again)
+	for _, i := range again {
+		// A machine that is busy can miss a time-out of a second. What differs
+		// when nothing else runs differs indeed.
+		p := newPlay(*seed, i)
+		if _, _, diff := compare(t, program, p); diff != "" {
+			t.Errorf("case %d of seed %d differs:\n%s", i, *seed, describe(p, diff))
+			continue
+		}
+		agree++
+	}
+	t.Logf("%d of %d cases agree (%d after a second run); exit statuses: %v", agree, n, agree-(n-len(again)), statuses)
+}
+
+// forEach calls f for 0 to n-1, several at a time.
+func forEach(n int, f func(i uint64)) {
+	work := make(chan uint64)
+	var workers sync.WaitGroup
+	for range together {
+		workers.Go(func() {
+			for i := range work {
+				f(i)
+			}
+		})
+	}
+	for i := range n {
+		work <- uint64(i)
+	}
+	close(work)
+	workers.Wait()
+}
+
+// compare runs a play by both programs at once, and describes what differs.
+func compare(t *testing.T, program string, p *play) (ours, theirs seen, diff string) {
+	t.Helper()
+	var both sync.WaitGroup
+	var ourErr, theirErr error
+	both.Go(func() { ours, ourErr = perform(context.Background(), t, program, p) })
+	both.Go(func() { theirs, theirErr = perform(context.Background(), t, reference, p) })
+	both.Wait()
+	if ourErr != nil || theirErr != nil {
+		return ours, theirs, fmt.Sprintf("cannot run: ours %v, theirs %v", ourErr, theirErr)
+	}
+	return ours, theirs, difference(ours, theirs)
+}
+
+func difference(ours, theirs seen) string {
+	var out []string
+	for _, f := range []struct {
+		what         string
+		ours, theirs any
+	}{
+		{"exit status", ours.status, theirs.status},
+		{"sent", ours.sent, theirs.sent},
+		{"left unread", ours.left, theirs.left},
+		{"standard error", ours.stderr, theirs.stderr},
+		{"report", ours.report, theirs.report},
+		{"terminal", ours.broken, theirs.broken},
+	} {
+		if f.ours != f.theirs {
+			out = append(out, fmt.Sprintf("%s:\n\tours   %#v\n\tchat(8) %#v", f.what, f.ours, f.theirs))
+		}
+	}
+	if ours.broken != "" {
+		out = append(out, ours.broken)
+	}
+	return strings.Join(out, "\n")
+}
+
+func describe(p *play, diff string) string {
+	return fmt.Sprintf("arguments %q\nfile %q\nfar end %q then %q\n%s", p.args, p.file, p.first, p.replys, diff)
+}

@@ -1,0 +1,190 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// knownDifferences are those that are meant. A case holds what each program
+// does; the test fails when one of them changes its mind.
+var knownDifferences = []struct {
+	name, reason string
+	play         play
+	ours, theirs seen
+}{
+	{
+		name:   "high bit of what is left unread",
+		reason: "PPP must get its first frame as it came; chat(8) lets the terminal strip it",
+		play:   play{args: []string{"-S", "", "x", "OK"}, replys: []string{"OK\xff\x83"}},
+		ours:   seen{sent: "x\r", left: "\xff\x83"},
+		theirs: seen{sent: "x\r", left: "\x7f\x03"},
+	},
+	{
+		name:   "texts of -T and -U in the log",
+		reason: "they are secrets",
+		play:   play{args: []string{"-Ssv", "-T", "555", "", `ATD\T`}},
+		ours:   seen{sent: "ATD555\r", stderr: "send (ATD??????^M)\n"},
+		theirs: seen{sent: "ATD555\r", stderr: "send (ATD555^M)\n"},
+	},
+	{
+		name:   "text of a file in the log",
+		reason: "it is a secret",
+		play:   play{args: []string{"-Ssv", "", "@@FILE"}, file: "sesame\n"},
+		ours:   seen{sent: "sesame\r", stderr: "send (??????)\n"},
+		theirs: seen{sent: "sesame\r", stderr: "send (sesame^M)\n"},
+	},
+	{
+		name:   "echo of a secret",
+		reason: "an echoing far end must not bring it into the log, nor into pppd's connect-errors",
+		play:   play{args: []string{"-Sse", "", `\qsesame`, "\n"}, replys: []string{"x Sesame\r\n"}},
+		ours:   seen{sent: "sesame\r", stderr: "x ***\n"},
+		theirs: seen{sent: "sesame\r", stderr: "x Sesame\n"},
+	},
+	{
+		name:   "SAY with a secret",
+		reason: "the same",
+		play:   play{args: []string{"-S", "-T", "555", "SAY", `dialling \T\n\c`}},
+		ours:   seen{stderr: "dialling ***\n"},
+		theirs: seen{stderr: "dialling 555\n"},
+	},
+	{
+		name:   "mistakes in a file",
+		reason: "the whole file is read first, so that no half-dialled call is left",
+		play:   play{args: []string{"-Ss", "-f", "@FILE"}, file: "'' AT\nOK 'x\n", replys: []string{"OK"}},
+		ours:   seen{status: 1, stderr: "unterminated quote (line 2)\n"},
+		theirs: seen{status: 1, sent: "AT\r", stderr: "unterminated quote (line 2)\n"},
+	},
+	{
+		name:   "a script file and a script",
+		reason: "chat(8) leaves the terminal raw",
+		play:   play{args: []string{"-S", "-f", "@FILE", "x"}},
+		ours:   seen{status: 1, stderr: fmt.Sprintf(usage, "chat")},
+		theirs: seen{status: 1, stderr: fmt.Sprintf(usage, "chat"), broken: "the terminal's settings were not put back"},
+	},
+	{
+		name:   "CR LF files",
+		reason: "a CR in each last word shifts expect and send",
+		play:   play{args: []string{"-S", "-f", "@FILE"}, file: "'' AT\r\n"},
+		ours:   seen{sent: "AT\r"},
+		theirs: seen{sent: "AT\r\r"},
+	},
+	{
+		name:   "long abort strings",
+		reason: "only scripts that fail change",
+		play:   play{args: []string{"-Ss", "ABORT", strings.Repeat("x", 50), "", "AT"}},
+		ours:   seen{sent: "AT\r"},
+		theirs: seen{status: 1, stderr: "Illegal or too-long ABORT string ('" + strings.Repeat("x", 50) + "')\n"},
+	},
+	{
+		name:   "more than 50 abort strings",
+		reason: "only scripts that fail change",
+		play:   play{args: append([]string{"-Ss"}, strings.Fields(strings.Repeat("ABORT x ", 51)+"\\q AT")...)},
+		ours:   seen{sent: "AT\r"},
+		theirs: seen{status: 2, stderr: "Too many ABORT strings\n"},
+	},
+	{
+		name:   "CLR_REPORT after a report",
+		reason: "chat(8) crashes and leaves the terminal raw",
+		play: play{args: []string{"-S", "REPORT", "a", "REPORT", "b", "", "AT", "x", `\q`, "CLR_REPORT", "b", "", "B"},
+			replys: []string{"a\rx"}},
+		ours: seen{sent: "AT\r\rB\r", stderr: "chat:  STAMP a\n"},
+		theirs: seen{status: -1, sent: "AT\r\r", stderr: "chat:  STAMP a\n",
+			broken: "the terminal's settings were not put back"},
+	},
+	{
+		name:   "CLR_ABORT of a double",
+		reason: "it should remove every one; chat(8) leaves some",
+		play:   play{args: []string{"-Ss", "ABORT", "A", "ABORT", "B", "ABORT", "A", "CLR_ABORT", "A", "", "x", "OK"}, replys: []string{"A OK"}},
+		ours:   seen{sent: "x\r"},
+		theirs: seen{status: 5, sent: "x\r", left: " OK", stderr: "Failed (A)\n"},
+	},
+	{
+		name:   "a report that is open at a signal",
+		reason: "a program that is told to end does not read on for a second",
+		play:   play{args: []string{"-Ssv", "REPORT", "a", "", "x", "b"}, replys: []string{"a1"}, signal: syscall.SIGTERM},
+		ours:   seen{status: 2, sent: "x\r", stderr: "report (a)\nsend (x^M)\nexpect (b)\nSIGTERM\nchat:  STAMP a1\n"},
+		theirs: seen{status: 2, sent: "x\r", stderr: "report (a)\nsend (x^M)\nexpect (b)\nSIGTERM\nalarm\nchat:  STAMP a1\n"},
+	},
+	{
+		name:   "a send that takes too long",
+		reason: "it fails when the time is over; chat(8) sits through the pauses, with an alarm for each second",
+		play:   play{args: []string{"-Ssv", "-t1", "", `A\d\d\dT`}},
+		ours:   seen{status: 1, sent: "A", stderr: "send (A\\d\\d\\dT^M)\nalarm\n -- write timed out\nFailed\n"},
+		theirs: seen{status: 1, sent: "A", stderr: "send (A\\d\\d\\dT^M)\nalarm\nalarm\nalarm\n -- write timed out\nFailed\n"},
+	},
+	{
+		name:   "a folder as a file to send",
+		reason: "an empty line is not what was meant",
+		play:   play{args: []string{"-Ss", "", "@/"}},
+		ours:   seen{status: 1, stderr: "/ -- open failed: Is a directory\n"},
+		theirs: seen{sent: "\r"},
+	},
+}
+
+func TestKnownDifferences(t *testing.T) {
+	needReference(t)
+	program := build(t)
+	for _, tt := range knownDifferences {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			ours, theirs, diff := compare(t, program, &tt.play)
+			if ours != tt.ours {
+				t.Errorf("this program:\n got %+v\nwant %+v\n(%s)", ours, tt.ours, tt.reason)
+			}
+			if theirs != tt.theirs {
+				t.Errorf("chat(8):\n got %+v\nwant %+v", theirs, tt.theirs)
+			}
+			if diff == "" {
+				t.Error("there is no difference any more")
+			}
+		})
+	}
+}
+
+// TestSame compares what random scripts do not reach: errors, usage, signals
+// and hang-ups.
+func TestSame(t *testing.T) {
+	needReference(t)
+	program := build(t)
+	for name, p := range map[string]play{
+		"no script":               {args: []string{"-S"}},
+		"unknown option":          {args: []string{"-Z", "x"}},
+		"unknown bundled option":  {args: []string{"-sx", "x"}},
+		"missing value":           {args: []string{"-t"}},
+		"missing file name":       {args: []string{"-s", "-f"}},
+		"missing report name":     {args: []string{"-s", "-r"}},
+		"missing script file":     {args: []string{"-Ss", "-f", "/nonexistent"}},
+		"missing file to send":    {args: []string{"-Ss", "", "@/nonexistent"}},
+		"dash alone":              {args: []string{"-", "-s"}, first: "-"},
+		"time-out 0":              {args: []string{"-Svst0", "TIMEOUT", "1", "x"}},
+		"time-out with no number": {args: []string{"-Svs", "-t", "x", "", "AT", "OK"}, replys: []string{"OK"}},
+		"report file":             {args: []string{"-Svs", "-r", "@REPORT", "REPORT", "CON", "", "AT", "x"}, replys: []string{"CON 9600\rx"}},
+		"verbose before report":   {args: []string{"-S", "-r", "@REPORT", "-vs", "REPORT", "CON", "", "AT", "x"}, replys: []string{"CON 9600\rx"}},
+		"report file not written": {args: []string{"-Svs", "-r", "/nonexistent/r", "REPORT", "C", "", "AT", "x"}, replys: []string{"CON 9600\rx"}},
+		"SIGINT":                  {args: []string{"-Svs", "", "AT", "x"}, replys: []string{"abc"}, signal: syscall.SIGINT},
+		"SIGTERM":                 {args: []string{"-Se", "", "AT", "x"}, replys: []string{"abc"}, signal: syscall.SIGTERM},
+		"SIGHUP":                  {args: []string{"-Svs", "", "AT", "x"}, replys: []string{"abc"}, signal: syscall.SIGHUP},
+		"SIGHUP and HANGUP OFF":   {args: []string{"-Svs", "-t1", "HANGUP", "OFF", "", "AT", "x"}, replys: []string{"abc"}, signal: syscall.SIGHUP},
+		"SIGHUP and HANGUP ON":    {args: []string{"-Svs", "-t1", "HANGUP", "OFF", "HANGUP", "ON", "", "AT", "x"}, replys: []string{"abc"}, signal: syscall.SIGHUP},
+		"SIGTERM in a pause":      {args: []string{"-Svs", "", "AT", "", `\d\d\dx`}, replys: []string{"abc"}, signal: syscall.SIGTERM},
+		"hang-up":                 {args: []string{"-Svs", "", "AT", "x"}, replys: []string{"abc"}, hangup: true},
+		"hang-up and a sub-send":  {args: []string{"-Svs", "", "AT", "x--y"}, replys: []string{"abc"}, hangup: true},
+		"hang-up and HANGUP OFF":  {args: []string{"-Svs", "HANGUP", "OFF", "", "AT", "x"}, replys: []string{"abc"}, hangup: true},
+		"escapes of a file":       {args: []string{"-S", "", "@@FILE"}, file: "a\\sb^A\\c\n"},
+		"NUL in a file":           {args: []string{"-S", "", "@@FILE"}, file: "a\x00b\n"},
+		"long file":               {args: []string{"-S", "", "@@FILE"}, file: strings.Repeat("z", 1100)},
+		"NUL in a script":         {args: []string{"-S", "-f", "@FILE"}, file: "'' a\x00b '' c\n'' d\n"},
+		"high bytes in a script":  {args: []string{"-Svs", "-f", "@FILE"}, file: "'' \xff\xfe\x80\n'' \f\v"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, _, diff := compare(t, program, &p); diff != "" {
+				t.Error(describe(&p, diff))
+			}
+		})
+	}
+}
