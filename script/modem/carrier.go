@@ -181,7 +181,25 @@ func (w *watcher) awaitLoss(ctx context.Context, lines port.LineController) (fel
 		}
 		now, err = w.nextLines(ctx, lines, fell)
 	}
-	return time.Time{}, false
+	if !errors.Is(err, port.ErrCarrierLost) {
+		return time.Time{}, false
+	}
+	if fell.IsZero() {
+		fell = time.Now()
+	}
+	return fell, w.sleep(ctx, w.Debounce-time.Since(fell))
+}
+
+// sleep reports whether d has passed before the context ended.
+func (w *watcher) sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // nextLines waits for DCD to change, or for the debounce time after it fell.
@@ -193,12 +211,7 @@ func (w *watcher) nextLines(ctx context.Context, lines port.LineController, fell
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	now, err := lines.WaitLines(limited, port.DCD)
-	switch {
-	case err == nil:
-		return now, nil
-	case errors.Is(err, port.ErrCarrierLost):
-		return now &^ port.DCD, nil
-	case ctx.Err() == nil && limited.Err() != nil:
+	if err != nil && ctx.Err() == nil && limited.Err() != nil {
 		return lines.Lines()
 	}
 	return now, err

@@ -55,6 +55,7 @@ func TestLateAnswer(t *testing.T) {
 }
 
 func TestLateAnswerOnAKernelTerminal(t *testing.T) {
+	t.Parallel()
 	near, far := kernelTerminal(t)
 	playLateAnswer(t.Context(), t, near, far)
 }
@@ -81,7 +82,7 @@ func kernelTerminal(t *testing.T) (near, far port.Port) {
 // However late an answer is, and whatever the modem does with input meanwhile,
 // it never answers another command.
 func TestAnswersBelongToTheirCommands(t *testing.T) {
-	for seed := range uint64(500) {
+	for seed := range uint64(200) {
 		rng := rand.New(rand.NewPCG(seed, seed))
 		fault := func(command string) scripttest.Fault {
 			return scripttest.Fault{
