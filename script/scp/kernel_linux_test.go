@@ -10,8 +10,8 @@ import (
 	"github.com/rasline/rasline/script/scripttest"
 )
 
-// TestOverAKernelTerminal logs in over a pseudo-terminal, with settings that it
-// has and settings that it takes without meaning.
+// TestOverAKernelTerminal logs in over a pseudo-terminal, which takes line
+// settings although no bit of it is timed by them.
 func TestOverAKernelTerminal(t *testing.T) {
 	pair, err := pty.Open(t.Context())
 	if err != nil {

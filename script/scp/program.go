@@ -58,7 +58,7 @@ func (p *Program) Warnings() []Finding { return slices.Clone(p.warnings) }
 //
 // If the call has a Terminal, the user sees there what the script receives.
 // After "set screen keyboard on" the user's typing goes to the line, with Enter
-// as CR; before it and after "off" it is dropped. At halt the user is told of
+// as CR; after "off" it is dropped. At halt the user is told of
 // it, and the script succeeds when the user enters a line; with the keyboard
 // on, that line must be "continue", and others are sent. Without a Terminal, or
 // when it ends, halt fails with an error that matches ErrHalted and
