@@ -5,14 +5,26 @@ import "strings"
 // word is one word of a script as it is written, without its quotes.
 type word struct {
 	pos
-	text string
+	text   string
+	quoted bool
 }
+
+// at returns the place of the byte with index i.
+func (w word) at(i int) pos {
+	if w.quoted {
+		i++
+	}
+	return pos{w.line, w.col + i}
+}
+
+// part returns a part of the word that begins at index i.
+func (w word) part(i int, text string) word { return word{pos: w.at(i), text: text} }
 
 // argumentWords makes words of arguments, each of which is one.
 func argumentWords(args []string) []word {
 	words := make([]word, len(args))
 	for i, a := range args {
-		words[i] = word{pos{i + 1, 1}, a}
+		words[i] = word{pos: pos{i + 1, 1}, text: a}
 	}
 	return words
 }
@@ -82,7 +94,7 @@ func (l *lexer) quoted(text string, i int) int {
 		case '\\':
 			j++
 		case text[i]:
-			l.words = append(l.words, word{l.at(i), text[i+1 : j]})
+			l.words = append(l.words, word{l.at(i), text[i+1 : j], true})
 			return j + 1
 		}
 	}
@@ -99,6 +111,6 @@ func (l *lexer) bare(text string, i int) int {
 	if text[i] == '#' {
 		l.found.warn(l.at(i), "%q is a word, not a comment: a comment has its # in column 1 (quote the word to say that you mean it)", text[i:j])
 	}
-	l.words = append(l.words, word{l.at(i), text[i:j]})
+	l.words = append(l.words, word{l.at(i), text[i:j], false})
 	return j
 }

@@ -47,15 +47,17 @@ func (l *linter) expect(w word) {
 	if isPhoneNumber(w.text) {
 		l.found.warn(w.pos, "%q is awaited, and its dashes divide it into sub-expects: write \\- to wait for a dash, or check the order of the words", w.text)
 	}
-	for part, more := w.text, true; more; {
-		var awaited, send string
-		awaited, part, more = splitExpect(part)
-		l.await(word{w.pos, awaited})
-		if part == "" {
+	for rest, more := w.text, true; more; {
+		var text string
+		at := len(w.text) - len(rest)
+		text, rest, more = splitExpect(rest)
+		l.await(w.part(at, text))
+		if rest == "" {
 			return
 		}
-		send, part, more = splitExpect(part)
-		l.send(word{w.pos, send})
+		at = len(w.text) - len(rest)
+		text, rest, more = splitExpect(rest)
+		l.send(w.part(at, text))
 	}
 }
 
@@ -84,7 +86,7 @@ func (l *linter) send(w word) {
 		l.found.warn(w.pos, "%s is sent here and is no keyword: count the words before it, or write ''", w.text)
 	}
 	if i := strayC(w.text); i >= 0 {
-		l.found.warn(pos{w.line, w.col + i}, "\\c sends the letter c: it keeps the carriage return back only at the end")
+		l.found.warn(w.at(i), "\\c sends the letter c: it keeps the carriage return back only at the end")
 	}
 	m := sendText(w.text, nil, inserts{})
 	if asksForSecret(l.prompt) && !m.hidden && !strings.HasPrefix(w.text, "@") && m.text != "" {
@@ -125,7 +127,7 @@ func (l *linter) entry(s step) {
 		l.found.warn(s.word.pos, "chat(8) takes %d %s strings at most", maxEntries, name)
 	}
 	if s.kind == kindAbort && text != "" {
-		l.aborts = append(l.aborts, word{s.word.pos, text})
+		l.aborts = append(l.aborts, word{pos: s.word.pos, text: text})
 	}
 }
 

@@ -1,0 +1,71 @@
+package chat
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestWarnings(t *testing.T) {
+	for _, tt := range []struct {
+		name, file string
+		want       []string // place and the beginning of the text
+	}{
+		{"nothing", "ABORT BUSY\n'' ATZ\nOK ATDT\\T\nCONNECT ''\nogin: x\nword: '\\qy'\n", nil},
+		{"a script may end with an empty expect", "OK x ''", nil},
+		{"odd number of words", "OK x\n CONNECT", []string{"2:2: the script ends with a text to wait for"}},
+		{"keyword in the place of a send", "'' ABORT BUSY ATZ", []string{"1:4: ABORT is sent here"}},
+		{"comment that is none", "OK x\n # y", []string{`2:2: "#" is a word, not a comment`}},
+		{"quoted number sign", "'#' x", nil},
+		{"number with dashes is awaited", "OK ATD 555-1212 x", []string{`1:8: "555-1212" is awaited`}},
+		{"number with dashes is sent", "OK 555-1212", nil},
+		{"stray backslash c", `OK 'ab\cd'`, []string{`1:7: \c sends the letter c`}},
+		{"backslash c at the end, and a doubled backslash", `OK 'ab\\cd\c'`, nil},
+		{"abort string is a part", "ABORT OK OKAY x", []string{`1:10: the abort string "OK" is a part of "OKAY"`}},
+		{"abort string ends with it", "ABORT OK NOOK x", nil},
+		{"abort string is the text", "ABORT OK OK x", []string{`1:10: "OK" is an abort string as well`}},
+		{"cleared abort", "ABORT OK CLR_ABORT OK OK x", nil},
+		{"password shown", "assword: hello", []string{`1:10: what answers "assword:" is shown in logs`}},
+		{"password from a file", "assword: @/run/secret", nil},
+		{"password marked", `assword: '\qhello'`, nil},
+		{"only a line end", `assword: ''`, nil},
+		{"pauses longer than the time-out", `TIMEOUT 2 '' \d\dAT`, []string{"1:14: the pauses of 2s take longer than the time-out of 2s"}},
+		{"pauses after the last byte", `TIMEOUT 2 '' AT\r\d\d\d\c`, nil},
+		{"high bit", `\377 x`, []string{`1:1: "\xff" can come only in 8-bit mode`}},
+		{"empty abort and report", "ABORT '' REPORT \\q", []string{"1:7: an empty ABORT string", "1:17: an empty REPORT string"}},
+		{"TIMEOUT 0", "TIMEOUT 0 TIMEOUT x TIMEOUT 1x", []string{"1:9: TIMEOUT 0 sets 45 seconds", "1:19: TIMEOUT x sets 45"}},
+		{"CR LF, said once", "OK x\r\nOK y\r\n", []string{"1:5: lines end in CR LF"}},
+		{"NUL", "OK x\x00 y\n", []string{"1:5: a NUL byte ends the line here"}},
+		{"many abort strings", strings.Repeat("ABORT x\n", 60), []string{"51:7: chat(8) takes 50 ABORT strings at most"}},
+		{"parts of a sub-expect", `ABORT aa aab-'\c'x\cy-aab x`, []string{
+			`1:10: the abort string "aa"`, `1:15: \c sends`, `1:23: the abort string "aa"`}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := ParseFile("f", []byte(tt.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, w := range s.Warnings() {
+				got = append(got, w.String())
+			}
+			match := func(got, want string) bool {
+				return strings.HasPrefix(got, strings.Replace("f:"+want, ": ", ": warning: ", 1))
+			}
+			if !slices.EqualFunc(got, tt.want, match) {
+				t.Errorf("warnings:\n got %q\nwant %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestWarningOfArgument(t *testing.T) {
+	s, err := Parse([]string{"OK", "x", "CONNECT"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "argument 3:1: warning: the script ends with a text to wait for: the number of words is odd"
+	if w := s.Warnings(); len(w) != 1 || w[0].String() != want {
+		t.Errorf("warnings %v, want %q", w, want)
+	}
+}

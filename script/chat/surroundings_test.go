@@ -1,0 +1,202 @@
+package chat
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/port/virtual"
+	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script"
+)
+
+// breaks counts the breaks that a script sends, and can refuse them.
+type breaks struct {
+	*virtual.Port
+	count int
+	err   error
+}
+
+func (b *breaks) SendBreak(ctx context.Context, d time.Duration) error {
+	b.count++
+	if b.err != nil {
+		return b.err
+	}
+	return b.Port.SendBreak(ctx, d)
+}
+
+func TestBreak(t *testing.T) {
+	broken := errors.New("broken")
+	for _, tt := range []struct {
+		name, args string
+		err        error
+		count      int
+		status     int
+		sent       string
+		log        string
+	}{
+		{"BREAK", "'' BREAK '' a", nil, 1, 0, "a\r", ""},
+		{"in a text", `'' a\Kb\K`, nil, 2, 0, "ab\r", ""},
+		{"in a sub-send", "TIMEOUT 1 x-BREAK-y-b c", nil, 1, 0, "b\rc\r", ""},
+		{"a line without", "'' BREAK '' a", &port.OpError{Op: "break", Err: errors.ErrUnsupported}, 1, 0, "a\r", "the line cannot send a break\n"},
+		{"a line that fails", "'' BREAK '' a", broken, 1, 1, "", " -- write failed: Broken\nFailed\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			line := &breaks{err: tt.err}
+			sc := scene{args: words(tt.args), wrap: func(a port.Port) port.Port {
+				line.Port = a.(*virtual.Port)
+				return line
+			}}
+			got := sc.play(t)
+			if got.Status != tt.status || got.Sent != tt.sent || line.count != tt.count || !strings.Contains(got.Log, tt.log) {
+				t.Errorf("status %d, sent %q, %d breaks, log %q; want %d, %q, %d, %q",
+					got.Status, got.Sent, line.count, got.Log, tt.status, tt.sent, tt.count, tt.log)
+			}
+		})
+	}
+}
+
+// plainPort hides all abilities of a port but those of every port.
+type plainPort struct{ port.Port }
+
+func TestBreakWithoutAbility(t *testing.T) {
+	sc := scene{args: words("'' BREAK '' a"), wrap: func(a port.Port) port.Port { return plainPort{a} }}
+	if got := sc.play(t); got.Status != 0 || got.Sent != "a\r" {
+		t.Errorf("status %d, sent %q: %v", got.Status, got.Sent, got.err)
+	}
+}
+
+// full is a standard error that takes n writes.
+type full struct{ n int }
+
+var errFull = errors.New("no space")
+
+func (w *full) Write(b []byte) (int, error) {
+	if w.n--; w.n < 0 {
+		return 0, errFull
+	}
+	return len(b), nil
+}
+
+func TestStderrFails(t *testing.T) {
+	for _, tt := range []struct {
+		name, args string
+		writes     int
+		sent       string
+	}{
+		{"in a wait", "ECHO ON x y", 0, ""},
+		{"in SAY", "SAY a '' b", 0, ""},
+		{"in a later wait", "ECHO ON a b x y", 1, "b\r"},
+		{"at the end", "ECHO ON a '' a \\c", 2, "\r"},
+		{"in a report", "REPORT a a", 0, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			sc := scene{args: words(tt.args), opts: Options{Stderr: &full{tt.writes}}, far: now("aa\r")}
+			got := sc.play(t)
+			if got.Status != ExitSignal || !errors.Is(got.err, errFull) || got.Sent != tt.sent || got.Elapsed != 0 {
+				t.Errorf("status %d, sent %q after %v, error %v; want %d, %q at once, %v",
+					got.Status, got.Sent, got.Elapsed, got.err, ExitSignal, tt.sent, errFull)
+			}
+		})
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	sc := scene{args: words(`$A y $1x a$none-b`), opts: Options{Env: lookup}, far: now("12one")}
+	if got := sc.play(t); got.Sent != "y\ra-b\r" {
+		t.Errorf("sent %q, %v", got.Sent, got.err)
+	}
+	sc = scene{args: []string{"a$D", "b"}, opts: Options{Env: lookup}, far: now("ax-y")}
+	if got := sc.play(t); got.Sent != "b\r" {
+		t.Errorf("a dash in a value divides the word: sent %q, %v", got.Sent, got.err)
+	}
+}
+
+func TestReadFile(t *testing.T) {
+	var asked []string
+	sc := scene{args: []string{"", "@a b", "", "@ \tc"}, opts: Options{
+		ReadFile: func(_ context.Context, name string) ([]byte, error) {
+			asked = append(asked, name)
+			if name == "c" {
+				return nil, os.ErrPermission
+			}
+			return []byte("text\n"), nil
+		},
+	}}
+	got := sc.play(t)
+	if strings.Join(asked, "|") != "a b|c" || got.Sent != "text\r" {
+		t.Errorf("asked for %q, sent %q", asked, got.Sent)
+	}
+	if got.Status != ExitFault || !errors.Is(got.err, os.ErrPermission) {
+		t.Errorf("status %d, %v; want %d, %v", got.Status, got.err, ExitFault, os.ErrPermission)
+	}
+}
+
+// The terminal of the call stands in for a standard error.
+func TestTerminal(t *testing.T) {
+	s, err := Parse([]string{"SAY", "hello", "ECHO", "ON", "x", ""})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Options.Gap = -1
+	a, b := virtual.Pair()
+	defer a.Close()
+	defer b.Close()
+	io.WriteString(b, "abx")
+	var terminal bytes.Buffer
+	if _, err := script.Run(t.Context(), a, s, &script.Config{Terminal: &terminal}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := terminal.String(), "hello\rabx\n"; got != want {
+		t.Errorf("the terminal shows %q, want %q", got, want)
+	}
+}
+
+// One script can run on several lines at once.
+func TestConcurrentRuns(t *testing.T) {
+	s, err := ParseFile("x", []byte("ABORT BUSY REPORT C\nogin: ppp\nword: \\qsesame\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Options.Gap = -1
+	var runs sync.WaitGroup
+	for range 8 {
+		runs.Go(func() {
+			a, b := virtual.Pair()
+			defer a.Close()
+			defer b.Close()
+			io.WriteString(b, "C 9600\rlogin: Password: ")
+			if _, err := script.Run(t.Context(), a, s, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	runs.Wait()
+}
+
+// A script runs on an API alone, without script.Run.
+func TestBareCall(t *testing.T) {
+	a, b := virtual.Pair()
+	defer b.Close()
+	session := ras.NewSession(a, nil)
+	defer session.Close()
+	s, err := Parse([]string{"OK", "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(b, "OK")
+	if err := s.Execute(t.Context(), &ras.Call{API: session, Port: session.Handle()}); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 2)
+	if _, err := io.ReadFull(b, got); err != nil || string(got) != "x\r" {
+		t.Errorf("the far end got %q, %v", got, err)
+	}
+}
