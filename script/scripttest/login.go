@@ -238,7 +238,7 @@ func (l *Login) run() {
 	defer close(l.done)
 	defer l.port.Close()
 	err := l.serve()
-	l.record(false, l.in)
+	l.log.add(Record{Data: l.in})
 	if !errors.Is(err, errHangUp) && !l.closed() {
 		l.err = err
 	}

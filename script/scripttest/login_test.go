@@ -252,6 +252,16 @@ func TestTranscriptIsBounded(t *testing.T) {
 	}
 }
 
+func TestTranscriptTakesBackWhatWasNotSent(t *testing.T) {
+	log := newTranscript()
+	log.add(Record{Sent: true, Data: []byte("abc")})
+	log.add(Record{Data: []byte("in")})
+	err := log.send([]byte("defgh"), false, func([]byte) (int, error) { return 2, io.ErrClosedPipe })
+	if err != io.ErrClosedPipe || string(log.Sent()) != "abcde" || string(log.Received()) != "in" {
+		t.Errorf("%v, sent %q, received %q; want abcde and in", err, log.Sent(), log.Received())
+	}
+}
+
 // The frame must be one that a PPP implementation accepts: RFC 1662 gives
 // 0xF0B8 as what a good frame's check sequence comes to.
 func TestPPPFrameIsValid(t *testing.T) {

@@ -253,12 +253,8 @@ func (l *Login) write(b []byte, secret bool) error {
 }
 
 func (l *Login) put(b []byte, secret bool) error {
-	n, err := l.port.Write(b)
-	l.log.add(Record{Sent: true, Secret: secret, Data: b[:n]})
-	return err
+	return l.log.send(b, secret, l.port.Write)
 }
-
-func (l *Login) record(sent bool, b []byte) { l.log.add(Record{Sent: sent, Data: b}) }
 
 // pause sleeps for d, or until Close.
 func (l *Login) pause(d time.Duration) error {

@@ -321,9 +321,7 @@ func (m *Modem) writeDTE() {
 		if !taken {
 			return
 		}
-		n, err := m.dte.Write(b)
-		m.log.add(Record{Sent: true, Data: b[:n]})
-		if err != nil {
+		if err := m.log.send(b, false, m.dte.Write); err != nil {
 			m.end()
 			return
 		}

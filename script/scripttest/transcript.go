@@ -57,6 +57,33 @@ func (t *Transcript) add(r Record) {
 	t.records = append(t.records, r)
 }
 
+// send records b and then hands it to write, so that nobody can have received
+// what is not in the transcript yet. What write has not taken is taken back.
+func (t *Transcript) send(b []byte, secret bool, write func([]byte) (int, error)) error {
+	t.add(Record{Sent: true, Secret: secret, Data: b})
+	n, err := write(b)
+	t.unsend(len(b) - n)
+	return err
+}
+
+// unsend takes the last n sent bytes back.
+func (t *Transcript) unsend(n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	back := min(n, t.dropped)
+	t.dropped -= back
+	n -= back
+	for i := len(t.records) - 1; i >= 0 && n > 0; i-- {
+		r := &t.records[i]
+		if r.Sent {
+			cut := min(n, len(r.Data))
+			r.Data = r.Data[:len(r.Data)-cut]
+			t.size -= cut
+			n -= cut
+		}
+	}
+}
+
 // Records returns a copy of all records.
 func (t *Transcript) Records() []Record {
 	t.mu.Lock()
