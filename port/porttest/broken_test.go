@@ -91,13 +91,15 @@ func (r *recorder) Errorf(format string, args ...any) {
 	r.failures = append(r.failures, fmt.Sprintf(format, args...))
 }
 
-// faults are ports that break one promise, and the checks that must notice. To
-// be freed at the end, whatever hangs hangs in a call of the virtual port.
-var faults = []struct {
+// A fault is what is wrong with a port, told as "a port that ...".
+type fault struct {
 	name   string
-	break_ func(b *broken)
-	checks []string
-}{
+	apply  func(b *broken)
+	checks []string // each must notice
+}
+
+// faults are ports that break one promise. To be freed at the end, whatever hangs hangs in a call of the virtual port.
+var faults = []fault{
 	{"swallows a byte now and then", swallow, []string{"AnySize", "OneByteReads", "FullDuplex", "ConcurrentWrites", "ConcurrentReads", "EverythingAtOnce"}},
 	{"has seven bits", func(b *broken) {
 		b.read = func(p []byte) (int, error) {
@@ -334,7 +336,7 @@ func TestBrokenPortsFail(t *testing.T) {
 					t.Fatalf("there is no check %s", name)
 				}
 				synctest.Test(t, func(t *testing.T) {
-					got := failures(c, f.break_)
+					got := failures(c, f.apply)
 					if len(got) == 0 {
 						t.Errorf("a port that %s passes %s, want a failure", f.name, name)
 						return
@@ -367,13 +369,8 @@ func failures(c Check, fault func(*broken)) []string {
 // TestEveryCheckCanFail wants a broken port for each check.
 func TestEveryCheckCanFail(t *testing.T) {
 	for _, c := range Checks() {
-		if !slices.ContainsFunc(faults, func(f struct {
-			name   string
-			break_ func(b *broken)
-			checks []string
-		}) bool {
-			return slices.Contains(f.checks, c.Name)
-		}) {
+		shown := func(f fault) bool { return slices.Contains(f.checks, c.Name) }
+		if !slices.ContainsFunc(faults, shown) {
 			t.Errorf("no broken port shows that %s can fail", c.Name)
 		}
 	}

@@ -20,12 +20,17 @@ var sharingChecks = []Check{
 				}
 				writers = append(writers, e.start("Write", func() (int, error) { return sendAll(e.a, block, repeat(100, 50)) }))
 			}
-			var count [256]int
-			e.tally(e.b, sharers*5000, &count)
+			var c counts
+			buf := make([]byte, 1000)
+			for c.sum < sharers*5000 {
+				n, err := e.read(e.b, buf)
+				e.must("Read", err)
+				c.add(buf[:n])
+			}
 			for i, w := range writers {
 				e.sent(w, 5000)
-				if count[i] != 5000 {
-					e.fatalf("%d bytes of writer %d arrived, want 5000", count[i], i)
+				if c.each[i] != 5000 {
+					e.fatalf("%d bytes of writer %d arrived, want 5000", c.each[i], i)
 				}
 			}
 		},
@@ -34,43 +39,27 @@ var sharingChecks = []Check{
 		"ConcurrentReads",
 		"several goroutines may read at once; every byte goes to one of them",
 		func(e *env) {
-			const each = 256 * 80
-			var (
-				mu      sync.Mutex
-				count   [256]int
-				total   int
-				readers []*task
-			)
+			const size = 256 * 80
+			var c counts
+			var readers []*task
 			for range sharers {
-				readers = append(readers, e.start("Read", func() (int, error) {
-					buf := make([]byte, 500)
-					for {
-						n, err := e.b.Read(buf)
-						mu.Lock()
-						add(&count, buf[:n])
-						total += n
-						mu.Unlock()
-						if err != nil {
-							return 0, err
-						}
-					}
-				}))
+				readers = append(readers, e.start("Read of several at once", func() (int, error) { return 0, c.readAll(e.b) }))
 			}
-			data := make([]byte, each)
+			data := make([]byte, size)
 			for i := range data {
 				data[i] = byte(i)
 			}
-			w := e.start("Write", func() (int, error) { return sendAll(e.a, data, repeat(each/16, 16)) })
-			e.sent(w, each)
-			e.until(func() bool { mu.Lock(); defer mu.Unlock(); return total >= each })
+			w := e.start("Write", func() (int, error) { return sendAll(e.a, data, repeat(size/16, 16)) })
+			e.sent(w, size)
+			e.until(func() bool { return c.total() >= size })
 			e.close(e.b)
 			for _, r := range readers {
-				n, err := e.wait(r)
-				e.closedCall(e.b, "Read of several at once", n, err)
+				_, err := e.wait(r)
+				e.isClosed(e.b, r.what, err)
 			}
-			for c, n := range count {
-				if n != each/256 {
-					e.fatalf("byte %#02x was read %d times, want %d", c, n, each/256)
+			for value, n := range c.each {
+				if n != size/256 {
+					e.fatalf("byte %#02x was read %d times, want %d", value, n, size/256)
 				}
 			}
 		},
@@ -147,21 +136,37 @@ func repeat(size, n int) []int {
 	return parts
 }
 
-func add(count *[256]int, b []byte) {
-	for _, c := range b {
-		count[c]++
-	}
+// counts says how often each byte value was read, by several goroutines.
+type counts struct {
+	mu   sync.Mutex
+	each [256]int
+	sum  int
 }
 
-// tally reads n bytes and counts the values.
-func (e *env) tally(p port.Port, n int, count *[256]int) {
-	e.t.Helper()
-	buf := make([]byte, 1000)
-	for got := 0; got < n; {
-		k, err := e.read(p, buf[:min(len(buf), n-got)])
-		e.must("Read", err)
-		add(count, buf[:k])
-		got += k
+func (c *counts) add(b []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, value := range b {
+		c.each[value]++
+	}
+	c.sum += len(b)
+}
+
+func (c *counts) total() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sum
+}
+
+// readAll counts what it reads from p until that fails.
+func (c *counts) readAll(p port.Port) error {
+	buf := make([]byte, 500)
+	for {
+		n, err := p.Read(buf)
+		c.add(buf[:n])
+		if err != nil {
+			return err
+		}
 	}
 }
 

@@ -28,8 +28,7 @@ func (p *Port) Restore() {
 func (p *Port) Unplug() {
 	p.change(func() {
 		p.removed = true
-		p.outputs = 0
-		p.peer.driven, p.peer.levels = 0, 0
+		p.release()
 		p.cut()
 		p.peer.cut()
 		p.peer.out.flush()

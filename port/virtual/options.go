@@ -65,7 +65,8 @@ func LineSpeed(rate int) Option {
 // way count against the input buffer, so buffer size and delay bound the
 // throughput. Default, and for less than 0: none.
 func Delay(d time.Duration) Option {
-	return func(c *config) { c.delay = max(d, 0) }
+	const most = 1 << 60 // 36 years; sums of times stay in range
+	return func(c *config) { c.delay = min(max(d, 0), most) }
 }
 
 // Loss makes the line lose characters without a trace, each with probability

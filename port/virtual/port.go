@@ -257,15 +257,15 @@ func (p *Port) Close() error {
 		return p.fail("close", net.ErrClosed)
 	}
 	p.closed = true
-	p.leave()
+	p.release()
+	p.cable.settle()
 	return nil
 }
 
-// leave clears what this end did to the line.
-func (p *Port) leave() {
+// release lets go of the modem lines.
+func (p *Port) release() {
 	p.outputs = 0
 	p.peer.driven, p.peer.levels = 0, 0
-	p.cable.settle()
 }
 
 // notify frees those who wait for a change.
