@@ -81,25 +81,37 @@ func (d *Decoder) Next(p []byte) (data, rest []byte, ev Event) {
 	return p[:w], nil, Event{}
 }
 
-// run moves plain data from p[r:] to p[w:], up to and past an IAC.
+// run moves data from p[r:] to p[w:], up to and past an IAC that is not doubled.
 func (d *Decoder) run(p []byte, r, w int) (int, int) {
-	end := len(p)
-	if i := bytes.IndexByte(p[r:], IAC); i >= 0 {
-		end = r + i
-		d.state = afterIAC
+	for r < len(p) {
+		if p[r] != IAC {
+			end := len(p)
+			if i := bytes.IndexByte(p[r:], IAC); i >= 0 {
+				end = r + i
+			}
+			w += d.move(p, w, p[r:end], r)
+			r = end
+			continue
+		}
+		if r+1 == len(p) || p[r+1] != IAC {
+			d.state = afterIAC
+			return r + 1, w
+		}
+		p[w], d.cr = IAC, false
+		r, w = r+2, w+1
 	}
+	return r, w
+}
+
+// move puts the run that begins at p[r] to p[w:] and returns its new length.
+func (d *Decoder) move(p []byte, w int, run []byte, r int) int {
 	switch {
 	case d.NVT:
-		w += d.unpad(p[w:], p[r:end])
+		return d.unpad(p[w:], run)
 	case r == w:
-		w = end
-	default:
-		w += copy(p[w:], p[r:end])
+		return len(run)
 	}
-	if d.state == afterIAC {
-		end++
-	}
-	return end, w
+	return copy(p[w:], run)
 }
 
 // unpad copies src to dst without the NULs that follow carriage returns.

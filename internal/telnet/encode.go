@@ -20,11 +20,16 @@ func AppendSub(dst []byte, opt byte, payload ...byte) []byte {
 // the next byte and its escape, and returns how much of both it used.
 func Escape(dst, src []byte, nvt bool) (nDst, nSrc int) {
 	for nSrc < len(src) {
-		n := plainRun(src[nSrc:], nvt)
-		n = copy(dst[nDst:], src[nSrc:nSrc+n])
-		nDst += n
-		nSrc += n
-		if nSrc == len(src) || len(dst)-nDst < 2 {
+		if c := src[nSrc]; c != IAC && (c != cr || !nvt) {
+			n := copy(dst[nDst:], src[nSrc:nSrc+plainRun(src[nSrc:], nvt)])
+			nDst += n
+			nSrc += n
+			if nDst == len(dst) {
+				break
+			}
+			continue
+		}
+		if len(dst)-nDst < 2 {
 			break
 		}
 		dst[nDst], dst[nDst+1] = src[nSrc], partner(src[nSrc])

@@ -250,7 +250,7 @@ func (c *Conn) writeSome(p []byte) (int, error) {
 		return 0, err
 	}
 	nvt := c.nvt()
-	if run := min(plainRun(p, nvt), plainMax); run == len(p) || run >= chunk {
+	if run := min(plainRun(p, nvt), plainMax); run == len(p) || run >= plainMin {
 		return c.conn.Write(p[:run])
 	}
 	return c.writeEscaped(p, nvt)

@@ -69,6 +69,7 @@ const (
 	defaultAckTimeout = 5 * time.Second
 	defaultKeepAlive  = 30 * time.Second
 	defaultBuffer     = 64 << 10
+	socketBuffer      = 64 << 10
 	defaultSignature  = "rasline"
 	minBuffer         = 2 << 10
 	maxSignature      = 255
@@ -102,14 +103,20 @@ func signature(s string) string {
 	return s[:min(len(s), maxSignature)]
 }
 
-// keepAlive makes the system notice within limit that the far end is gone.
-// Connections that are not TCP are left alone.
-func keepAlive(c net.Conn, limit time.Duration) {
+// tune makes the system notice within limit that the far end is gone, and keep
+// no more bytes under way than a serial line needs: a purge, a break or a close
+// has to wait for them. Connections that are not TCP are left alone.
+func tune(c net.Conn, limit time.Duration) {
 	if wrapped, ok := c.(interface{ NetConn() net.Conn }); ok {
 		c = wrapped.NetConn()
 	}
 	tcp, ok := c.(*net.TCPConn)
-	if !ok || limit < 0 {
+	if !ok {
+		return
+	}
+	tcp.SetReadBuffer(socketBuffer)
+	tcp.SetWriteBuffer(socketBuffer)
+	if limit < 0 {
 		return
 	}
 	if limit == 0 {

@@ -33,7 +33,7 @@ func Dial(ctx context.Context, addr string, cfg *Config) (*Port, error) {
 
 // open makes a port of a connection, or closes it.
 func open(ctx context.Context, name string, conn net.Conn, c Config) (*Port, error) {
-	keepAlive(conn, c.KeepAlive)
+	tune(conn, c.KeepAlive)
 	p := newPort(name, conn, c)
 	mark := p.request()
 	go p.receive()

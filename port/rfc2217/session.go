@@ -66,8 +66,8 @@ type order struct {
 }
 
 const (
-	blockSize = 16 << 10
-	blocks    = 4
+	blockSize = 64 << 10
+	blocks    = 3
 	queueLen  = 16
 
 	// lingerLimit bounds the writing of what a client had sent before it left.
@@ -111,7 +111,7 @@ func (x *session) end(cause error) {
 // run serves the client until it leaves, and returns why it did; nil is its own
 // wish.
 func (x *session) run() error {
-	keepAlive(x.tc.NetConn(), x.srv.KeepAlive)
+	tune(x.tc.NetConn(), x.srv.KeepAlive)
 	x.line.raise()
 	x.greet()
 	var wg sync.WaitGroup
