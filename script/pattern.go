@@ -3,7 +3,6 @@ package script
 import (
 	"fmt"
 	"regexp"
-	"slices"
 
 	"github.com/rasline/rasline/internal/match"
 )
@@ -12,6 +11,9 @@ import (
 type Pattern interface {
 	// String returns the pattern as messages show it.
 	String() string
+
+	// shown is String with secrets masked.
+	shown(mask func([]byte) []byte) string
 
 	compiled() match.Pattern
 }
@@ -23,6 +25,8 @@ type Text string
 // String returns the text in quotes.
 func (t Text) String() string { return fmt.Sprintf("%q", string(t)) }
 
+func (t Text) shown(mask func([]byte) []byte) string { return Text(mask([]byte(t))).String() }
+
 func (t Text) compiled() match.Pattern { return match.Pattern{Text: string(t)} }
 
 // Fold is a pattern that matches these bytes whatever the case of the ASCII
@@ -31,6 +35,8 @@ type Fold string
 
 // String returns the text in quotes.
 func (f Fold) String() string { return fmt.Sprintf("%q", string(f)) }
+
+func (f Fold) shown(mask func([]byte) []byte) string { return Fold(mask([]byte(f))).String() }
 
 func (f Fold) compiled() match.Pattern { return match.Pattern{Text: string(f), Fold: true} }
 
@@ -48,56 +54,6 @@ type expression struct{ re *regexp.Regexp }
 
 func (e expression) String() string { return "/" + e.re.String() + "/" }
 
+func (e expression) shown(mask func([]byte) []byte) string { return string(mask([]byte(e.String()))) }
+
 func (e expression) compiled() match.Pattern { return match.Pattern{Re: e.re} }
-
-// setCache remembers what the patterns of recent waits were compiled to, since
-// scripts wait for the same few texts again and again.
-type setCache struct {
-	sets []cachedSet
-	next int // the one to replace
-}
-
-type cachedSet struct {
-	awaited []Pattern
-	set     *match.Set
-}
-
-const cachedSets = 16
-
-// get returns the set of the awaited patterns followed by the standing ones.
-func (c *setCache) get(awaited []Pattern, standing []*Watch) (*match.Set, error) {
-	for i := range c.sets {
-		if slices.Equal(c.sets[i].awaited, awaited) {
-			return c.sets[i].set, nil
-		}
-	}
-	set, err := compile(awaited, standing)
-	if err != nil {
-		return nil, err
-	}
-	c.put(cachedSet{slices.Clone(awaited), set})
-	return set, nil
-}
-
-func (c *setCache) put(s cachedSet) {
-	if len(c.sets) < cachedSets {
-		c.sets = append(c.sets, s)
-		return
-	}
-	c.sets[c.next] = s
-	c.next = (c.next + 1) % cachedSets
-}
-
-// drop forgets everything, because the standing patterns have changed.
-func (c *setCache) drop() { *c = setCache{} }
-
-func compile(awaited []Pattern, standing []*Watch) (*match.Set, error) {
-	all := make([]match.Pattern, 0, len(awaited)+len(standing))
-	for _, p := range awaited {
-		all = append(all, p.compiled())
-	}
-	for _, w := range standing {
-		all = append(all, w.pattern.compiled())
-	}
-	return match.Compile(all)
-}

@@ -131,7 +131,7 @@ func (d *Dialog) wait(ctx context.Context, clock waitClock, p []Pattern) (Match,
 	standing := d.watches
 	set, err := d.sets.get(p, standing)
 	if err != nil {
-		return Match{}, &Error{Op: waiting(names(p)), Err: err}
+		return Match{}, &Error{Op: waiting(d.names(p)), Err: err}
 	}
 	d.window.reset()
 	if i := set.Empty(); i >= 0 && i < len(p) {
@@ -287,9 +287,9 @@ func (d *Dialog) fill(ctx context.Context, c *waitClock, need int) error {
 func (d *Dialog) waitError(err error, c *waitClock, p []Pattern) error {
 	tail := string(d.call.MaskTail(d.window.tail()))
 	if err != errWaitOver {
-		return &Error{Op: waiting(names(p)), Tail: tail, Err: err}
+		return &Error{Op: waiting(d.names(p)), Tail: tail, Err: err}
 	}
-	t := &TimeoutError{Want: names(p), Tail: tail, Elapsed: time.Since(c.start), Limit: c.limit, Idle: c.silent}
+	t := &TimeoutError{Want: d.names(p), Tail: tail, Elapsed: time.Since(c.start), Limit: c.limit, Idle: c.silent}
 	if c.silent {
 		t.Limit = c.idle
 	}
@@ -318,10 +318,11 @@ func (d *Dialog) logMatch(ctx context.Context, m Match) {
 	}
 }
 
-func names(p []Pattern) []string {
+// names returns the patterns as messages show them.
+func (d *Dialog) names(p []Pattern) []string {
 	out := make([]string, len(p))
 	for i := range p {
-		out[i] = p[i].String()
+		out[i] = p[i].shown(d.call.Mask)
 	}
 	return out
 }
