@@ -72,7 +72,9 @@ func (e *CarrierError) Unwrap() []error {
 }
 
 // WatchCarrier returns an Executor that runs e and ends it when the carrier is
-// lost, with a *CarrierError. A nil c means the zero Carrier.
+// lost, with a *CarrierError. A nil c means the zero Carrier. An error of e that
+// does not come from the loss, such as a refused password, comes first, joined
+// with the CarrierError.
 //
 // The context of e ends at the loss. If e does not mind contexts, its callbacks
 // fail a little later, which leaves the session unusable. If e succeeds all the
@@ -160,7 +162,10 @@ func (w *watcher) run(ctx context.Context, call *ras.Call, lines port.LineContro
 		return err
 	}
 	lost.Err, lost.Doing = err, doing(err)
-	return lost
+	if errors.Is(err, lost) || errors.Is(err, port.ErrCarrierLost) || errors.Is(err, context.Canceled) {
+		return lost
+	}
+	return errors.Join(err, lost) // the script has its own view of what happened
 }
 
 // awaitLoss waits until DCD has fallen and stayed off, and returns when it

@@ -202,6 +202,19 @@ func TestCarrierLossEndsAStubbornScript(t *testing.T) {
 	}
 }
 
+// What the script has found out itself comes before the loss.
+func TestCarrierLossAfterAVerdict(t *testing.T) {
+	e := script.ExecutorFunc(func(ctx context.Context, _ *ras.Call) error {
+		<-ctx.Done()
+		return ras.ErrAuthenticationFailure
+	})
+	_, err := underWatch(t, e, nil, drop(time.Second))
+	var c *CarrierError
+	if ras.CodeOf(err) != ras.ErrAuthenticationFailure || !errors.As(err, &c) {
+		t.Errorf("error %v, want the script's code, and the loss behind it", err)
+	}
+}
+
 func TestCarrierWatchEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := virtual.Pair()

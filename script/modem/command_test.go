@@ -173,6 +173,79 @@ func TestUnsolicitedLinesBetweenCommands(t *testing.T) {
 	})
 }
 
+// A line that has begun when a command is sent does not end up in its answer.
+func TestUnsolicitedLineInTwoParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := virtual.Pair()
+		defer near.Close()
+		tm := scripttest.NewModem(far, nil)
+		defer tm.Close()
+		var seen []string
+		cfg := &Config{Indications: []Indication{{Prefix: "+CREG:", Handle: func(l string) { seen = append(seen, l) }}}}
+		_, err := script.Run(t.Context(), near, withModem(cfg, func(ctx context.Context, m *Modem) error {
+			if err := m.Sync(ctx); err != nil {
+				return err
+			}
+			tm.Inject("\r\n+CRE")
+			rest := time.AfterFunc(50*time.Millisecond, func() { tm.Inject("G: 5\r\n") })
+			defer rest.Stop()
+			r, err := m.Command(ctx, "ATI3")
+			if len(r.Lines) != 1 {
+				t.Errorf("lines %q, want the modem's name", r.Lines)
+			}
+			return err
+		}), nil)
+		if err != nil || !reflect.DeepEqual(seen, []string{"+CREG: 5"}) {
+			t.Errorf("handler saw %q, error %v; want the whole line", seen, err)
+		}
+	})
+}
+
+// A numeric RING reaches its handler as the text that it stands for.
+func TestNumericRing(t *testing.T) {
+	var seen []string
+	cfg := &Config{Indications: []Indication{{Prefix: "RING", Handle: func(l string) { seen = append(seen, l) }}}}
+	mc := &scripttest.ModemConfig{Profile: "V0", Faults: []scripttest.Fault{{Command: "ATI", Before: "2\r"}}}
+	_, err := onModem(t, mc, withModem(cfg, func(ctx context.Context, m *Modem) error {
+		r, err := m.Command(ctx, "ATI3")
+		if len(r.Lines) != 1 {
+			t.Errorf("lines %q, want the modem's name", r.Lines)
+		}
+		return err
+	}))
+	if err != nil || !reflect.DeepEqual(seen, []string{"RING"}) {
+		t.Errorf("handler saw %q, error %v; want RING", seen, err)
+	}
+}
+
+// A modem that never stops talking fails the command, and not the program.
+func TestCommandOnATalkingModem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := virtual.Pair()
+		defer near.Close()
+		silent := make(chan struct{})
+		go func() {
+			defer close(silent)
+			for {
+				if _, err := far.Write([]byte("noise\r\n")); err != nil {
+					return
+				}
+				time.Sleep(time.Millisecond / 2)
+			}
+		}()
+		_, err := script.Run(t.Context(), near, withModem(nil, func(ctx context.Context, m *Modem) error {
+			m.state = CommandMode
+			_, err := m.Command(ctx, "ATI3")
+			return err
+		}), nil)
+		if !errors.Is(err, ras.ErrRequestTimeout) {
+			t.Errorf("error %v, want a time-out", err)
+		}
+		far.Close()
+		<-silent
+	})
+}
+
 func TestAnswerIsBounded(t *testing.T) {
 	line := strings.Repeat("x", 1000) + "\r\n"
 	cfg := &scripttest.ModemConfig{Faults: []scripttest.Fault{{Command: "ATI", Before: strings.Repeat(line, 70)}}}

@@ -114,13 +114,20 @@ func (m *Modem) lastWord(lines []string) Result {
 }
 
 // giveUp breaks off a call in the making: any character does. The modem's word
-// on it is read, but nothing is made of it; the modem stays unsynchronised. It
-// has its own limit, since the context may have ended. If that has failed the
-// whole session, then so does this, and only the modem lines are left.
+// on it is read, but nothing is made of it; the modem stays unsynchronised. If
+// the call has come about at the last moment, it is hung up. All this has its
+// own limits, since the context may have ended. If that has failed the whole
+// session, then so does this, and only the modem lines are left.
 func (m *Modem) giveUp(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortLimit)
+	ctx = context.WithoutCancel(ctx)
+	limited, cancel := context.WithTimeout(ctx, abortLimit)
 	defer cancel()
-	if m.dialog.Send(ctx, []byte("\r")) == nil {
-		m.readAnswer(ctx, "", abortLimit, isCallResult)
+	if m.dialog.Send(limited, []byte("\r")) != nil {
+		return
+	}
+	r, _ := m.readAnswer(limited, "", abortLimit, isCallResult)
+	if r.Result.Outcome == Connect {
+		m.state = OnlineMode
+		m.Hangup(ctx) // each of its steps is limited
 	}
 }

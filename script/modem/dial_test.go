@@ -149,6 +149,30 @@ func TestDialGivesUp(t *testing.T) {
 	}
 }
 
+// A call that comes about just after the limit is hung up again.
+func TestDialConnectsTooLate(t *testing.T) {
+	for _, profile := range []string{"", "E0V0"} {
+		cfg := &scripttest.ModemConfig{
+			Profile: profile,
+			Dial:    host(&scripttest.LoginConfig{Silent: scripttest.StageConnect}),
+			Faults:  []scripttest.Fault{{Command: "ATD", Delay: 10100 * time.Millisecond}},
+		}
+		_, err := onModem(t, cfg, withModem(&Config{DialLimit: 10 * time.Second}, func(ctx context.Context, m *Modem) error {
+			if _, err := m.Dial(ctx, "1"); !errors.Is(err, ras.ErrRequestTimeout) {
+				t.Errorf("error %v, want a time-out", err)
+			}
+			if _, err := m.Command(ctx, "ATI3"); err != nil {
+				return err
+			}
+			_, err := m.Online(ctx)
+			return err
+		}))
+		if !errors.Is(err, ras.ErrNoCarrier) {
+			t.Errorf("profile %q: error %v, want the modem in command mode without a call", profile, err)
+		}
+	}
+}
+
 // A context of one's own, inside the run's, can end a call that is being made.
 func TestDialGivesUpOnCancel(t *testing.T) {
 	_, err := onModem(t, nil, withModem(nil, func(ctx context.Context, m *Modem) error {

@@ -38,6 +38,9 @@ func (m *Modem) exchange(ctx context.Context, body string, limit time.Duration, 
 	if r.Result.Outcome == Failed {
 		return r, m.commandError(body, r.Lines, &OutcomeError{r.Result})
 	}
+	if r.Result.Outcome == Connect {
+		return r, nil
+	}
 	return r, m.dialog.Pause(ctx, m.cfg.Settle)
 }
 
@@ -45,18 +48,42 @@ func (m *Modem) exchange(ctx context.Context, body string, limit time.Duration, 
 // written: V, Z, &F and what may come after them.
 func changesNotation(body string) bool { return strings.ContainsAny(body, "VvZzFfYy") }
 
-// strays hands on what the modem has said unasked since the last command.
+// strays hands on what the modem has said unasked since the last command. A
+// line that has begun is awaited, so that its end is not taken for an answer.
 func (m *Modem) strays(ctx context.Context) error {
-	for {
-		line, err := m.readLine(ctx, time.Now(), strayLimit)
-		if isTimeout(err) {
-			return nil
+	start := time.Now()
+	for time.Since(start) < m.cfg.CommandLimit {
+		limit := strayLimit
+		if m.lexer.begun() {
+			limit = m.cfg.Quiet
 		}
-		if err != nil {
+		if came, err := m.hearLine(ctx, limit); err != nil || !came {
 			return err
 		}
+	}
+	return m.timeout("the modem to fall silent", start, m.cfg.CommandLimit)
+}
+
+// hearLine takes one byte, if one comes within the limit. A line that it
+// completes, or that silence ends, is handed on if it is an indication.
+func (m *Modem) hearLine(ctx context.Context, limit time.Duration) (came bool, err error) {
+	c, err := m.dialog.NextByte(ctx, limit)
+	var line lineText
+	var ok bool
+	switch {
+	case isTimeout(err):
+		line, ok = m.lexer.flush()
+		m.lexer.blank = false
+	case err != nil:
+		return false, err
+	default:
+		m.note(c)
+		line, ok = m.lexer.feed(c)
+	}
+	if ok {
 		m.indicate(line, "")
 	}
+	return err == nil, nil
 }
 
 // readAnswer collects lines up to a final result.
@@ -165,15 +192,15 @@ func (m *Modem) learn(line lineText) {
 // indicate hands a line that came unasked to its handler, and reports whether
 // it was one. Body is the command in hand; what it names is its answer.
 func (m *Modem) indicate(line lineText, body string) bool {
+	res, known := m.result(line)
 	for _, in := range m.cfg.Indications {
-		if hasFold(line.text, in.Prefix) && !names(body, in.Prefix) {
+		if hasFold(res.Text, in.Prefix) && !names(body, in.Prefix) {
 			if in.Handle != nil {
-				in.Handle(line.text)
+				in.Handle(res.Text)
 			}
 			return true
 		}
 	}
-	res, known := m.result(line)
 	return known && (res.Outcome == Ring || res.Outcome == NoCarrier)
 }
 

@@ -6,7 +6,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/virtual"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
@@ -63,13 +62,3 @@ var logIn = script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error 
 	_, err := d.WaitFor(ctx, 10*time.Second, script.Text("Welcome.\r\n"))
 	return err
 })
-
-// lines returns the modem lines of a call's port.
-func lines(t *testing.T, call *ras.Call) port.Lines {
-	t.Helper()
-	_, now, err := linesOf(call)
-	if err != nil {
-		t.Error(err)
-	}
-	return now
-}

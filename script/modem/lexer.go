@@ -54,6 +54,9 @@ func (l *lexer) take(c byte) (lineText, bool) {
 	return lineText{}, false
 }
 
+// begun reports whether there is part of a line.
+func (l *lexer) begun() bool { return len(l.line) > 0 }
+
 // flush returns what there is of a line.
 func (l *lexer) flush() (lineText, bool) {
 	out := lineText{text: string(l.line)}

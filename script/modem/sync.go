@@ -148,24 +148,5 @@ func (m *Modem) quiet(ctx context.Context, start time.Time) error {
 	}
 }
 
-// talks reports whether a byte comes within Config.Quiet. A line that it
-// completes, or that silence ends, is handed on if it is an indication.
-func (m *Modem) talks(ctx context.Context) (bool, error) {
-	c, err := m.dialog.NextByte(ctx, m.cfg.Quiet)
-	var line lineText
-	var ok bool
-	switch {
-	case isTimeout(err):
-		line, ok = m.lexer.flush()
-		m.lexer.blank = false
-	case err != nil:
-		return false, err
-	default:
-		m.note(c)
-		line, ok = m.lexer.feed(c)
-	}
-	if ok {
-		m.indicate(line, "")
-	}
-	return err == nil, nil
-}
+// talks reports whether a byte comes within Config.Quiet.
+func (m *Modem) talks(ctx context.Context) (bool, error) { return m.hearLine(ctx, m.cfg.Quiet) }
