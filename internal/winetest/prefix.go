@@ -114,17 +114,25 @@ func (p *Prefix) runDetached(ctx context.Context, log string, args []string) err
 	return nil
 }
 
-// addRandom puts bcryptprimitives.dll into the prefix unless wine has one.
+// addRandom puts bcryptprimitives.dll into the prefix unless wine has one. With
+// a 32-bit wine beside the 64-bit one there are two of each system DLL.
 func (p *Prefix) addRandom(dir string) error {
-	dll := p.Path("drive_c", "windows", "system32", "bcryptprimitives.dll")
-	if _, err := os.Stat(dll); err == nil {
-		return nil
-	}
 	src := filepath.Join(dir, "bcryptprimitives.c")
 	if err := os.WriteFile(src, bcryptprimitives, 0o600); err != nil {
 		return err
 	}
-	out, err := exec.Command(CC("amd64"), "-shared", "-O1", "-o", dll, src, "-ladvapi32").CombinedOutput()
+	if err := p.addDLL("amd64", "system32", src); err != nil || Available32() != nil {
+		return err
+	}
+	return p.addDLL("386", "syswow64", src)
+}
+
+func (p *Prefix) addDLL(goarch, folder, src string) error {
+	dll := p.Path("drive_c", "windows", folder, "bcryptprimitives.dll")
+	if _, err := os.Stat(dll); err == nil {
+		return nil
+	}
+	out, err := exec.Command(CC(goarch), "-shared", "-O1", "-Wl,--kill-at", "-o", dll, src, "-ladvapi32").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("compile bcryptprimitives.dll: %w\n%s", err, out)
 	}

@@ -67,6 +67,17 @@ func Need(t testing.TB, err error) {
 	t.Skip(err)
 }
 
+// Available32 returns an error that says why 32-bit programs do not run here.
+func Available32() error {
+	for _, path := range []string{"/usr/lib/wine/wine", "/usr/lib/i386-linux-gnu/wine", "/opt/wine-stable/bin/wine"} {
+		if _, err := os.Stat(path); err == nil {
+			_, err = exec.LookPath(CC("386"))
+			return err
+		}
+	}
+	return errors.New("there is no 32-bit wine: install wine32:i386")
+}
+
 // CC returns the name of the C compiler for Windows on a GOARCH.
 func CC(goarch string) string {
 	if goarch == "386" {

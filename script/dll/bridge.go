@@ -35,7 +35,7 @@ type block struct {
 	addr uintptr
 	mem  []byte
 	buf  ras.Buffer
-	use  sync.Mutex // held while buf's bytes are in use
+	use  turn // taken while buf's bytes are in use
 }
 
 func newBridge(ctx context.Context, l *line, sys system, trace func(record)) *bridge {
@@ -147,11 +147,11 @@ func (b *bridge) sendBuffer(hPort, pBuffer uintptr, dwSize uint32) uint32 {
 			return err
 		case uint64(dwSize) > uint64(len(blk.mem)):
 			return failure(cbSend, ras.ErrBufferTooSmall)
-		case b.ctx.Err() != nil:
-			return failure(cbSend, ras.Cause(context.Cause(b.ctx)))
 		}
-		blk.use.Lock()
-		defer blk.use.Unlock()
+		if err := b.begin(cbSend, blk); err != nil {
+			return err
+		}
+		defer blk.use.leave()
 		if !b.copyOut(blk, int(dwSize)) {
 			return failure(cbSend, ras.ErrBufferInvalid)
 		}
@@ -186,11 +186,11 @@ func (b *bridge) retrieveBuffer(hPort, pBuffer, pdwSize uintptr) uint32 {
 			return err
 		case b.storeSize(pdwSize, 0) != nil:
 			return failure(cbRetrieve, ras.ErrInvalidParameter)
-		case b.ctx.Err() != nil:
-			return failure(cbRetrieve, ras.Cause(context.Cause(b.ctx)))
 		}
-		blk.use.Lock()
-		defer blk.use.Unlock()
+		if err := b.begin(cbRetrieve, blk); err != nil {
+			return err
+		}
+		defer blk.use.leave()
 		n, err := b.line.api.RetrieveBuffer(b.line.port, blk.buf)
 		b.relay.retrieved(err)
 		if err != nil {
@@ -212,8 +212,9 @@ func (b *bridge) setCommSettings(hPort, pSettings, pvReserved uintptr) uint32 {
 			return failure(cbSetComm, ras.ErrInvalidParameter)
 		case c.Size() != rasabi.CommSettingsSize:
 			return failure(cbSetComm, ras.ErrInvalidSize)
-		case b.ctx.Err() != nil:
-			return failure(cbSetComm, ras.Cause(context.Cause(b.ctx)))
+		}
+		if err := b.alive(cbSetComm); err != nil {
+			return err
 		}
 		return b.line.setComm(ras.CommSettings{
 			Size: c.Size(), Parity: c.Parity(), StopBits: c.StopBits(), ByteSize: c.ByteSize(),
@@ -232,7 +233,7 @@ func (b *bridge) grant(size int) (*block, error) {
 		b.line.api.FreeBuffer(buf)
 		return nil, &ras.Error{Op: callbackNames[cbGet], Code: ras.ErrOutOfBuffers, Err: err}
 	}
-	blk := &block{addr: addr, mem: mem, buf: buf}
+	blk := &block{addr: addr, mem: mem, buf: buf, use: newTurn()}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.blocks[addr] = blk
@@ -267,6 +268,22 @@ func (b *bridge) check(c callback, hPort, pBuffer uintptr) (*block, error) {
 		return nil, failure(c, ras.ErrBufferInvalid)
 	}
 	return blk, nil
+}
+
+// alive returns the error of a callback that comes when the run was ended.
+func (b *bridge) alive(c callback) error {
+	if b.ctx.Err() != nil {
+		return failure(c, ras.Cause(context.Cause(b.ctx)))
+	}
+	return nil
+}
+
+// begin takes the turn to use a buffer's bytes.
+func (b *bridge) begin(c callback, blk *block) error {
+	if err := b.alive(c); err != nil {
+		return err
+	}
+	return blk.use.take(b.ctx)
 }
 
 // copyOut copies n bytes from the DLL to the API's buffer, unless another

@@ -176,6 +176,8 @@ func (p *peReader) exports(name string) bool {
 	count := binary.LittleEndian.Uint32(dir[24:])
 	if count > maxExports {
 		p.fail("%d exported names", count)
+	}
+	if count == 0 || p.err != nil {
 		return false
 	}
 	names := p.rva(binary.LittleEndian.Uint32(dir[32:]), int(count)*4)

@@ -52,6 +52,23 @@ func (l *line) cancelReceive() {
 	}
 }
 
+// turn lets one goroutine at a time use the bytes of a buffer. The end of the
+// run frees those who wait.
+type turn chan struct{}
+
+func newTurn() turn { return make(turn, 1) }
+
+func (t turn) take(ctx context.Context) error {
+	select {
+	case t <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ras.Cause(context.Cause(ctx))
+	}
+}
+
+func (t turn) leave() { <-t }
+
 // failure is the error of a callback that was refused on this side of the API.
 func failure(c callback, code ras.Code) error {
 	return &ras.Error{Op: callbackNames[c], Code: code}

@@ -33,7 +33,7 @@ type server struct {
 // served is a buffer that the child has.
 type served struct {
 	buf ras.Buffer
-	use sync.Mutex // held while buf's bytes are in use
+	use turn // taken while buf's bytes are in use
 }
 
 func newServer(ctx context.Context, l *line, w *messageWriter, trace func(record)) *server {
@@ -101,20 +101,25 @@ func (s *server) request(m message) {
 	s.w.write(reply)
 }
 
+// do carries out a request. A run that is over fails what needs the line; the
+// child may not have heard of its end yet.
 func (s *server) do(m message, reply *message) error {
-	if m.kind == mGet {
+	switch m.kind {
+	case mGet:
 		return s.get(m, reply)
-	}
-	if m.kind == mSetComm {
+	case mSetComm:
 		return s.setComm(m)
 	}
 	b := s.find(m.buffer)
-	if b == nil {
+	switch {
+	case b == nil:
 		return ras.ErrBufferInvalid
+	case m.kind == mFree:
+		return s.free(m.buffer, b)
+	case s.ctx.Err() != nil && m.kind != mReceive:
+		return ras.Cause(context.Cause(s.ctx))
 	}
 	switch m.kind {
-	case mFree:
-		return s.free(m.buffer, b)
 	case mSend:
 		return s.send(b, m.data)
 	case mReceive:
@@ -138,7 +143,7 @@ func (s *server) get(m message, reply *message) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last++
-	s.buffers[s.last] = &served{buf: buf}
+	s.buffers[s.last] = &served{buf, newTurn()}
 	reply.buffer, reply.value = s.last, uint32(len(buf.Bytes()))
 	return nil
 }
@@ -154,8 +159,10 @@ func (s *server) free(id uint32, b *served) error {
 }
 
 func (s *server) send(b *served, data []byte) error {
-	b.use.Lock()
-	defer b.use.Unlock()
+	if err := b.use.take(s.ctx); err != nil {
+		return err
+	}
+	defer b.use.leave()
 	if len(data) > len(b.buf.Bytes()) {
 		return ras.ErrBufferTooSmall
 	}
@@ -171,8 +178,10 @@ func (s *server) receive(m message, b *served) error {
 }
 
 func (s *server) retrieve(b *served, reply *message) error {
-	b.use.Lock()
-	defer b.use.Unlock()
+	if err := b.use.take(s.ctx); err != nil {
+		return err
+	}
+	defer b.use.leave()
 	n, err := s.line.api.RetrieveBuffer(s.line.port, b.buf)
 	s.relay.retrieved(err)
 	if err != nil {

@@ -125,7 +125,7 @@ static DWORD churn(RUN *r)
 	PBYTE last = NULL;
 	int i;
 
-	for (i = 0; i < 2000; i++) {
+	for (i = 0; i < 300; i++) {
 		PBYTE b = grab(r, 700);
 
 		if (b == NULL || b == last || b[0] != 0)
@@ -450,6 +450,32 @@ static DWORD print(RUN *r)
 	return 0;
 }
 
+/* A script that shows a window has to handle IDCANCEL. */
+
+static LRESULT CALLBACK window_proc(HWND w, UINT message, WPARAM wp, LPARAM lp)
+{
+	if (message == WM_COMMAND && LOWORD(wp) == IDCANCEL)
+		PostQuitMessage(0);
+	return DefWindowProcW(w, message, wp, lp);
+}
+
+static DWORD window(RUN *r)
+{
+	WNDCLASSW class;
+	MSG m;
+
+	memset(&class, 0, sizeof class);
+	class.lpfnWndProc = window_proc;
+	class.lpszClassName = L"vendor login";
+	RegisterClassW(&class);
+	if (CreateWindowExW(0, class.lpszClassName, L"login", 0, 0, 0, 0, 0, r->window, NULL, NULL, NULL) == NULL)
+		return CODE_UNKNOWN;
+	say(r, "window");
+	while (GetMessageW(&m, NULL, 0, 0) > 0)
+		DispatchMessageW(&m);
+	return ERROR_CANCELLED;
+}
+
 /* Settings and credentials. */
 
 static DWORD comm(RUN *r, DWORD size, BYTE parity, BYTE stop, BYTE bits, PVOID reserved)
@@ -525,7 +551,7 @@ static const struct {
 	{L"leave pending", leave_pending}, {L"threads", threads}, {L"stash", stash}, {L"late", late},
 	{L"late get", late_get}, {L"crash", crash}, {L"overrun", overrun}, {L"use after free", use_after_free},
 	{L"params overrun", params_overrun}, {L"exit", leave_process}, {L"hang", hang}, {L"say hang", say_hang},
-	{L"print", print}, {L"comm good", comm_good}, {L"comm size", comm_size}, {L"comm values", comm_values},
+	{L"print", print}, {L"window", window}, {L"comm good", comm_good}, {L"comm size", comm_size}, {L"comm values", comm_values},
 	{L"comm pair", comm_pair}, {L"comm reserved", comm_reserved}, {L"comm null", comm_null},
 	{L"comm port", comm_port}, {L"credentials", credentials}, {L"credentials failed", credentials_failed},
 	{L"unterminated", unterminated}, {L"own code", own_code},
