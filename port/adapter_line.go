@@ -119,7 +119,7 @@ func (a *adapter) noLines(err error) error {
 	if cause := a.failed(err); cause == net.ErrClosed || errors.Is(cause, ErrRemoved) || cause == ErrCarrierLost {
 		return cause
 	}
-	return fmt.Errorf("this device has no modem lines: %w (%v)", errors.ErrUnsupported, err)
+	return fmt.Errorf("this device has no modem lines: %w", errors.ErrUnsupported)
 }
 
 func (a *adapter) SetLines(mask, values Lines) error {

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rasline/rasline/internal/winetest"
 	"github.com/rasline/rasline/port"
 )
 
@@ -31,7 +32,7 @@ func TestMain(m *testing.M) {
 		io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	winetest.Main(m)
 }
 
 // hold opens name in another process and returns what Open said there, and how

@@ -66,7 +66,7 @@ func (t *tty) writeBits(req uint, l Lines) error {
 // noLines says in words that a driver does not know a line call.
 func noLines(err error) error {
 	if err != nil && isRefusal(err) {
-		return fmt.Errorf("this device has no modem lines: %w (%v)", errors.ErrUnsupported, err)
+		return fmt.Errorf("this device has no modem lines: %w: %w", errors.ErrUnsupported, err)
 	}
 	return err
 }
