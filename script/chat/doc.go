@@ -1,9 +1,9 @@
 // Package chat runs the scripts of chat(8), the conversation program of pppd.
 //
-//	script, err := chat.ParseFile("provider.chat", src)
-//	...
-//	script.Options.Timeout = 10 * time.Second
-//	result, err := scripting.Run(ctx, line, script, nil)
+//	s, err := chat.ParseFile("provider.chat", src)
+//	…
+//	s.Options.Timeout = 10 * time.Second
+//	result, err := script.Run(ctx, line, s, nil)
 //
 // A script is a list of words, taken in pairs: a text to wait for, and a text to
 // send.
@@ -40,11 +40,16 @@
 //   - A file is read and checked as a whole before the first byte is sent.
 //   - A carriage return before a line feed does not belong to the word.
 //   - Strings and lines may be of any length, and the lists of ABORT and REPORT
-//     too.
+//     hold 1,000 strings each, not 50.
 //   - \p pauses for the tenth of a second that the manual page promises;
 //     see [Options].ShortPause.
-//   - CLR_REPORT is safe after a report string has been found.
-//   - A send whose time-out has passed fails at once, not after its pauses.
+//   - CLR_REPORT is safe after a report string has been found, and CLR_ABORT
+//     removes every equal string.
+//   - A send whose time-out has passed fails at once, not after its pauses, and
+//     a script that is ended from outside does not read on for the rest of a
+//     report.
+//   - A file to send that can be opened and not read is a failure, and so is a
+//     folder.
 //   - The high bit is cleared in what a wait reads and in nothing else, so that
 //     what follows the last match is left as it came.
 package chat

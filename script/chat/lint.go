@@ -126,7 +126,7 @@ func (l *linter) entry(s step) {
 	if l.entries[s.kind]++; l.entries[s.kind] == maxEntries+1 {
 		l.found.warn(s.word.pos, "chat(8) takes %d %s strings at most", maxEntries, name)
 	}
-	if s.kind == kindAbort && text != "" {
+	if s.kind == kindAbort && text != "" && len(l.aborts) < maxEntries {
 		l.aborts = append(l.aborts, word{pos: s.word.pos, text: text})
 	}
 }
@@ -184,13 +184,14 @@ func strayC(s string) int {
 }
 
 // asksForSecret reports whether a prompt asks for something that is no log's
-// business.
+// business. The beginning of the word is often left out, since it may have been
+// lost.
 func asksForSecret(prompt string) bool {
 	prompt = lower(prompt)
-	for _, s := range []string{"assword", "asswd", "asscode", "passphrase", "secret"} {
+	for _, s := range []string{"ssword", "asswd", "sscode", "ssphrase", "secret"} {
 		if strings.Contains(prompt, s) {
 			return true
 		}
 	}
-	return strings.HasSuffix(prompt, "ssword:") || strings.HasSuffix(prompt, "word:")
+	return strings.HasSuffix(prompt, "word:")
 }

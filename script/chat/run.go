@@ -119,12 +119,11 @@ func (r *run) step(ctx context.Context, s step) error {
 	case kindSend:
 		return r.send(ctx, text)
 	case kindAbort:
-		r.addAbort(text)
+		return r.addAbort(text)
 	case kindClearAbort:
 		r.clearAbort(text)
 	case kindReport:
-		r.view.debug("report (" + visible(text) + ")")
-		r.reports.add(r.dialog, r.expected(text))
+		return r.addReport(text)
 	case kindClearReport:
 		if r.reports.clear(r.expected(text)) {
 			r.view.debug("clear report (" + visible(text) + ")")
@@ -143,11 +142,33 @@ func (r *run) step(ctx context.Context, s step) error {
 
 func (r *run) expected(word string) string { return expectText(word, r.opts.Env) }
 
-func (r *run) addAbort(word string) {
+// maxList bounds the abort list and the report list. chat(8) takes 50 each.
+const maxList = 1000
+
+func (r *run) addAbort(word string) error {
+	if len(r.aborts) == maxList {
+		return r.tooMany("ABORT")
+	}
 	r.view.debug("abort on (" + visible(word) + ")")
 	entry := &abort{text: r.expected(word)}
 	entry.watch = r.dialog.Watch(script.Text(entry.text), func(script.Match) error { return &aborted{entry} })
 	r.aborts = append(r.aborts, entry)
+	return nil
+}
+
+func (r *run) addReport(word string) error {
+	if len(r.reports.list) == maxList {
+		return r.tooMany("REPORT")
+	}
+	r.view.debug("report (" + visible(word) + ")")
+	r.reports.add(r.dialog, r.expected(word))
+	return nil
+}
+
+func (r *run) tooMany(keyword string) error {
+	text := "Too many " + keyword + " strings"
+	r.view.fault(text)
+	return r.fail(ExitSignal, ras.ErrScriptSyntax, text, nil)
 }
 
 // clearAbort removes all entries with the text; those after them move up.
