@@ -39,6 +39,8 @@ func underWatch(t *testing.T, e script.Executor, c *Carrier, f func(near, far *v
 	return took, err
 }
 
+// drop loses the carrier after a time, which should not be a whole number of
+// seconds: then the watch looks by itself, at the same instant.
 func drop(after time.Duration) func(near, far *virtual.Port) {
 	return func(_, far *virtual.Port) {
 		time.Sleep(after)
@@ -47,18 +49,18 @@ func drop(after time.Duration) func(near, far *virtual.Port) {
 }
 
 func TestCarrierLossEndsTheScript(t *testing.T) {
-	took, err := underWatch(t, waiter, &Carrier{Step: "login"}, drop(7*time.Second))
+	took, err := underWatch(t, waiter, &Carrier{Step: "login"}, drop(7300*time.Millisecond))
 	var c *CarrierError
-	if !errors.As(err, &c) || c.Step != "login" || c.After != 7*time.Second || c.Doing != `wait for "never"` || c.Time.IsZero() {
+	if !errors.As(err, &c) || c.Step != "login" || c.After != 7300*time.Millisecond || c.Doing != `wait for "never"` || c.Time.IsZero() {
 		t.Fatalf("error %#v, want step and time of the loss", err)
 	}
 	if !errors.Is(err, ras.ErrRemoteDisconnection) || !errors.Is(err, port.ErrCarrierLost) || ras.CodeOf(err) != ras.ErrRemoteDisconnection {
 		t.Errorf("error %v has code %v, want 629", err, ras.CodeOf(err))
 	}
-	if want := `login: carrier lost after 7s, at: wait for "never"`; err.Error() != want {
+	if want := `login: carrier lost after 7.3s, at: wait for "never"`; err.Error() != want {
 		t.Errorf("got  %v\nwant %v", err, want)
 	}
-	if took != 7200*time.Millisecond {
+	if took != 7500*time.Millisecond {
 		t.Errorf("ended after %v, want the debounce time after the loss", took)
 	}
 }
@@ -77,13 +79,13 @@ func TestCarrierPolicies(t *testing.T) {
 		code ras.Code
 	}{
 		{"no loss", nil, func(_, _ *virtual.Port) {}, 10 * time.Second, 0},
-		{"loss", nil, drop(time.Second), 1200 * time.Millisecond, ras.ErrRemoteDisconnection},
-		{"loss at once", &Carrier{Debounce: -1}, drop(time.Second), time.Second, ras.ErrRemoteDisconnection},
-		{"hung up", nil, func(_, far *virtual.Port) { time.Sleep(time.Second); far.HangUp() }, 1200 * time.Millisecond, ras.ErrRemoteDisconnection},
-		{"ignored", &Carrier{Ignore: true}, drop(time.Second), 10 * time.Second, 0},
+		{"loss", nil, drop(1300 * time.Millisecond), 1500 * time.Millisecond, ras.ErrRemoteDisconnection},
+		{"loss at once", &Carrier{Debounce: -1}, drop(1300 * time.Millisecond), 1300 * time.Millisecond, ras.ErrRemoteDisconnection},
+		{"hung up", nil, func(_, far *virtual.Port) { time.Sleep(1300 * time.Millisecond); far.HangUp() }, 1500 * time.Millisecond, ras.ErrRemoteDisconnection},
+		{"ignored", &Carrier{Ignore: true}, drop(1300 * time.Millisecond), 10 * time.Second, 0},
 		{"blinks", nil, func(_, far *virtual.Port) {
 			for range 5 {
-				time.Sleep(time.Second)
+				time.Sleep(900 * time.Millisecond)
 				far.Drive(port.DCD, 0)
 				time.Sleep(199 * time.Millisecond)
 				far.Drive(port.DCD, port.DCD)
@@ -111,7 +113,7 @@ func TestCarrierRequired(t *testing.T) {
 		code   ras.Code
 		lasted time.Duration
 	}{
-		{"comes", 20 * time.Second, 0, 20 * time.Second},
+		{"comes", 20005 * time.Millisecond, 0, 20005 * time.Millisecond},
 		{"never comes", 0, ras.ErrNoCarrier, 30 * time.Second},
 	}
 	for _, tt := range tests {
@@ -175,7 +177,7 @@ func TestCarrierLossAfterSuccess(t *testing.T) {
 		<-ctx.Done()
 		return nil
 	})
-	if _, err := underWatch(t, e, nil, drop(time.Second)); err != nil {
+	if _, err := underWatch(t, e, nil, drop(1300*time.Millisecond)); err != nil {
 		t.Errorf("error %v, want none", err)
 	}
 }
@@ -195,10 +197,10 @@ func TestCarrierLossEndsAStubbornScript(t *testing.T) {
 		_, err = call.RetrieveBuffer(call.Port, b)
 		return errors.Join(err, call.FreeBuffer(b))
 	})
-	took, err := underWatch(t, stubborn, &Carrier{Grace: 3 * time.Second}, drop(time.Second))
+	took, err := underWatch(t, stubborn, &Carrier{Grace: 3 * time.Second}, drop(1300*time.Millisecond))
 	var c *CarrierError
-	if !errors.As(err, &c) || c.After != time.Second || took != 4200*time.Millisecond {
-		t.Errorf("error %v after %v, want the loss of the carrier at 1s after 4.2s", err, took)
+	if !errors.As(err, &c) || c.After != 1300*time.Millisecond || took != 4500*time.Millisecond {
+		t.Errorf("error %v after %v, want the loss of the carrier at 1.3s after 4.5s", err, took)
 	}
 }
 
@@ -208,7 +210,7 @@ func TestCarrierLossAfterAVerdict(t *testing.T) {
 		<-ctx.Done()
 		return ras.ErrAuthenticationFailure
 	})
-	_, err := underWatch(t, e, nil, drop(time.Second))
+	_, err := underWatch(t, e, nil, drop(1300*time.Millisecond))
 	var c *CarrierError
 	if ras.CodeOf(err) != ras.ErrAuthenticationFailure || !errors.As(err, &c) {
 		t.Errorf("error %v, want the script's code, and the loss behind it", err)

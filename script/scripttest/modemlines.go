@@ -1,6 +1,15 @@
 package scripttest
 
-import "github.com/rasline/rasline/port"
+import (
+	"context"
+	"time"
+
+	"github.com/rasline/rasline/port"
+)
+
+// lookAgain is how often DTR is looked at in any case, since a change between
+// two waits goes unseen.
+const lookAgain = 100 * time.Millisecond
 
 // cable is a port that can play a modem's part on the lines: Drive sets what
 // the other end of the pair sees on DSR, CTS, DCD and RI.
@@ -40,11 +49,13 @@ func (m *Modem) watchDTR() {
 		return
 	}
 	now, err := lines.Lines()
-	for err == nil {
-		if !m.post(func() { m.seeDTR(now.Has(port.DSR)) }) {
-			return
+	for err == nil && m.post(func() { m.seeDTR(now.Has(port.DSR)) }) {
+		limited, cancel := context.WithTimeout(m.ctx, lookAgain)
+		now, err = lines.WaitLines(limited, port.DSR)
+		if err != nil && limited.Err() != nil {
+			now, err = lines.Lines()
 		}
-		now, err = lines.WaitLines(m.ctx, port.DSR)
+		cancel()
 	}
 }
 
