@@ -76,7 +76,7 @@ func (p *Port) handshake(ctx context.Context, mark int) error {
 		return err
 	}
 	if p.ComPort() {
-		return p.askAll()
+		return p.meet(ctx)
 	}
 	if p.cfg.Plain == RequireComPort {
 		return errRefused
@@ -97,6 +97,25 @@ func (p *Port) negotiate(ctx context.Context, mark int) error {
 		return nil
 	}
 	return &ackError{"the COM-PORT option (is it a Telnet server?)", p.cfg.AckTimeout}
+}
+
+// meetLimit bounds the wait for the first answers of a server, without which a
+// port is usable all the same.
+const meetLimit = time.Second
+
+// meet asks for the state of the line and gives the server a moment to answer:
+// some open their device only now, and drop what arrives before that.
+func (p *Port) meet(ctx context.Context) error {
+	if err := p.askAll(); err != nil {
+		return err
+	}
+	limit, cancel := context.WithTimeout(ctx, meetLimit)
+	defer cancel()
+	err := p.introduced(limit)
+	if err != nil && ctx.Err() == nil && limit.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // askAll asks for everything that Lines and Mode tell, and for notifications,

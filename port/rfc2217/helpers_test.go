@@ -92,21 +92,25 @@ func expect(t testing.TB, p port.Port, want string) {
 		k, err := p.Read(got[n:])
 		n += k
 		if err != nil {
-			t.Fatalf("read %q and then %v; want %q", got[:n], err, want)
+			t.Fatalf("read %d of %d bytes and then %v; want %.40q", n, len(want), err, want)
 		}
 	}
 	if string(got) != want {
-		t.Fatalf("read %q, want %q", got, want)
+		t.Fatalf("read %.200q, want %.200q", got, want)
 	}
 }
 
-// send writes text to p.
-func send(t testing.TB, p port.Port, text string) {
+// pass sends text from one port and expects it at the other.
+func pass(t testing.TB, from, to port.Port, text string) {
 	t.Helper()
-	p.SetWriteDeadline(time.Now().Add(limit))
-	defer p.SetWriteDeadline(time.Time{})
-	if n, err := p.Write([]byte(text)); n != len(text) || err != nil {
-		t.Fatalf("Write(%q) = %d, %v", text, n, err)
+	sent := make(chan error, 1)
+	go func() {
+		_, err := from.Write([]byte(text))
+		sent <- err
+	}()
+	expect(t, to, text)
+	if err := <-sent; err != nil {
+		t.Fatalf("Write(%.40q): %v", text, err)
 	}
 }
 
