@@ -69,10 +69,8 @@ func openLibrary(name string, mode Mode, cfg *Config) (*adapter, error) {
 	}
 	a := newAdapter(lib, name)
 	a.outputs = Outputs
-	if bits := m.InitialStatusBits; bits != nil {
-		_, values := levels(cfg.DTR, cfg.RTS)
-		mask, _ := levels(cfg.DTR, cfg.RTS)
-		a.outputs = a.outputs.With(mask, values)
+	if m.InitialStatusBits != nil {
+		a.outputs = a.outputs.With(levels(cfg.DTR, cfg.RTS))
 	}
 	return a, nil
 }
@@ -110,7 +108,7 @@ func (a *adapter) followCarrier(ctx context.Context, policy CarrierPolicy) error
 		err = awaitCarrier(ctx, a)
 	}
 	if err == nil {
-		a.carrier = watchCarrier(a.Lines, a.carrierFell)
+		a.carrier = watchCarrier(a.Lines, policy == CarrierRequire, a.carrierFell)
 	}
 	return err
 }

@@ -27,12 +27,13 @@ type carrierWatch struct {
 	seen  bool
 }
 
-func watchCarrier(lines func() (Lines, error), fell func()) *carrierWatch {
+// watchCarrier starts a watch; seen says that the carrier has been there.
+func watchCarrier(lines func() (Lines, error), seen bool, fell func()) *carrierWatch {
 	c := &carrierWatch{lines: lines, fell: fell}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now, err := lines()
-	c.seen = err == nil && now.Has(DCD)
+	c.seen = seen || err == nil && now.Has(DCD)
 	c.timer = time.AfterFunc(carrierTick, c.look)
 	return c
 }

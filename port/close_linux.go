@@ -30,28 +30,33 @@ func (t *tty) Close() error {
 }
 
 // finish gives the written bytes their time, if any, and leaves the line as
-// Config says. It uses the descriptor without t.failed, which knows the port as
-// closed already.
+// Config says.
 func (t *tty) finish() {
 	if t.ctl == nil {
 		return
 	}
-	if t.closeLimit > 0 {
-		ctx, cancel := context.WithTimeout(context.Background(), t.closeLimit)
-		drainQueue(ctx, t.queue, t.perByte())
-		cancel()
-	}
+	t.awaitWriters()
+	sent := t.drainAtClose()
 	if t.path == "" {
 		return
 	}
 	if t.breaking.Load() > 0 {
 		t.final(unix.TIOCCBRK, 0)
 	}
-	if !t.pseudo { // there it would take bytes from the far end
-		t.awaitWriters()
+	if !sent && !t.pseudo { // there it would take bytes from the far end
 		t.final(unix.TCFLSH, unix.TCOFLUSH)
 	}
 	t.writeLines(t.closeMask, t.closeTo)
+}
+
+// drainAtClose reports whether all bytes left within the limit.
+func (t *tty) drainAtClose() bool {
+	if t.closeLimit <= 0 {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), t.closeLimit)
+	defer cancel()
+	return drainQueue(ctx, t.queue, t.perByte()) == nil && t.awaitTransmitter(ctx) == nil
 }
 
 // awaitWriters returns when no write is inside the kernel. The deadline that

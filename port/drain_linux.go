@@ -1,6 +1,7 @@
 package port
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,9 +69,15 @@ func (t *tty) awaitTransmitter(ctx context.Context) error {
 	if err == nil || !isRefusal(err) {
 		return err
 	}
+	return t.waitingIoctl(ctx, unix.TCSBRK, 1)
+}
+
+// waitingIoctl makes an ioctl before which the kernel waits for all output to
+// leave. The end of ctx ends that wait.
+func (t *tty) waitingIoctl(ctx context.Context, req uint, arg int) error {
 	return interruptible(ctx, func() error {
 		return t.control(func(fd int) error {
-			err := unix.IoctlSetInt(fd, unix.TCSBRK, 1)
+			err := unix.IoctlSetInt(fd, req, arg)
 			if err == unix.EINTR && ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -101,22 +108,16 @@ func (t *tty) SendBreak(ctx context.Context, d time.Duration) error {
 	defer stop()
 	t.breaking.Add(1)
 	defer t.breaking.Add(-1)
-	if t.closing.Load() {
+	err := t.waitingIoctl(ctx, unix.TIOCSBRK, 0)
+	if err == nil {
+		err = sleep(ctx, d)
+		end := t.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TIOCCBRK, 0) })
+		err = cmp.Or(err, end)
+	}
+	if err != nil && ctx.Err() != nil {
 		return t.ended(ctx)
 	}
-	if err := t.setBreak(unix.TIOCSBRK); err != nil {
-		return err
-	}
-	slept := sleep(ctx, d)
-	err := t.setBreak(unix.TIOCCBRK)
-	if slept != nil {
-		return t.ended(ctx)
-	}
-	return err
-}
-
-func (t *tty) setBreak(req uint) error {
-	return noLines(t.control(func(fd int) error { return unix.IoctlSetInt(fd, req, 0) }))
+	return noLines(err)
 }
 
 // isRefusal reports whether a driver answered that it does not know the call.

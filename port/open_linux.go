@@ -45,7 +45,7 @@ func openTTY(name string) (*tty, error) {
 	}
 	f := os.NewFile(uintptr(fd), name)
 	t := newTTY(f, f)
-	t.path, t.rdev, t.pseudo = name, uint64(st.Rdev), isPseudo(uint64(st.Rdev))
+	t.path, t.node, t.pseudo = name, nodeOf(&st), isPseudo(uint64(st.Rdev))
 	if t.ctl, err = f.SyscallConn(); err != nil {
 		f.Close()
 		return nil, err
@@ -105,7 +105,7 @@ func (t *tty) followCarrier(ctx context.Context, policy CarrierPolicy) error {
 		err = awaitCarrier(ctx, t)
 	}
 	if err == nil {
-		t.carrier = watchCarrier(t.Lines, t.carrierFell)
+		t.carrier = watchCarrier(t.Lines, policy == CarrierRequire, t.carrierFell)
 	}
 	return err
 }

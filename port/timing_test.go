@@ -86,20 +86,22 @@ func (f *fakeLines) state() (lineState, error) {
 func TestCarrierWatch(t *testing.T) {
 	tests := []struct {
 		name  string
+		seen  bool
 		steps []Lines // one for each tick
 		fell  int     // the tick at which the watch strikes, or -1
 	}{
-		{"never there", []Lines{0, DSR, 0}, -1},
-		{"there and stays", []Lines{DCD, DCD | CTS, DCD}, -1},
-		{"falls", []Lines{DCD, DCD, DSR, 0}, 2},
-		{"comes and falls", []Lines{0, DCD, 0}, 2},
+		{"never there", false, []Lines{0, DSR, 0}, -1},
+		{"there and stays", false, []Lines{DCD, DCD | CTS, DCD}, -1},
+		{"falls", false, []Lines{DCD, DCD, DSR, 0}, 2},
+		{"comes and falls", false, []Lines{0, DCD, 0}, 2},
+		{"was there before the watch", true, []Lines{0, 0, 0}, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := &fakeLines{lines: tt.steps[0]}
 				fell, tick := -1, 0
-				c := watchCarrier(f.Lines, func() { fell = tick })
+				c := watchCarrier(f.Lines, tt.seen, func() { fell = tick })
 				for tick = 1; tick < len(tt.steps); tick++ {
 					f.set(tt.steps[tick], nil)
 					<-time.After(carrierTick)
@@ -117,7 +119,7 @@ func TestCarrierWatch(t *testing.T) {
 func TestCarrierWatchStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeLines{lines: DCD}
-		c := watchCarrier(f.Lines, func() { t.Error("struck after stop") })
+		c := watchCarrier(f.Lines, false, func() { t.Error("struck after stop") })
 		c.stop()
 		f.set(0, nil)
 		<-time.After(time.Second)

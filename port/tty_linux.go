@@ -23,7 +23,7 @@ type tty struct {
 	in, out *os.File        // the same file for a device
 	ctl     syscall.RawConn // of the terminal among them; nil if neither is one
 	path    string          // of the device; "" for files that were open already
-	rdev    uint64          // its device number at open
+	node    node            // what path led to at open
 	pseudo  bool            // a pseudo-terminal, either side
 
 	closing atomic.Bool
