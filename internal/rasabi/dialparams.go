@@ -29,6 +29,8 @@ func (f Field) Limit() int { return f.limit }
 const (
 	offSubEntry   = 2096
 	offCallbackID = 2100
+
+	maxDialParams = 1 << 14 // more than any later version is likely to have
 )
 
 // Version is a version of RASDIALPARAMSW. Each added a field at the end.
@@ -68,15 +70,18 @@ func NewDialParams(p PtrSize, v Version) DialParams {
 	return DialParams{b, p}
 }
 
-// ViewDialParams returns the image that begins at b and ends where its dwSize
-// says. It shares b's memory. The error is a *SizeError.
+// ViewDialParams returns the image that begins at b and whose version its dwSize
+// tells. It shares b's memory. A dwSize beyond the newest version is that of a
+// later one, whose beginning is the same. The error is a *SizeError.
 func ViewDialParams(b []byte, p PtrSize) (DialParams, error) {
-	size := uint32(len(b))
-	if len(b) >= 4 {
-		size = min(size, binary.LittleEndian.Uint32(b))
+	if len(b) < 4 {
+		return DialParams{}, &SizeError{"RASDIALPARAMSW", uint32(len(b))}
 	}
+	size := binary.LittleEndian.Uint32(b)
 	for v := Windows2000; v <= Windows8; v++ {
-		if want := DialParamsSize(p, v); int(size) == want && binary.LittleEndian.Uint32(b) == size {
+		want := DialParamsSize(p, v)
+		later := v == Windows8 && size > uint32(want) && size <= maxDialParams
+		if (size == uint32(want) || later) && len(b) >= want {
 			return DialParams{b[:want:want], p}, nil
 		}
 	}

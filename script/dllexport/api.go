@@ -1,0 +1,197 @@
+package dllexport
+
+import (
+	"context"
+	"sync"
+
+	"github.com/rasline/rasline/internal/rasabi"
+	"github.com/rasline/rasline/ras"
+)
+
+// The names of the callbacks, for errors.
+const (
+	opGet      = "RasGetBuffer"
+	opFree     = "RasFreeBuffer"
+	opSend     = "RasSendBuffer"
+	opReceive  = "RasReceiveBuffer"
+	opRetrieve = "RasRetrieveBuffer"
+	opSetComm  = "RasSetCommSettings"
+)
+
+// api is the ras.API of one run over the host's function pointers.
+//
+// The documentation leaves open what a host does when the limit of a receive
+// passes: whether it signals, and what RasRetrieveBuffer then says. So api
+// keeps the limit itself as well, a little later than the host, and takes
+// ERROR_REQUEST_TIMEOUT and 0 bytes for the same. A receive that the host still
+// has posted then serves the next ReceiveBuffer.
+type api struct {
+	host   host
+	port   ras.Handle
+	ctx    context.Context // of the run
+	cancel context.CancelFunc
+	unhook func() bool    // forgets to call runEnded
+	wg     sync.WaitGroup // waiters and clocks
+
+	mu      sync.Mutex // guards what follows; not held while the host sends
+	buffers map[*buffer]bool
+	rx      receive
+	unread  []byte // what the host gave beyond the size that was asked for
+	closed  bool
+}
+
+var _ ras.API = (*api)(nil)
+
+// buffer is memory of the host's.
+type buffer struct {
+	mem  []byte // what the host granted
+	data []byte // its beginning, as much as was asked for
+}
+
+func (b *buffer) Bytes() []byte { return b.data }
+
+func newAPI(ctx context.Context, h host, port ras.Handle) *api {
+	a := &api{host: h, port: port, buffers: make(map[*buffer]bool)}
+	a.ctx, a.cancel = context.WithCancel(ctx)
+	a.unhook = context.AfterFunc(ctx, a.runEnded)
+	return a
+}
+
+func failure(op string, code ras.Code) error {
+	if code == ras.Success {
+		return nil
+	}
+	return &ras.Error{Op: op, Code: code}
+}
+
+// check makes the checks that come first in every call. a.mu is held.
+func (a *api) check(op string, port ras.Handle, b ras.Buffer) (*buffer, error) {
+	if a.closed || port != a.port {
+		return nil, failure(op, ras.ErrInvalidPortHandle)
+	}
+	own, ok := b.(*buffer)
+	if !ok || !a.buffers[own] {
+		return nil, failure(op, ras.ErrBufferInvalid)
+	}
+	return own, nil
+}
+
+// ended returns the error of a call that needs the line when the run is over.
+func (a *api) ended(op string) error {
+	if cause := context.Cause(a.ctx); cause != nil {
+		return &ras.Error{Op: op, Code: ras.Cause(cause), Err: cause}
+	}
+	return nil
+}
+
+// GetBuffer implements ras.API.
+func (a *api) GetBuffer(size int) (ras.Buffer, error) {
+	if size <= 0 || size > ras.MaxBuffer {
+		size = ras.MaxBuffer
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return nil, failure(opGet, ras.ErrOutOfBuffers)
+	}
+	mem, code := a.host.getBuffer(uint32(size))
+	if code == ras.Success && len(mem) == 0 {
+		code = ras.ErrOutOfBuffers
+	}
+	if code != ras.Success {
+		return nil, failure(opGet, code)
+	}
+	clear(mem)
+	size = min(size, len(mem))
+	b := &buffer{mem: mem, data: mem[:size:size]}
+	a.buffers[b] = true
+	return b, nil
+}
+
+// FreeBuffer implements ras.API.
+func (a *api) FreeBuffer(b ras.Buffer) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	own, err := a.check(opFree, a.port, b)
+	switch {
+	case err != nil:
+		return err
+	case a.rx.atHost && a.rx.buf == own:
+		return failure(opFree, ras.ErrAsyncRequestPending)
+	}
+	if code := a.host.freeBuffer(own.mem); code != ras.Success {
+		return failure(opFree, code)
+	}
+	delete(a.buffers, own)
+	return nil
+}
+
+// SendBuffer implements ras.API.
+func (a *api) SendBuffer(port ras.Handle, b ras.Buffer, n int) error {
+	own, err := a.checkSend(port, b, n)
+	if err != nil || n == 0 {
+		return err
+	}
+	return failure(opSend, a.host.sendBuffer(own.mem, uint32(n)))
+}
+
+func (a *api) checkSend(port ras.Handle, b ras.Buffer, n int) (*buffer, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	own, err := a.check(opSend, port, b)
+	switch {
+	case err != nil:
+		return nil, err
+	case n < 0:
+		return nil, failure(opSend, ras.ErrInvalidParameter)
+	case n > len(own.data):
+		return nil, failure(opSend, ras.ErrBufferTooSmall)
+	case a.rx.atHost && a.rx.buf == own:
+		return nil, failure(opSend, ras.ErrAsyncRequestPending)
+	}
+	return own, a.ended(opSend)
+}
+
+// SetCommSettings implements ras.API. Without the extension structure, which
+// RAS gives since Windows 2000 SP2, it fails with ErrNotSupported.
+func (a *api) SetCommSettings(port ras.Handle, s ras.CommSettings) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed || port != a.port {
+		return failure(opSetComm, ras.ErrInvalidPortHandle)
+	}
+	if _, err := s.Mode(); err != nil {
+		return err
+	}
+	if err := a.ended(opSetComm); err != nil {
+		return err
+	}
+	return failure(opSetComm, a.host.setCommSettings(rasabi.NewCommSettings(s.Parity, s.StopBits, s.ByteSize)))
+}
+
+// close ends the run and returns how many buffers it left unfreed; the host
+// gets them back. A receive that the host still has is left to it: its event
+// stays open, since the host may yet signal it.
+func (a *api) close() (leaked int) {
+	a.mu.Lock()
+	a.closed = true
+	a.rx.posted = false
+	a.rx.stopClock()
+	a.mu.Unlock()
+	a.unhook()
+	a.cancel()
+	a.wg.Wait()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for b := range a.buffers {
+		if a.rx.atHost && a.rx.buf == b {
+			continue
+		}
+		a.host.freeBuffer(b.mem)
+		leaked++
+	}
+	if a.rx.event != nil {
+		a.rx.event.close(a.rx.atHost)
+	}
+	return leaked
+}

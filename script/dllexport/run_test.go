@@ -1,0 +1,472 @@
+package dllexport
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rasline/rasline/internal/rasabi"
+	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script"
+)
+
+// login is a script written with a Dialog.
+func login(ctx context.Context, call *ras.Call) error {
+	d := script.NewDialog(call, nil)
+	defer d.Close()
+	for _, step := range []struct{ prompt, answer string }{
+		{"login: ", call.Params.UserName}, {"Password: ", call.Params.Password.Reveal()},
+	} {
+		if _, err := d.WaitFor(ctx, 10*time.Second, script.Text(step.prompt)); err != nil {
+			return err
+		}
+		if err := d.Send(ctx, []byte(step.answer+"\r")); err != nil {
+			return err
+		}
+	}
+	_, err := d.WaitFor(ctx, 10*time.Second, script.Text("Entering PPP"))
+	call.Params.Domain = "D"
+	return err
+}
+
+// serve answers a login and sends a frame in the same breath as the last text.
+func serve(v *visit) {
+	say := func(text string) {
+		v.far.Write([]byte(text))
+		v.far.Read(make([]byte, 64))
+	}
+	say("host\r\nlogin: ")
+	say("Password: ")
+	v.far.Write([]byte("Entering PPP~FRAME~"))
+}
+
+func TestLogin(t *testing.T) {
+	onEveryHost(t, func(v *visit) {
+		go serve(v)
+		if code := v.run(v.t.Context(), login); code != 0 {
+			v.t.Errorf("the host got %v, want success", code)
+		}
+		if got := v.text(rasabi.Domain); got != "D" {
+			v.t.Errorf("domain %q, want D", got)
+		}
+		if got := v.text(rasabi.UserName); got != "ann" {
+			v.t.Errorf("user name %q, want ann", got)
+		}
+		if stats := v.host.s.Stats(); v.host.events != 0 && !v.host.neverSignals {
+			v.t.Errorf("%d events open after the run (%+v)", v.host.events, stats)
+		}
+	})
+}
+
+func TestWhatFollowsTheLastMatchStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onHost(t, habits{}, func(v *visit) {
+			go serve(v)
+			if code := v.run(t.Context(), login); code != 0 {
+				t.Fatalf("the host got %v", code)
+			}
+			synctest.Wait()
+			rest := v.host.s.Unread()
+			v.host.s.Close()
+			b := make([]byte, 64)
+			near := v.host.s.Line()
+			near.SetReadDeadline(time.Now().Add(time.Second))
+			n, _ := near.Read(b)
+			if got := string(rest) + string(b[:n]); got != "~FRAME~" {
+				t.Errorf("after the script the line holds %q, want %q", got, "~FRAME~")
+			}
+		})
+	})
+}
+
+func TestTimeoutAndAfter(t *testing.T) {
+	onEveryHost(t, func(v *visit) {
+		code := v.run(v.t.Context(), func(ctx context.Context, call *ras.Call) error {
+			d := script.NewDialog(call, nil)
+			defer d.Close()
+			start := time.Now()
+			if _, err := d.WaitFor(ctx, 5*time.Second, script.Text("never")); !errors.Is(err, ras.ErrRequestTimeout) {
+				return fmt.Errorf("the wait ended with %w", err)
+			}
+			if took := time.Since(start); took < 5*time.Second || took > 5*time.Second+2*slack {
+				return fmt.Errorf("the limit of 5s passed after %v", took)
+			}
+			v.far.Write([]byte("late"))
+			_, err := d.WaitFor(ctx, 20*time.Second, script.Text("late"))
+			return err
+		})
+		if code != 0 {
+			v.t.Errorf("the host got %v, want success: the line works after a time-out", code)
+		}
+	})
+}
+
+// A receive that the host goes on with has an older limit than the wait that
+// takes it over; that limit must not end the wait.
+func TestOlderLimitDoesNotEndANewWait(t *testing.T) {
+	onEveryHost(t, func(v *visit) {
+		code := v.run(v.t.Context(), func(ctx context.Context, call *ras.Call) error {
+			d := script.NewDialog(call, nil)
+			defer d.Close()
+			short, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			if _, err := d.WaitFor(short, 3*time.Second, script.Text("x")); !errors.Is(err, context.DeadlineExceeded) {
+				return fmt.Errorf("the cancelled wait ended with %w", err)
+			}
+			time.AfterFunc(10*time.Second, func() { v.far.Write([]byte("x")) })
+			_, err := d.WaitFor(ctx, 20*time.Second, script.Text("x"))
+			return err
+		})
+		if code != 0 {
+			v.t.Errorf("the host got %v, want success", code)
+		}
+	})
+}
+
+func TestHangUp(t *testing.T) {
+	onEveryHost(t, func(v *visit) {
+		time.AfterFunc(time.Second, func() { v.far.Close() })
+		code := v.run(v.t.Context(), func(ctx context.Context, call *ras.Call) error {
+			d := script.NewDialog(call, nil)
+			defer d.Close()
+			_, err := d.WaitFor(ctx, 0, script.Text("never"))
+			return err
+		})
+		if code != ras.ErrRemoteDisconnection {
+			v.t.Errorf("the host got %v, want %v", code, ras.ErrRemoteDisconnection)
+		}
+	})
+}
+
+func TestFlood(t *testing.T) {
+	const size = 1 << 15
+	onEveryHost(t, func(v *visit) {
+		go func() {
+			v.far.Write(bytes.Repeat([]byte("junk and more junk\r\n"), size/20))
+			v.far.Write([]byte("login: "))
+		}()
+		code := v.run(v.t.Context(), func(ctx context.Context, call *ras.Call) error {
+			d := script.NewDialog(call, nil)
+			defer d.Close()
+			_, err := d.WaitFor(ctx, time.Minute, script.Text("login: "))
+			return err
+		})
+		if code != 0 {
+			v.t.Errorf("the host got %v, want success", code)
+		}
+	})
+}
+
+func TestCancel(t *testing.T) {
+	onEveryHost(t, func(v *visit) {
+		ctx, cancel := context.WithCancel(v.t.Context())
+		time.AfterFunc(time.Second, cancel)
+		var after []ras.Code
+		code := v.run(ctx, func(_ context.Context, call *ras.Call) error {
+			b, err := call.GetBuffer(10)
+			if err != nil {
+				return err
+			}
+			ev := ras.NewEvent()
+			for range 2 {
+				if err := call.ReceiveBuffer(call.Port, b, 0, ev); err != nil {
+					return err
+				}
+				<-ev.C()
+				_, err = call.RetrieveBuffer(call.Port, b)
+				after = append(after, ras.CodeOf(err))
+			}
+			after = append(after, ras.CodeOf(call.SendBuffer(call.Port, b, 1)))
+			return nil // although the user has cancelled
+		})
+		if want := "[631 631]"; code != ras.ErrUserDisconnection || len(after) != 3 || fmt.Sprint(uint32(after[0]), uint32(after[1])) != "631 631" {
+			v.t.Errorf("the host got %v, the script %v; want 631 and %s", code, after, want)
+		}
+	})
+}
+
+func TestMisuse(t *testing.T) {
+	pending := func(f func(call *ras.Call, b ras.Buffer, ev *ras.Event) error) script.ExecutorFunc {
+		return func(_ context.Context, call *ras.Call) error {
+			b, err := call.GetBuffer(10)
+			if err != nil {
+				return err
+			}
+			ev := ras.NewEvent()
+			if err := call.ReceiveBuffer(call.Port, b, 0, ev); err != nil {
+				return err
+			}
+			return f(call, b, ev)
+		}
+	}
+	tests := []struct {
+		name string
+		run  script.ExecutorFunc
+		want ras.Code
+	}{
+		{"a second receive", pending(func(call *ras.Call, b ras.Buffer, ev *ras.Event) error {
+			return call.ReceiveBuffer(call.Port, b, 0, ev)
+		}), ras.ErrAsyncRequestPending},
+		{"retrieve too early", pending(func(call *ras.Call, b ras.Buffer, _ *ras.Event) error {
+			_, err := call.RetrieveBuffer(call.Port, b)
+			return err
+		}), ras.ErrPending},
+		{"free what a receive uses", pending(func(call *ras.Call, b ras.Buffer, _ *ras.Event) error {
+			return call.FreeBuffer(b)
+		}), ras.ErrAsyncRequestPending},
+		{"send what a receive uses", pending(func(call *ras.Call, b ras.Buffer, _ *ras.Event) error {
+			return call.SendBuffer(call.Port, b, 1)
+		}), ras.ErrAsyncRequestPending},
+		{"no event", func(_ context.Context, call *ras.Call) error {
+			b, _ := call.GetBuffer(10)
+			return call.ReceiveBuffer(call.Port, b, 0, nil)
+		}, ras.ErrInvalidHandle},
+		{"retrieve with nothing posted", func(_ context.Context, call *ras.Call) error {
+			b, _ := call.GetBuffer(10)
+			_, err := call.RetrieveBuffer(call.Port, b)
+			return err
+		}, ras.ErrInvalidParameter},
+		{"free twice", func(_ context.Context, call *ras.Call) error {
+			b, _ := call.GetBuffer(10)
+			call.FreeBuffer(b)
+			return call.FreeBuffer(b)
+		}, ras.ErrBufferInvalid},
+		{"a foreign buffer", func(_ context.Context, call *ras.Call) error {
+			return call.SendBuffer(call.Port, foreign{}, 1)
+		}, ras.ErrBufferInvalid},
+		{"a wrong port", func(_ context.Context, call *ras.Call) error {
+			b, _ := call.GetBuffer(10)
+			return call.SendBuffer(call.Port+1, b, 1)
+		}, ras.ErrInvalidPortHandle},
+		{"send too much", func(_ context.Context, call *ras.Call) error {
+			b, _ := call.GetBuffer(10)
+			return call.SendBuffer(call.Port, b, 11)
+		}, ras.ErrBufferTooSmall},
+		{"all buffers", func(_ context.Context, call *ras.Call) error {
+			for {
+				if _, err := call.GetBuffer(1); err != nil {
+					return err
+				}
+			}
+		}, ras.ErrOutOfBuffers},
+		{"settings that no line has", func(_ context.Context, call *ras.Call) error {
+			return call.SetCommSettings(call.Port, ras.CommSettings{ByteSize: 9})
+		}, ras.ErrWrongInfoSpecified},
+		{"a panic", func(context.Context, *ras.Call) error { panic("script") }, ras.ErrUnknown},
+		{"an error of its own", func(context.Context, *ras.Call) error { return fmt.Errorf("x: %w", ras.ErrLineBusy) }, ras.ErrLineBusy},
+		{"an unknown error", func(context.Context, *ras.Call) error { return errors.New("x") }, ras.ErrUnknown},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			onEveryHost(t, func(v *visit) {
+				if code := v.run(v.t.Context(), tt.run); code != tt.want {
+					v.t.Errorf("the host got %v, want %v", code, tt.want)
+				}
+			})
+		})
+	}
+}
+
+type foreign struct{}
+
+func (foreign) Bytes() []byte { return make([]byte, 10) }
+
+func TestSettings(t *testing.T) {
+	onEveryHost(t, func(v *visit) {
+		code := v.run(v.t.Context(), func(_ context.Context, call *ras.Call) error {
+			return call.SetCommSettings(call.Port, ras.CommSettings{Parity: 2, ByteSize: 7})
+		})
+		want := ras.Success
+		if v.host.noExtension {
+			want = ras.ErrNotSupported
+		}
+		if code != want {
+			v.t.Errorf("the host got %v, want %v", code, want)
+		}
+	})
+}
+
+func TestCallbacksAfterTheRun(t *testing.T) {
+	onEveryHost(t, func(v *visit) {
+		var kept *ras.Call
+		v.run(v.t.Context(), func(_ context.Context, call *ras.Call) error {
+			kept = call
+			return nil
+		})
+		if _, err := kept.GetBuffer(1); !errors.Is(err, ras.ErrOutOfBuffers) {
+			v.t.Errorf("GetBuffer after the run = %v, want %v", err, ras.ErrOutOfBuffers)
+		}
+		if err := kept.SendBuffer(kept.Port, foreign{}, 1); !errors.Is(err, ras.ErrInvalidPortHandle) {
+			v.t.Errorf("SendBuffer after the run = %v, want %v", err, ras.ErrInvalidPortHandle)
+		}
+	})
+}
+
+func TestLeaks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onHost(t, habits{}, func(v *visit) {
+			var log bytes.Buffer
+			v.log = slog.New(slog.NewTextHandler(&log, nil))
+			v.run(t.Context(), func(_ context.Context, call *ras.Call) error {
+				call.GetBuffer(1)
+				call.GetBuffer(2)
+				return nil
+			})
+			v.host.s.Close()
+			if left := v.host.s.Stats().Leaked; left != 0 || !strings.Contains(log.String(), "buffers=2") {
+				t.Errorf("%d buffers left with the host, log %q; want 0 and a warning of 2", left, log.String())
+			}
+		})
+	})
+}
+
+func TestCredentials(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(p *ras.DialParams)
+		err    error
+		want   ras.Code
+		after  string // user name, password, domain, phone number
+	}{
+		{"none changed", func(*ras.DialParams) {}, nil, 0, "ann secret  "},
+		{"all changed", func(p *ras.DialParams) { p.UserName, p.Password, p.Domain = "bob", "new", "D" }, nil, 0, "bob new D "},
+		{"not after a failure", func(p *ras.DialParams) { p.Password = "new" }, ras.ErrAuthenticationFailure, 691, "ann secret  "},
+		{"not what is not the script's", func(p *ras.DialParams) { p.PhoneNumber = "555" }, nil, 0, "ann secret  "},
+		{"a domain that does not fit", func(p *ras.DialParams) { p.UserName, p.Domain = "bob", "corp.example.com" }, nil, 87, "ann secret  "},
+		{"a password that does not fit", func(p *ras.DialParams) { p.Password = ras.Secret(strings.Repeat("x", 257)) }, nil, 87, "ann secret  "},
+		{"as long as fits", func(p *ras.DialParams) { p.Domain = "fifteen letters" }, nil, 0, "ann secret fifteen letters "},
+		{"a NUL", func(p *ras.DialParams) { p.UserName = "a\x00b" }, nil, 87, "ann secret  "},
+		{"not UTF-8", func(p *ras.DialParams) { p.UserName = "a\xff" }, nil, 87, "ann secret  "},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onHost(t, habits{}, func(v *visit) {
+					code := v.run(t.Context(), func(_ context.Context, call *ras.Call) error {
+						tt.change(call.Params)
+						return tt.err
+					})
+					after := fmt.Sprint(v.text(rasabi.UserName), " ", v.text(rasabi.Password), " ", v.text(rasabi.Domain), " ", v.text(rasabi.PhoneNumber))
+					if code != tt.want || after != tt.after {
+						t.Errorf("the host got %v and %q, want %v and %q", code, after, tt.want, tt.after)
+					}
+				})
+			})
+		})
+	}
+}
+
+func TestEmptyUserName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onHost(t, habits{}, func(v *visit) {
+			v.params.SetText(rasabi.UserName, "")
+			var saw string
+			v.run(t.Context(), func(_ context.Context, call *ras.Call) error {
+				saw = call.Params.UserName
+				return nil
+			})
+			if saw != "windows user" || v.text(rasabi.UserName) != "" {
+				t.Errorf("the script saw %q and the host has %q, want the Windows user and still nothing", saw, v.text(rasabi.UserName))
+			}
+		})
+	})
+}
+
+func TestUnterminatedParameters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onHost(t, habits{}, func(v *visit) {
+			for i := 1548; i < 2062; i++ {
+				v.params.Bytes()[i] = 'x'
+			}
+			code := v.run(t.Context(), func(context.Context, *ras.Call) error {
+				t.Error("the script ran")
+				return nil
+			})
+			if code != ras.ErrInvalidParameter {
+				t.Errorf("the host got %v, want %v", code, ras.ErrInvalidParameter)
+			}
+		})
+	})
+}
+
+func TestSecretsStayOutOfTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onHost(t, habits{}, func(v *visit) {
+			var log bytes.Buffer
+			v.log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			v.run(t.Context(), func(_ context.Context, call *ras.Call) error {
+				panic("the password is " + call.Params.Password.Reveal())
+			})
+			if strings.Contains(log.String(), "secret") || !strings.Contains(log.String(), "panic") {
+				t.Errorf("the log reads %q; want a panic without the password", log.String())
+			}
+		})
+	})
+}
+
+func TestRunning(t *testing.T) {
+	tests := []struct {
+		name string
+		run  func(ctx context.Context) ras.Code
+		want ras.Code
+	}{
+		{"returns", func(context.Context) ras.Code { return 700 }, 700},
+		{"ends its goroutine", func(context.Context) ras.Code { runtime.Goexit(); return 0 }, ras.ErrUnknown},
+		{"is cancelled", func(ctx context.Context) ras.Code {
+			<-ctx.Done()
+			return ras.Cause(context.Cause(ctx))
+		}, ras.ErrUserDisconnection},
+	}
+	for _, tt := range tests {
+		ended := make(chan struct{})
+		r := start(tt.run, func() { close(ended) })
+		if tt.name == "is cancelled" {
+			r.cancel()
+		}
+		if code := r.finish(); code != tt.want {
+			t.Errorf("a script that %s: the host got %v, want %v", tt.name, code, tt.want)
+		}
+		<-ended
+	}
+}
+
+func TestNothingRegistered(t *testing.T) {
+	if code := (registration{}).run(t.Context(), nil); code != ras.ErrNotSupported {
+		t.Errorf("the host got %v, want %v", code, ras.ErrNotSupported)
+	}
+}
+
+func TestRegister(t *testing.T) {
+	err := Register(script.ExecutorFunc(login), nil)
+	if supported() != nil {
+		if !errors.Is(err, errors.ErrUnsupported) || Path() != "" {
+			t.Errorf("Register = %v, Path %q; want ErrUnsupported and none", err, Path())
+		}
+		return
+	}
+	if err != nil || Register(nil, nil) == nil {
+		t.Errorf("Register = %v, and of nothing = nil; want nil and an error", err)
+	}
+}
+
+func TestMilliseconds(t *testing.T) {
+	for _, tt := range []struct {
+		limit time.Duration
+		want  uint32
+	}{
+		{0, infinite}, {-1, infinite}, {1, 1}, {time.Millisecond, 1}, {time.Millisecond + 1, 2},
+		{time.Hour, 3600000}, {1 << 62, infinite}, {(infinite - 1) * time.Millisecond, infinite - 1}, {infinite * time.Millisecond, infinite},
+		{1<<63 - 1, infinite},
+	} {
+		if got := milliseconds(tt.limit); got != tt.want {
+			t.Errorf("milliseconds(%v) = %d, want %d", tt.limit, got, tt.want)
+		}
+	}
+}
