@@ -84,19 +84,36 @@ func (p *Port) setMode(ctx context.Context, m port.Mode) error {
 		return err
 	}
 	defer p.modes.release()
-	// A server checks each field against the others as they are at that
-	// moment, and refuses, say, 8 data bits while 1.5 stop bits are still set.
-	// What it refused is asked for once more when the rest is in place.
-	todo := modeRequests(m, port.Mode{})
-	for range 2 {
-		if err := p.ask(ctx, todo...); err != nil {
+	if err := p.ask(ctx, modeRequests(m, port.Mode{})...); err != nil {
+		return err
+	}
+	if err := p.insist(ctx, m); err != nil {
+		return err
+	}
+	if have := p.known(); len(modeRequests(m, have)) > 0 {
+		return refusal(m, have)
+	}
+	return nil
+}
+
+// insist asks again for what the server has refused. A server checks each field
+// against the others as they are at that moment, and refuses, say, 8 data bits
+// while 1.5 stop bits are still set; one stop bit goes with everything.
+func (p *Port) insist(ctx context.Context, m port.Mode) error {
+	todo := modeRequests(m, p.known())
+	if len(todo) == 0 {
+		return nil
+	}
+	if m.DataBits != 0 && m.StopBits != 0 && p.known().DataBits != m.DataBits {
+		if err := p.ask(ctx, request{itemStopBits, uint32(stopSize(port.StopOne))}); err != nil {
 			return err
 		}
-		if todo = modeRequests(m, p.known()); len(todo) == 0 {
-			return nil
+		if err := p.ask(ctx, request{itemDataBits, uint32(m.DataBits)}); err != nil {
+			return err
 		}
+		todo = modeRequests(m, p.known())
 	}
-	return refusal(m, p.known())
+	return p.ask(ctx, todo...)
 }
 
 // modeRequests returns what to send so that the fields of m that are not zero

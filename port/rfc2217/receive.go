@@ -200,7 +200,7 @@ func (p *Port) lineState(v byte) {
 func (p *Port) modemState(v byte) {
 	levels, changed := linesOf(v)
 	if p.notified {
-		p.count(changed | levels ^ p.inputs)
+		p.count(changed | (levels ^ p.inputs))
 	}
 	p.inputs, p.notified = levels, true
 }
