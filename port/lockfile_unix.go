@@ -35,15 +35,14 @@ func takeLockFile(dir, device string) (*lockFile, error) {
 		return nil, nil
 	}
 	path := filepath.Join(dir, lockName(device))
-	err := fs.ErrExist
 	for range lockTries {
-		var l *lockFile
-		if l, err = createLock(path); !errors.Is(err, fs.ErrExist) {
-			return l, lockAdvice(dir, err)
+		l, err := createLock(path)
+		if errors.Is(err, fs.ErrExist) {
+			if l, err = takeOver(path); errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
 		}
-		if l, err = takeOver(path); !errors.Is(err, fs.ErrNotExist) {
-			return l, lockAdvice(dir, err)
-		}
+		return l, lockAdvice(dir, err)
 	}
 	return nil, fmt.Errorf("%w: the lock file %s comes and goes; try again", ErrBusy, path)
 }
