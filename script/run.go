@@ -202,7 +202,7 @@ func (r *run) execute(ctx context.Context, e Executor, call *ras.Call) error {
 	stop := context.AfterFunc(ctx, func() { r.session.Fail(context.Cause(ctx)) })
 	defer stop()
 	err := r.protect(ctx, e, call)
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+	if cause := context.Cause(ctx); cause != nil {
 		return cancelled(cause, err)
 	}
 	return err
@@ -211,11 +211,16 @@ func (r *run) execute(ctx context.Context, e Executor, call *ras.Call) error {
 // cancelled is the error of a run whose context has ended, whatever the script
 // made of it. A script that has said something itself is heard.
 func cancelled(cause, err error) error {
-	e := &ras.Error{Op: "script", Code: ras.Cause(cause), Err: cause}
-	if err == nil {
-		return e
+	code := ras.Cause(cause)
+	switch {
+	case err == nil:
+		return &ras.Error{Op: "script", Code: code, Err: cause}
+	case errors.Is(err, code):
+		return err
+	case errors.Is(err, cause):
+		return &ras.Error{Op: "script", Code: code, Err: err}
 	}
-	return errors.Join(e, err)
+	return errors.Join(&ras.Error{Op: "script", Code: code, Err: cause}, err)
 }
 
 // protect keeps a panic of the script from the host.
