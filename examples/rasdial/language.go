@@ -17,9 +17,8 @@ import (
 
 // program is a script in one of the languages, read and checked.
 type program struct {
-	findings []fmt.Stringer // in the order of the places
-	excerpts []string       // the source line and a caret for each, or ""
-	broken   bool           // whether one of them is an error
+	findings []script.Finding // in the order of the places
+	broken   bool             // whether one of them is an error
 	sections []switchinf.Section
 	executor func() (script.Executor, error)
 }
@@ -56,74 +55,63 @@ func readScript(name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxScript))
 }
 
-func (d *dialer) loadSCP(src []byte) (*program, error) {
-	prog, err := scp.Parse(d.opts.script, src)
-	p := new(program)
-	var mistakes *scp.ParseError
-	switch {
-	case errors.As(err, &mistakes):
-		p.broken = true
-		for _, f := range mistakes.Findings {
-			p.note(f, f.Excerpt())
-		}
-		return p, nil
-	case err != nil:
+// mistakes makes a program of what a parser found wrong.
+func mistakes(err error) (*program, error) {
+	var wrong *script.ParseError
+	if !errors.As(err, &wrong) {
 		return nil, err
 	}
-	for _, f := range prog.Warnings() {
-		p.note(f, f.Excerpt())
+	p := new(program)
+	for _, f := range wrong.Findings {
+		p.note(f)
+	}
+	return p, nil
+}
+
+func (d *dialer) loadSCP(src []byte) (*program, error) {
+	prog, err := scp.Parse(d.opts.script, src)
+	if err != nil {
+		return mistakes(err)
 	}
 	prog.Dialog.Log = d.log
-	p.executor = func() (script.Executor, error) { return prog, nil }
+	p := &program{executor: func() (script.Executor, error) { return prog, nil }}
+	for _, f := range prog.Warnings() {
+		p.note(f)
+	}
 	return p, nil
 }
 
 func (d *dialer) loadSwitch(src []byte) (*program, error) {
 	file, err := switchinf.Parse(d.opts.script, src)
-	p := new(program)
-	var mistakes *switchinf.ParseError
-	switch {
-	case errors.As(err, &mistakes):
-		p.broken = true
-		for _, f := range mistakes.Findings {
-			p.note(f, f.Excerpt())
-		}
-		return p, nil
-	case err != nil:
-		return nil, err
+	if err != nil {
+		return mistakes(err)
 	}
-	for _, f := range file.Findings() {
-		p.broken = p.broken || d.opts.check && f.Severity == switchinf.SeverityError
-		p.note(f, f.Excerpt())
-	}
-	p.sections = file.Sections()
+	p := &program{sections: file.Sections()}
 	p.executor = func() (script.Executor, error) {
 		return file.ScriptConfig(d.opts.section, &switchinf.Config{Log: d.log})
+	}
+	findings := file.Warnings()
+	if d.opts.check {
+		findings = file.Findings() // lines that a run passes over are errors here
+	}
+	for _, f := range findings {
+		p.note(f)
 	}
 	return p, nil
 }
 
 func (d *dialer) loadChat(src []byte) (*program, error) {
 	s, err := chat.ParseFile(d.opts.script, src)
-	p := new(program)
-	var mistakes *chat.ParseError
-	switch {
-	case errors.As(err, &mistakes):
-		p.broken = true
-		for _, f := range mistakes.Findings {
-			p.note(f, "")
-		}
-		return p, nil
-	case err != nil:
-		return nil, err
-	}
-	for _, f := range s.Warnings() {
-		p.note(f, "")
+	if err != nil {
+		return mistakes(err)
 	}
 	s.Options.Log = d.log
 	s.Options.Stderr = d.screen
 	s.Options.T, s.Options.U = d.chatTexts()
-	p.executor = func() (script.Executor, error) { return s, nil }
+	p := &program{executor: func() (script.Executor, error) { return s, nil }}
+	for _, f := range s.Warnings() {
+		p.note(f)
+	}
 	return p, nil
 }
 
@@ -149,7 +137,7 @@ func (d *dialer) loadDLL() (*program, error) {
 	return &program{executor: func() (script.Executor, error) { return library, nil }}, nil
 }
 
-func (p *program) note(f fmt.Stringer, excerpt string) {
+func (p *program) note(f script.Finding) {
 	p.findings = append(p.findings, f)
-	p.excerpts = append(p.excerpts, excerpt)
+	p.broken = p.broken || f.Severity == script.SeverityError
 }

@@ -163,7 +163,7 @@ func status(t *testing.T, err error) int {
 func lines(s ...string) string { return strings.Join(s, "\n") + "\n" }
 
 func words(s string) []string {
-	found := new(findings)
+	found := newFindings("")
 	return texts(fileWords([]byte(s), found))
 }
 

@@ -46,12 +46,12 @@ func TestFileWords(t *testing.T) {
 		{"nothing", "", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			found := new(findings)
+			found := newFindings("")
 			if got := texts(fileWords([]byte(tt.src), found)); !slices.Equal(got, tt.want) {
 				t.Errorf("words of %q:\n got %q\nwant %q", tt.src, got, tt.want)
 			}
-			if n := found.count[SeverityError]; n != 0 {
-				t.Errorf("%d errors: %v", n, found.list)
+			if n := found.Errors(); n != 0 {
+				t.Errorf("%d errors: %v", n, found.Sorted())
 			}
 		})
 	}
@@ -78,7 +78,7 @@ func TestUnterminatedQuote(t *testing.T) {
 	if !errors.Is(err, ras.ErrScriptSyntax) {
 		t.Errorf("%v does not match ras.ErrScriptSyntax", err)
 	}
-	if want := "chat: dial.chat:2:4: unterminated quote (line 2): close it before the line ends (and 1 more)"; err.Error() != want {
+	if want := "dial.chat:2:4: unterminated quote (line 2): close it before the line ends (and 1 more error)"; err.Error() != want {
 		t.Errorf("message:\n got %q\nwant %q", err, want)
 	}
 }
@@ -126,16 +126,16 @@ func FuzzParseFile(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
-		found := new(findings)
+		found := newFindings("")
 		words := fileWords(src, found)
 		for _, w := range words {
 			checkPlace(t, src, w)
 		}
 		s, err := ParseFile("f", src)
-		if (err == nil) != (s != nil) || (err == nil) != (found.count[SeverityError] == 0) {
-			t.Fatalf("script %v, error %v, %d errors found", s != nil, err, found.count[SeverityError])
+		if (err == nil) != (s != nil) || (err == nil) != (found.Errors() == 0) {
+			t.Fatalf("script %v, error %v, %d errors found", s != nil, err, found.Errors())
 		}
-		again := fileWords([]byte(quoteAll(words)), new(findings))
+		again := fileWords([]byte(quoteAll(words)), newFindings(""))
 		if got, want := texts(again), texts(words); !slices.Equal(got, want) {
 			t.Errorf("words written again:\n got %q\nwant %q", got, want)
 		}

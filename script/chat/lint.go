@@ -17,8 +17,8 @@ type linter struct {
 	prompt  string        // the text awaited last
 }
 
-// lint adds warnings about the steps of a script.
-func lint(steps []step, found *findings) {
+// inspect adds warnings about the steps of a script.
+func inspect(steps []step, found *findings) {
 	l := &linter{found: found}
 	for _, s := range steps {
 		l.step(s)

@@ -105,21 +105,21 @@ func orDefault(d, def time.Duration) time.Duration {
 // them. Every list of words is a script; the error is always nil. What looks
 // wrong is in Warnings.
 func Parse(args []string) (*Script, error) {
-	return build(argumentWords(args), new(findings))
+	return build(argumentWords(args), newFindings(""))
 }
 
 // ParseFile makes a script of the contents of a file. The name is for messages.
 // The error is a *ParseError with all mistakes that were found.
 func ParseFile(name string, src []byte) (*Script, error) {
-	found := &findings{file: name}
+	found := newFindings(name)
 	return build(fileWords(src, found), found)
 }
 
 func build(words []word, found *findings) (*Script, error) {
 	s := &Script{file: found.file, steps: pairUp(words)}
-	lint(s.steps, found)
-	s.warnings = found.sorted()
-	if found.count[SeverityError] > 0 {
+	inspect(s.steps, found)
+	s.warnings = found.Sorted()
+	if found.Errors() > 0 {
 		return nil, &ParseError{Findings: s.warnings}
 	}
 	return s, nil

@@ -32,7 +32,7 @@ func (p *parser) open(t token) {
 func (p *parser) tooDeep(t token) {
 	p.semantic(t.pos, fmt.Sprintf("more than %d levels inside each other: make the script simpler", maxDepth))
 	p.failed = true
-	p.found.errors = maxErrors
+	p.found.MaxErrors = p.found.Errors()
 	p.stopIfFull()
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rasline/rasline/internal/plain"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
 )
@@ -284,7 +285,7 @@ func (m *machine) describe(in instr) string {
 	}
 	const shown = 60
 	w := m.prog.waits[in.a]
-	text := strings.Join(strings.Fields(printable(m.prog.src.text[w.from:w.to])), " ")
+	text := strings.Join(strings.Fields(plain.Text(m.prog.src.text[w.from:w.to])), " ")
 	if len(text) > shown {
 		text = strings.ToValidUTF8(text[:shown], "") + "..."
 	}

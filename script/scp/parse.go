@@ -25,10 +25,10 @@ func Parse(name string, src []byte) (*Program, error) {
 	} else {
 		p.script()
 	}
-	if p.found.errors > 0 {
-		return nil, &ParseError{Findings: p.found.sorted()}
+	if p.found.Errors() > 0 {
+		return nil, &ParseError{Findings: p.found.Sorted()}
 	}
-	p.program.warnings = p.found.sorted()
+	p.program.warnings = p.found.Sorted()
 	return p.program, nil
 }
 
@@ -69,7 +69,7 @@ type block struct {
 
 func newParser(name, text string) *parser {
 	src := newSource(name, text)
-	p := &parser{src: src, found: &findings{file: src}, scope: newScope()}
+	p := &parser{src: src, found: newFindings(src), scope: newScope()}
 	p.program = &Program{src: src, texts: []string{}}
 	p.scan = newScanner(text, p.syntax)
 	return p
@@ -154,7 +154,7 @@ func (p *parser) procedure(procs map[string]*symbol) {
 		p.semantic(opener.pos, `this "proc" has no "endproc"`)
 	}
 	p.resolve()
-	if p.found.errors == 0 {
+	if p.found.Errors() == 0 {
 		p.checkUntils()
 	}
 	if key == "main" {
@@ -266,7 +266,7 @@ func (p *parser) sync() {
 func (p *parser) syntax(pos int, text string) {
 	line, _ := p.src.place(pos)
 	p.brokenLine = line
-	if !p.found.errorOn(line) {
+	if !p.found.ErrorOn(line) {
 		p.found.add(SeverityError, pos, text)
 		p.stopIfFull()
 	}
@@ -280,7 +280,7 @@ func (p *parser) semantic(pos int32, text string) {
 
 // stopIfFull ends the reading when there is no room for another error.
 func (p *parser) stopIfFull() {
-	if p.found.full() {
+	if p.found.Full() {
 		p.scan.pos = len(p.scan.src)
 		p.tok = token{kind: tEOF, pos: p.tok.pos, end: p.tok.pos, line: p.tok.line}
 	}

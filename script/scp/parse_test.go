@@ -353,7 +353,7 @@ func TestExcerpt(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := (Finding{Col: tt.col, source: tt.source}).Excerpt(); got != tt.want {
+			if got := (Finding{Col: tt.col, Source: tt.source}).Excerpt(); got != tt.want {
 				t.Errorf("excerpt:\n%s\nwant:\n%s", got, tt.want)
 			}
 		})

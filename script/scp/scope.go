@@ -134,7 +134,7 @@ func (p *parser) resolve() {
 		switch v := p.scope.variables[fold(s.spelling)]; {
 		case !s.defined:
 			p.semantic(s.pos, fmt.Sprintf("there is no label %s in this procedure: mark the place to go to with the label and a colon", quoted(s.spelling)))
-		case !s.used && p.found.errors == 0:
+		case !s.used && p.found.Errors() == 0:
 			p.warn(s.pos, fmt.Sprintf("nothing goes to the label %s", quoted(s.spelling)))
 		case v != nil:
 			p.warn(s.pos, fmt.Sprintf("the label %s has the name of the variable in line %d", quoted(s.spelling), p.lineOf(v.pos)))

@@ -96,7 +96,7 @@ func ParseKind(kind Kind, name string, src []byte) (*File, error) {
 	} else {
 		p.read(strings.TrimPrefix(string(src), "\ufeff"))
 	}
-	p.file.findings = p.found.sorted()
+	p.file.findings = p.found.Sorted()
 	if p.hard > 0 {
 		return p.file, &ParseError{Findings: slices.Clone(p.file.findings)}
 	}

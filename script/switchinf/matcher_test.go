@@ -16,7 +16,7 @@ func parseOne(t *testing.T, kind Kind, value string) response {
 	l := line{text: "OK=" + value, marks: []mark{{0, place{line: 1, col: 1}}}}
 	r := response{pattern: p.parsePattern(&l, len("OK="))}
 	if p.hard > 0 {
-		t.Fatalf("pattern %q: %v", value, p.found.list)
+		t.Fatalf("pattern %q: %v", value, p.found.Sorted())
 	}
 	return r
 }

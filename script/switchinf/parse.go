@@ -18,7 +18,7 @@ type parser struct {
 func newParser(kind Kind, name string) *parser {
 	return &parser{
 		file:  &File{name: name, kind: kind, byName: map[string]*section{}},
-		found: &findings{file: name},
+		found: newFindings(name),
 	}
 }
 

@@ -127,7 +127,7 @@ func TestFindingsHaveLimits(t *testing.T) {
 func TestExcerpt(t *testing.T) {
 	long := strings.Repeat("a", 300)
 	for _, tt := range []struct{ src, want string }{
-		{"[x]\n\tCOMMAND=\xe4<no>", " COMMAND=.<no>\n          ^"},
+		{"[x]\n\tCOMMAND=\xe4<no>", " COMMAND=ä<no>\n          ^"},
 		{"[x]\nCOMMAND=" + long + "<no>" + long, long[:100] + "<no>" + long[:96] + "\n" + strings.Repeat(" ", 100) + "^"},
 	} {
 		f, _ := switchinf.Parse("a.inf", []byte(tt.src))
