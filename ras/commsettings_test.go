@@ -127,3 +127,25 @@ func TestSettingsOfRoundTrip(t *testing.T) {
 		}
 	}
 }
+
+// TestSettingsOnALineHeldOff holds that settings, which wait for output to
+// leave, end like a send does.
+func TestSettingsOnALineHeldOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := virtual.Pair(virtual.BufferSize(10))
+		defer near.Close()
+		defer far.Close()
+		s := ras.NewSession(near, &ras.Config{SendTimeout: 5 * time.Second})
+		defer s.Close()
+		buf := must(s.GetBuffer(15))
+		checkCode(t, s.SendBuffer(s.Handle(), buf, 15), ras.Success)
+		start := time.Now()
+		err := s.SetCommSettings(s.Handle(), ras.CommSettings{Parity: 2, ByteSize: 7})
+		checkCode(t, err, ras.ErrRequestTimeout)
+		if took := time.Since(start); took != 5*time.Second {
+			t.Errorf("ended after %v, want 5s", took)
+		}
+		time.AfterFunc(time.Second, func() { s.Fail(ras.ErrIdleTimeout) })
+		checkCode(t, s.SetCommSettings(s.Handle(), ras.CommSettings{Parity: 2, ByteSize: 7}), ras.ErrIdleTimeout)
+	})
+}

@@ -68,18 +68,12 @@ func (s *Session) beginSend(h Handle, b Buffer, n int) (*buffer, error) {
 
 // transmit writes all of data, one caller after the other.
 func (s *Session) transmit(ctx context.Context, data []byte) (sent int, err error) {
-	select {
-	case s.sending <- struct{}{}:
-	case <-s.dead:
-		return 0, s.sendError(nil)
-	case <-ctx.Done():
-		return 0, s.sendError(context.Cause(ctx))
+	if err := s.takeTurn(ctx, opSend); err != nil {
+		return 0, err
 	}
-	defer func() { <-s.sending }()
-	s.enterSend(ctx)
-	defer s.leaveSend()
+	defer s.endTurn()
 	for sent < len(data) {
-		if err := s.beforeWrite(ctx); err != nil {
+		if err := s.beforeWrite(ctx, opSend); err != nil {
 			return sent, err
 		}
 		n, err := s.port.Write(data[sent:])
@@ -96,7 +90,16 @@ func (s *Session) transmit(ctx context.Context, data []byte) (sent int, err erro
 	return sent, nil
 }
 
-func (s *Session) enterSend(ctx context.Context) {
+// takeTurn waits until nobody else sends and starts the clock of the caller's
+// send.
+func (s *Session) takeTurn(ctx context.Context, op string) error {
+	select {
+	case s.sending <- struct{}{}:
+	case <-s.dead:
+		return s.noTurn(op, nil)
+	case <-ctx.Done():
+		return s.noTurn(op, context.Cause(ctx))
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tx.running, s.tx.halt, s.tx.deadline = true, false, time.Time{}
@@ -104,13 +107,15 @@ func (s *Session) enterSend(ctx context.Context) {
 		s.tx.deadline = time.Now().Add(s.cfg.SendTimeout)
 	}
 	s.tx.watch.begin(ctx)
+	return nil
 }
 
-func (s *Session) leaveSend() {
+func (s *Session) endTurn() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.tx.running = false
 	s.tx.watch.end()
+	s.mu.Unlock()
+	<-s.sending
 }
 
 func (s *Session) writeContextEnded(done <-chan struct{}) {
@@ -135,14 +140,14 @@ func (s *Session) armWrite(t time.Time) error {
 }
 
 // beforeWrite sets the deadline, by the rule of armForRead.
-func (s *Session) beforeWrite(ctx context.Context) error {
+func (s *Session) beforeWrite(ctx context.Context, op string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.cause != nil:
-		return s.failure(opSend)
+		return s.failure(op)
 	case s.closed:
-		return &Error{Op: opSend, Code: ErrInvalidPortHandle, Err: errClosed}
+		return &Error{Op: op, Code: ErrInvalidPortHandle, Err: errClosed}
 	case ctx.Err() != nil:
 		return s.contextError(ctx)
 	}
@@ -155,7 +160,7 @@ func (s *Session) beforeWrite(ctx context.Context) error {
 	}
 	if err := s.armWrite(s.tx.deadline); err != nil {
 		s.fail(err)
-		return s.failure(opSend)
+		return s.failure(op)
 	}
 	return nil
 }
@@ -185,13 +190,13 @@ func (s *Session) contextError(ctx context.Context) error {
 	return &Error{Op: opSend, Code: Cause(cause), Err: cause}
 }
 
-// sendError is the error of a send that did not get its turn: the session's
+// noTurn is the error of a send that did not get its turn: the session's
 // failure, or the end of the caller's context.
-func (s *Session) sendError(ended error) error {
+func (s *Session) noTurn(op string, ended error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ended == nil {
-		return s.failure(opSend)
+		return s.failure(op)
 	}
-	return &Error{Op: opSend, Code: Cause(ended), Err: ended}
+	return &Error{Op: op, Code: Cause(ended), Err: ended}
 }

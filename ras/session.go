@@ -241,39 +241,6 @@ func (s *Session) failure(op string) error {
 	return &Error{Op: op, Code: s.cause.Code, Err: s.cause.Err}
 }
 
-// SetCommSettings implements API.
-func (s *Session) SetCommSettings(h Handle, c CommSettings) error {
-	mode, err := s.checkSettings(h, c)
-	if err != nil {
-		return err
-	}
-	setter, ok := s.port.(port.ModeSetter)
-	if !ok {
-		return &Error{Op: opSetComm, Code: ErrNotSupported, Err: errors.ErrUnsupported}
-	}
-	err = setter.SetMode(mode)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, errors.ErrUnsupported):
-		return &Error{Op: opSetComm, Code: ErrNotSupported, Err: err}
-	}
-	return &Error{Op: opSetComm, Code: ErrCannotSetPortInfo, Err: err}
-}
-
-func (s *Session) checkSettings(h Handle, c CommSettings) (port.Mode, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.checkHandle(opSetComm, h); err != nil {
-		return port.Mode{}, err
-	}
-	mode, err := c.Mode()
-	if err == nil && s.cause != nil {
-		err = s.failure(opSetComm)
-	}
-	return mode, err
-}
-
 // Close ends the session: a pending receive is cancelled without touching its
 // event, buffers that are still out are freed and counted, and every later call
 // fails with ErrInvalidPortHandle (GetBuffer with ErrOutOfBuffers). The port

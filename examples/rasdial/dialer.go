@@ -52,10 +52,10 @@ func (d *dialer) report(p *program) (code int, done bool) {
 	if d.opts.check {
 		out = d.std.out
 	}
-	for i, f := range p.findings {
+	for _, f := range p.findings {
 		fmt.Fprintln(out, f)
-		if !d.opts.check && p.excerpts[i] != "" {
-			fmt.Fprintln(out, p.excerpts[i])
+		if !d.opts.check && f.Source != "" {
+			fmt.Fprintln(out, f.Excerpt())
 		}
 	}
 	switch {
@@ -164,6 +164,18 @@ func (d *dialer) dial(ctx context.Context, e script.Executor) int {
 	return exitOK
 }
 
+func (d *dialer) drain(p port.Port) {
+	drainer, ok := p.(port.Drainer)
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), drainLimit)
+	defer cancel()
+	if err := drainer.Drain(ctx); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		d.log.Warn("what was sent last may not have left", "error", err)
+	}
+}
+
 func (d *dialer) portName() string {
 	if d.opts.port == "" {
 		return "built-in modem"
@@ -171,12 +183,17 @@ func (d *dialer) portName() string {
 	return d.opts.port
 }
 
-// end announces how the run went and hangs up.
+// drainLimit bounds the wait for what a script sent last.
+const drainLimit = 5 * time.Second
+
+// end announces how the run went and hangs up. What a script that succeeded has
+// sent last leaves before the port is closed, which would discard it.
 func (d *dialer) end(p port.Port, res *script.Result, err error) {
 	if err != nil {
 		d.screen.state(ras.StateDisconnected, ras.CodeOf(err).Name())
 	} else {
 		d.screen.state(ras.StateConnected, outcome(res))
+		d.drain(p)
 	}
 	methods := d.opts.hangup
 	if !d.opts.hangupSet {
