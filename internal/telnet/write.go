@@ -308,7 +308,7 @@ func (c *Conn) enqueueData(p []byte) (int, error) {
 	}
 	b := chunks.Get().(*[chunk]byte)
 	defer chunks.Put(b)
-	nd, ns := Escape(b[:], p, c.nvt())
+	nd, ns := Escape(b[:queuePart], p, c.nvt())
 	if err := c.Send(b[:nd]...); err != nil {
 		return 0, err
 	}
