@@ -31,7 +31,7 @@ func splitExpect(word string) (first, rest string, more bool) {
 func (r *run) expect(ctx context.Context, word string) error {
 	for more := true; more; {
 		var part string
-		part, word, more = splitExpect(word)
+		part, word, _ = splitExpect(word)
 		err := r.await(ctx, part)
 		if err == nil {
 			return nil

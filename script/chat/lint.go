@@ -50,7 +50,7 @@ func (l *linter) expect(w word) {
 	for rest, more := w.text, true; more; {
 		var text string
 		at := len(w.text) - len(rest)
-		text, rest, more = splitExpect(rest)
+		text, rest, _ = splitExpect(rest)
 		l.await(w.part(at, text))
 		if rest == "" {
 			return

@@ -22,7 +22,7 @@ func (t typ) fits(want typ) bool { return t == want || t == tyAny || want == tyA
 type op uint8
 
 const (
-	opNone op = iota
+	_ op = iota // 0 is no instruction
 
 	// Values: each pushes one.
 	opInteger  // a: the number

@@ -9,7 +9,7 @@ type operand struct {
 	literal bool   // a text, or a number with or without minus signs
 	text    string // the literal's text, escapes as written
 	number  int64  // the literal's number
-	system  op     // the system variable that it is, or opNone
+	system  op     // the system variable that it is, or 0
 }
 
 // levels holds how strongly the binary operators bind, from 1.

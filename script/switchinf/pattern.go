@@ -77,9 +77,6 @@ type elem struct {
 	gap bool // any number of bytes may stand before it
 }
 
-// never reports whether no response fits the pattern.
-func (p *pattern) never() bool { return len(p.elems) == 0 && p.ending == endNone }
-
 // parsePattern reads what stands behind the equals sign of a response, without
 // the blanks around it.
 func (p *parser) parsePattern(l *line, from int) pattern {
