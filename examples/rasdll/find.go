@@ -22,17 +22,18 @@ const maxScript = 1 << 20
 // languages are the endings of the files, in the order in which they are tried.
 var languages = []struct {
 	ending string
-	parse  func(name string, src []byte, entry string) (script.Executor, error)
+	parse  func(name string, src []byte, call *ras.Call) (script.Executor, error)
 }{
-	{".scp", func(name string, src []byte, _ string) (script.Executor, error) { return scp.Parse(name, src) }},
-	{".chat", func(name string, src []byte, _ string) (script.Executor, error) { return chat.ParseFile(name, src) }},
+	{".scp", parseSCP},
+	{".chat", parseChat},
 	{".inf", parseINF},
 }
 
-// load returns the script for an entry: the first of the languages in the first
-// of the folders that has one. The error matches ras.ErrFileNotFound if there
+// load returns the script for the entry of a call: the first of the languages in
+// the first of the folders that has one. The error matches ras.ErrFileNotFound if there
 // is none, and ras.ErrScriptSyntax if it is wrong.
-func load(dirs []string, entry string) (script.Executor, error) {
+func load(dirs []string, call *ras.Call) (script.Executor, error) {
+	entry := call.Entry
 	if err := checkEntry(entry); err != nil {
 		return nil, &ras.Error{Op: "find script", Code: ras.ErrFileNotFound, Err: err}
 	}
@@ -46,7 +47,7 @@ func load(dirs []string, entry string) (script.Executor, error) {
 			if err != nil {
 				return nil, &ras.Error{Op: "read script", Code: ras.ErrFileNotFound, Err: err}
 			}
-			e, err := l.parse(name, src, entry)
+			e, err := l.parse(name, src, call)
 			if err != nil {
 				return nil, &ras.Error{Op: "read script", Code: ras.ErrScriptSyntax, Err: err}
 			}
@@ -79,14 +80,29 @@ func read(name string) ([]byte, error) {
 	return src, err
 }
 
+func parseSCP(name string, src []byte, _ *ras.Call) (script.Executor, error) {
+	return scp.Parse(name, src)
+}
+
+// parseChat gives chat scripts the user name as \T and the password as \U.
+func parseChat(name string, src []byte, call *ras.Call) (script.Executor, error) {
+	s, err := chat.ParseFile(name, src)
+	if err != nil || call.Params == nil {
+		return s, err
+	}
+	user := ras.Secret(call.Params.UserName)
+	s.Options.T, s.Options.U = &user, &call.Params.Password
+	return s, nil
+}
+
 // parseINF takes the section with the entry's name, or the only one.
-func parseINF(name string, src []byte, entry string) (script.Executor, error) {
+func parseINF(name string, src []byte, call *ras.Call) (script.Executor, error) {
 	f, err := switchinf.Parse(name, src)
 	if err != nil {
 		return nil, err
 	}
 	if sections := f.Sections(); len(sections) == 1 {
-		entry = sections[0].Name
+		return f.Script(sections[0].Name)
 	}
-	return f.Script(entry)
+	return f.Script(call.Entry)
 }

@@ -4,7 +4,7 @@
 // When RAS dials an entry, the DLL runs the first of these files that it finds:
 //
 //	ENTRY.scp    Microsoft's Dial-Up Scripting Command Language
-//	ENTRY.chat   a script of chat(8)
+//	ENTRY.chat   a script of chat(8); \T is the user name, \U the password
 //	ENTRY.inf    SWITCH.INF, in the section ENTRY, or in its only section
 //
 // ENTRY is the name of the phone-book entry. The files lie in the folder that
@@ -36,7 +36,7 @@ var registerErr error
 
 // execute runs the script of the entry that is dialled.
 func execute(ctx context.Context, call *ras.Call) error {
-	e, err := load(scriptDirs(), call.Entry)
+	e, err := load(scriptDirs(), call)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rasline/rasline/internal/winetest"
+	rasdll "github.com/rasline/rasline/script/dll"
+)
+
+// The scripts that rasline.dll runs in these tests, by entry.
+var scripts = map[string]string{
+	"Work.scp": `proc main
+  waitfor "ogin:" until 20
+  if $FAILURE then
+    halt
+  endif
+  transmit $USERID
+  transmit "^M"
+  waitfor "assword:"
+  transmit $PASSWORD
+  transmit "^M"
+  waitfor "menu>" then good, "incorrect" then bad until 20
+  bad:
+  halt
+  good:
+  transmit "ppp^M"
+  waitfor "PPP"
+endproc
+`,
+	"Chat.chat":  "ABORT incorrect\nogin: \\T assword: \\U menu> ppp PPP\n",
+	"Inf.inf":    "[Inf]\nCOMMAND=\nOK=<match>\"ogin:\"\nCOMMAND=<username><cr>\nOK=<match>\"assword:\"\nCOMMAND=<password><cr>\nOK=<match>\"menu>\"\nERROR_AUTHENTICATION_FAILURE=<match>\"incorrect\"\nCOMMAND=ppp<cr>\nCONNECT=<match>\"PPP\"\n",
+	"Broken.scp": "proc main\n",
+}
+
+// installed is rasline.dll with its scripts, and a host to load it.
+type installed struct {
+	wine      *winetest.Prefix
+	dir       string
+	host, dll string
+}
+
+func install(t *testing.T) *installed {
+	t.Helper()
+	wine := winetest.Start(t)
+	dir := t.TempDir()
+	in := &installed{wine, dir, filepath.Join(dir, "host.exe"), filepath.Join(dir, "rasline.dll")}
+	winetest.Compile(t, "amd64", in.host, "../../testdata/dll/host.c", "-lws2_32")
+	winetest.Go(t, "amd64", true, "build", "-buildmode=c-shared", "-o", in.dll, ".")
+	for name, text := range scripts {
+		write(t, dir, name, text)
+	}
+	return in
+}
+
+// dial lets the host dial an entry and returns what it printed, without the
+// trace, and the trace.
+func (in *installed) dial(t *testing.T, far func(io.ReadWriteCloser), args ...string) (end, trace string) {
+	t.Helper()
+	out, code := in.wine.Output(t, time.Minute, in.host, append(append(args, in.dll), listen(t, far)...)...)
+	if code != 0 {
+		t.Fatalf("the host left with %d\n%s", code, out)
+	}
+	for line := range strings.Lines(strings.ReplaceAll(out, "\r\n", "\n")) {
+		if strings.HasPrefix(line, "Ras") {
+			trace += line
+		} else {
+			end += line
+		}
+	}
+	return end, trace
+}
+
+// listen answers connections with far and returns host and port.
+func listen(t *testing.T, far func(io.ReadWriteCloser)) []string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				far(c)
+			}()
+		}
+	}()
+	return []string{"127.0.0.1", strconv.Itoa(l.Addr().(*net.TCPAddr).Port)}
+}
+
+// login is a host whose user is ann with the password "secret". It ends with a
+// frame of PPP in the same write as its last text.
+func login(line io.ReadWriteCloser) {
+	in := bufio.NewReader(line)
+	ask := func(prompt string) string {
+		io.WriteString(line, prompt)
+		answer, _ := in.ReadString('\r')
+		return strings.TrimSuffix(answer, "\r")
+	}
+	user := ask("\r\nhost\r\nlogin: ")
+	if password := ask("\r\nPassword: "); user != "ann" || password != "secret" {
+		ask("\r\nLogin incorrect\r\n")
+		return
+	}
+	if ask("\r\nmenu> ") == "ppp" {
+		ask("\r\nEntering PPP~FRAME~")
+	}
+}
+
+// dribble sends one byte at a time.
+type dribble struct{ io.ReadWriteCloser }
+
+func (d dribble) Write(b []byte) (int, error) {
+	for i := range b {
+		if _, err := d.ReadWriteCloser.Write(b[i : i+1]); err != nil {
+			return i, err
+		}
+	}
+	return len(b), nil
+}
+
+func dribbling(line io.ReadWriteCloser) { login(dribble{line}) }
+
+// flooding says a lot before it asks.
+func flooding(line io.ReadWriteCloser) {
+	junk := strings.Repeat("The system is for authorised users only.\r\n", 5000)
+	io.WriteString(line, junk)
+	login(line)
+}
+
+// hangingUp hangs up in the middle of a login.
+func hangingUp(line io.ReadWriteCloser) {
+	io.WriteString(line, "login: ")
+	bufio.NewReader(line).ReadString('\r')
+}
+
+func silent(line io.ReadWriteCloser) { io.Copy(io.Discard, line) }
+
+// TestRaslineDLL builds the DLL once for all that needs a host.
+func TestRaslineDLL(t *testing.T) {
+	in := install(t)
+	t.Run("scripts", in.testScripts)
+	t.Run("unload and reload", in.testReload)
+	t.Run("script directory", in.testScriptDirectory)
+	t.Run("nothing is taken past the last match", in.testLastMatch)
+}
+
+func (in *installed) testScripts(t *testing.T) {
+	tests := []struct {
+		name     string
+		far      func(io.ReadWriteCloser)
+		entry    string
+		password string
+		flags    []string
+		want     int
+	}{
+		{"scp", login, "Work", "secret", nil, 0},
+		{"chat", login, "Chat", "secret", nil, 0},
+		{"inf", login, "Inf", "secret", nil, 0},
+		{"dribbling input", dribbling, "Work", "secret", nil, 0},
+		{"flood", flooding, "Work", "secret", nil, 0},
+		{"no extension structure", login, "Work", "secret", []string{"-plain"}, 0},
+		{"wrong password in scp", login, "Work", "wrong", nil, 703},
+		{"wrong password in inf", login, "Inf", "wrong", nil, 691},
+		{"hang-up in scp", hangingUp, "Work", "secret", nil, 629},
+		{"hang-up in chat", hangingUp, "Chat", "secret", nil, 629},
+		{"no script for the entry", silent, "Home", "", nil, 2},
+		{"an entry that leads out of the folder", silent, `..\Work`, "", nil, 2},
+		{"a script with a mistake", silent, "Broken", "", nil, 752},
+		{"IDCANCEL", silent, "Work", "secret", []string{"-cancel", "300"}, 631},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			args := append(tt.flags, "-entry", tt.entry, "-user", "ann", "-password", tt.password)
+			end, trace := in.dial(t, tt.far, args...)
+			want := fmt.Sprintf("return %d\nuser ann\npassword %s\ndomain \nleaks 0\n", tt.want, tt.password)
+			if len(tt.flags) == 2 {
+				want = "IDCANCEL\n" + strings.Replace(want, "leaks 0", "leaks 1", 1) // the buffer of the pending receive
+			}
+			if end != want {
+				t.Errorf("the host ended with\n%swant\n%s%s", end, want, trace)
+			}
+		})
+	}
+}
+
+func (in *installed) testReload(t *testing.T) {
+	end, _ := in.dial(t, login, "-repeat", "3", "-entry", "Chat", "-user", "ann", "-password", "secret")
+	if n := strings.Count(end, "return 0\n"); n != 3 {
+		t.Errorf("%d of 3 runs succeeded, with the DLL unloaded between them:\n%s", n, end)
+	}
+}
+
+func (in *installed) testScriptDirectory(t *testing.T) {
+	elsewhere := t.TempDir()
+	write(t, elsewhere, "Else.chat", scripts["Chat.chat"])
+	key := `HKLM\System\CurrentControlSet\Services\Rasman\Parameters`
+	if out, code := in.wine.Output(t, time.Minute, "reg", "add", key, "/v", "ScriptDirectory", "/d", `Z:`+strings.ReplaceAll(elsewhere, "/", `\`), "/f"); code != 0 {
+		t.Fatalf("reg add: %s", out)
+	}
+	defer in.wine.Output(t, time.Minute, "reg", "delete", key, "/v", "ScriptDirectory", "/f")
+	for _, entry := range []string{"Else", "Chat"} {
+		end, _ := in.dial(t, login, "-entry", entry, "-user", "ann", "-password", "secret")
+		if !strings.HasPrefix(end, "return 0\n") {
+			t.Errorf("entry %s: the host ended with\n%s", entry, end)
+		}
+	}
+}
+
+// What follows the last match belongs to PPP: the DLL must not have taken it.
+func (in *installed) testLastMatch(t *testing.T) {
+	end, trace := in.dial(t, login, "-entry", "Work", "-user", "ann", "-password", "secret")
+	if !strings.HasPrefix(end, "return 0\n") {
+		t.Fatalf("the host ended with\n%s", end)
+	}
+	var got int
+	for line := range strings.Lines(trace) {
+		var n, code int
+		if _, err := fmt.Sscanf(line, "RasRetrieveBuffer size=%d code=%d", &n, &code); err == nil {
+			got += n
+		}
+	}
+	want := len("\r\nhost\r\nlogin:" + " " + "\r\nPassword:" + " " + "\r\nmenu>" + " " + "\r\nEntering PPP")
+	if got != want {
+		t.Errorf("the DLL took %d bytes, want %d\n%s", got, want, trace)
+	}
+}
+
+// The DLL for 32 bits exports the name without decoration.
+func TestDLLFor32Bits(t *testing.T) {
+	dir := t.TempDir()
+	winetest.Compile(t, "386", filepath.Join(dir, "any.dll"), "../../testdata/dll/plain.c") // asks for the compiler
+	dll := filepath.Join(dir, "rasline.dll")
+	winetest.Go(t, "386", true, "build", "-buildmode=c-shared", "-o", dll, ".")
+	f, err := os.Open(dll)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	img, err := rasdll.Inspect(f)
+	if want := (rasdll.Image{Arch: "386", DLL: true, Script: true}); err != nil || *img != want {
+		t.Errorf("Inspect = %+v, %v; want %+v", img, err, want)
+	}
+}
