@@ -84,12 +84,12 @@ func (s *Session) post(h Handle, b Buffer, timeout time.Duration, ev *Event) (ba
 	ev.Reset()
 	s.rx.posted, s.rx.done, s.rx.expired, s.rx.halt = true, false, false, false
 	s.rx.buf, s.rx.ev, s.rx.deadline = own, ev, time.Time{}
-	if timeout > 0 {
-		s.rx.deadline = time.Now().Add(timeout)
-	}
 	background, other = ev.arm(s)
-	if len(s.rx.unread) > 0 || s.rx.lost || s.cause != nil {
+	switch {
+	case len(s.rx.unread) > 0 || s.rx.lost || s.cause != nil:
 		s.rx.finish()
+	case timeout > 0:
+		s.rx.deadline = time.Now().Add(timeout)
 	}
 	return background, other, nil
 }

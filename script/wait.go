@@ -230,16 +230,18 @@ func (d *Dialog) match(hit, index int) Match {
 type waitClock struct {
 	start       time.Time
 	limit, idle time.Duration // 0 or less: none
+	now         time.Time     // when next was called last
 	silent      bool          // the idle limit ended the wait
 }
 
 // next returns how long the next receive may take, 0 for no limit, and false if
 // the total has passed.
 func (c *waitClock) next() (time.Duration, bool) {
+	c.now = time.Now()
 	if c.limit <= 0 {
 		return max(c.idle, 0), true
 	}
-	left := c.limit - time.Since(c.start)
+	left := c.limit - c.now.Sub(c.start)
 	if left <= 0 {
 		return 0, false
 	}
@@ -268,7 +270,6 @@ func (d *Dialog) fill(ctx context.Context, c *waitClock, need int) error {
 		if !ok {
 			return errWaitOver
 		}
-		began := time.Now()
 		err := d.line.receive(ctx, limit, need)
 		switch {
 		case err == nil && len(d.line.in) == 0:
@@ -277,7 +278,7 @@ func (d *Dialog) fill(ctx context.Context, c *waitClock, need int) error {
 			return err
 		case c.passed(limit):
 			return errWaitOver
-		case limit-time.Since(began) > tooEarly:
+		case limit-time.Since(c.now) > tooEarly:
 			return err // not our limit: the whole run's
 		}
 	}
