@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/rasline/rasline/internal/winetest"
 	"github.com/rasline/rasline/port/virtual"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
@@ -49,11 +50,11 @@ func TestLoad(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			dir := t.TempDir()
+			dir := winetest.TempDir(t)
 			for i := 0; i < len(tt.files); i += 2 {
 				write(t, dir, tt.files[i], tt.files[i+1])
 			}
-			e, err := load([]string{t.TempDir(), dir}, &ras.Call{Entry: tt.entry})
+			e, err := load([]string{winetest.TempDir(t), dir}, &ras.Call{Entry: tt.entry})
 			if !errors.Is(err, tt.want) || (e == nil) != (err != nil) || err != nil && !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("load = %v, %v; want %v and %q", e, err, tt.want, tt.says)
 			}
@@ -62,7 +63,7 @@ func TestLoad(t *testing.T) {
 }
 
 func TestFirstFolderWins(t *testing.T) {
-	first, second := t.TempDir(), t.TempDir()
+	first, second := winetest.TempDir(t), winetest.TempDir(t)
 	write(t, first, "Work.chat", chatScript)
 	write(t, second, "Work.scp", "broken")
 	if _, err := load([]string{first, second}, &ras.Call{Entry: "Work"}); err != nil {
@@ -72,7 +73,7 @@ func TestFirstFolderWins(t *testing.T) {
 
 // An entry's name comes from the phone book, which users may write.
 func TestEntriesThatAreNoFileNames(t *testing.T) {
-	dir := t.TempDir()
+	dir := winetest.TempDir(t)
 	write(t, dir, "secret.scp", scpScript)
 	inside := filepath.Join(dir, "scripts")
 	if err := os.Mkdir(inside, 0o700); err != nil {
@@ -90,7 +91,7 @@ func TestScriptsGetTheCredentials(t *testing.T) {
 	for name, text := range map[string]string{"Work.scp": scpScript, "Work.chat": chatScript, "Work.inf": infScript} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				dir := t.TempDir()
+				dir := winetest.TempDir(t)
 				write(t, dir, name, text)
 				params := &ras.DialParams{UserName: "ann"}
 				e, err := load([]string{dir}, &ras.Call{Entry: "Work", Params: params})

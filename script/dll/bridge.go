@@ -242,6 +242,7 @@ func (b *bridge) grant(size int) (*block, error) {
 
 // take frees a buffer. The API decides whether it can be freed now.
 func (b *bridge) take(blk *block) error {
+	b.relay.settle()
 	if err := b.line.api.FreeBuffer(blk.buf); err != nil {
 		return err
 	}

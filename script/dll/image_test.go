@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rasline/rasline/internal/winetest"
 	"github.com/rasline/rasline/ras"
 )
 
@@ -103,7 +104,7 @@ func TestInspectRefusals(t *testing.T) {
 }
 
 func TestCheckFile(t *testing.T) {
-	dir := t.TempDir()
+	dir := winetest.TempDir(t)
 	write := func(name string, b []byte) string {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, b, 0o600); err != nil {

@@ -90,6 +90,17 @@ func (r *relay) free() bool {
 	}
 }
 
+// settle waits until a run that is over has taken back its receive, so that the
+// receive's buffer can be freed.
+func (r *relay) settle() {
+	if r.ctx.Err() == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	<-r.idle
+}
+
 // wait ends with the receive or with the run. A run that ends while the DLL
 // still works, by a limit or a cancel, sets the signal: the DLL is to learn of
 // it.

@@ -149,6 +149,7 @@ func (s *server) get(m message, reply *message) error {
 }
 
 func (s *server) free(id uint32, b *served) error {
+	s.relay.settle()
 	if err := s.line.api.FreeBuffer(b.buf); err != nil {
 		return err
 	}
