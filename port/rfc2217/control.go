@@ -2,7 +2,6 @@ package rfc2217
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/rasline/rasline/port"
@@ -69,10 +68,11 @@ func (p *Port) discard(ctx context.Context, d port.Direction) error {
 	}
 	defer p.purges.release()
 	err := p.ask(ctx, request{itemPurge, v})
-	if d&port.Input != 0 && (p.cfg.IgnoreAcks || errors.Is(err, errors.ErrUnsupported)) {
-		p.mu.Lock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answers[itemPurge].want = request{} // an answer that comes later drops nothing
+	if d&port.Input != 0 && (p.cfg.IgnoreAcks || !p.comPort) {
 		p.dropInput()
-		p.mu.Unlock()
 	}
 	return err
 }

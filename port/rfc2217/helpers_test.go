@@ -17,6 +17,9 @@ import (
 // limit bounds everything in these tests that is meant to happen.
 const limit = 20 * time.Second
 
+// raceEnabled says that the race detector is on, which takes memory and time.
+var raceEnabled bool
+
 func listen(t testing.TB) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

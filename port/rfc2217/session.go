@@ -142,9 +142,11 @@ func (x *session) linger(obeyed <-chan struct{}) {
 	x.until = time.Now().Add(lingerLimit)
 	x.mu.Unlock()
 	x.resume()
+	limit, cancel := context.WithTimeout(x.ctx, lingerLimit)
+	defer cancel()
 	select {
 	case <-obeyed:
-	case <-x.ctx.Done():
+	case <-limit.Done():
 	}
 }
 

@@ -131,14 +131,15 @@ func (p *Port) acknowledge(cmd byte, value []byte) (purge bool) {
 		}
 	}
 	a := &p.answers[i]
-	if was := a.levels(i); a.take(i, v) {
+	waiting, was := !a.done, a.levels(i)
+	if a.take(i, v) {
 		p.count(was ^ a.levels(i))
 	}
-	if i == itemPurge && a.done && a.want.value&uint32(purgeInput) != 0 {
+	purge = i == itemPurge && waiting && a.done && a.want.value&uint32(purgeInput) != 0
+	if purge {
 		p.dropInput()
-		return true
 	}
-	return false
+	return purge
 }
 
 // take notes the value v and reports whether it is news about the item. While

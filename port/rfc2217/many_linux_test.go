@@ -1,0 +1,108 @@
+package rfc2217_test
+
+import (
+	"errors"
+	"net"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rasline/rasline/port/rfc2217"
+)
+
+// TestManyPorts has 1,000 remote ports in one process, each with a Read posted,
+// and prints what they cost together with their far sides, which are in the same
+// process: first as little of a server as answers at all, and then our own.
+func TestManyPorts(t *testing.T) {
+	tests := []struct {
+		name string
+		addr func(t *testing.T) string
+		kib  float64 // at most, for a port and its far side
+	}{
+		{"clients", fakeTCP, 32},
+		{"clients and served ports", func(t *testing.T) string {
+			return serve(t, &rfc2217.Server{}, newFastPort([]byte("x")))
+		}, 128},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			const count = 1000
+			addrs := make([]string, count)
+			for i := range addrs {
+				addrs[i] = tt.addr(t)
+			}
+			before := usage(t)
+			ports := make([]*rfc2217.Port, count)
+			blocked := make(chan error, count)
+			for i := range ports {
+				ports[i] = dial(t, addrs[i], nil)
+				go func() {
+					_, err := ports[i].Read(make([]byte, 1))
+					blocked <- err
+				}()
+			}
+			runtime.GC()
+			now := usage(t)
+			kib := float64(now.rss-before.rss) / count
+			t.Logf("%d: %d OS threads, %.1f KiB of resident memory and %.1f goroutines each",
+				count, now.threads, kib, float64(now.goroutines-before.goroutines)/count)
+			if now.threads > 16+runtime.NumCPU() {
+				t.Errorf("%d OS threads, want at most %d", now.threads, 16+runtime.NumCPU())
+			}
+			if kib > tt.kib && !raceEnabled {
+				t.Errorf("%.1f KiB each, want at most %v", kib, tt.kib)
+			}
+			for _, p := range ports {
+				p.Close()
+			}
+			for range ports {
+				if err := <-blocked; !errors.Is(err, net.ErrClosed) {
+					t.Fatalf("Read when the port was closed: %v", err)
+				}
+			}
+		})
+	}
+}
+
+// fakeTCP returns the address of a server that acknowledges everything.
+func fakeTCP(t *testing.T) string {
+	t.Helper()
+	l := listen(t)
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		l.Close()
+		defer c.Close()
+		f := &fake{conn: c, option: agree, comPort: echo, writing: make(chan struct{}, 1)}
+		f.serve()
+	}()
+	return l.Addr().String()
+}
+
+type used struct{ threads, rss, goroutines int }
+
+// usage reads what this process uses; rss is in KiB.
+func usage(t *testing.T) used {
+	t.Helper()
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := used{goroutines: runtime.NumGoroutine()}
+	for line := range strings.Lines(string(status)) {
+		name, rest, _ := strings.Cut(line, ":")
+		value, _ := strconv.Atoi(strings.Fields(rest + " 0")[0])
+		switch name {
+		case "Threads":
+			u.threads = value
+		case "VmRSS":
+			u.rss = value
+		}
+	}
+	return u
+}

@@ -1,0 +1,5 @@
+//go:build race
+
+package rfc2217_test
+
+func init() { raceEnabled = true }
