@@ -33,6 +33,9 @@ func (t *tty) drain(ctx context.Context, left func() (int, error)) error {
 	if err != nil && ctx.Err() != nil {
 		return t.ended(ctx)
 	}
+	if err == nil {
+		err = t.afterClose(nil) // an empty queue is no proof: Close discards
+	}
 	return err
 }
 
