@@ -1,0 +1,110 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// modules are what the guest's tests need of the kernel, each for a reason:
+// PPP, the USB adapter, and a USB gadget that is plugged into the same machine.
+var modules = []string{"ppp_async", "xhci_pci", "ftdi_sio", "configfs", "dummy_hcd", "usb_f_acm", "cdc_acm"}
+
+// tools are the host's programs that the guest has too, and where it has them.
+var tools = map[string]string{"busybox": "/bin/busybox", "pppd": "/usr/sbin/pppd"}
+
+// applets are the names under which the guest's programs call busybox.
+var applets = []string{"sh", "stty", "ping", "ip", "ls", "cat", "dmesg"}
+
+// Tool returns the path of one of the host's programs. Those in /usr/sbin are
+// found although that is on no user's path.
+func Tool(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path, nil
+	}
+	for _, dir := range []string{"/usr/sbin", "/sbin"} {
+		if path, serr := exec.LookPath(filepath.Join(dir, name)); serr == nil {
+			return path, nil
+		}
+	}
+	return "", err
+}
+
+// WriteInitramfs writes the guest's first and only file system to a file. The
+// programs are our own: those of the host's files, by the path that each has in
+// the guest. One of them must be /init. The texts are further files.
+func WriteInitramfs(name string, k *Kernel, programs, texts map[string]string) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	a := NewArchive(f)
+	if err := addModules(a, k); err != nil {
+		return err
+	}
+	if err := addTools(a); err != nil {
+		return err
+	}
+	for path, from := range programs {
+		a.Copy(path, from, 0o755)
+	}
+	for path, text := range texts {
+		a.File(path, 0o644, []byte(text))
+	}
+	for _, dir := range []string{"/proc", "/sys", "/dev", "/tmp", "/run", "/var/run", "/etc/ppp"} {
+		a.Dir(dir)
+	}
+	a.File("/etc/passwd", 0o644, []byte("root:x:0:0:root:/:/bin/sh\n"))
+	a.File("/etc/ppp/options", 0o644, nil)
+	if err := a.Close(); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// addModules names the files so that their order is that of loading.
+func addModules(a *Archive, k *Kernel) error {
+	list, err := k.Load(modules...)
+	for i, m := range list {
+		a.File(fmt.Sprintf("/modules/%02d-%s.ko", i, m.Name), 0o644, m.Data)
+	}
+	return err
+}
+
+func addTools(a *Archive) error {
+	added := make(map[string]bool)
+	for name, path := range tools {
+		from, err := Tool(name)
+		if err != nil {
+			return err
+		}
+		a.Copy(path, from, 0o755)
+		for _, lib := range libraries(from) {
+			if !added[lib] {
+				a.Copy(lib, lib, 0o755)
+				added[lib] = true
+			}
+		}
+	}
+	for _, name := range applets {
+		a.Link("/bin/"+name, "busybox")
+	}
+	return nil
+}
+
+// libraries returns the shared libraries of a program, its loader included, as
+// ldd(1) tells; a program that is linked statically has none.
+func libraries(program string) []string {
+	out, _ := exec.Command("ldd", program).Output()
+	var list []string
+	for _, word := range strings.Fields(string(out)) {
+		if strings.HasPrefix(word, "/") {
+			list = append(list, word)
+		}
+	}
+	return list
+}

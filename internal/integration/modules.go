@@ -1,0 +1,137 @@
+package integration
+
+import (
+	"bytes"
+	"debug/elf"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// A Module is a kernel module, decompressed.
+type Module struct {
+	Name string // with underscores, as the kernel lists it
+	Data []byte
+}
+
+// unpackers are the programs for the endings that compressed modules have.
+var unpackers = map[string]string{".ko": "", ".ko.xz": "xz", ".ko.zst": "zstd", ".ko.gz": "gzip"}
+
+// Load returns the named modules and all that they depend on, in the order in
+// which a kernel takes them. Modules that are part of the kernel's image are
+// left out.
+func (k *Kernel) Load(names ...string) ([]Module, error) {
+	l := &moduleList{seen: make(map[string]bool)}
+	if err := l.find(k.Modules); err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if err := l.add(name); err != nil {
+			return nil, err
+		}
+	}
+	return l.list, nil
+}
+
+type moduleList struct {
+	paths   map[string]string
+	builtin []string
+	seen    map[string]bool
+	list    []Module
+}
+
+// find takes note of all modules in dir. The lists that depmod(8) makes are not
+// there in a package that was only unpacked.
+func (l *moduleList) find(dir string) error {
+	l.paths = make(map[string]string)
+	text, err := os.ReadFile(filepath.Join(dir, "modules.builtin"))
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(text)) {
+		l.builtin = append(l.builtin, moduleName(strings.TrimSpace(line)))
+	}
+	return filepath.WalkDir(filepath.Join(dir, "kernel"), func(path string, _ fs.DirEntry, err error) error {
+		if strings.Contains(path, ".ko") {
+			l.paths[moduleName(path)] = path
+		}
+		return err
+	})
+}
+
+// moduleName returns the name of the module in a file.
+func moduleName(path string) string {
+	name, _, _ := strings.Cut(filepath.Base(path), ".ko")
+	return strings.ReplaceAll(name, "-", "_")
+}
+
+// add appends a module after those that it depends on.
+func (l *moduleList) add(name string) error {
+	name = moduleName(name)
+	if l.seen[name] || slices.Contains(l.builtin, name) {
+		return nil
+	}
+	l.seen[name] = true
+	path, ok := l.paths[name]
+	if !ok {
+		return fmt.Errorf("the kernel has no module %s", name)
+	}
+	data, err := readModule(path)
+	if err != nil {
+		return err
+	}
+	needs, err := dependencies(data)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	for _, n := range needs {
+		if err := l.add(n); err != nil {
+			return err
+		}
+	}
+	l.list = append(l.list, Module{name, data})
+	return nil
+}
+
+func readModule(path string) ([]byte, error) {
+	ending := path[strings.Index(path, ".ko"):]
+	program, ok := unpackers[ending]
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("%s: unknown kind of module", path)
+	case program == "":
+		return os.ReadFile(path)
+	}
+	data, err := exec.Command(program, "-dc", path).Output()
+	if err != nil {
+		return nil, fmt.Errorf("unpack %s with %s: %w", path, program, err)
+	}
+	return data, nil
+}
+
+// dependencies returns the names in the "depends" entry of a module's .modinfo
+// section, whose entries are KEY=VALUE, each ended by a zero byte.
+func dependencies(module []byte) ([]string, error) {
+	f, err := elf.NewFile(bytes.NewReader(module))
+	if err != nil {
+		return nil, err
+	}
+	section := f.Section(".modinfo")
+	if section == nil {
+		return nil, fmt.Errorf("no .modinfo: this is no kernel module")
+	}
+	info, err := section.Data()
+	if err != nil {
+		return nil, err
+	}
+	for entry := range strings.SplitSeq(string(info), "\x00") {
+		if value, ok := strings.CutPrefix(entry, "depends="); ok && value != "" {
+			return strings.Split(value, ","), nil
+		}
+	}
+	return nil, nil
+}

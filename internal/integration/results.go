@@ -1,0 +1,114 @@
+package integration
+
+import (
+	"strconv"
+	"strings"
+)
+
+// mark begins the lines by which package testing says what it does, when it is
+// asked for the form that test2json reads (-test.v=test2json). Our own requests
+// to the host have it too.
+const mark = "\x16"
+
+// Test is one test as it went in the guest.
+type Test struct {
+	Name    string // with the names of its parents, joined by slashes
+	Outcome string // PASS, FAIL or SKIP; empty if it did not come to its end
+	Output  strings.Builder
+}
+
+// Results reads what the guest's test program prints.
+type Results struct {
+	Tests []*Test         // in the order in which they began
+	Rest  strings.Builder // what belongs to no test
+	Exit  int             // the program's exit status; -1 before it ended
+
+	current *Test
+}
+
+// NewResults returns results of a program that has said nothing yet.
+func NewResults() *Results { return &Results{Exit: -1} }
+
+// Line takes one line, without its end. It returns what the guest asks the host
+// to do, if it does.
+func (r *Results) Line(line string) (request string) {
+	text, note, marked := strings.Cut(strings.TrimSuffix(line, "\r"), mark)
+	if text != "" || !marked {
+		r.print(text)
+	}
+	if !marked {
+		return ""
+	}
+	word, rest := firstWord(strings.TrimPrefix(strings.TrimSpace(note), "=== "))
+	switch word {
+	case "HOST":
+		return rest
+	case "EXIT":
+		r.Exit, _ = strconv.Atoi(rest)
+	case "RUN":
+		r.current = &Test{Name: rest}
+		r.Tests = append(r.Tests, r.current)
+	case "NAME", "CONT":
+		r.current = r.find(rest)
+	case "---":
+		r.end(rest)
+	}
+	return ""
+}
+
+func firstWord(s string) (word, rest string) {
+	word, rest, _ = strings.Cut(s, " ")
+	return word, strings.TrimSpace(rest)
+}
+
+// end takes note of an outcome, as in "PASS: TestName (0.01s)".
+func (r *Results) end(s string) {
+	outcome, rest, _ := strings.Cut(s, ": ")
+	name, _, _ := strings.Cut(rest, " ")
+	if t := r.find(name); t != nil {
+		t.Outcome = outcome
+		r.current = t
+		r.print("--- " + s)
+	}
+}
+
+func (r *Results) print(text string) {
+	out := &r.Rest
+	if r.current != nil {
+		out = &r.current.Output
+	}
+	out.WriteString(text)
+	out.WriteByte('\n')
+}
+
+func (r *Results) find(name string) *Test {
+	for _, t := range r.Tests {
+		if t.Name == name {
+			return t
+		}
+	}
+	return nil
+}
+
+// Children returns the tests right below the named one, or the outermost for
+// an empty name.
+func (r *Results) Children(name string) []*Test {
+	var list []*Test
+	for _, t := range r.Tests {
+		if r.parent(t.Name) == name {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// parent returns the name of the innermost test around the one of the given
+// name. A subtest's own name may have slashes.
+func (r *Results) parent(name string) string {
+	for i := strings.LastIndexByte(name, '/'); i >= 0; i = strings.LastIndexByte(name[:i], '/') {
+		if r.find(name[:i]) != nil {
+			return name[:i]
+		}
+	}
+	return ""
+}
