@@ -66,13 +66,15 @@ func (d *DLL) supervise(ctx context.Context, p process, j *job, l *line) (*resul
 	startup := time.AfterFunc(helloLimit, p.kill)
 	defer startup.Stop()
 	out := &messageWriter{w: p}
+	s := newServer(ctx, l, out, traceTo(ctx, d.cfg.Log))
 	told := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(told)
 		k.killAfter(k.grace)
+		<-s.ctx.Done() // what the child does when it hears of it finds the run over
 		out.write(message{kind: mCancel, code: ras.Cause(context.Cause(ctx))})
 	})
-	res, err := k.run(newServer(ctx, l, out, traceTo(ctx, d.cfg.Log)), j, startup)
+	res, err := k.run(s, j, startup)
 	exit := p.wait()
 	if !stop() {
 		<-told

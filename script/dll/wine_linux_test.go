@@ -107,3 +107,32 @@ func TestOldDLLsAre32Bit(t *testing.T) {
 		}
 	}
 }
+
+// TestRasdial runs an old DLL over TCP with the program that people try first.
+func TestRasdial(t *testing.T) {
+	wine := winetest.Start(t)
+	dir := vendorDLLs(t, "amd64")
+	rasdial := filepath.Join(dir, "rasdial.exe")
+	winetest.Go(t, "amd64", false, "build", "-o", rasdial, "../../examples/rasdial")
+	for _, tt := range []struct {
+		password string
+		code     int
+		says     string
+	}{
+		{"secret", 0, ""},
+		{"correct horse", 1, "691"},
+	} {
+		file := filepath.Join(dir, "password")
+		if err := os.WriteFile(file, []byte(tt.password+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, code := wine.Output(t, time.Minute, rasdial, "-port", "tcp://"+strings.Join(serveTCP(t), ":"),
+			"-script", filepath.Join(dir, "login.dll"), "-user", "ann", "-password-file", file, "-timeout", "50s", "-v")
+		if code != tt.code || !strings.Contains(out, tt.says) || !strings.Contains(out, "RasRetrieveBuffer") {
+			t.Errorf("password %q: rasdial left with %d, want %d, %q and a trace\n%s", tt.password, code, tt.code, tt.says, out)
+		}
+		if strings.Contains(out, tt.password) {
+			t.Errorf("rasdial printed the password\n%s", out)
+		}
+	}
+}
