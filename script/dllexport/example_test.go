@@ -2,6 +2,7 @@ package dllexport_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,8 +21,7 @@ func ExampleRegister() {
 		}
 		return d.Send(ctx, []byte(call.Params.UserName+"\r"))
 	}), nil)
-	if err != nil {
-		fmt.Println("this is no DLL")
+	if errors.Is(err, errors.ErrUnsupported) {
+		fmt.Println("this program is not a DLL for Windows")
 	}
-	// Output: this is no DLL
 }
