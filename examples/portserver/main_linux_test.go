@@ -1,0 +1,231 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/port/pty"
+	"github.com/rasline/rasline/port/rfc2217"
+)
+
+const limit = 20 * time.Second
+
+// buffer is a bytes.Buffer for several goroutines.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// program is portserver at work on one end of a pseudo-terminal pair.
+type program struct {
+	addr   string
+	far    *pty.Pair
+	stderr *buffer
+}
+
+// start runs portserver until the test ends, when it must return 0.
+func start(t *testing.T, args ...string) *program {
+	t.Helper()
+	far, err := pty.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { far.Close() })
+	p := &program{far: far, stderr: new(buffer)}
+	stdout, out := io.Pipe()
+	ctx, cancel := context.WithCancel(context.Background())
+	status := make(chan int, 1)
+	go func() {
+		status <- run(ctx, append([]string{"-port", far.Name, "-listen", "127.0.0.1:0"}, args...), out, p.stderr)
+		out.Close()
+	}()
+	t.Cleanup(func() {
+		cancel()
+		select {
+		case got := <-status:
+			if got != exitOK {
+				t.Errorf("exit status %d, want %d; stderr:\n%s", got, exitOK, p.stderr)
+			}
+		case <-time.After(limit):
+			t.Errorf("portserver does not end")
+		}
+	})
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatalf("no address on stdout: %v; stderr:\n%s", err, p.stderr)
+	}
+	_, p.addr, _ = strings.Cut(strings.TrimSpace(line), " is at ")
+	return p
+}
+
+func dial(t *testing.T, addr string, cfg *rfc2217.Config) (*rfc2217.Port, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	return rfc2217.Dial(ctx, addr, cfg)
+}
+
+// talk passes text both ways.
+func talk(t *testing.T, a, b port.Port) {
+	t.Helper()
+	for _, way := range [][2]port.Port{{a, b}, {b, a}} {
+		if _, err := way[0].Write([]byte("text\xff\x00")); err != nil {
+			t.Fatalf("Write: %v", err)
+		}
+		got := make([]byte, 6)
+		way[1].SetReadDeadline(time.Now().Add(limit))
+		if _, err := io.ReadFull(way[1], got); err != nil || string(got) != "text\xff\x00" {
+			t.Fatalf("read %q, %v", got, err)
+		}
+	}
+}
+
+func TestShare(t *testing.T) {
+	p := start(t, "-mode", "9600")
+	c, err := dial(t, p.addr, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	talk(t, c, p.far.Port)
+	if m, err := c.Mode(); err != nil || m.Baud != 9600 {
+		t.Errorf("Mode = %v, %v; want 9600", m, err)
+	}
+	if err := c.SetMode(port.Mode{Baud: 19200, StopBits: port.StopTwo}); err != nil {
+		t.Errorf("SetMode: %v", err)
+	}
+	if strings.Contains(p.stderr.String(), "warning") {
+		t.Errorf("a warning for the loopback:\n%s", p.stderr)
+	}
+}
+
+func TestAllow(t *testing.T) {
+	p := start(t, "-allow", "192.0.2.0/24,2001:db8::1")
+	if c, err := dial(t, p.addr, nil); !errors.Is(err, port.ErrCarrierLost) {
+		if err == nil {
+			c.Close()
+		}
+		t.Errorf("Dial from an address that is not allowed: %v; want port.ErrCarrierLost", err)
+	}
+	p = start(t, "-allow", "192.0.2.0/24", "-allow", "127.0.0.1")
+	c, err := dial(t, p.addr, nil)
+	if err != nil {
+		t.Fatalf("Dial from an allowed address: %v", err)
+	}
+	c.Close()
+}
+
+func TestTLS(t *testing.T) {
+	cert, key, client := certificate(t)
+	p := start(t, "-cert", cert, "-key", key, "-client-ca", cert)
+	c, err := dial(t, p.addr, &rfc2217.Config{Dial: (&tls.Dialer{Config: client}).DialContext})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	talk(t, c, p.far.Port)
+}
+
+func TestTLSWithoutClientCertificate(t *testing.T) {
+	cert, key, client := certificate(t)
+	p := start(t, "-cert", cert, "-key", key, "-client-ca", cert)
+	client.Certificates = nil
+	c, err := dial(t, p.addr, &rfc2217.Config{Dial: (&tls.Dialer{Config: client}).DialContext})
+	if err == nil {
+		c.Close()
+		t.Error("a client without a certificate was served")
+	}
+}
+
+// certificate makes a certificate that signs itself, as files, and a client's
+// configuration with it.
+func certificate(t *testing.T) (cert, key string, client *tls.Config) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().Add(time.Hour),
+		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	for name, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: secret}} {
+		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	return cert, key, &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: private}}}
+}
+
+// TestPublicAddress opens nothing: what is said does not depend on it.
+func TestPublicAddress(t *testing.T) {
+	tests := []struct {
+		args string
+		want []string
+	}{
+		{"-plain", []string{"warning", "192.0.2.1", "other hosts", "everybody there, unencrypted"}},
+		{"-plain -allow 192.0.2.0/24", []string{"unencrypted", "in 192.0.2.0/24"}},
+		{"-cert c.pem -key k.pem", []string{"warning", "everybody there has the port"}},
+		{"-cert c.pem -key k.pem -client-ca ca.pem", []string{"with a certificate of ca.pem"}},
+	}
+	for _, tt := range tests {
+		var stdout, stderr buffer
+		opts, err := parseOptions(append([]string{"-port", "x", "-listen", "192.0.2.1:7"}, strings.Fields(tt.args)...), &stderr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		announce(&stdout, &stderr, opts, opts.addr)
+		for _, want := range tt.want {
+			if !strings.Contains(stderr.String(), want) {
+				t.Errorf("%s: stderr has no %q:\n%s", tt.args, want, stderr.String())
+			}
+		}
+	}
+}
