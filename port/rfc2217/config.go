@@ -52,8 +52,8 @@ type Config struct {
 	// KeepAlive bounds how long a connection whose far end has vanished is
 	// taken for alive, whether bytes are under way or not (TCP keep-alive
 	// and, on Linux, the TCP user timeout). It is rounded up to multiples of 6
-	// seconds. Default, and for 0: 30 seconds; negative: the system's own
-	// limits, which are hours.
+	// seconds. Default, and for 0: 30 seconds; negative: the limits that
+	// Dial has left.
 	KeepAlive time.Duration
 
 	// Buffer is the number of received bytes that are kept for Read, 2048 or

@@ -26,10 +26,12 @@ func (p *Port) wrap(op string, err error) error {
 // lostError is the loss of the connection: port.ErrCarrierLost and its cause.
 type lostError struct{ cause error }
 
+// Error says that the carrier is lost, and why.
 func (e *lostError) Error() string {
 	return port.ErrCarrierLost.Error() + ": " + e.cause.Error()
 }
 
+// Unwrap returns port.ErrCarrierLost and the cause.
 func (e *lostError) Unwrap() []error { return []error{port.ErrCarrierLost, e.cause} }
 
 // Timeout reports false: an ETIMEDOUT among the causes is the end of the
@@ -42,6 +44,7 @@ type ackError struct {
 	limit   time.Duration
 }
 
+// Error names the command and the limit.
 func (e *ackError) Error() string {
 	return fmt.Sprintf("the server did not acknowledge %s within %v", e.command, e.limit)
 }

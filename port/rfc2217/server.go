@@ -93,35 +93,32 @@ func (s *Server) ServePort(l net.Listener, p port.Port) error {
 		return err
 	}
 	defer s.leave(l)
-	gone := make(chan error, 1) // the port has ended
+	gone := make(chan error, 1)
 	for pause := time.Duration(0); ; {
 		conn, err := l.Accept()
-		switch {
-		case life.Err() != nil:
-			if err == nil {
-				conn.Close()
-			}
-			return net.ErrClosed
-		case err == nil:
+		if err == nil {
 			pause = 0
-			s.welcome(conn, p, func(cause error) {
-				select {
-				case gone <- cause:
-					l.Close()
-				default:
-				}
-			})
+			s.welcome(conn, l, p, gone)
 			continue
 		}
-		select {
-		case cause := <-gone:
-			return fmt.Errorf("rfc2217: serve %v: %w", l.Addr(), cause)
-		default:
-		}
-		if pause = backOff(err, pause); pause == 0 {
-			return fmt.Errorf("rfc2217: accept on %v: %w", l.Addr(), err)
+		if pause = backOff(err, pause); pause == 0 || life.Err() != nil {
+			return verdict(life, l, err, gone)
 		}
 		sleep(life, pause)
+	}
+}
+
+// verdict returns why serving has ended when Accept failed with err: the server
+// was closed, the port has gone, or the listener is broken.
+func verdict(life context.Context, l net.Listener, err error, gone <-chan error) error {
+	if life.Err() != nil {
+		return net.ErrClosed
+	}
+	select {
+	case cause := <-gone:
+		return fmt.Errorf("rfc2217: serve %v: %w", l.Addr(), cause)
+	default:
+		return fmt.Errorf("rfc2217: accept on %v: %w", l.Addr(), err)
 	}
 }
 
@@ -163,9 +160,9 @@ func (s *Server) leave(l net.Listener) {
 	delete(s.listeners, l)
 }
 
-// welcome gives a new client the port, or turns it away. ended is called if the
-// port itself has come to its end.
-func (s *Server) welcome(conn net.Conn, p port.Port, ended func(error)) {
+// welcome gives a new client the port, or turns it away. If the port itself
+// comes to its end, gone gets the cause and l is closed.
+func (s *Server) welcome(conn net.Conn, l net.Listener, p port.Port, gone chan<- error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -187,7 +184,11 @@ func (s *Server) welcome(conn net.Conn, p port.Port, ended func(error)) {
 		s.dismiss(x)
 		s.log("client gone", conn, err)
 		if errors.Is(err, port.ErrRemoved) || errors.Is(err, errPortClosed) {
-			ended(err)
+			select {
+			case gone <- err:
+				l.Close()
+			default:
+			}
 		}
 	}()
 }
