@@ -12,8 +12,8 @@ import (
 type Config struct {
 	// Log gets what the return code cannot tell: the error of an executor, a
 	// panic, buffers that it left unfreed. Default: no log. A DLL has no
-	// standard error; see package debugview of examples/rasdll for a log that
-	// Windows debuggers show.
+	// standard error; examples/rasdll writes its log to the debug output of
+	// Windows, which debuggers show.
 	Log *slog.Logger
 }
 
