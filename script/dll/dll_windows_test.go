@@ -136,7 +136,7 @@ var misbehaviour = []struct {
 	{"null get", 87}, {"wild get", 87}, {"leak", 0}, {"exhaust", 614}, {"churn", 0},
 	{"wrong port", 601}, {"wrong port first", 601}, {"retrieve early", 600}, {"retrieve unposted", 87},
 	{"second receive", 616}, {"free pending", 616}, {"send pending", 616},
-	{"null event", 6}, {"closed event", 6}, {"file as event", 6}, {"null size", 87},
+	{"null event", 6}, {"stale event", 6}, {"file as event", 6}, {"null size", 87},
 	{"time-out", 638}, {"live on", 0}, {"hang up", 629}, {"small buffer", 0}, {"manual event", 0},
 	{"size later", 0}, {"event closed", 0}, {"leave pending", 0}, {"threads", 0}, {"print", 0},
 	{"comm good", 0}, {"comm size", 632}, {"comm values", 604}, {"comm pair", 604},
