@@ -2,7 +2,6 @@ package ras
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 )
 
@@ -16,9 +15,11 @@ type Event struct {
 	ch      chan struct{} // holds a token while the event is set
 	waiters atomic.Int32  // calls of Wait that block on ch
 
-	mu      sync.Mutex
-	watched bool     // somebody has the channel, so nobody will call Wait
-	source  *Session // whose receive sets the event, if it was posted last
+	// Who posts stores source and then looks at watched; who asks for the
+	// channel stores watched and then looks at source. So one of them sees the
+	// other.
+	source  atomic.Pointer[Session] // whose receive sets the event, if it was posted last
+	watched atomic.Bool             // somebody has the channel, so nobody may call Wait
 }
 
 // NewEvent returns an event that is not set.
@@ -28,11 +29,8 @@ func NewEvent() *Event { return &Event{ch: make(chan struct{}, 1)} }
 // receive that is posted with an event whose channel was asked for is read by
 // a goroutine of the session; Wait saves that goroutine.
 func (e *Event) C() <-chan struct{} {
-	e.mu.Lock()
-	e.watched = true
-	s := e.source
-	e.mu.Unlock()
-	if s != nil {
+	e.watched.Store(true)
+	if s := e.source.Load(); s != nil {
 		s.driveInBackground()
 	}
 	return e.ch
@@ -69,7 +67,7 @@ func (e *Event) Wait(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if s := e.armedBy(); s != nil && s.driveHere(ctx, e) {
+		if s := e.source.Load(); s != nil && s.driveHere(ctx, e) {
 			continue
 		}
 		if done, err := e.block(ctx); done {
@@ -92,7 +90,7 @@ func (e *Event) take() bool {
 func (e *Event) block(ctx context.Context) (done bool, err error) {
 	e.waiters.Add(1)
 	defer e.waiters.Add(-1)
-	if s := e.armedBy(); s != nil && s.undriven(e) {
+	if s := e.source.Load(); s != nil && s.undriven(e) {
 		return false, nil
 	}
 	select {
@@ -103,30 +101,16 @@ func (e *Event) block(ctx context.Context) (done bool, err error) {
 	}
 }
 
-func (e *Event) armedBy() *Session {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.source
-}
-
 // arm notes that s sets the event from now on. It reports whether s has to read
 // in the background, and the session that used the event before and now has to
 // do so too, since nobody can read for two sessions at once.
 func (e *Event) arm(s *Session) (background bool, other *Session) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.source != nil && e.source != s {
-		e.watched, other = true, e.source
+	if old := e.source.Swap(s); old != nil && old != s {
+		e.watched.Store(true)
+		other = old
 	}
-	e.source = s
-	return e.watched, other
+	return e.watched.Load(), other
 }
 
 // disarm forgets s, so that the event does not keep it alive.
-func (e *Event) disarm(s *Session) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.source == s {
-		e.source = nil
-	}
-}
+func (e *Event) disarm(s *Session) { e.source.CompareAndSwap(s, nil) }

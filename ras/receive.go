@@ -31,13 +31,13 @@ type receive struct {
 	halt     bool // the driver shall leave without a result
 	buf      *buffer
 	ev       *Event
-	deadline time.Time // zero: no limit
+	deadline instant // zero: no limit
 
 	storage []byte
-	room    int    // what the running read may take
-	streams bool   // the last read filled its room
-	unread  []byte // the part of storage that was not retrieved yet
-	armed   time.Time
+	room    int     // what the running read may take
+	streams bool    // the last read filled its room
+	unread  []byte  // the part of storage that was not retrieved yet
+	armed   instant // the port's read deadline; zero: none
 	watch   watch
 	exit    chan struct{} // closed when the driver leaves, if Close waits for it
 }
@@ -83,13 +83,13 @@ func (s *Session) post(h Handle, b Buffer, timeout time.Duration, ev *Event) (ba
 	}
 	ev.Reset()
 	s.rx.posted, s.rx.done, s.rx.expired, s.rx.halt = true, false, false, false
-	s.rx.buf, s.rx.ev, s.rx.deadline = own, ev, time.Time{}
+	s.rx.buf, s.rx.ev, s.rx.deadline = own, ev, 0
 	background, other = ev.arm(s)
 	switch {
 	case len(s.rx.unread) > 0 || s.rx.lost || s.cause != nil:
 		s.rx.finish()
 	case timeout > 0:
-		s.rx.deadline = time.Now().Add(timeout)
+		s.rx.deadline = now().add(timeout)
 	}
 	return background, other, nil
 }
@@ -187,8 +187,11 @@ func (s *Session) driveHere(ctx context.Context, e *Event) bool {
 	if ctx.Err() != nil {
 		s.rx.halt = true
 	}
+	into, ok := s.readyToRead()
 	s.mu.Unlock()
-	s.drive()
+	if ok {
+		s.readOn(into)
+	}
 	return true
 }
 
@@ -205,13 +208,9 @@ func (s *Session) readContextEnded(done <-chan struct{}) {
 func (s *Session) haltRead() {
 	s.rx.halt = true
 	if s.rx.driven {
-		s.armRead(past)
+		s.rx.armed = longAgo
+		s.port.SetReadDeadline(past)
 	}
-}
-
-func (s *Session) armRead(t time.Time) error {
-	s.rx.armed = t
-	return s.port.SetReadDeadline(t)
 }
 
 // stopReading halts the driver for good and returns a channel that is closed
@@ -230,11 +229,14 @@ func (s *Session) stopReading() <-chan struct{} {
 
 // drive reads until the receive has a result or the driver is told to leave.
 func (s *Session) drive() {
-	for empty := 0; ; {
-		into, ok := s.beforeRead()
-		if !ok {
-			return
-		}
+	if into, ok := s.beforeRead(); ok {
+		s.readOn(into)
+	}
+}
+
+// readOn is drive from the first read on.
+func (s *Session) readOn(into []byte) {
+	for empty, ok := 0, true; ok; into, ok = s.beforeRead() {
 		n, err := s.port.Read(into)
 		if n == 0 && err == nil {
 			if empty++; empty >= emptyReads {
@@ -252,6 +254,10 @@ func (s *Session) drive() {
 func (s *Session) beforeRead() ([]byte, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.readyToRead()
+}
+
+func (s *Session) readyToRead() ([]byte, bool) {
 	if s.rx.halt || !s.rx.open() {
 		s.leave()
 		return nil, false
@@ -275,21 +281,19 @@ func (s *Session) beforeRead() ([]byte, bool) {
 // one wanted: when it passes, the driver finds that its time has not come and
 // sets the right one. That way a series of waits sets hardly any.
 func (s *Session) armForRead() error {
-	want := s.rx.deadline
-	if want.IsZero() {
-		if s.rx.armed.IsZero() || s.rx.armed.After(time.Now()) {
-			return nil
-		}
-		return s.armRead(want)
-	}
-	now := time.Now()
-	if want.Sub(now) < grace {
-		want = now.Add(grace)
-	}
-	if s.rx.armed.After(now) && !s.rx.armed.After(want) {
+	want, armed := s.rx.deadline, s.rx.armed
+	if want == 0 && armed == 0 {
 		return nil
 	}
-	return s.armRead(want)
+	now := now()
+	if want != 0 {
+		want = max(want, now.add(grace))
+	}
+	if armed > now && (want == 0 || armed <= want) {
+		return nil
+	}
+	s.rx.armed = want
+	return s.port.SetReadDeadline(want.time(now))
 }
 
 // afterRead takes the result of a Read and reports whether the driver has left.
@@ -326,7 +330,7 @@ func (s *Session) queue(n int) {
 
 // due reports whether the receive's limit has passed.
 func (s *Session) due() bool {
-	return !s.rx.deadline.IsZero() && !time.Now().Before(s.rx.deadline)
+	return s.rx.deadline != 0 && now() >= s.rx.deadline
 }
 
 // leave ends the driver's term. An open receive that others wait for gets a new

@@ -215,7 +215,7 @@ func TestDecision11OverrunIsToldOnce(t *testing.T) {
 }
 
 func TestDecision12And13NoLimit(t *testing.T) {
-	for _, timeout := range []time.Duration{0, -1, math.MinInt64} {
+	for _, timeout := range []time.Duration{0, -1, math.MinInt64, math.MaxInt64} {
 		onBench(t, func(b *bench) {
 			buf := b.buffer(0)
 			ev := b.post(buf, timeout)

@@ -5,15 +5,14 @@ import (
 	"errors"
 	"io"
 	"os"
-	"time"
 )
 
 // transmit is the sending side of a session. It belongs to the session's mutex.
 type transmit struct {
 	halt     bool // the context of the running send has ended
 	running  bool
-	deadline time.Time // of the running send; zero: no limit
-	armed    time.Time
+	deadline instant // of the running send; zero: no limit
+	armed    instant // the port's write deadline; zero: none
 	watch    watch
 }
 
@@ -32,14 +31,13 @@ func (s *Session) SendBufferContext(ctx context.Context, h Handle, b Buffer, n i
 	if err != nil || n == 0 {
 		return err
 	}
-	sent, err := s.transmit(ctx, own.data[:n])
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	own.sending--
-	s.stats.Sent += uint64(sent)
-	if err == nil {
-		s.stats.Sends++
+	if err := s.takeTurn(ctx, opSend); err != nil {
+		s.unuse(own)
+		return err
 	}
+	sent, err := s.write(ctx, own.data[:n])
+	s.endSend(own, sent, err)
+	<-s.sending
 	return err
 }
 
@@ -66,56 +64,96 @@ func (s *Session) beginSend(h Handle, b Buffer, n int) (*buffer, error) {
 	return own, nil
 }
 
-// transmit writes all of data, one caller after the other.
-func (s *Session) transmit(ctx context.Context, data []byte) (sent int, err error) {
-	if err := s.takeTurn(ctx, opSend); err != nil {
-		return 0, err
+func (s *Session) unuse(b *buffer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b.sending--
+}
+
+// endSend counts a send and gives its buffer back to the script.
+func (s *Session) endSend(b *buffer, sent int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopSending()
+	b.sending--
+	s.stats.Sent += uint64(sent)
+	if err == nil {
+		s.stats.Sends++
 	}
-	defer s.endTurn()
-	for sent < len(data) {
-		if err := s.beforeWrite(ctx, opSend); err != nil {
-			return sent, err
-		}
+}
+
+// write writes all of data. The caller has the turn.
+func (s *Session) write(ctx context.Context, data []byte) (sent int, err error) {
+	for {
 		n, err := s.port.Write(data[sent:])
-		sent += n
+		if sent += n; sent >= len(data) {
+			return sent, nil
+		}
 		if n == 0 && err == nil {
 			err = io.ErrNoProgress
 		}
-		if err != nil && sent < len(data) {
-			if err := s.afterWrite(ctx, err); err != nil {
-				return sent, err
-			}
+		if err != nil {
+			err = s.afterWrite(ctx, err)
+		}
+		if err == nil {
+			err = s.beforeWrite(ctx, opSend)
+		}
+		if err != nil {
+			return sent, err
 		}
 	}
-	return sent, nil
 }
 
-// takeTurn waits until nobody else sends and starts the clock of the caller's
-// send.
+// takeTurn waits until nobody else sends, starts the clock of the caller's send
+// and makes the port ready for it.
 func (s *Session) takeTurn(ctx context.Context, op string) error {
 	select {
 	case s.sending <- struct{}{}:
+	default:
+		if err := s.waitForTurn(ctx, op); err != nil {
+			return err
+		}
+	}
+	err := s.start(ctx, op)
+	if err != nil {
+		s.endTurn()
+	}
+	return err
+}
+
+func (s *Session) waitForTurn(ctx context.Context, op string) error {
+	select {
+	case s.sending <- struct{}{}:
+		return nil
 	case <-s.dead:
 		return s.noTurn(op, nil)
 	case <-ctx.Done():
 		return s.noTurn(op, context.Cause(ctx))
 	}
+}
+
+func (s *Session) start(ctx context.Context, op string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.tx.running, s.tx.halt, s.tx.deadline = true, false, time.Time{}
+	now := now()
+	s.tx.running, s.tx.halt, s.tx.deadline = true, false, 0
 	if s.cfg.SendTimeout > 0 {
-		s.tx.deadline = time.Now().Add(s.cfg.SendTimeout)
+		s.tx.deadline = now.add(s.cfg.SendTimeout)
 	}
 	s.tx.watch.begin(ctx)
-	return nil
+	return s.mayWrite(ctx, op, now)
 }
 
 func (s *Session) endTurn() {
 	s.mu.Lock()
-	s.tx.running = false
-	s.tx.watch.end()
+	s.stopSending()
 	s.mu.Unlock()
 	<-s.sending
+}
+
+func (s *Session) stopSending() {
+	s.tx.running = false
+	s.tx.watch.end()
 }
 
 func (s *Session) writeContextEnded(done <-chan struct{}) {
@@ -130,19 +168,20 @@ func (s *Session) writeContextEnded(done <-chan struct{}) {
 func (s *Session) haltWrite() {
 	s.tx.halt = true
 	if s.tx.running {
-		s.armWrite(past)
+		s.tx.armed = longAgo
+		s.port.SetWriteDeadline(past)
 	}
 }
 
-func (s *Session) armWrite(t time.Time) error {
-	s.tx.armed = t
-	return s.port.SetWriteDeadline(t)
-}
-
-// beforeWrite sets the deadline, by the rule of armForRead.
 func (s *Session) beforeWrite(ctx context.Context, op string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.mayWrite(ctx, op, now())
+}
+
+// mayWrite sets the deadline, by the rule of armForRead, unless the send is over
+// already.
+func (s *Session) mayWrite(ctx context.Context, op string, now instant) error {
 	switch {
 	case s.cause != nil:
 		return s.failure(op)
@@ -150,15 +189,13 @@ func (s *Session) beforeWrite(ctx context.Context, op string) error {
 		return &Error{Op: op, Code: ErrInvalidPortHandle, Err: errClosed}
 	case ctx.Err() != nil:
 		return s.contextError(ctx)
-	}
-	now := time.Now()
-	if s.tx.armed.After(now) && (s.tx.deadline.IsZero() || !s.tx.armed.After(s.tx.deadline)) {
+	case s.tx.armed > now && (s.tx.deadline == 0 || s.tx.armed <= s.tx.deadline):
+		return nil
+	case s.tx.armed == 0 && s.tx.deadline == 0:
 		return nil
 	}
-	if s.tx.armed.IsZero() && s.tx.deadline.IsZero() {
-		return nil
-	}
-	if err := s.armWrite(s.tx.deadline); err != nil {
+	s.tx.armed = s.tx.deadline
+	if err := s.port.SetWriteDeadline(s.tx.deadline.time(now)); err != nil {
 		s.fail(err)
 		return s.failure(op)
 	}
@@ -179,7 +216,7 @@ func (s *Session) afterWrite(ctx context.Context, err error) error {
 		return s.failure(opSend)
 	case ctx.Err() != nil:
 		return s.contextError(ctx)
-	case !s.tx.deadline.IsZero() && !time.Now().Before(s.tx.deadline):
+	case s.tx.deadline != 0 && now() >= s.tx.deadline:
 		return &Error{Op: opSend, Code: ErrRequestTimeout, Err: os.ErrDeadlineExceeded}
 	}
 	return nil

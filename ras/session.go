@@ -3,6 +3,7 @@ package ras
 import (
 	"errors"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,8 +27,11 @@ const (
 	closeLimit         = 5 * time.Second // for a port whose deadlines do not free its calls
 )
 
-// past is a deadline that frees a blocked call at once.
+// past is a deadline that frees a blocked call at once, and longAgo how a session
+// notes that it has set it.
 var past = time.Unix(1, 0)
+
+const longAgo instant = math.MinInt64
 
 // Config holds the settings of a Session. The zero Config and a nil one work.
 type Config struct {

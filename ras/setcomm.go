@@ -24,9 +24,6 @@ func (s *Session) SetCommSettings(h Handle, c CommSettings) error {
 		return err
 	}
 	defer s.endTurn()
-	if err := s.beforeWrite(ctx, opSetComm); err != nil {
-		return err
-	}
 	if err := setter.SetMode(mode); err != nil {
 		return s.settingsError(setter, err)
 	}

@@ -19,8 +19,6 @@ import (
 // own figures, the ratio to a bare non-blocking descriptor that does the same
 // work in the same run ("×bare").
 
-const prompt, reply = "login: ", "guest\r"
-
 // terminal opens a pseudo-terminal: its far end as a Port of ours, its near end
 // as a bare file, and our driver on the same path.
 func terminal(b testing.TB) (far port.Port, name string) {
@@ -77,19 +75,6 @@ func bareAnswers(b testing.TB, f *os.File, n int) {
 			b.Fatal(err)
 		}
 	}
-}
-
-func answers(ctx context.Context, d *script.Dialog, n int) error {
-	text := []byte(reply)
-	for range n {
-		if _, err := d.WaitFor(ctx, 30*time.Second, script.Text(prompt)); err != nil {
-			return err
-		}
-		if err := d.Send(ctx, text); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // BenchmarkAnswer answers a prompt: receive, match, send. The two programs take

@@ -237,7 +237,11 @@ type waitClock struct {
 // next returns how long the next receive may take, 0 for no limit, and false if
 // the total has passed.
 func (c *waitClock) next() (time.Duration, bool) {
-	c.now = time.Now()
+	if c.now.IsZero() {
+		c.now = c.start // the first receive follows at once
+	} else {
+		c.now = time.Now()
+	}
 	if c.limit <= 0 {
 		return max(c.idle, 0), true
 	}
