@@ -57,16 +57,12 @@ func (l *line) watch() {
 	if c, ok := l.x.port.(port.LineController); ok {
 		wg.Go(func() { l.wait(c, kick) })
 	}
-	every := l.x.srv.Poll
-	if every <= 0 {
-		every = defaultPoll
-	}
-	tick := time.NewTicker(every)
-	defer tick.Stop()
+	tick, stop := l.ticks()
+	defer stop()
 	for {
 		select {
 		case <-kick:
-		case <-tick.C:
+		case <-tick:
 		case <-l.x.ctx.Done():
 			return
 		}
@@ -77,6 +73,22 @@ func (l *line) watch() {
 		l.report(false)
 		l.reportErrors()
 	}
+}
+
+// ticks returns the clock of watch, which stands still if nothing is to be
+// looked at.
+func (l *line) ticks() (<-chan time.Time, func()) {
+	_, lines := l.x.port.(port.LineController)
+	_, counts := l.x.port.(port.Counter)
+	if !lines && !counts && l.x.srv.IdleTimeout <= 0 {
+		return nil, func() {}
+	}
+	every := l.x.srv.Poll
+	if every <= 0 {
+		every = defaultPoll
+	}
+	t := time.NewTicker(every)
+	return t.C, t.Stop
 }
 
 // wait kicks at every change of an input. It ends early on a port that cannot

@@ -45,9 +45,10 @@ type Server struct {
 	// Config.KeepAlive. Default, and for 0: 30 seconds.
 	KeepAlive time.Duration
 
-	// Poll is how often the port's error counters are looked at for clients
-	// that want to be notified of line errors, and its modem lines in case it
-	// cannot wait for a change of them. Default, and for 0 or less: 250 ms.
+	// Poll is how often, while a client is connected, the port's error counters
+	// are looked at, and its modem lines in case the port cannot wait for a
+	// change of them or one fell between two waits. Default, and for 0 or
+	// less: 250 ms.
 	Poll time.Duration
 
 	// Log receives a record for each client that comes, goes or is turned

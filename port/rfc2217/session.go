@@ -37,7 +37,7 @@ type session struct {
 	ctx    context.Context // ends with the session
 	cancel context.CancelFunc
 	queue  chan order
-	free   chan *block // blocks that are not in the queue
+	free   chan []byte // blocks that are not in the queue; nil ones are yet to be made
 	moved  atomic.Int64
 
 	spoke   bool // run's alone, as the next two: the client has answered in Telnet
@@ -62,11 +62,12 @@ type order struct {
 	ev    telnet.Kind
 	verb  byte   // of a Telnet command or a timing mark
 	cmd   []byte // of a COM-PORT command, a copy
-	block *block // if not nil: goes back to free after this order
+	block []byte // if not nil: goes back to free after this order
 }
 
 const (
-	blockSize = 64 << 10
+	blockMin  = 2 << 10  // a block's size at first
+	blockSize = 64 << 10 // and once its like was filled
 	blocks    = 3
 	queueLen  = 16
 
@@ -74,18 +75,16 @@ const (
 	lingerLimit = 10 * time.Second
 )
 
-type block [blockSize]byte
-
 func newSession(s *Server, conn net.Conn, p port.Port) *session {
 	x := &session{
 		srv:   s,
 		port:  p,
 		tc:    telnet.NewConn(conn),
 		queue: make(chan order, queueLen),
-		free:  make(chan *block, blocks),
+		free:  make(chan []byte, blocks),
 	}
 	for range blocks {
-		x.free <- nil // made when it is needed
+		x.free <- nil
 	}
 	x.ctx, x.cancel = context.WithCancel(s.life)
 	x.line.x = x
@@ -194,12 +193,14 @@ func (x *session) handshakeLimit() time.Duration {
 // receive reads the connection until it ends, which is no error if the client
 // closed it.
 func (x *session) receive() error {
+	full := false
 	for {
-		b, err := x.block()
+		b, err := x.block(full)
 		if err != nil {
 			return err
 		}
-		n, err := x.tc.Read(b[:])
+		n, err := x.tc.Read(b)
+		full = n == len(b)
 		x.touch()
 		if err := x.take(b, n); err != nil {
 			return err
@@ -219,21 +220,30 @@ func (x *session) receive() error {
 }
 
 // block waits for a buffer, of which there are few: a port that takes nothing
-// holds the client off.
-func (x *session) block() (*block, error) {
+// holds the client off. A small one is replaced if grow is set.
+func (x *session) block(grow bool) ([]byte, error) {
 	select {
 	case b := <-x.free:
-		if b == nil {
-			b = new(block)
-		}
-		return b, nil
+		return enough(b, grow), nil
 	case <-x.ctx.Done():
 		return nil, x.ctx.Err()
 	}
 }
 
+// enough returns b, or another one if there is none yet or it is small and is to
+// grow.
+func enough(b []byte, grow bool) []byte {
+	switch {
+	case grow && len(b) < blockSize:
+		return make([]byte, blockSize)
+	case b == nil:
+		return make([]byte, blockMin)
+	}
+	return b
+}
+
 // take makes orders of the n raw bytes in b.
-func (x *session) take(b *block, n int) error {
+func (x *session) take(b []byte, n int) error {
 	for raw := b[:n]; ; {
 		data, rest, ev := x.tc.Next(raw)
 		raw = rest
@@ -393,9 +403,11 @@ func (x *session) mark() error {
 
 // send copies from the port to the client.
 func (x *session) send() {
-	buf := make([]byte, blockSize)
-	for {
+	var buf []byte
+	for full := false; ; {
+		buf = enough(buf, full)
 		n, err := x.port.Read(buf)
+		full = n == len(buf)
 		if n > 0 {
 			if _, werr := x.tc.Write(buf[:n]); werr != nil {
 				x.end(werr)
