@@ -18,19 +18,27 @@ var tools = map[string]string{"busybox": "/bin/busybox", "pppd": "/usr/sbin/pppd
 // applets are the names under which the guest's programs call busybox.
 var applets = []string{"sh", "stty", "ping", "ip", "ls", "cat", "dmesg"}
 
-// Tool returns the path of one of the host's programs. Those in /usr/sbin are
-// found although that is on no user's path.
+// Tool returns the path of one of the host's programs that can be read. Those in
+// /usr/sbin are found although that is on no user's path.
 func Tool(name string) (string, error) {
 	path, err := exec.LookPath(name)
-	if err == nil {
-		return path, nil
-	}
 	for _, dir := range []string{"/usr/sbin", "/sbin"} {
-		if path, serr := exec.LookPath(filepath.Join(dir, name)); serr == nil {
-			return path, nil
+		if err == nil {
+			break
+		}
+		path = filepath.Join(dir, name)
+		if _, serr := os.Stat(path); serr == nil {
+			err = nil
 		}
 	}
-	return "", err
+	if err != nil {
+		return "", err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	return path, f.Close()
 }
 
 // WriteInitramfs writes the guest's first and only file system to a file. The

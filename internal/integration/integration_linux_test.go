@@ -3,14 +3,15 @@ package integration
 import (
 	"bufio"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -32,7 +33,7 @@ func missing() (lack []string) {
 		{"go", "golang"},
 	} {
 		if _, err := Tool(p.program); err != nil {
-			lack = append(lack, fmt.Sprintf("%s (package %s)", p.program, p.pkg))
+			lack = append(lack, fmt.Sprintf("%v (package %s)", err, p.pkg))
 		}
 	}
 	if _, err := FindKernel(); err != nil {
@@ -58,13 +59,15 @@ func TestGuest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var trial sync.WaitGroup
+	defer trial.Wait()
 	ctx, cancel := context.WithTimeout(t.Context(), guestLimit)
 	defer cancel()
-	accel := make(chan string, 1)
-	go func() { accel <- Accelerator(ctx, k) }()
+	var how string
+	trial.Go(func() { how = Accelerator(ctx, k) })
 	start := time.Now()
 	initramfs := makeInitramfs(t, k)
-	how := <-accel
+	trial.Wait()
 	t.Logf("made the guest in %v; it runs %s under %s", since(start), filepath.Base(k.Image), how)
 	m, err := Boot(ctx, k, initramfs, how)
 	if err != nil {
@@ -132,7 +135,6 @@ func follow(t *testing.T, packages ...string) {
 // asks for.
 func converse(ctx context.Context, t *testing.T, m *Machine) *Results {
 	t.Helper()
-	go io.Copy(m.USB, m.USB) // the far end of the adapter's line echoes
 	stop := context.AfterFunc(ctx, func() { m.Close() })
 	defer stop()
 	r := NewResults()
@@ -143,7 +145,7 @@ func converse(ctx context.Context, t *testing.T, m *Machine) *Results {
 			fmt.Fprintf(m.Control, "%s\n", serve(ctx, m, request))
 		}
 	}
-	if err := m.Err(); err != nil {
+	if err := errors.Join(lines.Err(), m.Err()); err != nil {
 		t.Error(err)
 	}
 	return r

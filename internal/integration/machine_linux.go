@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -29,10 +30,11 @@ const consoleKept = 64 << 10
 // Machine is a running guest. Close must be called.
 type Machine struct {
 	Control net.Conn // the fourth UART
-	USB     net.Conn // the far end of the USB adapter's line
 	Monitor *Monitor
 
 	console net.Conn
+	usb     net.Conn // the far end of the USB adapter's line; it echoes
+	readers sync.WaitGroup
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when the emulator has ended
 	err     error         // why it ended; written before done is closed
@@ -50,7 +52,7 @@ func Boot(ctx context.Context, k *Kernel, initramfs, accel string) (*Machine, er
 	w := new(wiring)
 	m.console = w.host("console")
 	m.Control = w.host("control")
-	m.USB = w.host("usb")
+	m.usb = w.host("usb")
 	m.Monitor = newMonitor(w.host("monitor"))
 	w.join("line1", "line2")
 	defer w.close()
@@ -71,7 +73,8 @@ func Boot(ctx context.Context, k *Kernel, initramfs, accel string) (*Machine, er
 		m.hangUp()
 		return nil, err
 	}
-	go m.log.follow(m.console)
+	m.readers.Go(func() { m.log.follow(m.console) })
+	m.readers.Go(func() { io.Copy(m.usb, m.usb) })
 	return m, nil
 }
 
@@ -144,11 +147,12 @@ func (m *Machine) Close() error {
 	m.cancel()
 	<-m.done
 	m.hangUp()
+	m.readers.Wait()
 	return nil
 }
 
 func (m *Machine) hangUp() {
-	for _, c := range []net.Conn{m.console, m.Control, m.USB, m.Monitor.conn} {
+	for _, c := range []net.Conn{m.console, m.Control, m.usb, m.Monitor.conn} {
 		if c != nil {
 			c.Close()
 		}

@@ -31,6 +31,9 @@ type message struct {
 func (m *Monitor) Run(ctx context.Context, command string, arguments map[string]any) error {
 	defer m.bind(ctx)()
 	if !m.ready {
+		if _, err := m.next(); err != nil { // the greeting
+			return fmt.Errorf("qemu's monitor: %w", err)
+		}
 		m.ready = true
 		if err := m.execute("qmp_capabilities", nil); err != nil {
 			return err

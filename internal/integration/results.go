@@ -23,11 +23,12 @@ type Results struct {
 	Rest  strings.Builder // what belongs to no test
 	Exit  int             // the program's exit status; -1 before it ended
 
+	byName  map[string]*Test
 	current *Test
 }
 
 // NewResults returns results of a program that has said nothing yet.
-func NewResults() *Results { return &Results{Exit: -1} }
+func NewResults() *Results { return &Results{Exit: -1, byName: make(map[string]*Test)} }
 
 // Line takes one line, without its end. It returns what the guest asks the host
 // to do, if it does.
@@ -48,8 +49,9 @@ func (r *Results) Line(line string) (request string) {
 	case "RUN":
 		r.current = &Test{Name: rest}
 		r.Tests = append(r.Tests, r.current)
+		r.byName[rest] = r.current
 	case "NAME", "CONT":
-		r.current = r.find(rest)
+		r.current = r.byName[rest]
 	case "---":
 		r.end(rest)
 	}
@@ -65,7 +67,7 @@ func firstWord(s string) (word, rest string) {
 func (r *Results) end(s string) {
 	outcome, rest, _ := strings.Cut(s, ": ")
 	name, _, _ := strings.Cut(rest, " ")
-	if t := r.find(name); t != nil {
+	if t := r.byName[name]; t != nil {
 		t.Outcome = outcome
 		r.current = t
 		r.print("--- " + s)
@@ -79,15 +81,6 @@ func (r *Results) print(text string) {
 	}
 	out.WriteString(text)
 	out.WriteByte('\n')
-}
-
-func (r *Results) find(name string) *Test {
-	for _, t := range r.Tests {
-		if t.Name == name {
-			return t
-		}
-	}
-	return nil
 }
 
 // Children returns the tests right below the named one, or the outermost for
@@ -106,7 +99,7 @@ func (r *Results) Children(name string) []*Test {
 // name. A subtest's own name may have slashes.
 func (r *Results) parent(name string) string {
 	for i := strings.LastIndexByte(name, '/'); i >= 0; i = strings.LastIndexByte(name[:i], '/') {
-		if r.find(name[:i]) != nil {
+		if r.byName[name[:i]] != nil {
 			return name[:i]
 		}
 	}

@@ -13,21 +13,28 @@ const (
 	gadget = "/dev/ttyGS0"
 )
 
-const gadgetDir = "/sys/kernel/config/usb_gadget/serial"
+const (
+	gadgetDir        = "/sys/kernel/config/usb_gadget/serial"
+	gadgetController = gadgetDir + "/UDC"
+)
 
-// plugGadget plugs a serial gadget into the bus and returns when both ends have
-// their devices. The test's end pulls it.
-func plugGadget(t *testing.T) (unplug func()) {
+// plugGadget returns when the gadget is plugged in and both ends have their
+// devices. It stays for the tests that follow.
+func plugGadget(t *testing.T) {
 	t.Helper()
-	controller := filepath.Join(gadgetDir, "UDC")
-	if _, err := os.Stat(gadgetDir); err != nil {
+	if !exists(gadgetDir) {
 		makeGadget(t)
 	}
-	must(t, os.WriteFile(controller, []byte("dummy_udc.0"), 0o644))
-	unplug = func() { os.WriteFile(controller, []byte("\n"), 0o644) }
-	t.Cleanup(unplug)
+	if !exists(acm) {
+		must(t, os.WriteFile(gadgetController, []byte("dummy_udc.0"), 0o644))
+	}
 	eventually(t, acm, func() bool { return exists(acm) && exists(gadget) })
-	return unplug
+}
+
+// pullGadget pulls it, and returns when the kernel has seen that.
+func pullGadget(t *testing.T) {
+	t.Helper()
+	must(t, os.WriteFile(gadgetController, []byte("\n"), 0o644))
 }
 
 // makeGadget describes a USB device with one CDC-ACM function, as the kernel's

@@ -211,7 +211,7 @@ func TestPulledUnderRasdial(t *testing.T) {
 // TestPulledGadget pulls a device of another driver while calls are blocked.
 func TestPulledGadget(t *testing.T) {
 	inGuest(t)
-	unplug := plugGadget(t)
+	plugGadget(t)
 	s := open(t, acm, &port.Config{Carrier: port.CarrierWatch})
 	lines := waitLines(t, t.Context(), s, port.Inputs)
 	reading := start(func() error {
@@ -229,10 +229,13 @@ func TestPulledGadget(t *testing.T) {
 	})
 	draining := start(func() error { return s.Drain(context.Background()) })
 	began := time.Now()
-	unplug()
+	pullGadget(t)
 	for name, end := range map[string]<-chan error{"Read": reading, "Write": writing, "Drain": draining, "WaitLines": lines.err} {
 		wantErr(t, name, result(t, name, end), port.ErrRemoved)
 	}
 	t.Logf("all four ended within %v", time.Since(began))
 	allRemoved(t, s)
+	d.close()
+	must(t, s.Close())
+	eventually(t, "the end of "+acm, func() bool { return !exists(acm) })
 }
