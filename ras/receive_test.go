@@ -81,7 +81,7 @@ func TestDecision04PollingScriptGetsItsBytes(t *testing.T) {
 				return
 			}
 			b.code(err, ras.ErrPending)
-			time.Sleep(time.Millisecond)
+			<-time.After(time.Millisecond)
 		}
 		b.Error("a script that never looks at its event never got its bytes")
 	})
@@ -311,9 +311,9 @@ func TestDecision18DataAtTheLimitWins(t *testing.T) {
 	onBench(t, func(b *bench) {
 		buf := b.buffer(0)
 		ev := b.post(buf, time.Second)
-		time.Sleep(999 * time.Millisecond)
+		<-time.After(999 * time.Millisecond)
 		b.farSends("in time")
-		time.Sleep(time.Second) // nobody looked in time, yet it came in time
+		<-time.After(time.Second) // nobody looked in time, yet it came in time
 		b.wait(ev)
 		b.retrieve(buf, "in time")
 	})

@@ -86,6 +86,6 @@ func sendCut(far *virtual.Port, stream string, cuts uint64) {
 			return
 		}
 		stream = stream[n:]
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 	}
 }

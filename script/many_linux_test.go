@@ -102,7 +102,7 @@ func waitOnMany(t *testing.T) {
 	waiting.Wait()
 	settle()
 	cpu := cpuTime(t)
-	time.Sleep(manyIdle) // the time over which idling is measured
+	<-time.After(manyIdle) // the time over which idling is measured
 	cpu = cpuTime(t) - cpu
 	threads, each := threads(t), (resident(t)-before)/manyTerminals
 	fmt.Printf("%d terminals with a wait each: %d threads, %d bytes resident each, %v of CPU in %v of idling\n",

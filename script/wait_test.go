@@ -70,7 +70,7 @@ func TestAnySplitGivesTheSameRun(t *testing.T) {
 					go func() {
 						for _, part := range []string{input[:i], input[i:j], input[j:]} {
 							b.far.Write([]byte(part))
-							time.Sleep(time.Second)
+							<-time.After(time.Second)
 						}
 					}()
 					if got := transcript(b); got != strings.Replace(want, `" joe`, `"joe`, 1) {
@@ -97,7 +97,7 @@ func transcript(b *bench) string {
 		}
 		fmt.Fprintf(&out, "%q %q %d;", m.Before, m.Text, m.Index)
 	}
-	time.Sleep(time.Minute)
+	<-time.After(time.Minute)
 	return out.String() + b.unread()
 }
 
@@ -181,7 +181,7 @@ func TestIdleLimit(t *testing.T) {
 		d := script.NewDialog(b.call, &script.DialogConfig{Idle: 5 * time.Second})
 		go func() {
 			for range 4 {
-				time.Sleep(4 * time.Second)
+				<-time.After(4 * time.Second)
 				b.far.Write([]byte("."))
 			}
 		}()
@@ -216,7 +216,7 @@ func TestQuiet(t *testing.T) {
 		go func() {
 			for range 3 {
 				b.far.Write([]byte("noise"))
-				time.Sleep(time.Second)
+				<-time.After(time.Second)
 			}
 		}()
 		start := time.Now()
@@ -229,13 +229,13 @@ func TestQuiet(t *testing.T) {
 		go func() {
 			for range 100 {
 				b.far.Write([]byte("noise"))
-				time.Sleep(time.Second)
+				<-time.After(time.Second)
 			}
 		}()
 		if err := d.Quiet(b.Context(), 2*time.Second, 10*time.Second); !errors.Is(err, ras.ErrRequestTimeout) {
 			b.Errorf("Quiet on a line that talks: %v", err)
 		}
-		time.Sleep(2 * time.Minute)
+		<-time.After(2 * time.Minute)
 	})
 }
 

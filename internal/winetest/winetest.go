@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -105,7 +104,7 @@ func Compile(t testing.TB, goarch, out string, args ...string) {
 // compiler or without, and fails the test if the command does.
 func Go(t testing.TB, goarch string, cgo bool, args ...string) {
 	t.Helper()
-	cmd := exec.Command(filepath.Join(runtime.GOROOT(), "bin", "go"), args...)
+	cmd := exec.Command("go", args...) // go test puts its own go in front of PATH
 	cmd.Env = append(os.Environ(), "GOOS=windows", "GOARCH="+goarch, "GOFLAGS=", "CGO_ENABLED=0")
 	if cgo {
 		cmd.Env = append(cmd.Env, "CGO_ENABLED=1", "CC="+CC(goarch))

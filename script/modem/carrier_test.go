@@ -43,7 +43,7 @@ func underWatch(t *testing.T, e script.Executor, c *Carrier, f func(near, far *v
 // seconds: then the watch looks by itself, at the same instant.
 func drop(after time.Duration) func(near, far *virtual.Port) {
 	return func(_, far *virtual.Port) {
-		time.Sleep(after)
+		<-time.After(after)
 		far.Drive(port.DCD, 0)
 	}
 }
@@ -81,13 +81,13 @@ func TestCarrierPolicies(t *testing.T) {
 		{"no loss", nil, func(_, _ *virtual.Port) {}, 10 * time.Second, 0},
 		{"loss", nil, drop(1300 * time.Millisecond), 1500 * time.Millisecond, ras.ErrRemoteDisconnection},
 		{"loss at once", &Carrier{Debounce: -1}, drop(1300 * time.Millisecond), 1300 * time.Millisecond, ras.ErrRemoteDisconnection},
-		{"hung up", nil, func(_, far *virtual.Port) { time.Sleep(1300 * time.Millisecond); far.HangUp() }, 1500 * time.Millisecond, ras.ErrRemoteDisconnection},
+		{"hung up", nil, func(_, far *virtual.Port) { <-time.After(1300 * time.Millisecond); far.HangUp() }, 1500 * time.Millisecond, ras.ErrRemoteDisconnection},
 		{"ignored", &Carrier{Ignore: true}, drop(1300 * time.Millisecond), 10 * time.Second, 0},
 		{"blinks", nil, func(_, far *virtual.Port) {
 			for range 5 {
-				time.Sleep(900 * time.Millisecond)
+				<-time.After(900 * time.Millisecond)
 				far.Drive(port.DCD, 0)
-				time.Sleep(199 * time.Millisecond)
+				<-time.After(199 * time.Millisecond)
 				far.Drive(port.DCD, port.DCD)
 			}
 		}, 10 * time.Second, 0},

@@ -146,7 +146,7 @@ func modemHears(t *testing.T, line string) (called []string, answer string) {
 			},
 		})
 		near.Write([]byte(line))
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		tm.Close()
 		answer = string(tm.Transcript().Sent())
 	})

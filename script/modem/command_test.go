@@ -230,7 +230,7 @@ func TestCommandOnATalkingModem(t *testing.T) {
 				if _, err := far.Write([]byte("noise\r\n")); err != nil {
 					return
 				}
-				time.Sleep(time.Millisecond / 2)
+				<-time.After(time.Millisecond / 2)
 			}
 		}()
 		_, err := script.Run(t.Context(), near, withModem(nil, func(ctx context.Context, m *Modem) error {
@@ -319,7 +319,7 @@ func answeredInPieces(t *testing.T, answer string, size int) (got string) {
 				n := min(size, len(rest))
 				far.Write([]byte(rest[:n]))
 				rest = rest[n:]
-				time.Sleep(10 * time.Millisecond)
+				<-time.After(10 * time.Millisecond)
 			}
 		}()
 		script.Run(t.Context(), near, withModem(nil, func(ctx context.Context, m *Modem) error {

@@ -182,7 +182,7 @@ func TestSyncGivesUp(t *testing.T) {
 				go func() {
 					defer close(silent)
 					for tt.talk > 0 {
-						time.Sleep(tt.talk)
+						<-time.After(tt.talk)
 						if _, err := far.Write([]byte("noise")); err != nil {
 							return
 						}

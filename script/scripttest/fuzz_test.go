@@ -27,7 +27,7 @@ func said(t *testing.T, s string, size int, start func(p port.Port) (*Transcript
 			}
 			s = s[n:]
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		sent = string(log.Sent())
 	})
 	return sent

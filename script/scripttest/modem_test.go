@@ -172,48 +172,48 @@ func TestModemEscape(t *testing.T) {
 		want    string // what comes back
 	}{
 		{"with guard times", "", func(n *terminal) {
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			n.send("+++")
 			n.hear(999*time.Millisecond, "")
 		}, ok},
 		{"one by one", "", func(n *terminal) {
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			n.send("+")
-			time.Sleep(100 * time.Millisecond)
+			<-time.After(100 * time.Millisecond)
 			n.send("+")
 			n.send("+")
 		}, ok},
 		{"no silence before", "", func(n *terminal) {
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			n.send("x")
-			time.Sleep(999 * time.Millisecond)
+			<-time.After(999 * time.Millisecond)
 			n.send("+++")
 		}, ""},
 		{"no silence after", "", func(n *terminal) {
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			n.send("+++")
-			time.Sleep(999 * time.Millisecond)
+			<-time.After(999 * time.Millisecond)
 			n.send("x")
 		}, ""},
 		{"four", "", func(n *terminal) {
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			n.send("++++")
 		}, ""},
 		{"joined to data", "", func(n *terminal) {
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			n.send("x+++")
 		}, ""},
 		{"another guard time", "S12=5", func(n *terminal) {
-			time.Sleep(100 * time.Millisecond)
+			<-time.After(100 * time.Millisecond)
 			n.send("+++")
 			n.hear(99*time.Millisecond, "")
 		}, ok},
 		{"another character", "S2=42", func(n *terminal) {
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			n.send("***")
 		}, ok},
 		{"no character", "S2=200", func(n *terminal) {
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			n.send("+++")
 		}, ""},
 	}
@@ -243,7 +243,7 @@ func TestModemHangsUp(t *testing.T) {
 	onFakeTime(t, func(t *testing.T, near *terminal, far *virtual.Port) {
 		m, host := dialed(t, near, far, ModemConfig{Profile: "E0"}, Answer{})
 		defer m.Close()
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		near.send("+++")
 		near.hear(time.Minute, ok)
 		near.send("ATH\r")
