@@ -1,7 +1,6 @@
 package telnet
 
 import (
-	"context"
 	"net"
 	"sync"
 	"time"
@@ -18,7 +17,7 @@ type Conn struct {
 	conn net.Conn
 	dec  Decoder // Next's alone
 
-	// detached says that the connection does not survive a write that times
+	// detached says that the connection may not survive a write that times
 	// out, as TLS does not. Data then goes through the queue as well.
 	detached bool
 
@@ -54,14 +53,22 @@ const (
 // NewConn puts Telnet on c, which it owns from then on. Data goes both ways as
 // binary until SetNVT says otherwise.
 func NewConn(c net.Conn) *Conn {
-	_, isTLS := c.(interface{ HandshakeContext(context.Context) error })
 	return &Conn{
 		conn:     c,
-		detached: isTLS,
+		detached: !sturdy(c),
 		turn:     make(chan struct{}, 1),
 		wire:     make(chan struct{}, 1),
 		done:     make(chan struct{}),
 	}
+}
+
+// sturdy reports whether c is known to survive a write that times out.
+func sturdy(c net.Conn) bool {
+	switch c.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return true
+	}
+	return false
 }
 
 // NetConn returns the connection below. Do not read from it or write to it.

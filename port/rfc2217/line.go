@@ -299,17 +299,20 @@ func (l *line) breakOff() {
 }
 
 // shortBreak answers the BRK of a plain Telnet client.
-func (l *line) shortBreak() {
+func (l *line) shortBreak(ctx context.Context) error {
 	l.breakOff()
-	l.sendBreak(l.x.ctx, 0)
+	l.sendBreak(ctx, 0)
+	return nil
 }
 
+// sendBreak sends a break if the port can.
 func (l *line) sendBreak(ctx context.Context, d time.Duration) {
 	if b, ok := l.x.port.(port.Breaker); ok {
 		b.SendBreak(ctx, d)
 	}
 }
 
+// mask sets which changes the client wants to hear of.
 func (l *line) mask(cmd, v byte) {
 	l.mu.Lock()
 	if cmd == cmdLineMask {
@@ -325,16 +328,21 @@ func (l *line) mask(cmd, v byte) {
 	}
 }
 
-// purge empties the port's queues. Data that came before a purge of the output
-// was dropped before it got here.
+// purge empties the port's queues. What was waiting for the port is gone since
+// the purge came in.
 func (l *line) purge(v byte) {
-	if v&purgeOutput != 0 {
-		l.x.resume()
+	if v > purgeInput|purgeOutput {
+		return
 	}
-	if d, ok := l.x.port.(port.Drainer); ok && v <= purgeInput|purgeOutput {
-		if err := d.Discard(port.Direction(v)); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-			return
-		}
+	l.x.resume() // an interruption may have come late
+	if err := l.discard(port.Direction(v)); err == nil || errors.Is(err, errors.ErrUnsupported) {
+		l.notify(cmdPurge, v)
 	}
-	l.notify(cmdPurge, v)
+}
+
+func (l *line) discard(d port.Direction) error {
+	if p, ok := l.x.port.(port.Drainer); ok {
+		return p.Discard(d)
+	}
+	return nil
 }

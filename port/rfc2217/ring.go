@@ -52,9 +52,14 @@ func (q *ring) take(p []byte) int {
 	return n
 }
 
+// peek returns up to n bytes from the front, as many as lie in one piece. They
+// stay as they are until they are skipped.
+func (q *ring) peek(n int) []byte { return q.b[q.r:min(q.r+min(n, q.n), len(q.b))] }
+
 // clear drops all bytes. What free returned stays in place.
 func (q *ring) clear() { q.skip(q.n) }
 
+// skip drops n bytes from the front.
 func (q *ring) skip(n int) {
 	q.n -= n
 	if q.r += n; q.r >= len(q.b) {

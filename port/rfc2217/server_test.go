@@ -152,6 +152,11 @@ func TestPurgeOvertakesHeldOutput(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := p.Drain(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Drain of a line that is held off: %v; want the context's error", err)
+		}
 		if err := p.Discard(port.Output); err != nil {
 			t.Fatalf("Discard: %v", err)
 		}
@@ -162,6 +167,28 @@ func TestPurgeOvertakesHeldOutput(t *testing.T) {
 			t.Fatal(err)
 		}
 		expect(t, far, "new")
+	})
+}
+
+// TestTaciturnClient answers nothing but one option that does not matter.
+func TestTaciturnClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, far := bubble(t, &rfc2217.Server{})
+		c := l.connect()
+		defer c.Close()
+		go c.Write([]byte{telnet.IAC, telnet.DONT, telnet.Echo})
+		far.Write([]byte("login: "))
+		start := time.Now()
+		got := make([]byte, 0, 100)
+		for !bytes.Contains(got, []byte("login: ")) {
+			n, err := c.Read(got[len(got):cap(got)])
+			if got = got[:len(got)+n]; err != nil {
+				t.Fatalf("read %q and then %v", got, err)
+			}
+		}
+		if took := elapsed(start); took != 2*time.Second {
+			t.Errorf("the data came after %v, want 2s", took)
+		}
 	})
 }
 

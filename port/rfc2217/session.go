@@ -1,6 +1,7 @@
 package rfc2217
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,8 +25,8 @@ var (
 // session is one client's time at a port. Four goroutines work for it, and run
 // returns when all of them have:
 //
-//   - run itself reads the connection, takes it apart and fills the queue;
-//   - obey empties the queue: it writes data and carries out commands, in the
+//   - run itself reads the connection, takes it apart and fills the inbox;
+//   - obey empties the inbox: it writes data and carries out commands, in the
 //     order in which they came;
 //   - send reads the port and writes to the connection;
 //   - watch follows modem lines, error counters and the idle limit.
@@ -36,43 +37,32 @@ type session struct {
 
 	ctx    context.Context // ends with the session
 	cancel context.CancelFunc
-	queue  chan order
-	free   chan []byte // blocks that are not in the queue; nil ones are yet to be made
-	moved  atomic.Int64
+	inbox  *inbox
+	moved  atomic.Int64 // when bytes moved last, in nanoseconds of Unix time
 
-	spoke   bool // run's alone, as the next two: the client has answered in Telnet
-	marked  bool // and the timing mark of the greeting
-	settled bool // data may leave
-	seq     uint64
-	purgeTo atomic.Uint64 // orders up to this one lose their data
-	comPort atomic.Bool   // the client has agreed to COM-PORT
+	spoke   bool        // run's alone, as the next: the client has answered in Telnet
+	marked  bool        // and the timing mark of the greeting
+	comPort atomic.Bool // the client has agreed to COM-PORT
+	held    atomic.Bool // data waits for the end of the negotiation
 
 	line line // obey's and watch's
 
 	mu    sync.Mutex
 	over  bool      // the port's deadlines are past for good
 	until time.Time // the write deadline while they are not
+	hurry func()    // if not nil: ends what obey waits for
 	cause error
 }
 
-// order is a run of data for the port, or a command, or both: data first.
-type order struct {
-	seq   uint64
-	data  []byte
-	ev    telnet.Kind
-	verb  byte   // of a Telnet command or a timing mark
-	cmd   []byte // of a COM-PORT command, a copy
-	block []byte // if not nil: goes back to free after this order
-}
-
 const (
-	blockMin  = 2 << 10  // a block's size at first
-	blockSize = 64 << 10 // and once its like was filled
-	blocks    = 3
-	queueLen  = 16
+	bufferMin = 2 << 10  // what send reads into at first
+	bufferMax = 64 << 10 // and once that was filled
 
 	// lingerLimit bounds the writing of what a client had sent before it left.
 	lingerLimit = 10 * time.Second
+
+	// holdLimit bounds how long data waits for a client's answers.
+	holdLimit = 2 * time.Second
 )
 
 func newSession(s *Server, conn net.Conn, p port.Port) *session {
@@ -80,11 +70,7 @@ func newSession(s *Server, conn net.Conn, p port.Port) *session {
 		srv:   s,
 		port:  p,
 		tc:    telnet.NewConn(conn),
-		queue: make(chan order, queueLen),
-		free:  make(chan []byte, blocks),
-	}
-	for range blocks {
-		x.free <- nil
+		inbox: newInbox(),
 	}
 	x.ctx, x.cancel = context.WithCancel(s.life)
 	x.line.x = x
@@ -113,6 +99,8 @@ func (x *session) run() error {
 	tune(x.tc.NetConn(), x.srv.KeepAlive)
 	x.line.raise()
 	x.greet()
+	late := time.AfterFunc(holdLimit, x.letGo)
+	defer late.Stop()
 	var wg sync.WaitGroup
 	wg.Go(x.send)
 	wg.Go(x.line.watch)
@@ -123,7 +111,7 @@ func (x *session) run() error {
 	}()
 
 	err := x.receive()
-	close(x.queue)
+	x.inbox.close()
 	if err == nil {
 		x.linger(obeyed)
 	}
@@ -149,11 +137,15 @@ func (x *session) linger(obeyed <-chan struct{}) {
 	}
 }
 
-// interrupt makes writes to the port fail, and resume ends that.
+// interrupt frees obey from a port that takes nothing: its write fails, and so
+// do others until resume.
 func (x *session) interrupt() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.port.SetWriteDeadline(time.Unix(1, 0))
+	if x.hurry != nil {
+		x.hurry()
+	}
 }
 
 func (x *session) resume() {
@@ -167,13 +159,15 @@ func (x *session) resume() {
 // greet begins the negotiation (RFC 2217, section 1): the far side's device
 // echoes, not the client, and COM-PORT is welcome. No data leaves until the
 // client has said whether it takes binary, or has answered the timing mark that
-// comes last: what it would make of the data is not known before.
+// comes last: what it would make of the data is not known before. A client that
+// answers neither gets it a little later.
 func (x *session) greet() {
 	x.tc.Options(func(o *telnet.Options) {
 		o.Allow(telnet.Us, telnet.Binary, telnet.SGA, telnet.Echo, telnet.ComPort)
 		o.Allow(telnet.Him, telnet.Binary, telnet.SGA, telnet.ComPort)
 	})
 	x.options()
+	x.held.Store(true)
 	x.tc.Suspend(true)
 	x.tc.Request(telnet.Us, telnet.Binary, telnet.SGA, telnet.Echo)
 	x.tc.Request(telnet.Him, telnet.Binary, telnet.SGA, telnet.ComPort)
@@ -195,14 +189,14 @@ func (x *session) handshakeLimit() time.Duration {
 func (x *session) receive() error {
 	full := false
 	for {
-		b, err := x.block(full)
+		seg, err := x.inbox.room(x.ctx, full)
 		if err != nil {
 			return err
 		}
-		n, err := x.tc.Read(b)
-		full = n == len(b)
+		n, err := x.tc.Read(seg)
+		full = n == len(seg)
 		x.touch()
-		if err := x.take(b, n); err != nil {
+		if err := x.take(seg, n); err != nil {
 			return err
 		}
 		switch {
@@ -219,87 +213,44 @@ func (x *session) receive() error {
 	}
 }
 
-// block waits for a buffer, of which there are few: a port that takes nothing
-// holds the client off. A small one is replaced if grow is set.
-func (x *session) block(grow bool) ([]byte, error) {
-	select {
-	case b := <-x.free:
-		return enough(b, grow), nil
-	case <-x.ctx.Done():
-		return nil, x.ctx.Err()
-	}
-}
-
-// enough returns b, or another one if there is none yet or it is small and is to
-// grow.
-func enough(b []byte, grow bool) []byte {
-	switch {
-	case grow && len(b) < blockSize:
-		return make([]byte, blockSize)
-	case b == nil:
-		return make([]byte, blockMin)
-	}
-	return b
-}
-
-// take makes orders of the n raw bytes in b.
-func (x *session) take(b []byte, n int) error {
-	for raw := b[:n]; ; {
+// take takes n raw bytes at the front of seg apart, in place, and puts what it
+// finds into the inbox.
+func (x *session) take(seg []byte, n int) error {
+	w := 0
+	for raw := seg[:n]; len(raw) > 0; {
 		data, rest, ev := x.tc.Next(raw)
-		raw = rest
-		o := order{data: data}
-		x.event(&o, ev)
-		if len(raw) == 0 {
-			o.block = b
+		if w != n-len(raw) {
+			copy(seg[w:], data)
 		}
-		if err := x.give(o); err != nil || o.block != nil {
+		w += len(data)
+		x.inbox.add(len(data))
+		raw = rest
+		if err := x.event(ev); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
-// give puts an order into the queue; one that says nothing only gives its block
-// back.
-func (x *session) give(o order) error {
-	if len(o.data) == 0 && o.ev == telnet.None {
-		if o.block != nil {
-			x.free <- o.block
-		}
-		return nil
-	}
-	x.seq++
-	o.seq = x.seq
-	if o.ev == telnet.Sub && o.cmd[0] == cmdPurge && o.cmd[1]&purgeOutput != 0 {
-		x.purgeTo.Store(o.seq)
-		x.interrupt()
-	}
-	select {
-	case x.queue <- o:
-		return nil
-	case <-x.ctx.Done():
-		return x.ctx.Err()
-	}
-}
-
-// event looks at what the decoder found: some of it takes effect at once, and
-// the rest becomes part of the order.
-func (x *session) event(o *order, ev telnet.Event) {
+// event handles what the decoder found: some of it at once, and the rest when
+// its turn comes.
+func (x *session) event(ev telnet.Event) error {
 	switch {
 	case ev.Kind == telnet.Negotiate:
 		x.answered()
 		if ev.Option == telnet.TimingMark && ev.Verb == telnet.DO {
-			o.ev, o.verb = ev.Kind, ev.Verb
-			return
+			return x.inbox.command(x.ctx, order{kind: ev.Kind})
 		}
 		x.marked = x.marked || ev.Option == telnet.TimingMark
 		x.options()
 	case ev.Kind == telnet.Command && ev.Verb == telnet.AYT:
 		x.tc.Send(telnet.IAC, telnet.NOP)
 	case ev.Kind == telnet.Command && ev.Verb == telnet.BRK:
-		o.ev, o.verb = ev.Kind, ev.Verb
+		return x.inbox.command(x.ctx, order{kind: ev.Kind})
 	case ev.Kind == telnet.Sub && ev.Option == telnet.ComPort && len(ev.Data) > 0:
-		x.command(o, ev.Data)
+		return x.command(ev.Data)
 	}
+	return nil
 }
 
 // answered ends the time for the handshake.
@@ -320,12 +271,18 @@ func (x *session) options() {
 		out = nvt(o, telnet.Us, comPort)
 	})
 	x.tc.SetNVT(in, out)
-	if !x.settled && x.negotiated() {
-		x.settled = true
-		x.tc.Suspend(false)
+	if x.negotiated() {
+		x.letGo()
 	}
 	if comPort && !x.comPort.Swap(true) {
 		x.line.report(true)
+	}
+}
+
+// letGo lets data flow that greet has held.
+func (x *session) letGo() {
+	if x.held.Swap(false) {
+		x.tc.Suspend(false)
 	}
 }
 
@@ -334,8 +291,10 @@ func (x *session) negotiated() (ok bool) {
 	return ok && x.spoke || x.marked
 }
 
-// command carries out what must not wait for the port, and queues the rest.
-func (x *session) command(o *order, cmd []byte) {
+// command carries out what must not wait for the port, and leaves the rest to
+// obey. A purge of the output drops what is waiting; its own turn, with the
+// acknowledgement, comes after the commands before it.
+func (x *session) command(cmd []byte) error {
 	switch {
 	case cmd[0] == cmdSuspend:
 		x.tc.Suspend(true)
@@ -344,70 +303,98 @@ func (x *session) command(o *order, cmd []byte) {
 	case cmd[0] == cmdSignature && len(cmd) == 1:
 		x.tc.Send(appendText(nil, cmdSignature+fromServer, signature(x.srv.Signature))...)
 	case cmd[0] == cmdModemState, cmd[0] != cmdSignature && cmd[0] <= cmdPurge && len(cmd) > 1:
-		o.ev, o.cmd = telnet.Sub, append([]byte(nil), cmd[:min(len(cmd), 5)]...)
+		if cmd[0] == cmdPurge && cmd[1]&purgeOutput != 0 {
+			x.inbox.overtake()
+			x.interrupt()
+		}
+		return x.inbox.command(x.ctx, order{kind: telnet.Sub, cmd: bytes.Clone(cmd[:min(len(cmd), 5)])})
 	}
+	return nil
 }
 
-// obey carries out orders until the queue is closed or the session over.
+// obey does what is in the inbox until that is closed. Once the session is over
+// it only empties it.
 func (x *session) obey() {
 	defer x.line.breakOff()
-	for o := range x.queue {
-		if err := x.carryOut(o); err != nil {
+	for {
+		t, ok := x.inbox.next()
+		if !ok {
+			return
+		}
+		if err := x.carryOut(t); err != nil {
 			x.end(x.portError("write", err))
 		}
-		if o.block != nil {
-			x.free <- o.block
-		}
 	}
 }
 
-func (x *session) carryOut(o order) error {
-	if err := x.output(o); err != nil || x.ctx.Err() != nil {
-		return err
-	}
-	switch o.ev {
-	case telnet.Negotiate:
+func (x *session) carryOut(t task) error {
+	switch {
+	case x.ctx.Err() != nil:
+		x.inbox.done(len(t.data))
+	case t.purge:
+		x.resume()
+		x.line.discard(port.Output)
+	case len(t.data) > 0:
+		return x.output(t.data)
+	case t.order.kind == telnet.Negotiate:
 		return x.mark()
-	case telnet.Command:
-		x.line.shortBreak()
-	case telnet.Sub:
-		x.line.command(o.cmd[0], o.cmd[1:])
+	case t.order.kind == telnet.Command:
+		x.patiently(x.line.shortBreak)
+	default:
+		x.line.command(t.order.cmd[0], t.order.cmd[1:])
 	}
 	return nil
 }
 
-// output writes an order's data, unless a purge has overtaken it.
-func (x *session) output(o order) error {
-	for b := o.data; len(b) > 0 && o.seq > x.purgeTo.Load(); {
-		n, err := x.port.Write(b)
-		b = b[n:]
-		x.touch()
-		purged := errors.Is(err, os.ErrDeadlineExceeded) && o.seq <= x.purgeTo.Load()
-		if err != nil && !purged {
-			return err
-		}
+// output writes data to the port. A purge that overtakes it makes it stop.
+func (x *session) output(data []byte) error {
+	n, err := x.port.Write(data)
+	x.inbox.done(n)
+	x.touch()
+	if errors.Is(err, os.ErrDeadlineExceeded) && x.inbox.overtaken() {
+		return nil
 	}
-	return nil
+	return err
 }
 
-// mark answers a timing mark (RFC 860) when all before it has left the port.
+// mark answers a timing mark (RFC 860) when all before it has left the port, or
+// was purged.
 func (x *session) mark() error {
 	if d, ok := x.port.(port.Drainer); ok {
-		err := d.Drain(x.ctx)
-		if err != nil && !errors.Is(err, errors.ErrUnsupported) && x.ctx.Err() == nil {
+		if err := x.patiently(d.Drain); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 			return err
 		}
 	}
 	return x.tc.Send(telnet.IAC, telnet.WILL, telnet.TimingMark)
 }
 
+// patiently calls f with a context that ends with the session, and when a purge
+// comes. An end by the context is no error.
+func (x *session) patiently(f func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(x.ctx)
+	defer cancel()
+	x.setHurry(cancel)
+	defer x.setHurry(nil)
+	if x.inbox.overtaken() {
+		return nil
+	}
+	if err := f(ctx); ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+func (x *session) setHurry(f func()) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.hurry = f
+}
+
 // send copies from the port to the client.
 func (x *session) send() {
-	var buf []byte
-	for full := false; ; {
-		buf = enough(buf, full)
+	buf := make([]byte, bufferMin)
+	for {
 		n, err := x.port.Read(buf)
-		full = n == len(buf)
 		if n > 0 {
 			if _, werr := x.tc.Write(buf[:n]); werr != nil {
 				x.end(werr)
@@ -418,6 +405,9 @@ func (x *session) send() {
 		if err != nil {
 			x.end(x.portError("read", err))
 			return
+		}
+		if n == len(buf) && n < bufferMax {
+			buf = make([]byte, bufferMax)
 		}
 	}
 }
