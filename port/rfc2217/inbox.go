@@ -150,7 +150,7 @@ func (b *inbox) first() (task, bool) {
 	upTo := b.put
 	if len(b.orders) > 0 {
 		o := b.orders[0]
-		if o.at == b.got {
+		if o.at <= b.got { // less after a purge
 			b.orders = append(b.orders[:0], b.orders[1:]...)
 			post(b.space)
 			return task{order: o}, true
