@@ -40,9 +40,11 @@ func (t *tty) lineState() (s lineState, err error) {
 		return s, err
 	}
 	var c icounter
-	if t.control(func(fd int) error { return getCounts(fd, &c) }) == nil {
-		s.counts = [6]uint32{2: c.cts, c.dsr, c.dcd, c.rng}
+	err = t.control(func(fd int) error { return getCounts(fd, &c) })
+	if err != nil && !isRefusal(err) {
+		return s, err // the port ended in between, which is no change
 	}
+	s.counts = [6]uint32{2: c.cts, c.dsr, c.dcd, c.rng}
 	return s, nil
 }
 
