@@ -27,7 +27,7 @@ const (
 
 // patience is the limit for what should take next to no time. The guest's
 // processor may be an emulated one on a busy machine.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // open opens a port for the length of the test.
 func open(t *testing.T, name string, cfg *port.Config) *port.Serial {

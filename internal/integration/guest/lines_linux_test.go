@@ -125,10 +125,10 @@ func TestWaitLines(t *testing.T) {
 // TestWaitLinesEnds frees a wait that sits in TIOCMIWAIT, each way.
 func TestWaitLinesEnds(t *testing.T) {
 	inGuest(t)
-	for _, name := range []string{uart, adapter} {
+	for _, name := range []string{uart, adapterPort(t)} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, name, nil)
-			if name == adapter {
+			if name != uart {
 				echo(t, s) // a USB driver hears of the lines with the first bytes
 			}
 			ctx, cancel := context.WithCancel(t.Context())
@@ -152,6 +152,28 @@ func TestWaitLinesEnds(t *testing.T) {
 			t.Logf("closed after %v", time.Since(began))
 			noThread(t)
 		})
+	}
+}
+
+// TestCloseIsNoChange closes a port under waits that look at the lines all the
+// time, as they do for outputs. None may take the end for a change. The USB
+// driver has to ask its device and so gives a Close time to come in between.
+func TestCloseIsNoChange(t *testing.T) {
+	inGuest(t)
+	for range 5 {
+		s := echoes(t, adapterPort(t))
+		var waits []<-chan error
+		for range 20 {
+			waits = append(waits, start(func() error {
+				_, err := s.WaitLines(t.Context(), port.Inputs|port.Outputs)
+				return err
+			}))
+		}
+		eventually(t, "a thread in TIOCMIWAIT", func() bool { return threadsIn(unix.TIOCMIWAIT) > 0 })
+		must(t, s.Close())
+		for _, w := range waits {
+			wantErr(t, "WaitLines", result(t, "WaitLines", w), net.ErrClosed)
+		}
 	}
 }
 
@@ -226,7 +248,7 @@ func TestBreak(t *testing.T) {
 // TestExclusive opens a port twice.
 func TestExclusive(t *testing.T) {
 	inGuest(t)
-	for _, name := range []string{uart, adapter} {
+	for _, name := range []string{uart, adapterPort(t)} {
 		s := open(t, name, nil)
 		_, err := port.Open(t.Context(), name, nil)
 		wantErr(t, "second open of "+name, err, port.ErrBusy)
