@@ -65,6 +65,31 @@ func TestWriteCutOff(t *testing.T) {
 	}
 }
 
+// TestWriteCutOffCounts lets the deadline pass after every number of wire bytes:
+// what Write says was taken arrives without another call.
+func TestWriteCutOffCounts(t *testing.T) {
+	src := []byte("a\xffb\xff\xffc")
+	wire := escapeAll(src, false, 100)
+	for n := range wire {
+		synctest.Test(t, func(t *testing.T) {
+			c, far := pipe(t)
+			c.detached = false
+			c.SetWriteDeadline(time.Now().Add(time.Second))
+			got := make(chan []byte, 1)
+			go func() { got <- take(t, far, n) }()
+			sent, err := c.Write(src)
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("Write of which %d bytes were taken = %d, %v; want a deadline", n, sent, err)
+			}
+			rest := len(escapeAll(src[:sent], false, 100)) - n
+			data, _ := decodeAll(new(Decoder), <-got, take(t, far, rest))
+			if !bytes.Equal(data, src[:sent]) {
+				t.Errorf("cut after %d bytes: Write says %d were taken, %q arrived", n, sent, data)
+			}
+		})
+	}
+}
+
 func TestSendNeverBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, far := pipe(t)

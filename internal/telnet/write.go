@@ -69,12 +69,17 @@ func (c *Conn) enqueue(b ...byte) error {
 		return ErrFlood
 	}
 	c.queue = append(c.queue, b...)
-	if !c.flushing {
+	c.kick()
+	return nil
+}
+
+// kick sees to it that the queue leaves. c.mu is held.
+func (c *Conn) kick() {
+	if !c.flushing && c.err == nil {
 		c.flushing = true
 		c.wg.Add(1)
 		go c.flush()
 	}
-	return nil
 }
 
 // fail ends writing for good and wakes the reader. c.mu is held.
@@ -155,7 +160,7 @@ func (c *Conn) widen() {
 
 // Write escapes p and sends it as data, and returns the number of bytes of p
 // that were taken: a byte whose escape was cut off by the deadline counts, and
-// the rest of it leaves before anything else. One Write is at work at a time.
+// the rest of it leaves next, by itself. One Write is at work at a time.
 func (c *Conn) Write(p []byte) (int, error) {
 	if err := c.acquire(c.turn); err != nil {
 		return 0, err
@@ -289,6 +294,7 @@ func (c *Conn) writeEscaped(p []byte, nvt bool) (int, error) {
 	if len(owed) > 0 {
 		c.mu.Lock()
 		c.queue = append(owed, c.queue...)
+		c.kick()
 		c.mu.Unlock()
 	}
 	return ns, err
