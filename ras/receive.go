@@ -300,7 +300,7 @@ func (s *Session) armForRead() error {
 func (s *Session) afterRead(n int, err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.rx.streams = n == s.rx.room
+	s.rx.streams = n >= len(s.rx.buf.data)
 	if n > 0 {
 		s.queue(n)
 	}
