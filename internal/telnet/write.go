@@ -65,7 +65,7 @@ func (c *Conn) enqueue(b ...byte) error {
 		return c.err
 	}
 	if len(c.queue)+len(b) > queueMax {
-		c.fail(ErrFlood)
+		c.abort(ErrFlood)
 		return ErrFlood
 	}
 	c.queue = append(c.queue, b...)
@@ -82,15 +82,25 @@ func (c *Conn) kick() {
 	}
 }
 
-// fail ends writing for good and wakes the reader. c.mu is held.
+// fail ends writing for good. c.mu is held.
 func (c *Conn) fail(err error) {
 	if c.err == nil {
 		c.err = err
 		c.widen()
-		if err == ErrFlood {
-			c.conn.SetDeadline(time.Unix(1, 0))
-		}
 	}
+}
+
+// Abort gives the connection up for err: reads and writes fail, and Err tells
+// why.
+func (c *Conn) Abort(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.abort(err)
+}
+
+func (c *Conn) abort(err error) {
+	c.fail(err)
+	c.conn.SetDeadline(time.Unix(1, 0))
 }
 
 // Err returns why writing ended, or nil.
@@ -179,14 +189,17 @@ func (c *Conn) Write(p []byte) (int, error) {
 	}
 }
 
-// because makes an error of writing final, unless it is a deadline, and returns
-// the first such error.
+// because makes an error of writing final, unless it is a deadline of Write's
+// own, and returns the first such error.
 func (c *Conn) because(err error) error {
-	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-		return err
+	if err == nil {
+		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.err == nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		return os.ErrDeadlineExceeded
+	}
 	c.fail(err)
 	return c.err
 }

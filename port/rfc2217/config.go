@@ -50,10 +50,10 @@ type Config struct {
 	IgnoreAcks bool
 
 	// KeepAlive bounds how long a connection whose far end has vanished is
-	// taken for alive, whether bytes are under way or not (TCP keep-alive
-	// and, on Linux, the TCP user timeout). It is rounded up to multiples of 6
-	// seconds. Default, and for 0: 30 seconds; negative: the limits that
-	// Dial has left.
+	// taken for alive: by TCP keep-alive while it is silent and, on Linux,
+	// by a look at its acknowledgements while bytes are under way. It is
+	// rounded up to multiples of 6 seconds, and overrun by up to a quarter.
+	// Default, and for 0: 30 seconds; negative: the limits that Dial has left.
 	KeepAlive time.Duration
 
 	// Buffer is the number of received bytes that are kept for Read, 2048 or
@@ -107,11 +107,8 @@ func signature(s string) string {
 // no more bytes under way than a serial line needs: a purge, a break or a close
 // has to wait for them. Connections that are not TCP are left alone.
 func tune(c net.Conn, limit time.Duration) {
-	if wrapped, ok := c.(interface{ NetConn() net.Conn }); ok {
-		c = wrapped.NetConn()
-	}
-	tcp, ok := c.(*net.TCPConn)
-	if !ok {
+	tcp := tcpOf(c)
+	if tcp == nil {
 		return
 	}
 	tcp.SetReadBuffer(socketBuffer)
@@ -124,5 +121,4 @@ func tune(c net.Conn, limit time.Duration) {
 	}
 	sixth := (limit + 6*time.Second - 1) / (6 * time.Second) * time.Second
 	tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 3 * sixth, Interval: sixth, Count: 3})
-	setUserTimeout(tcp, 6*sixth)
 }

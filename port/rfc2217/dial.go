@@ -163,6 +163,7 @@ func (p *Port) introduced(ctx context.Context) error {
 func (p *Port) sendMark() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.vigil.begin()
 	p.tc.Send(telnet.IAC, telnet.DO, telnet.TimingMark)
 	p.marks++
 	return p.marks

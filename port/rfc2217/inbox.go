@@ -40,7 +40,7 @@ type task struct {
 }
 
 const (
-	inboxData   = 128 << 10 // bytes
+	inboxData   = 64 << 10 // bytes
 	inboxOrders = 64
 )
 

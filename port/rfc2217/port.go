@@ -25,6 +25,8 @@ type Port struct {
 	cfg  Config
 	tc   *telnet.Conn
 
+	vigil *vigil // may be nil
+
 	readable chan struct{} // a token: there may be bytes, or an end
 	space    chan struct{} // a token: the queue has room again
 	done     chan struct{} // closed by Close
@@ -72,10 +74,12 @@ type semaphore chan struct{}
 func (s semaphore) release() { <-s }
 
 func newPort(name string, conn net.Conn, cfg Config) *Port {
+	tc := telnet.NewConn(conn)
 	return &Port{
 		name:     name,
 		cfg:      cfg,
-		tc:       telnet.NewConn(conn),
+		tc:       tc,
+		vigil:    newVigil(conn, cfg.KeepAlive, tc.Abort),
 		readable: make(chan struct{}, 1),
 		space:    make(chan struct{}, 1),
 		done:     make(chan struct{}),
@@ -156,6 +160,7 @@ func post(ch chan struct{}) {
 // (FLOWCONTROL-SUSPEND).
 func (p *Port) Write(b []byte) (int, error) {
 	n, err := p.tc.Write(b)
+	p.vigil.begin()
 	p.mu.Lock()
 	p.stats.Sent += uint64(n)
 	p.mu.Unlock()
@@ -225,6 +230,7 @@ func (p *Port) Close() error {
 	p.closed = true
 	p.mu.Unlock()
 	close(p.done)
+	p.vigil.end()
 	err := p.tc.Close()
 	p.readDeadline.Set(time.Time{})
 	<-p.stopped

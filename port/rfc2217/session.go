@@ -35,6 +35,8 @@ type session struct {
 	port port.Port
 	tc   *telnet.Conn
 
+	vigil *vigil // may be nil
+
 	ctx    context.Context // ends with the session
 	cancel context.CancelFunc
 	inbox  *inbox
@@ -72,6 +74,7 @@ func newSession(s *Server, conn net.Conn, p port.Port) *session {
 		tc:    telnet.NewConn(conn),
 		inbox: newInbox(),
 	}
+	x.vigil = newVigil(conn, s.KeepAlive, x.tc.Abort)
 	x.ctx, x.cancel = context.WithCancel(s.life)
 	x.line.x = x
 	x.line.modemMask = 0xff
@@ -90,6 +93,7 @@ func (x *session) end(cause error) {
 	x.port.SetDeadline(time.Unix(1, 0))
 	x.mu.Unlock()
 	x.cancel()
+	x.vigil.end()
 	x.tc.Close()
 }
 
@@ -396,6 +400,7 @@ func (x *session) send() {
 	for {
 		n, err := x.port.Read(buf)
 		if n > 0 {
+			x.vigil.begin()
 			if _, werr := x.tc.Write(buf[:n]); werr != nil {
 				x.end(werr)
 				return

@@ -213,6 +213,7 @@ func (p *Port) send(reqs ...request) error {
 		a.want, a.query, a.done, a.other = r, r.isQuery(), false, false
 		b = r.append(b)
 	}
+	p.vigil.begin()
 	if err := p.tc.Send(b...); err != nil {
 		return &lostError{err}
 	}

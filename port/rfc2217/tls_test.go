@@ -58,9 +58,29 @@ func serveTLS(t testing.TB, s *rfc2217.Server, p port.Port, cfg *tls.Config) str
 	t.Helper()
 	l := listen(t)
 	served := make(chan error, 1)
-	go func() { served <- s.ServePort(tls.NewListener(l, cfg), p) }()
+	go func() { served <- s.ServePort(tls.NewListener(tight{l}, cfg), p) }()
 	t.Cleanup(func() { s.Close(); <-served })
 	return l.Addr().String()
+}
+
+// tight is a listener whose connections hold few bytes under way, so that one
+// that is full stays full however slow the machine is.
+type tight struct{ net.Listener }
+
+func (l tight) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return squeeze(c), nil
+}
+
+// squeeze makes the buffers of c small, and hides them from others.
+func squeeze(c net.Conn) net.Conn {
+	tcp := c.(*net.TCPConn)
+	tcp.SetReadBuffer(8 << 10)
+	tcp.SetWriteBuffer(8 << 10)
+	return struct{ net.Conn }{c}
 }
 
 // TestTLSConforms runs the suite over TLS, which does not survive a write that
@@ -73,8 +93,16 @@ func TestTLSConforms(t *testing.T) {
 				shared, far := virtual.Pair()
 				addr := serveTLS(t, &rfc2217.Server{Poll: 5 * time.Millisecond}, shared, server)
 				near := dial(t, addr, &rfc2217.Config{
-					Dial:       (&tls.Dialer{Config: client}).DialContext,
 					AckTimeout: 2 * time.Second,
+					Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+						c, err := new(net.Dialer).DialContext(ctx, network, addr)
+						if err != nil {
+							return nil, err
+						}
+						cfg := client.Clone()
+						cfg.ServerName = "127.0.0.1"
+						return tls.Client(squeeze(c), cfg), nil
+					},
 				})
 				return near, far
 			})
