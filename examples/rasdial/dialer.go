@@ -215,10 +215,11 @@ func (d *dialer) end(p port.Port, res *script.Result, err error) {
 
 // defaultHangup hangs up a call that was dialled, and drops DTR on a line that
 // failed, so that a modem there is not left online. A line that is somebody
-// else's, such as pppd's, is left alone.
+// else's, such as pppd's, is left alone, and a device that was pulled is past
+// hanging up.
 func (d *dialer) defaultHangup(err error) []modem.Method {
 	switch {
-	case d.opts.port == "-":
+	case d.opts.port == "-" || errors.Is(err, port.ErrRemoved):
 		return nil
 	case d.online:
 		return []modem.Method{modem.DTR, modem.ATH}
