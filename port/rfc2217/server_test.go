@@ -86,8 +86,8 @@ func TestLinesAndBreakBothWays(t *testing.T) {
 			}
 		}
 
-		go func() { far.SetLines(port.DTR, 0) }()
-		if got, err := p.WaitLines(t.Context(), port.DCD); err != nil || got.Has(port.DCD) {
+		time.AfterFunc(time.Second, func() { far.SetLines(port.DTR, 0) })
+		if got, err := p.WaitLines(bounded(t), port.DCD); err != nil || got.Has(port.DCD) {
 			t.Errorf("WaitLines(DCD) = %v, %v; want it to end when DCD falls", got, err)
 		}
 
@@ -95,7 +95,7 @@ func TestLinesAndBreakBothWays(t *testing.T) {
 		if err := p.SendBreak(t.Context(), 400*time.Millisecond); err != nil || elapsed(start) != 400*time.Millisecond {
 			t.Errorf("SendBreak: %v after %v", err, elapsed(start))
 		}
-		if n, err := far.AwaitBreak(t.Context(), 0); n != 1 || err != nil {
+		if n, err := far.AwaitBreak(bounded(t), 0); n != 1 || err != nil {
 			t.Errorf("the far end has %d breaks, %v; want 1", n, err)
 		}
 		if err := far.SendBreak(t.Context(), time.Millisecond); err != nil {
@@ -307,7 +307,7 @@ func TestPlainClient(t *testing.T) {
 		}()
 		c.Write([]byte("a\r\x00b\r\n\xff\xf3"))
 		expect(t, far, "a\rb\r\n")
-		if n, err := far.AwaitBreak(t.Context(), 0); n != 1 || err != nil {
+		if n, err := far.AwaitBreak(bounded(t), 0); n != 1 || err != nil {
 			t.Errorf("an IAC BRK gave %d breaks, %v; want 1", n, err)
 		}
 	})

@@ -78,8 +78,8 @@ func (l tight) Accept() (net.Conn, error) {
 // squeeze makes the buffers of c small, and hides them from others.
 func squeeze(c net.Conn) net.Conn {
 	tcp := c.(*net.TCPConn)
-	tcp.SetReadBuffer(8 << 10)
-	tcp.SetWriteBuffer(8 << 10)
+	tcp.SetReadBuffer(16 << 10)
+	tcp.SetWriteBuffer(16 << 10)
 	return struct{ net.Conn }{c}
 }
 
