@@ -81,14 +81,34 @@ func (t *tty) release() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closeBound)
 	defer cancel()
+	last := t.hold()
 	err := interruptible(ctx, t.in.Close)
 	if t.out != t.in {
 		if oerr := interruptible(ctx, t.out.Close); err == nil {
 			err = oerr
 		}
 	}
+	if last >= 0 {
+		interruptible(ctx, func() error { return unix.Close(last) })
+	}
 	t.lock.release()
 	return err
+}
+
+// hold returns a further descriptor of the terminal, or -1. The last close of a
+// device may wait for its output. Without a descriptor that is closed after all
+// others, the last one may be made by a read or write that is on its way out,
+// on a thread of its own where nothing interrupts it.
+func (t *tty) hold() int {
+	fd := -1
+	if t.ctl == nil {
+		return fd
+	}
+	t.rawIoctl(func(from int) (err error) {
+		fd, err = unix.FcntlInt(uintptr(from), unix.F_DUPFD_CLOEXEC, 0)
+		return err
+	})
+	return fd
 }
 
 func keep(err error) error { return err }
