@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rasline/rasline/port"
-	"github.com/rasline/rasline/port/porttest"
 )
 
 // pattern returns n bytes that look like nothing, without XON and XOFF.
@@ -71,36 +70,6 @@ func stats(t *testing.T, s *port.Serial) port.Stats {
 	st, err := s.Stats()
 	must(t, err)
 	return st
-}
-
-// notHere are the checks of the conformance suite that cannot be made on the
-// joined UARTs.
-var notHere = map[string]string{
-	"AnySize":              "takes too long on an emulated UART; TestTransfer does it",
-	"FullDuplex":           "takes too long on an emulated UART; TestTransfer does it",
-	"DeadlineMovedForward": "takes too long on an emulated UART",
-	"FarCloseEndsRead":     "qemu carries no DTR: nothing tells that the far end closed",
-	"FarCloseKeepsBytes":   "qemu carries no DTR: nothing tells that the far end closed",
-	"LinesCross":           "qemu carries no modem lines",
-	"WaitLinesSees":        "qemu carries no modem lines; TestWaitLines does it",
-}
-
-// TestSuite runs the conformance suite of ports on the real driver.
-func TestSuite(t *testing.T) {
-	inGuest(t)
-	for _, c := range porttest.Checks() {
-		t.Run(c.Name, func(t *testing.T) {
-			if why := notHere[c.Name]; why != "" {
-				t.Skip(why)
-			}
-			c.Run(t, func(t *testing.T) (a, b port.Port) { return pair(t) })
-		})
-	}
-}
-
-func pair(t *testing.T) (a, b port.Port) {
-	near, far := openPair(t, "115200,8N1,none")
-	return near, far
 }
 
 // TestSilence reads from a silent line.

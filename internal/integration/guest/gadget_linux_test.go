@@ -31,10 +31,20 @@ func plugGadget(t *testing.T) {
 	eventually(t, acm, func() bool { return exists(acm) && exists(gadget) })
 }
 
-// pullGadget pulls it, and returns when the kernel has seen that.
+// pullGadget pulls it, if it is there.
 func pullGadget(t *testing.T) {
 	t.Helper()
+	if !exists(acm) {
+		return
+	}
 	must(t, os.WriteFile(gadgetController, []byte("\n"), 0o644))
+}
+
+// awaitPulled returns when the device of a gadget that was pulled is gone. The
+// ports on it must be closed.
+func awaitPulled(t *testing.T) {
+	t.Helper()
+	eventually(t, "the end of "+acm, func() bool { return !exists(acm) })
 }
 
 // makeGadget describes a USB device with one CDC-ACM function, as the kernel's

@@ -242,5 +242,5 @@ func TestPulledGadget(t *testing.T) {
 	allRemoved(t, s)
 	d.close()
 	must(t, s.Close())
-	eventually(t, "the end of "+acm, func() bool { return !exists(acm) })
+	awaitPulled(t)
 }
