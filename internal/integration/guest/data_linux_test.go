@@ -194,18 +194,13 @@ func drainUntil(t *testing.T, s *port.Serial, want error) {
 func TestStalledReader(t *testing.T) {
 	inGuest(t)
 	near, far := openPair(t, "115200,8N1,xonxoff")
-	data := pattern(24 << 10)
+	data := pattern(1 << 20) // more than the line takes in the time
 	must(t, near.SetWriteDeadline(time.Now().Add(500*time.Millisecond)))
 	n, err := near.Write(data)
 	wantErr(t, "write to a stalled reader", err, os.ErrDeadlineExceeded)
 	t.Logf("the writer came %d bytes far", n)
 	must(t, near.SetWriteDeadline(time.Time{}))
-	rest := start(func() error {
-		_, err := near.Write(data[n:])
-		return err
-	})
-	readAll(t, far, data)
-	must(t, result(t, "the rest of the write", rest))
+	readAll(t, far, data[:n])
 	if st := stats(t, far); st.Errors() != 0 {
 		t.Errorf("stats %+v, want no errors", st)
 	}
