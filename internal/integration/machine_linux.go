@@ -126,9 +126,6 @@ func (m *Machine) start(cmd *exec.Cmd) error {
 	return <-started
 }
 
-// Done returns a channel that is closed when the machine has ended.
-func (m *Machine) Done() <-chan struct{} { return m.done }
-
 // Console returns the end of what the kernel said.
 func (m *Machine) Console() string { return m.log.String() }
 
