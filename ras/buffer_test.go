@@ -9,7 +9,7 @@ import (
 	"github.com/rasline/rasline/ras"
 )
 
-func TestDecision20To22GrantedSizes(t *testing.T) {
+func TestDecision20And21And22GrantedSizes(t *testing.T) {
 	tests := []struct{ ask, want int }{
 		{1501, 1500}, {1 << 30, 1500}, // 20: too much
 		{0, 1500}, {-1, 1500}, // 21: nothing

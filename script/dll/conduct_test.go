@@ -31,10 +31,10 @@ var conduct = []struct {
 	{"the port is checked before the buffer", silent, func(d *fakeDLL) uint32 { return d.b.sendBuffer(0, 0, 9999) }, ras.ErrInvalidPortHandle},
 	{"receive on a wrong port", silent, func(d *fakeDLL) uint32 { return d.b.receiveBuffer(0, 0, 0, 0, 0) }, ras.ErrInvalidPortHandle},
 	{"retrieve on a wrong port", silent, func(d *fakeDLL) uint32 { return d.b.retrieveBuffer(0, 0, 0) }, ras.ErrInvalidPortHandle},
-	{"no place for the pointer", silent, func(d *fakeDLL) uint32 { return d.b.getBuffer(0, d.size) }, ras.ErrInvalidParameter},
-	{"no place for the size", silent, func(d *fakeDLL) uint32 { return d.b.getBuffer(d.ptr, 0) }, ras.ErrInvalidParameter},
-	{"a wild place for the size", silent, func(d *fakeDLL) uint32 { return d.b.getBuffer(d.ptr, 1) }, ras.ErrInvalidParameter},
-	{"a wild place for the pointer", silent, func(d *fakeDLL) uint32 { return d.b.getBuffer(1, d.size) }, ras.ErrInvalidParameter},
+	{"decision 23: no place for the pointer", silent, func(d *fakeDLL) uint32 { return d.b.getBuffer(0, d.size) }, ras.ErrInvalidParameter},
+	{"decision 23: no place for the size", silent, func(d *fakeDLL) uint32 { return d.b.getBuffer(d.ptr, 0) }, ras.ErrInvalidParameter},
+	{"decision 23: a wild place for the size", silent, func(d *fakeDLL) uint32 { return d.b.getBuffer(d.ptr, 1) }, ras.ErrInvalidParameter},
+	{"decision 23: a wild place for the pointer", silent, func(d *fakeDLL) uint32 { return d.b.getBuffer(1, d.size) }, ras.ErrInvalidParameter},
 	{"an oversize request", silent, sizes(60000, 1500), ras.Success},
 	{"a request for nothing", silent, sizes(0, 1500), ras.Success},
 	{"a request for all that a DWORD holds", silent, sizes(0xFFFFFFFF, 1500), ras.Success},
@@ -145,7 +145,7 @@ var conduct = []struct {
 			d.say(text)
 			code := uint32(ras.ErrPending)
 			for code == uint32(ras.ErrPending) {
-				time.Sleep(time.Millisecond)
+				<-time.After(time.Millisecond)
 				code = d.retrieve(b)
 			}
 			if code != 0 || d.read(b, d.gotSize()) != text {
@@ -176,8 +176,8 @@ var conduct = []struct {
 	{"settings of a wrong size", silent, comm(12, 0, 0, 8), ras.ErrInvalidSize},
 	{"settings that no line has", silent, comm(8, 9, 0, 8), ras.ErrWrongInfoSpecified},
 	{"settings that do not go together", silent, comm(8, 0, 2, 5), ras.ErrWrongInfoSpecified},
-	{"no settings", silent, func(d *fakeDLL) uint32 { return d.b.setCommSettings(d.port, 0, 0) }, ras.ErrInvalidParameter},
-	{"settings with something reserved", silent, func(d *fakeDLL) uint32 { return d.b.setCommSettings(d.port, d.size, 1) }, ras.ErrInvalidParameter},
+	{"decision 52: no settings", silent, func(d *fakeDLL) uint32 { return d.b.setCommSettings(d.port, 0, 0) }, ras.ErrInvalidParameter},
+	{"decision 52: settings with something reserved", silent, func(d *fakeDLL) uint32 { return d.b.setCommSettings(d.port, d.size, 1) }, ras.ErrInvalidParameter},
 	{"settings of another port", silent, func(d *fakeDLL) uint32 { return d.b.setCommSettings(d.port+1, 0, 0) }, ras.ErrInvalidPortHandle},
 	{"a code of its own", silent, func(*fakeDLL) uint32 { return 700 }, 700},
 }

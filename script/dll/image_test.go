@@ -103,7 +103,7 @@ func TestInspectRefusals(t *testing.T) {
 	}
 }
 
-func TestCheckFile(t *testing.T) {
+func TestDecision41FilesThatCannotBeLoaded(t *testing.T) {
 	dir := winetest.TempDir(t)
 	write := func(name string, b []byte) string {
 		path := filepath.Join(dir, name)
