@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/port"
 )
 
@@ -117,15 +118,9 @@ func TestSocat(t *testing.T) {
 // socat returns the two ends of a pair of pseudo-terminals.
 func socat(t *testing.T) (a, b string, kill func()) {
 	t.Helper()
-	if _, err := exec.LookPath("socat"); err != nil {
-		if os.Getenv("RASLINE_PEERS") == "required" {
-			t.Fatal("socat is required here: install the package socat")
-		}
-		t.Skip("socat is not installed")
-	}
 	dir := t.TempDir()
 	a, b = filepath.Join(dir, "a"), filepath.Join(dir, "b")
-	cmd := exec.Command("socat", "PTY,raw,echo=0,link="+a, "PTY,raw,echo=0,link="+b)
+	cmd := exec.Command(peertest.Program(t, "socat"), "PTY,raw,echo=0,link="+a, "PTY,raw,echo=0,link="+b)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

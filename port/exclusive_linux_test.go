@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -17,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/internal/winetest"
 	"github.com/rasline/rasline/port"
 )
@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 // to end that process.
 func hold(t *testing.T, name, locks string) (pid int, said string, kill func()) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
+	cmd := peertest.Self(t.Context())
 	cmd.Env = append(os.Environ(), holdEnv+"="+name, holdEnv+"_LOCKS="+locks)
 	in, inErr := cmd.StdinPipe()
 	out, outErr := cmd.StdoutPipe()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"runtime"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/pty"
 	"github.com/rasline/rasline/ras"
@@ -42,7 +42,7 @@ func TestManyTerminals(t *testing.T) {
 		t.Skip("the race detector's own memory would be counted")
 	}
 	roomForMany(t)
-	cmd := exec.Command(os.Args[0], "-test.run=^TestManyTerminals$", "-test.v")
+	cmd := peertest.Self(t.Context(), "-test.run=^TestManyTerminals$", "-test.v")
 	cmd.Env = append(os.Environ(), asManyChild+"=1")
 	out, err := cmd.CombinedOutput()
 	for line := range strings.Lines(string(out)) {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/pty"
 	"github.com/rasline/rasline/script"
@@ -113,7 +114,7 @@ func scan(b *testing.B, run func(b *testing.B, terminal string) error) {
 // runProgram runs a program on the terminal.
 func runProgram(b *testing.B, terminal, program string, args ...string) error {
 	b.Helper()
-	needProgram(b, program)
+	peertest.Program(b, program)
 	cmd := exec.Command(program, args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

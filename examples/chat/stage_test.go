@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/port/pty"
 )
 
@@ -31,18 +32,7 @@ const (
 // needReference skips the test where the chat of the ppp package is missing.
 func needReference(t testing.TB) {
 	t.Helper()
-	needProgram(t, reference)
-}
-
-func needProgram(t testing.TB, name string) {
-	t.Helper()
-	if _, err := exec.LookPath(name); err == nil {
-		return
-	}
-	if os.Getenv("RASLINE_PEERS") == "required" {
-		t.Fatalf("%s is missing and RASLINE_PEERS says that it is required", name)
-	}
-	t.Skipf("%s is not installed", name)
+	peertest.Program(t, reference)
 }
 
 // build makes the program and returns its path.

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/script/scripttest"
 )
@@ -338,25 +339,11 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// peer returns the path of a program that the test needs, or ends the test.
-func peer(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return path
-	}
-	if os.Getenv("RASLINE_PEERS") == "required" {
-		t.Fatalf("%s is not installed", name)
-	}
-	t.Skipf("%s is not installed", name)
-	return ""
-}
-
 // socat joins two pseudo-terminals and returns their paths. The second is in the
 // cooked mode that a shell expects.
 func socat(t *testing.T) (a, b string, cmd *exec.Cmd) {
 	t.Helper()
-	cmd = exec.Command(peer(t, "socat"), "-d", "-d", "pty,raw,echo=0", "pty,echo=0")
+	cmd = exec.Command(peertest.Program(t, "socat"), "-d", "-d", "pty,raw,echo=0", "pty,echo=0")
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -393,7 +380,7 @@ sleep 60
 // TestLoginOverSocat logs in over a pair of terminals that socat made, to a host
 // that a shell plays.
 func TestLoginOverSocat(t *testing.T) {
-	bash := peer(t, "bash")
+	bash := peertest.Program(t, "bash")
 	right, wrong := file(t, "pw", password), file(t, "pw", "nonsense")
 	tests := []struct {
 		name   string

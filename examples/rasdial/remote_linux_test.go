@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/pty"
 	"github.com/rasline/rasline/script/scripttest"
@@ -27,7 +28,7 @@ type remote struct {
 
 func startRemote(t *testing.T, cfg *scripttest.LoginConfig) *remote {
 	t.Helper()
-	program := peer(t, "ser2net")
+	program := peertest.Program(t, "ser2net")
 	pair, err := pty.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +100,7 @@ func TestLoginOverSer2net(t *testing.T) {
 	args := []string{"-port", r.name, "-mode", "57600,8N1", "-script", file(t, "login.scp", script),
 		"-user", "joe", "-password-file", file(t, "pw", password), "-timeout", "60s", "-v"}
 	r.rasdial(t, args...).expect(t, exitOK, "joe logged in")
-	out, err := exec.Command(peer(t, "stty"), "-F", r.device, "speed").CombinedOutput()
+	out, err := exec.Command(peertest.Program(t, "stty"), "-F", r.device, "speed").CombinedOutput()
 	if got := strings.TrimSpace(string(out)); err != nil || got != "57600" {
 		t.Errorf("stty on ser2net's device says %q, %v; want 57600", got, err)
 	}
@@ -121,7 +122,7 @@ func TestSer2netGoesAway(t *testing.T) {
 // connect option would.
 func child(t *testing.T, line *os.File, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], args...)
+	cmd := peertest.Self(t.Context(), args...)
 	cmd.Env = append(os.Environ(), asProgram+"=1")
 	cmd.Stdin, cmd.Stdout = line, line
 	stderr := new(bytes.Buffer)

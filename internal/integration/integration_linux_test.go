@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/rasline/rasline/internal/peertest"
 )
 
 var guestRun = flag.String("guest.run", "", "run only the guest's tests that match this `expression`")
@@ -45,15 +47,9 @@ func missing() (lack []string) {
 // TestGuest boots a guest, runs the tests of package guest in it and reports
 // each as a subtest.
 func TestGuest(t *testing.T) {
+	peertest.Heavy(t, "a guest kernel")
 	if lack := missing(); len(lack) > 0 {
-		text := "the guest needs what is not here: " + strings.Join(lack, "; ")
-		if os.Getenv("RASLINE_PEERS") == "required" {
-			t.Fatal(text)
-		}
-		t.Skip(text)
-	}
-	if testing.Short() {
-		t.Skip("booting a guest takes its time: run without -short")
+		peertest.Need(t, fmt.Errorf("the guest needs programs that are missing: %s", strings.Join(lack, "; ")))
 	}
 	k, err := FindKernel()
 	if err != nil {

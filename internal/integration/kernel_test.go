@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rasline/rasline/internal/peertest"
 )
 
 // place makes files in a folder.
@@ -94,12 +96,7 @@ func TestLoadSaysWhatIsMissing(t *testing.T) {
 // TestLoadOrder loads what the guest needs from a real kernel.
 func TestLoadOrder(t *testing.T) {
 	k, err := FindKernel()
-	if err != nil {
-		if os.Getenv("RASLINE_PEERS") == "required" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	peertest.Need(t, err)
 	list, err := k.Load(modules...)
 	if err != nil {
 		t.Fatal(err)

@@ -2,11 +2,12 @@ package rasabi
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
 	"testing"
+
+	"github.com/rasline/rasline/internal/peertest"
 )
 
 // golden are the layouts as published with the header: packed to 4 bytes.
@@ -115,12 +116,7 @@ var shown = regexp.MustCompile(`@layout (\w+) (\d+)`)
 // compile returns the layouts as the given compiler sees them.
 func compile(t *testing.T, cc, target string) map[string]int {
 	t.Helper()
-	if _, err := exec.LookPath(cc); err != nil {
-		if os.Getenv("RASLINE_PEERS") == "required" {
-			t.Fatalf("%v: install gcc-mingw-w64-x86-64 and gcc-mingw-w64-i686", err)
-		}
-		t.Skipf("no compiler to ask: %v", err)
-	}
+	cc = peertest.Program(t, cc)
 	asm, err := exec.Command(cc, "-D_WIN32_WINNT="+target, "-S", "-o", "-", "testdata/layout.c").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", cc, err, asm)

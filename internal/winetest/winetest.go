@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/rasline/rasline/internal/peertest"
 )
 
 // shared is the prefix of this test process.
@@ -38,7 +40,8 @@ func Main(m *testing.M) {
 // is missing and fails it where wine does not start.
 func Start(t testing.TB) *Prefix {
 	t.Helper()
-	Need(t, Available())
+	peertest.Heavy(t, "a wine prefix")
+	peertest.Need(t, Available())
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.prefix == nil && shared.err == nil {
@@ -51,19 +54,6 @@ func Start(t testing.TB) *Prefix {
 		t.Fatalf("no wine prefix: %v", shared.err)
 	}
 	return shared.prefix
-}
-
-// Need skips the test if err is not nil, for the reason that err gives, or
-// fails it if RASLINE_PEERS=required.
-func Need(t testing.TB, err error) {
-	t.Helper()
-	if err == nil {
-		return
-	}
-	if os.Getenv("RASLINE_PEERS") == "required" {
-		t.Fatal(err)
-	}
-	t.Skip(err)
 }
 
 // Available32 returns an error that says why 32-bit programs do not run here.
@@ -90,7 +80,7 @@ func CC(goarch string) string {
 func Compile(t testing.TB, goarch, out string, args ...string) {
 	t.Helper()
 	_, err := exec.LookPath(CC(goarch))
-	Need(t, err)
+	peertest.Need(t, err)
 	flags := []string{"-Wall", "-Wextra", "-Werror", "-O1", "-o", out}
 	if filepath.Ext(out) == ".dll" {
 		flags = append(flags, "-shared", "-Wl,--kill-at")

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"os"
-	"os/exec"
 	"testing"
 	"time"
 
@@ -69,20 +67,6 @@ func remote(t testing.TB, cfg *rfc2217.Config, opts ...virtual.Option) (near *rf
 	shared, far := virtual.Pair(opts...)
 	addr := serve(t, &rfc2217.Server{Poll: 5 * time.Millisecond}, shared)
 	return dial(t, addr, cfg), far
-}
-
-// peer returns the path of a program that a test needs, or skips the test.
-func peer(t testing.TB, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return path
-	}
-	if os.Getenv("RASLINE_PEERS") == "required" {
-		t.Fatalf("%s is not installed, and RASLINE_PEERS requires it", name)
-	}
-	t.Skipf("%s is not installed: this test needs it as the other side", name)
-	return ""
 }
 
 // expect reads want from p.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/rfc2217"
 	"github.com/rasline/rasline/port/virtual"
@@ -26,7 +27,7 @@ func python(t *testing.T) string {
 			return name
 		}
 	}
-	return peer(t, "python3-with-pyserial")
+	return peertest.Program(t, "python3-with-pyserial")
 }
 
 // script is a running Python program that answers each line with a line.
@@ -190,7 +191,7 @@ func example(t *testing.T) string {
 	}
 	out, err := exec.Command("zcat", path+".gz").Output()
 	if err != nil {
-		return peer(t, "pyserial's rfc2217_server.py")
+		return peertest.Program(t, "pyserial's rfc2217_server.py")
 	}
 	path = filepath.Join(t.TempDir(), "rfc2217_server.py")
 	if err := os.WriteFile(path, out, 0o600); err != nil {

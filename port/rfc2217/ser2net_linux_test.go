@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/pty"
 	"github.com/rasline/rasline/port/rfc2217"
@@ -33,7 +34,7 @@ type ser2net struct {
 // ago, and again on another one if somebody was faster.
 func startSer2net(t *testing.T, accepter string) *ser2net {
 	t.Helper()
-	peer(t, "ser2net")
+	peertest.Program(t, "ser2net")
 	far, err := pty.Open(bounded(t))
 	if err != nil {
 		t.Fatal(err)

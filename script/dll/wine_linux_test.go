@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/internal/winetest"
 )
 
@@ -34,9 +35,8 @@ func TestUnderWine(t *testing.T) { underWine(t, "amd64") }
 // TestUnder32BitWine does the same with DLLs and a program of 32 bits, as those
 // of the period were.
 func TestUnder32BitWine(t *testing.T) {
-	if err := winetest.Available32(); err != nil {
-		t.Skip("32-bit DLLs are compiled and inspected only: ", err)
-	}
+	peertest.Heavy(t, "a wine prefix")
+	peertest.Optional(t, "wine32", winetest.Available32())
 	underWine(t, "386")
 }
 

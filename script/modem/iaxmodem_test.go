@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
@@ -23,13 +24,7 @@ import (
 // is configured with no exchange that it could reach.
 func startIaxmodem(t *testing.T) *port.Serial {
 	t.Helper()
-	program, err := exec.LookPath("iaxmodem")
-	if err != nil {
-		if os.Getenv("RASLINE_PEERS") == "required" {
-			t.Fatal("iaxmodem is required: ", err)
-		}
-		t.Skip("iaxmodem is not installed: ", err)
-	}
+	program := peertest.Program(t, "iaxmodem")
 	dir := t.TempDir()
 	config, device := filepath.Join(dir, "config"), filepath.Join(dir, "tty")
 	text := "device " + device + "\nowner " + owner(t) + "\nmode 600\nport 0\nrefresh 0\nserver 127.0.0.1\npeername none\nsecret none\ncodec slinear\n"
