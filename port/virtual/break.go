@@ -7,14 +7,12 @@ import (
 	"github.com/rasline/rasline/port"
 )
 
-const defaultBreak = 250 * time.Millisecond
-
 // SendBreak waits until earlier output has left and then sends a break for d,
 // or for a quarter of a second if d is 0 or less. Meanwhile nothing leaves, and
 // writes queue. The break ends with ctx, with Close, and with the carrier.
 func (p *Port) SendBreak(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
-		d = defaultBreak
+		d = port.DefaultBreak
 	}
 	p.cable.mu.Lock()
 	defer p.cable.mu.Unlock()
@@ -49,8 +47,8 @@ func (p *Port) sendBreak(ctx context.Context, d time.Duration) error {
 func (p *Port) beginBreak(now time.Duration) {
 	p.breaks++
 	p.peer.stats.Breaks++
-	if p.cable.breaks && p.out.rx.room() > 0 {
-		p.out.rx.put([]byte{0})
+	if p.cable.breaks && p.out.rx.Room() > 0 {
+		p.out.rx.Put([]byte{0})
 		p.out.launch(1, now)
 	}
 	p.cable.settle()

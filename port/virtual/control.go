@@ -78,13 +78,13 @@ func (p *Port) drain(ctx context.Context, bounded bool) error {
 		}
 		now := p.cable.now()
 		p.out.step(now)
-		if p.out.tx.n == 0 {
+		if p.out.tx.Len() == 0 {
 			return nil
 		}
 		if p.lost() {
 			return port.ErrCarrierLost
 		}
-		until := p.out.nextLeaving(p.out.tx.n)
+		until := p.out.nextLeaving(p.out.tx.Len())
 		if bounded {
 			if now >= p.writeBy {
 				return os.ErrDeadlineExceeded
@@ -114,7 +114,7 @@ func (p *Port) Discard(d port.Direction) error {
 	}
 	if d&port.Output != 0 {
 		p.out.step(now)
-		p.out.tx.keep(0)
+		p.out.tx.Truncate(0)
 	}
 	p.cable.settle()
 	return nil

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"math/rand/v2"
 
+	"github.com/rasline/rasline/internal/wait"
 	"github.com/rasline/rasline/port"
 )
 
@@ -63,16 +64,16 @@ func (f *faults) join(from, to port.Mode) {
 
 // pass puts characters into rx as they arrive, counts their faults, and returns
 // how many of b it dealt with before rx was full.
-func (f *faults) pass(rx *ring, b []byte, got *counters) int {
+func (f *faults) pass(rx *wait.Ring, b []byte, got *counters) int {
 	for i, c := range b {
-		if rx.room() == 0 {
+		if rx.Room() == 0 {
 			return i
 		}
 		if f.loss > 0 && f.rand.Float64() < f.loss {
 			continue
 		}
 		if c, ok := f.character(c, got); ok {
-			rx.put([]byte{c})
+			rx.Put([]byte{c})
 		}
 	}
 	return len(b)

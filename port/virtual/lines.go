@@ -8,8 +8,6 @@ import (
 	"github.com/rasline/rasline/port"
 )
 
-const lineCount = 6
-
 // Lines returns the lines that are asserted now. The far end's DTR is DSR and
 // DCD here and its RTS is CTS, unless it drives them by hand, see Drive.
 func (p *Port) Lines() (port.Lines, error) {
@@ -55,7 +53,7 @@ func (p *Port) waitLines(ctx context.Context, mask port.Lines) (port.Lines, erro
 		switch {
 		case err != nil:
 			return 0, err
-		case p.edgeIn(mask, &before):
+		case p.edges.Since(&before, uint8(mask)):
 			return p.lines(), nil
 		case p.lost():
 			return p.lines(), port.ErrCarrierLost
@@ -95,21 +93,8 @@ func (p *Port) lines() port.Lines {
 // noteEdges counts the lines that have changed.
 func (p *Port) noteEdges() {
 	now := p.lines()
-	for i := range p.edges {
-		if (now^p.seen)&(1<<i) != 0 {
-			p.edges[i]++
-		}
-	}
+	p.edges.Count(uint8(now ^ p.seen))
 	p.seen = now
-}
-
-func (p *Port) edgeIn(mask port.Lines, before *[lineCount]int) bool {
-	for i := range before {
-		if mask&(1<<i) != 0 && p.edges[i] != before[i] {
-			return true
-		}
-	}
-	return false
 }
 
 // heldOff reports whether the transmitter must not send: during a break, and

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rasline/rasline/internal/wait"
 	"github.com/rasline/rasline/port"
 )
 
@@ -61,7 +62,7 @@ func newPort(c *cable, i int) *Port {
 		reads:   newGate(),
 		writes:  newGate(),
 		turns:   newGate(),
-		out:     wire{tx: ring{size: c.buffer}, rx: ring{size: c.buffer}, delay: c.delay},
+		out:     wire{tx: wait.Ring{Max: c.buffer}, rx: wait.Ring{Max: c.buffer}, delay: c.delay},
 	}
 }
 
@@ -78,7 +79,7 @@ func (c *cable) settle() {
 		p.reads.signal()
 		p.writes.signal()
 		p.turns.signal()
-		p.notify()
+		p.changed.Notify()
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/rasline/rasline/internal/wait"
 	"github.com/rasline/rasline/port"
 )
 
@@ -23,11 +24,11 @@ type Port struct {
 
 	out     wire // what this end sends; peer.out is what it receives
 	mode    port.Mode
-	outputs port.Lines     // DTR and RTS
-	driven  port.Lines     // inputs that the far end drives by hand
-	levels  port.Lines     // their levels
-	seen    port.Lines     // the lines as edges counts them
-	edges   [lineCount]int // how often each line has changed
+	outputs port.Lines // DTR and RTS
+	driven  port.Lines // inputs that the far end drives by hand
+	levels  port.Lines // their levels
+	seen    port.Lines // the lines as edges counts them
+	edges   wait.Edges // how often each line has changed
 	stats   port.Stats
 	breaks  int // breaks being sent now
 
@@ -41,9 +42,7 @@ type Port struct {
 	turns   gate // writes that wait for the one before
 	writing bool // a write has its turn
 
-	// changed is closed when lines, output queue or state may have changed. It
-	// is nil while nobody waits for that.
-	changed chan struct{}
+	changed wait.Notifier // of lines, output queue and state
 }
 
 var (
@@ -75,7 +74,7 @@ func (p *Port) read(b []byte) (int, error) {
 			return 0, err
 		}
 		now := p.clock(in, p.readBy)
-		queued := in.tx.n > 0
+		queued := in.tx.Len() > 0
 		in.step(now)
 		lost := in.ready == 0 && p.lost() && in.idle()
 		switch {
@@ -87,7 +86,7 @@ func (p *Port) read(b []byte) (int, error) {
 			n := in.receive(b, now)
 			p.peer.writes.signal()
 			if queued {
-				p.peer.notify()
+				p.peer.changed.Notify()
 			}
 			return n, nil
 		}
@@ -142,7 +141,7 @@ func (p *Port) write(b []byte) (n int, err error) {
 		}
 		n, b = n+k, b[k:]
 		if len(b) > 0 {
-			room := min(len(b), (p.out.tx.size+1)/2)
+			room := min(len(b), (p.out.tx.Max+1)/2)
 			p.writes.wait(&p.cable.mu, now, min(p.writeBy, p.out.nextLeaving(room)))
 		}
 	}
@@ -230,7 +229,7 @@ func (p *Port) setDeadlines(t time.Time, read, write bool) error {
 		p.writeBy = at
 		p.writes.signal()
 		p.turns.signal()
-		p.notify()
+		p.changed.Notify()
 	}
 	return nil
 }
@@ -268,21 +267,10 @@ func (p *Port) release() {
 	p.peer.driven, p.peer.levels = 0, 0
 }
 
-// notify frees those who wait for a change.
-func (p *Port) notify() {
-	if p.changed != nil {
-		close(p.changed)
-		p.changed = nil
-	}
-}
-
 // await gives the mutex up until something changes, until the time until, or
 // until ctx ends, whose error it returns.
 func (p *Port) await(ctx context.Context, now, until time.Duration) error {
-	if p.changed == nil {
-		p.changed = make(chan struct{})
-	}
-	changed := p.changed
+	changed := p.changed.Changed()
 	p.cable.mu.Unlock()
 	defer p.cable.mu.Lock()
 	var expired <-chan time.Time

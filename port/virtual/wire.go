@@ -3,6 +3,7 @@ package virtual
 import (
 	"time"
 
+	"github.com/rasline/rasline/internal/wait"
 	"github.com/rasline/rasline/port"
 )
 
@@ -15,8 +16,8 @@ import (
 // present with step, and a call that has to wait asks the wire when to look
 // again. The pair's mutex guards everything.
 type wire struct {
-	tx ring // written, has not left
-	rx ring // has left; the first ready bytes have arrived
+	tx wait.Ring // written, has not left
+	rx wait.Ring // has left; the first ready bytes have arrived
 
 	ready   int      // bytes of rx that can be read
 	flights []flight // the other bytes of rx, in order
@@ -47,24 +48,24 @@ type flight struct {
 func (w *wire) timed() bool { return w.char > 0 || w.delay > 0 }
 
 // idle reports whether nothing is queued or under way.
-func (w *wire) idle() bool { return w.tx.n == 0 && w.rx.n == 0 }
+func (w *wire) idle() bool { return w.tx.Len() == 0 && w.rx.Len() == 0 }
 
 // send takes as much of b as the wire has room for.
 func (w *wire) send(b []byte, now time.Duration) int {
 	w.step(now)
 	n := 0
-	if w.tx.n == 0 {
+	if w.tx.Len() == 0 {
 		w.free = max(w.free, now)
 		if w.char == 0 && !w.held {
 			n = w.carry(b, now)
 		}
 	}
-	return n + w.tx.put(b[n:])
+	return n + w.tx.Put(b[n:])
 }
 
 // receive moves bytes that have arrived into b; step has been called.
 func (w *wire) receive(b []byte, now time.Duration) int {
-	n := w.rx.take(b, w.ready)
+	n := w.rx.Take(b[:min(len(b), w.ready)])
 	w.ready -= n
 	w.resume(now)
 	return n
@@ -73,7 +74,7 @@ func (w *wire) receive(b []byte, now time.Duration) int {
 // resume starts a transmitter that stood still for lack of room. The character
 // that it could not get rid of leaves at once.
 func (w *wire) resume(now time.Duration) {
-	if w.tx.n > 0 {
+	if w.tx.Len() > 0 {
 		w.free = max(w.free, now-w.char)
 		w.step(now)
 	}
@@ -92,7 +93,7 @@ func (w *wire) hold(held bool, now time.Duration) {
 
 // step brings the wire up to the present.
 func (w *wire) step(now time.Duration) {
-	if w.tx.n > 0 && !w.held {
+	if w.tx.Len() > 0 && !w.held {
 		w.transmit(now)
 	}
 	for w.first < len(w.flights) && w.land(&w.flights[w.first], now) {
@@ -105,16 +106,16 @@ func (w *wire) step(now time.Duration) {
 
 // transmit moves the characters that have left by now from tx to rx.
 func (w *wire) transmit(now time.Duration) {
-	n := w.tx.n
+	n := w.tx.Len()
 	if w.char > 0 {
 		n = int(min(int64(n), int64((now-w.free)/w.char)))
 	}
 	for n > 0 {
-		k := w.carry(w.tx.front(n), w.free+w.char)
+		k := w.carry(w.tx.Peek(n), w.free+w.char)
 		if k == 0 {
 			return
 		}
-		w.tx.drop(k)
+		w.tx.Skip(k)
 		w.free += time.Duration(k) * w.char
 		n -= k
 	}
@@ -123,10 +124,10 @@ func (w *wire) transmit(now time.Duration) {
 // carry puts characters on the line, the first of which has left at the time
 // left, and returns how many of b the line took.
 func (w *wire) carry(b []byte, left time.Duration) int {
-	before := w.rx.n
+	before := w.rx.Len()
 	n := 0
 	if w.faults == nil {
-		n = w.rx.put(b)
+		n = w.rx.Put(b)
 	} else {
 		n = w.faults.pass(&w.rx, b, w.got)
 	}
@@ -135,7 +136,7 @@ func (w *wire) carry(b []byte, left time.Duration) int {
 		n = len(b)
 	}
 	w.sent.Sent += uint64(n)
-	w.launch(w.rx.n-before, left)
+	w.launch(w.rx.Len()-before, left)
 	return n
 }
 
@@ -185,9 +186,9 @@ func (w *wire) land(f *flight, now time.Duration) bool {
 // still.
 func (w *wire) nextLeaving(k int) time.Duration {
 	if !w.overrun {
-		k = min(k, w.rx.room())
+		k = min(k, w.rx.Room())
 	}
-	if k = min(k, w.tx.n); k == 0 || w.held {
+	if k = min(k, w.tx.Len()); k == 0 || w.held {
 		return never
 	}
 	return w.free + time.Duration(k)*w.char
@@ -208,13 +209,13 @@ func (w *wire) nextArrival(k int) time.Duration {
 
 // flush loses what has arrived.
 func (w *wire) flush() {
-	w.rx.drop(w.ready)
+	w.rx.Skip(w.ready)
 	w.ready = 0
 }
 
 // cut loses what has not arrived.
 func (w *wire) cut() {
-	w.tx.keep(0)
-	w.rx.keep(w.ready)
+	w.tx.Truncate(0)
+	w.rx.Truncate(w.ready)
 	w.flights, w.first = w.flights[:0], 0
 }
