@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.bug.st/serial"
+
+	"github.com/rasline/rasline/internal/wait"
 )
 
 // adapter is the device of systems that this package does not drive itself. It
@@ -22,8 +24,8 @@ import (
 type adapter struct {
 	lib     serial.Port
 	name    string
-	readBy  deadline
-	writeBy deadline
+	readBy  wait.Deadline
+	writeBy wait.Deadline
 	closing atomic.Bool
 	lost    atomic.Bool
 	busy    atomic.Bool     // the writing goroutine is in a call
@@ -31,7 +33,7 @@ type adapter struct {
 	end     context.CancelFunc
 	carrier *carrierWatch // nil without a policy
 
-	closeLimit         time.Duration
+	closeTimeout       time.Duration
 	closeMask, closeTo Lines
 	lock               *lockFile
 
@@ -109,7 +111,7 @@ func (a *adapter) deliver(n int, err error) {
 	a.arrived = make(chan struct{})
 }
 
-// writes is the writing goroutine. With a CloseLimit its last act is to drain.
+// writes is the writing goroutine. With a CloseTimeout its last act is to drain.
 func (a *adapter) writes() {
 	defer close(a.writerGone)
 	for {
@@ -117,7 +119,7 @@ func (a *adapter) writes() {
 		case c := <-a.calls:
 			a.run(c)
 		case <-a.life.Done():
-			if a.closeLimit > 0 {
+			if a.closeTimeout > 0 {
 				a.lib.Drain()
 			}
 			return
@@ -140,14 +142,13 @@ func (a *adapter) run(c *libCall) {
 
 func (a *adapter) Read(b []byte) (int, error) {
 	for {
-		late, news := a.readBy.look()
-		n, arrived, err := a.take(b, late)
+		n, arrived, err := a.take(b, a.readBy.Passed())
 		if n > 0 || err != nil || len(b) == 0 {
 			return n, err
 		}
 		select {
 		case <-arrived:
-		case <-news:
+		case <-a.readBy.Done():
 		case <-a.life.Done():
 		}
 	}
@@ -203,19 +204,18 @@ func (a *adapter) Write(b []byte) (n int, err error) {
 // takeTurn waits until no other Write is under way.
 func (a *adapter) takeTurn() error {
 	for {
-		late, news := a.writeBy.look()
 		switch {
 		case a.closing.Load():
 			return net.ErrClosed
 		case a.lost.Load():
 			return ErrCarrierLost
-		case late:
+		case a.writeBy.Passed():
 			return os.ErrDeadlineExceeded
 		}
 		select {
 		case a.turn <- struct{}{}:
 			return nil
-		case <-news:
+		case <-a.writeBy.Done():
 		case <-a.life.Done():
 		}
 	}
@@ -234,15 +234,14 @@ func (a *adapter) writeAll(b []byte) error {
 
 // call has the writing goroutine do f and waits for it until the deadline or
 // the context ends. begun says whether f will have been done all the same.
-func (a *adapter) call(ctx context.Context, by *deadline, f func() error) (begun bool, err error) {
+func (a *adapter) call(ctx context.Context, by *wait.Deadline, f func() error) (begun bool, err error) {
 	c := &libCall{f: f, done: make(chan error, 1)}
 	queue := a.calls
 	for {
-		late, news := by.look()
 		switch {
 		case a.closing.Load():
 			return begun, net.ErrClosed
-		case late:
+		case by.Passed():
 			return begun, os.ErrDeadlineExceeded
 		}
 		select {
@@ -251,7 +250,7 @@ func (a *adapter) call(ctx context.Context, by *deadline, f func() error) (begun
 		case err := <-c.done:
 			a.takeFailure()
 			return begun, err
-		case <-news:
+		case <-by.Done():
 		case <-ctx.Done():
 			return begun, ctx.Err()
 		case <-a.life.Done():
@@ -276,10 +275,74 @@ func (a *adapter) SetReadDeadline(t time.Time) error { return a.setDeadline(&a.r
 
 func (a *adapter) SetWriteDeadline(t time.Time) error { return a.setDeadline(&a.writeBy, t) }
 
-func (a *adapter) setDeadline(d *deadline, t time.Time) error {
+func (a *adapter) setDeadline(d *wait.Deadline, t time.Time) error {
 	if a.closing.Load() {
 		return net.ErrClosed
 	}
-	d.set(t)
+	d.Set(t)
 	return nil
+}
+
+// failed turns an error of the library into the cause that the user sees.
+func (a *adapter) failed(err error) error {
+	var lib *serial.PortError
+	switch {
+	case a.closing.Load():
+		return net.ErrClosed
+	case errors.As(err, &lib) && lib.Code() == serial.PortClosed, meansGone(err):
+		return a.gone()
+	}
+	return err
+}
+
+// gone tells a hang-up from a device that was removed.
+func (a *adapter) gone() error {
+	if isPseudoName(a.name) {
+		return ErrCarrierLost
+	}
+	return settle(a.life.Done(), func() bool { return isThere(a.name) })
+}
+
+// freeBound is how long Close tries to get the two goroutines out of the
+// library before it closes that over their heads.
+const freeBound = 250 * time.Millisecond
+
+// Close frees every caller first. A write or a drain that is stuck in the
+// library ends when the output is discarded.
+func (a *adapter) Close() error {
+	if !a.closing.CompareAndSwap(false, true) {
+		return net.ErrClosed
+	}
+	a.end()
+	if a.carrier != nil {
+		a.carrier.stop()
+	}
+	if a.closeTimeout > 0 {
+		awaitGone(a.writerGone, a.closeTimeout)
+	}
+	if !isPseudoName(a.name) { // there it would take bytes from the far end
+		a.lib.ResetOutputBuffer()
+	}
+	for limit := time.Now().Add(freeBound); !awaitGone(a.writerGone, settleStep) && time.Now().Before(limit); {
+		a.lib.ResetOutputBuffer()
+	}
+	a.writeLines(a.closeMask, a.closeTo)
+	if freesReads {
+		a.lib.ResetInputBuffer()
+		awaitGone(a.readerGone, freeBound)
+	}
+	err := a.lib.Close()
+	awaitGone(a.readerGone, freeBound)
+	a.lock.release()
+	return err
+}
+
+// awaitGone waits for a goroutine to end, for at most d.
+func awaitGone(gone <-chan struct{}, d time.Duration) bool {
+	select {
+	case <-gone:
+		return true
+	case <-time.After(d):
+		return false
+	}
 }

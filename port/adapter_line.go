@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.bug.st/serial"
+
+	"github.com/rasline/rasline/internal/wait"
 )
 
 // firstMode is what the library sets where Config says nothing: it cannot tell
@@ -175,13 +177,13 @@ func (a *adapter) SendBreak(ctx context.Context, d time.Duration) error {
 	if err := a.Drain(ctx); err != nil {
 		return err
 	}
-	var never deadline
+	var never wait.Deadline
 	_, err := a.call(ctx, &never, func() error { return a.noLines(a.lib.Break(d)) })
 	return err
 }
 
 func (a *adapter) Drain(ctx context.Context) error {
-	var never deadline
+	var never wait.Deadline
 	if err := a.takeFailure(); err != nil {
 		return err
 	}
@@ -217,7 +219,7 @@ func (a *adapter) discardOutput() error {
 		if err := a.lib.ResetOutputBuffer(); err != nil || !stuck {
 			return err
 		}
-		time.Sleep(minQueueLook)
+		time.Sleep(minQueuePoll)
 	}
 	return fmt.Errorf("a write is under way that this system cannot break off: %w", errors.ErrUnsupported)
 }

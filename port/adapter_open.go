@@ -29,9 +29,9 @@ func openAdapter(ctx context.Context, name string, cfg *Config) (device, error) 
 		return nil, explainLibrary(name, err)
 	}
 	a.lock, a.mode = lock, mode
-	a.closeLimit = cfg.CloseLimit
+	a.closeTimeout = cfg.CloseTimeout
 	a.closeMask, a.closeTo = levels(cfg.DTRAtClose, cfg.RTSAtClose)
-	if err := a.followCarrier(ctx, cfg.Carrier); err != nil {
+	if a.carrier, err = followCarrier(ctx, cfg.Carrier, a, a.carrierFell); err != nil {
 		a.Close()
 		return nil, err
 	}
@@ -96,27 +96,10 @@ func explainLibrary(name string, err error) error {
 	return err
 }
 
-func (a *adapter) followCarrier(ctx context.Context, policy CarrierPolicy) error {
-	if policy == CarrierIgnore {
-		return nil
-	}
-	_, err := a.Lines()
-	if errors.Is(err, errors.ErrUnsupported) {
-		return nil
-	}
-	if err == nil && policy == CarrierRequire {
-		err = awaitCarrier(ctx, a)
-	}
-	if err == nil {
-		a.carrier = watchCarrier(a.Lines, policy == CarrierRequire, a.carrierFell)
-	}
-	return err
-}
-
 // carrierFell frees all reads and writes for good.
 func (a *adapter) carrierFell() {
 	a.lost.Store(true)
 	past := time.Unix(1, 0)
-	a.readBy.set(past)
-	a.writeBy.set(past)
+	a.readBy.Set(past)
+	a.writeBy.Set(past)
 }

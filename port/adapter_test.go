@@ -247,7 +247,7 @@ func TestAdapterBreakBlocksWrites(t *testing.T) {
 		if _, err := s.Write([]byte("x")); err != nil || time.Since(start) != 3*time.Second {
 			t.Errorf("a write after it: %v after %v, want it behind the break", err, time.Since(start))
 		}
-		if err := s.SendBreak(t.Context(), 0); err != nil || f.breaks[1] != defaultBreak {
+		if err := s.SendBreak(t.Context(), 0); err != nil || f.breaks[1] != DefaultBreak {
 			t.Errorf("a break of no length: %v, %v", err, f.breaks)
 		}
 	})
@@ -281,7 +281,7 @@ func TestAdapterRefusesConfig(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := refuseConfig(&Config{DTR: Assert, CloseLimit: time.Second}); err != nil {
+	if err := refuseConfig(&Config{DTR: Assert, CloseTimeout: time.Second}); err != nil {
 		t.Error(err)
 	}
 }

@@ -2,6 +2,7 @@ package port
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -63,11 +64,27 @@ func (c *carrierWatch) stop() {
 	}
 }
 
+// followCarrier carries out the policy of a port that is being opened. The watch
+// is nil if there is nothing to watch; fell runs once the carrier is lost.
+func followCarrier(ctx context.Context, policy CarrierPolicy, p LineController, fell func()) (*carrierWatch, error) {
+	if policy == CarrierIgnore {
+		return nil, nil
+	}
+	_, err := p.Lines()
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil, nil
+	}
+	if err == nil && policy == CarrierRequire {
+		err = awaitCarrier(ctx, p)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return watchCarrier(p.Lines, policy == CarrierRequire, fell), nil
+}
+
 // awaitCarrier blocks until the carrier is there.
-func awaitCarrier(ctx context.Context, p interface {
-	Lines() (Lines, error)
-	WaitLines(context.Context, Lines) (Lines, error)
-}) error {
+func awaitCarrier(ctx context.Context, p LineController) error {
 	for {
 		now, err := p.Lines()
 		if err != nil || now.Has(DCD) {

@@ -2,7 +2,11 @@ package port
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"net"
+	"os"
 	"slices"
 	"time"
 
@@ -51,10 +55,10 @@ func (t *tty) finish() {
 
 // drainAtClose reports whether all bytes left within the limit.
 func (t *tty) drainAtClose() bool {
-	if t.closeLimit <= 0 {
+	if t.closeTimeout <= 0 {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), t.closeLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), t.closeTimeout)
 	defer cancel()
 	return drainQueue(ctx, t.queue, t.perByte()) == nil && t.awaitTransmitter(ctx) == nil
 }
@@ -112,3 +116,59 @@ func (t *tty) hold() int {
 }
 
 func keep(err error) error { return err }
+
+var errNoTerminal = fmt.Errorf("this is no terminal: only a serial device can do that: %w", errors.ErrUnsupported)
+
+// failed turns the error of a system call into the cause that the user sees.
+// A line that is gone reads as end of file and answers everything else with
+// EIO; a USB driver that lost its device says ENODEV or ENXIO as well.
+func (t *tty) failed(err error) error {
+	switch {
+	case errors.Is(err, os.ErrClosed):
+		return net.ErrClosed
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return t.late()
+	case err == io.EOF, errors.Is(err, unix.EIO), errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENODEV),
+		errors.Is(err, unix.EPIPE), errors.Is(err, unix.ECONNRESET), errors.Is(err, unix.ESHUTDOWN):
+		return t.gone()
+	}
+	return err
+}
+
+// late tells the deadline that keepEnded set from one of the user's.
+func (t *tty) late() error {
+	switch {
+	case t.closing.Load():
+		return net.ErrClosed
+	case t.lost.Load():
+		return ErrCarrierLost
+	}
+	return os.ErrDeadlineExceeded
+}
+
+// gone tells a hang-up from a device that was removed: both end the line alike,
+// but the node of a device stays. The node of a pseudo-terminal goes with its
+// far end, and files that were open already have none to look at.
+func (t *tty) gone() error {
+	if t.closing.Load() {
+		return net.ErrClosed
+	}
+	if t.path == "" || t.pseudo || t.settled.Load() {
+		return ErrCarrierLost
+	}
+	err := settle(t.life.Done(), t.nodeThere)
+	t.settled.Store(err == ErrCarrierLost)
+	return err
+}
+
+// node is what a device's name leads to. A device that is plugged in again gets
+// a node of its own, if with the old numbers.
+type node struct{ dev, ino, rdev uint64 }
+
+func nodeOf(st *unix.Stat_t) node { return node{uint64(st.Dev), uint64(st.Ino), uint64(st.Rdev)} }
+
+// nodeThere reports whether the path still leads to the device.
+func (t *tty) nodeThere() bool {
+	var st unix.Stat_t
+	return unix.Stat(t.path, &st) == nil && nodeOf(&st) == t.node
+}

@@ -1,6 +1,9 @@
 package port
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Level is what to do with an output line or a setting.
 type Level uint8
@@ -69,10 +72,10 @@ type Config struct {
 	// that cannot are left alone. Default: off.
 	LowLatency bool
 
-	// CloseLimit bounds how long Close waits for written bytes to leave before
-	// it discards them. Default, and for 0: bytes still queued are discarded
-	// at once. Call Drain first to be sure of them.
-	CloseLimit time.Duration
+	// CloseTimeout bounds how long Close waits for written bytes to leave before
+	// it discards them. Default, and if negative: bytes still queued are
+	// discarded immediately. Call Drain first to be sure of them.
+	CloseTimeout time.Duration
 }
 
 // Info describes a port found by List.
@@ -84,4 +87,27 @@ type Info struct {
 	VID, PID     string // USB vendor and product, four hexadecimal digits each
 	Product      string // the USB product text
 	SerialNumber string // the USB serial number text
+}
+
+// levels turns two levels into what SetLines takes.
+func levels(dtr, rts Level) (mask, values Lines) {
+	for _, l := range []struct {
+		line  Lines
+		level Level
+	}{{DTR, dtr}, {RTS, rts}} {
+		if l.level != Leave {
+			mask |= l.line
+		}
+		if l.level == Assert {
+			values |= l.line
+		}
+	}
+	return mask, values
+}
+
+func outputsOnly(mask Lines) error {
+	if in := mask &^ Outputs; in != 0 {
+		return fmt.Errorf("%v cannot be set from this side: set only DTR and RTS", in)
+	}
+	return nil
 }

@@ -62,7 +62,7 @@
 // # Close and what was written
 //
 // Write returns when the driver has taken the bytes. Close throws away what is
-// still queued, so call Drain before it, or set Config.CloseLimit. A line held
+// still queued, so call Drain before it, or set Config.CloseTimeout. A line held
 // off by flow control can keep neither Close nor a Drain with a context from
 // returning.
 //

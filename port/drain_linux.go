@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rasline/rasline/internal/wait"
 )
 
 // Drain looks at the driver's queue, which tells nothing about the UART's own
@@ -113,7 +115,7 @@ func (t *tty) SendBreak(ctx context.Context, d time.Duration) error {
 	defer t.breaking.Add(-1)
 	err := t.waitingIoctl(ctx, unix.TIOCSBRK, 0)
 	if err == nil {
-		err = sleep(ctx, d)
+		err = wait.Sleep(ctx, d)
 		end := t.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TIOCCBRK, 0) })
 		err = cmp.Or(err, end)
 	}

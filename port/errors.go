@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"time"
 )
 
 // The ends of a port that are not its own Close and not a deadline. A port
@@ -61,3 +62,28 @@ func (e *OpError) Timeout() bool {
 
 // Temporary is Timeout; net.Error asks for it.
 func (e *OpError) Temporary() bool { return e.Timeout() }
+
+// The node of a pulled adapter goes a moment after the line is hung up, so
+// settle looks this often and this many times before it believes that the node
+// stays.
+const (
+	settleStep  = 10 * time.Millisecond
+	settleSteps = 15
+)
+
+// settle finds out why a line ended: ErrRemoved if the device is not there any
+// more, ErrCarrierLost if it stays, net.ErrClosed if the port is closed
+// meanwhile.
+func settle(closed <-chan struct{}, there func() bool) error {
+	for range settleSteps {
+		if !there() {
+			return ErrRemoved
+		}
+		select {
+		case <-closed:
+			return net.ErrClosed
+		case <-time.After(settleStep):
+		}
+	}
+	return ErrCarrierLost
+}

@@ -3,12 +3,15 @@
 package port
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -181,4 +184,35 @@ func (l *lockFile) release() {
 		os.Remove(l.path)
 	}
 	l.f.Close()
+}
+
+// parsePID reads the process number in a UUCP lock file: a line of decimal
+// digits (the HDB format), or four bytes in the machine's order (the format of
+// Version 2). It returns 0 if the text is neither.
+func parsePID(b []byte) int {
+	line, _, _ := bytes.Cut(b, []byte("\n"))
+	if fields := bytes.Fields(line); len(fields) > 0 {
+		if n, err := strconv.ParseInt(string(fields[0]), 10, 32); err == nil && n > 0 {
+			return int(n)
+		}
+	}
+	if len(b) == 4 {
+		return int(max(0, int32(binary.NativeEndian.Uint32(b))))
+	}
+	return 0
+}
+
+// processName describes a process for an error message.
+func processName(pid int) string {
+	if pid <= 0 {
+		return "another program"
+	}
+	if pid == os.Getpid() {
+		return "this program itself"
+	}
+	comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	if err != nil {
+		return fmt.Sprintf("process %d", pid)
+	}
+	return fmt.Sprintf("process %d (%s)", pid, strings.TrimSpace(string(comm)))
 }

@@ -1,6 +1,7 @@
 package port
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -109,22 +110,34 @@ func digitOr(n int) string {
 
 // Merge returns m with its zero fields taken from base.
 func (m Mode) Merge(base Mode) Mode {
-	if m.Baud == 0 {
-		m.Baud = base.Baud
+	return Mode{
+		Baud:     cmp.Or(m.Baud, base.Baud),
+		DataBits: cmp.Or(m.DataBits, base.DataBits),
+		Parity:   cmp.Or(m.Parity, base.Parity),
+		StopBits: cmp.Or(m.StopBits, base.StopBits),
+		Flow:     cmp.Or(m.Flow, base.Flow),
 	}
-	if m.DataBits == 0 {
-		m.DataBits = base.DataBits
+}
+
+// Mismatch returns the first field of m that a port in the mode have does not
+// match: its name, as in "bit rate", and the values in m and in have. Fields of
+// m that are zero match anything, and so does a bit rate within two per cent,
+// which a UART receives without errors. The name is empty if all match.
+func (m Mode) Mismatch(have Mode) (field string, want, got any) {
+	off := max(m.Baud-have.Baud, have.Baud-m.Baud)
+	switch {
+	case m.Baud != 0 && off > m.Baud/50:
+		return "bit rate", m.Baud, have.Baud
+	case m.DataBits != 0 && m.DataBits != have.DataBits:
+		return "data bits", m.DataBits, have.DataBits
+	case m.Parity != 0 && m.Parity != have.Parity:
+		return "parity", m.Parity, have.Parity
+	case m.StopBits != 0 && m.StopBits != have.StopBits:
+		return "stop bits", m.StopBits, have.StopBits
+	case m.Flow != 0 && m.Flow != have.Flow:
+		return "flow control", m.Flow, have.Flow
 	}
-	if m.Parity == 0 {
-		m.Parity = base.Parity
-	}
-	if m.StopBits == 0 {
-		m.StopBits = base.StopBits
-	}
-	if m.Flow == 0 {
-		m.Flow = base.Flow
-	}
-	return m
+	return "", nil, nil
 }
 
 // Validate returns an error that names the first field whose value no serial

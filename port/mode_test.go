@@ -1,6 +1,7 @@
 package port
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -79,5 +80,36 @@ func TestMergeKeepsWhatIsSet(t *testing.T) {
 	got := Mode{Baud: 1200, Parity: ParityNone}.Merge(base)
 	if want := (Mode{1200, 7, ParityNone, StopTwo, FlowXONXOFF}); got != want {
 		t.Errorf("Merge = %v, want %v", got, want)
+	}
+}
+
+func TestModeMismatch(t *testing.T) {
+	full := Mode{Baud: 9600, DataBits: 7, Parity: ParityEven, StopBits: StopOne, Flow: FlowRTSCTS}
+	but := func(m Mode) Mode { return m.Merge(full) }
+	tests := []struct {
+		name       string
+		want, have Mode
+		text       string
+	}{
+		{"all match", full, full, ""},
+		{"nothing asked", Mode{}, full, ""},
+		{"a rate within two per cent", Mode{Baud: 115200}, Mode{Baud: 115385}, ""},
+		{"a rate too far off", Mode{Baud: 250000}, Mode{Baud: 230400}, "bit rate 250000 230400"},
+		{"data bits", full, but(Mode{DataBits: 8}), "data bits 7 8"},
+		{"parity", full, but(Mode{Parity: ParityNone}), "parity E N"},
+		{"stop bits", full, but(Mode{StopBits: StopTwo}), "stop bits 1 2"},
+		{"flow control", full, but(Mode{Flow: FlowNone}), "flow control rtscts none"},
+		{"a field that was not asked for", Mode{Baud: 300}, Mode{Baud: 300, DataBits: 8, Parity: ParityOdd}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := ""
+			if field, want, have := tt.want.Mismatch(tt.have); field != "" {
+				got = fmt.Sprint(field, " ", want, " ", have)
+			}
+			if got != tt.text {
+				t.Errorf("Mismatch is %q, want %q", got, tt.text)
+			}
+		})
 	}
 }

@@ -60,10 +60,14 @@ type LineController interface {
 	WaitLines(ctx context.Context, mask Lines) (Lines, error)
 }
 
+// DefaultBreak is how long SendBreak holds the line for a duration of 0 or less:
+// the least that tcsendbreak(3) promises.
+const DefaultBreak = 250 * time.Millisecond
+
 // Breaker is a Port that can send a break.
 type Breaker interface {
-	// SendBreak holds the line in the spacing state for d, or for a quarter of
-	// a second if d is 0 or less, after earlier output has left. It puts the
+	// SendBreak holds the line in the spacing state for d, or for DefaultBreak
+	// if d is 0 or less, after earlier output has left. It puts the
 	// line back to marking on every way out, a context that ends included.
 	SendBreak(ctx context.Context, d time.Duration) error
 }

@@ -91,9 +91,9 @@ func (s *Serial) Write(b []byte) (int, error) {
 }
 
 // Close releases the port. It frees every blocked call at once, then waits for
-// written bytes as Config.CloseLimit says, discards the rest, sets DTR and RTS
+// written bytes as Config.CloseTimeout says, discards the rest, sets DTR and RTS
 // as Config says and gives up the locks. It returns within about a quarter of
-// a second more than CloseLimit even if the far end holds the line off. A
+// a second more than CloseTimeout even if the far end holds the line off. A
 // second Close returns net.ErrClosed.
 func (s *Serial) Close() error { return s.wrap("close", s.dev.Close()) }
 
@@ -171,12 +171,10 @@ func (s *Serial) WaitLines(ctx context.Context, mask Lines) (Lines, error) {
 // runs to its end even if ctx ends before.
 func (s *Serial) SendBreak(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
-		d = defaultBreak
+		d = DefaultBreak
 	}
 	return s.wrap("send break", s.dev.SendBreak(ctx, d))
 }
-
-const defaultBreak = 250 * time.Millisecond
 
 // Drain blocks until all that was written has left the port, its transmitter
 // included where the driver can tell. It ends early with the context's error

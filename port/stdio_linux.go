@@ -117,7 +117,7 @@ func (t *tty) adoptTerminal(conn syscall.RawConn, raw bool) {
 	tio := *old
 	makeRaw(&tio)
 	controlConn(conn, func(fd int) error { return setTermios(fd, &tio) }, keep)
-	t.closeLimit = rawDrain
+	t.closeTimeout = rawDrain
 	t.undo = append(t.undo, func() {
 		controlConn(conn, func(fd int) error { return setTermios(fd, old) }, keep)
 	})

@@ -1,8 +1,12 @@
 package port
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
+	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -100,24 +104,80 @@ func flowOf(tio *unix.Termios) Flow {
 	return FlowNone
 }
 
-// refused returns an error that names the first field of want, a mode whose
-// zero fields do not matter, that the driver did not take.
-func refused(want, got Mode) error {
-	no := func(field string, asked, took any) error {
-		return fmt.Errorf("the driver refused %s %v and stays at %v: %w", field, asked, took, errors.ErrUnsupported)
+func (t *tty) Mode() (Mode, error) {
+	tio, err := t.termios()
+	if err != nil {
+		return Mode{}, err
 	}
-	off := want.Baud - got.Baud
-	switch {
-	case want.Baud != 0 && max(off, -off) > want.Baud/50:
-		return no("bit rate", want.Baud, got.Baud)
-	case want.DataBits != 0 && want.DataBits != got.DataBits:
-		return no("data bits", want.DataBits, got.DataBits)
-	case want.Parity != 0 && want.Parity != got.Parity:
-		return no("parity", want.Parity, got.Parity)
-	case want.StopBits != 0 && want.StopBits != got.StopBits:
-		return no("stop bits", want.StopBits, got.StopBits)
-	case want.Flow != 0 && want.Flow != got.Flow:
-		return no("flow control", want.Flow, got.Flow)
+	return modeOf(tio), nil
+}
+
+func (t *tty) termios() (tio *unix.Termios, err error) {
+	err = t.control(func(fd int) (err error) {
+		tio, err = getTermios(fd)
+		return err
+	})
+	return tio, err
+}
+
+func (t *tty) SetMode(m Mode) error {
+	if t.ctl == nil {
+		return errNoTerminal
+	}
+	if m == (Mode{}) {
+		return nil
+	}
+	if err := t.drainToDeadline(); err != nil {
+		return err
+	}
+	return t.changeTermios(m, func(*unix.Termios) {})
+}
+
+// changeTermios changes the settings, sets those fields of m that are not zero
+// and makes sure of them. If the driver refuses one, all is as it was.
+func (t *tty) changeTermios(m Mode, change func(*unix.Termios)) error {
+	t.modeMu.Lock()
+	defer t.modeMu.Unlock()
+	old, err := t.termios()
+	if err != nil {
+		return err
+	}
+	tio := *old
+	change(&tio)
+	all := m.Merge(modeOf(&tio))
+	if err := all.Validate(); err != nil {
+		return err
+	}
+	setMode(&tio, all)
+	if err := t.control(func(fd int) error { return setTermios(fd, &tio) }); err != nil {
+		return err
+	}
+	now, err := t.termios()
+	if err != nil {
+		return err
+	}
+	if field, asked, got := m.Mismatch(modeOf(now)); field != "" {
+		t.control(func(fd int) error { return setTermios(fd, old) })
+		return fmt.Errorf("the driver refused %s %v and stays at %v: %w", field, asked, got, errors.ErrUnsupported)
 	}
 	return nil
+}
+
+// drainToDeadline drains the output until the write deadline, wherever that
+// moves meanwhile.
+func (t *tty) drainToDeadline() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	late := false
+	err := t.drain(ctx, func() (int, error) {
+		if by := t.writeBy.Load(); by != 0 && time.Now().UnixNano() >= by {
+			late = true
+			cancel()
+		}
+		return t.queue()
+	})
+	if late && err != nil && err != net.ErrClosed {
+		return os.ErrDeadlineExceeded
+	}
+	return err
 }

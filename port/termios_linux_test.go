@@ -1,8 +1,6 @@
 package port
 
 import (
-	"errors"
-	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -50,36 +48,6 @@ func TestMakeRaw(t *testing.T) {
 	}
 	if tio.Cflag&(unix.CREAD|unix.CLOCAL) != unix.CREAD|unix.CLOCAL || tio.Cc[unix.VMIN] != 1 || tio.Cc[unix.VTIME] != 0 {
 		t.Errorf("control flags %#x, VMIN %d, VTIME %d", tio.Cflag, tio.Cc[unix.VMIN], tio.Cc[unix.VTIME])
-	}
-}
-
-func TestRefused(t *testing.T) {
-	full := Mode{9600, 7, ParityEven, StopOne, FlowRTSCTS}
-	tests := []struct {
-		name      string
-		want, got Mode
-		names     string
-	}{
-		{"all taken", full, full, ""},
-		{"nothing asked", Mode{}, full, ""},
-		{"a rate within two per cent", Mode{Baud: 115200}, Mode{Baud: 115385}, ""},
-		{"a rate too far off", Mode{Baud: 250000}, Mode{Baud: 230400}, "bit rate 250000"},
-		{"data bits", full, Mode{9600, 8, ParityEven, StopOne, FlowRTSCTS}, "data bits 7"},
-		{"parity", full, Mode{9600, 7, ParityNone, StopOne, FlowRTSCTS}, "parity E"},
-		{"stop bits", full, Mode{9600, 7, ParityEven, StopTwo, FlowRTSCTS}, "stop bits 1"},
-		{"flow control", full, Mode{9600, 7, ParityEven, StopOne, FlowNone}, "flow control rtscts"},
-		{"a field that was not asked for", Mode{Baud: 300}, Mode{Baud: 300, DataBits: 8, Parity: ParityOdd}, ""},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			err := refused(tt.want, tt.got)
-			if (err == nil) != (tt.names == "") {
-				t.Fatalf("got %v, want one that names %q", err, tt.names)
-			}
-			if err != nil && (!errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), tt.names)) {
-				t.Errorf("error %q does not name %q as unsupported", err, tt.names)
-			}
-		})
 	}
 }
 

@@ -23,10 +23,10 @@ func TestDrainQueue(t *testing.T) {
 	}{
 		{name: "empty", queue: []int{0}, limit: time.Hour},
 		{name: "one byte at 9600", queue: []int{1, 0}, perByte: time.Second / 960, limit: time.Hour, took: time.Second / 960},
-		{name: "a long queue is looked at again", queue: []int{4096, 0}, perByte: time.Millisecond, limit: time.Hour, took: maxQueueLook},
-		{name: "an unknown rate", queue: []int{5, 3, 0}, limit: time.Hour, took: 2 * minQueueLook},
+		{name: "a long queue is looked at again", queue: []int{4096, 0}, perByte: time.Millisecond, limit: time.Hour, took: maxQueuePoll},
+		{name: "an unknown rate", queue: []int{5, 3, 0}, limit: time.Hour, took: 2 * minQueuePoll},
 		{name: "held off", queue: []int{7}, limit: time.Minute, want: context.DeadlineExceeded, took: time.Minute},
-		{name: "gone", queue: []int{7, 7}, fail: broken, limit: time.Hour, want: broken, took: 2 * minQueueLook},
+		{name: "gone", queue: []int{7, 7}, fail: broken, limit: time.Hour, want: broken, took: 2 * minQueuePoll},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -69,6 +69,8 @@ func (f *fakeLines) set(l Lines, err error) {
 	defer f.mu.Unlock()
 	f.lines, f.err = l, err
 }
+
+func (f *fakeLines) SetLines(mask, values Lines) error { return nil }
 
 func (f *fakeLines) WaitLines(ctx context.Context, mask Lines) (Lines, error) {
 	before, err := f.Lines()
@@ -238,37 +240,6 @@ func TestSettle(t *testing.T) {
 	if err := settle(closed, func() bool { return true }); err != net.ErrClosed {
 		t.Errorf("closed meanwhile: %v, want %v", err, net.ErrClosed)
 	}
-}
-
-func TestDeadlineMoves(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var d deadline
-		passed := func() bool { p, _ := d.look(); return p }
-		if passed() {
-			t.Error("the zero deadline has passed")
-		}
-		_, news := d.look()
-		d.set(time.Now().Add(time.Minute))
-		<-news // moving it is news
-		_, news = d.look()
-		start := time.Now()
-		<-news
-		if !passed() || time.Since(start) != time.Minute {
-			t.Errorf("passed %v after %v, want true after a minute", passed(), time.Since(start))
-		}
-		d.set(time.Now().Add(time.Hour))
-		if passed() {
-			t.Error("a deadline moved to the future has passed")
-		}
-		d.set(time.Now().Add(-time.Second))
-		if !passed() {
-			t.Error("a deadline in the past has not passed")
-		}
-		d.set(time.Time{})
-		if passed() {
-			t.Error("no deadline has passed")
-		}
-	})
 }
 
 func TestLevels(t *testing.T) {

@@ -42,7 +42,7 @@ type tty struct {
 	watch    lineWatch
 	carrier  *carrierWatch // nil without a policy
 
-	closeLimit         time.Duration
+	closeTimeout       time.Duration
 	closeMask, closeTo Lines
 	undo               []func() // run backwards by Close, before the files close
 	lock               *lockFile

@@ -134,7 +134,7 @@ func TestCloseOfHeldOffLine(t *testing.T) {
 }
 
 func closeHeldOff(t *testing.T, limit time.Duration) {
-	s := open(t, uart, &port.Config{CloseLimit: limit})
+	s := open(t, uart, &port.Config{CloseTimeout: limit})
 	d := loop(t, uart)
 	d.set(0, unix.TIOCM_RTS)
 	must(t, s.SetMode(port.Mode{Flow: port.FlowRTSCTS}))
