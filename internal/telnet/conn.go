@@ -4,6 +4,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/rasline/rasline/internal/wait"
 )
 
 // Conn is a Telnet connection. Bytes come in through Read and Next, for which
@@ -23,7 +25,7 @@ type Conn struct {
 
 	turn     chan struct{} // held by the one Write at work
 	wire     chan struct{} // held by whoever writes to conn
-	deadline Deadline      // for Write
+	deadline wait.Deadline      // for Write
 	done     chan struct{} // closed by Close
 	wg       sync.WaitGroup
 
@@ -55,15 +57,15 @@ const (
 func NewConn(c net.Conn) *Conn {
 	return &Conn{
 		conn:     c,
-		detached: !sturdy(c),
+		detached: !survivesTimeout(c),
 		turn:     make(chan struct{}, 1),
 		wire:     make(chan struct{}, 1),
 		done:     make(chan struct{}),
 	}
 }
 
-// sturdy reports whether c is known to survive a write that times out.
-func sturdy(c net.Conn) bool {
+// survivesTimeout reports whether c is known to survive a write that times out.
+func survivesTimeout(c net.Conn) bool {
 	switch c.(type) {
 	case *net.TCPConn, *net.UnixConn:
 		return true

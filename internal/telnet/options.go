@@ -6,7 +6,7 @@ type Side uint8
 // The two sides of a connection.
 const (
 	Us  Side = iota // what we do: we say WILL and WONT, the peer says DO and DONT
-	Him             // what the peer does: we say DO and DONT
+	Peer             // what the peer does: we say DO and DONT
 )
 
 // Options keeps the state of every option on both sides by the Q method of
@@ -79,7 +79,7 @@ func (o *Options) Request(s Side, opt byte, on bool) (verb byte) {
 // Receive takes one WILL, WONT, DO or DONT from the peer and returns the verb
 // to answer with, or 0 for none.
 func (o *Options) Receive(verb, opt byte) (reply byte) {
-	s, on := Him, verb == WILL
+	s, on := Peer, verb == WILL
 	if verb == DO || verb == DONT {
 		s, on = Us, verb == DO
 	}

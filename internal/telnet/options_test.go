@@ -35,7 +35,7 @@ func TestOptionTable(t *testing.T) {
 	}
 	mirror := map[byte]byte{WILL: DO, WONT: DONT, DO: WILL, DONT: WONT, 0: 0}
 	for _, tt := range tests {
-		for _, side := range []Side{Him, Us} {
+		for _, side := range []Side{Peer, Us} {
 			var o Options
 			if tt.allow {
 				o.Allow(side, Echo)
@@ -128,7 +128,7 @@ func converse(t *testing.T, seed uint64) (exchanged, asked int) {
 	}
 	for _, opt := range opts {
 		for i := range ends {
-			if ends[i].Enabled(Us, opt) != ends[1-i].Enabled(Him, opt) {
+			if ends[i].Enabled(Us, opt) != ends[1-i].Enabled(Peer, opt) {
 				t.Fatalf("seed %d: the two ends do not agree on option %d", seed, opt)
 			}
 		}
@@ -143,7 +143,7 @@ func FuzzOptions(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) {
 		var o Options
 		o.Allow(Us, Binary, SGA)
-		o.Allow(Him, Binary, Echo)
+		o.Allow(Peer, Binary, Echo)
 		for i := 0; i+1 < len(in); i += 2 {
 			verb, opt := WILL+in[i]%4, in[i+1]
 			reply := o.Receive(verb, opt)

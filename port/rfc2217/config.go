@@ -1,6 +1,7 @@
 package rfc2217
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"time"
@@ -41,7 +42,8 @@ type Config struct {
 	Plain Plain
 
 	// AckTimeout bounds the negotiation in Dial and the wait for each
-	// acknowledgement afterwards. Default, and for 0 or less: 5 seconds.
+	// acknowledgement afterwards. 0: 5 seconds; negative: none, the calls then
+	// wait as long as the connection lasts.
 	AckTimeout time.Duration
 
 	// IgnoreAcks takes a setting that the server has not acknowledged within
@@ -49,16 +51,16 @@ type Config struct {
 	// a setting is an error.
 	IgnoreAcks bool
 
-	// KeepAlive bounds how long a connection whose far end has vanished is
-	// taken for alive: by TCP keep-alive while it is silent and, on Linux,
-	// by a look at its acknowledgements while bytes are under way. It is
-	// rounded up to multiples of 6 seconds, and overrun by up to a quarter.
-	// Default, and for 0: 30 seconds; negative: the limits that Dial has left.
+	// KeepAlive bounds how long a connection whose peer has vanished stays
+	// open: by TCP keep-alive while it is silent and, on Linux, by checking
+	// the acknowledgements while bytes are in flight. It is rounded up to
+	// multiples of 6 seconds and may be exceeded by a quarter. 0: 30 seconds;
+	// negative: none, the connection keeps the settings of Config.Dial.
 	KeepAlive time.Duration
 
-	// Buffer is the number of received bytes that are kept for Read, 2048 or
-	// more; beyond them the server is held off. Memory is taken as it is
-	// needed. Default, and for 0 or less: 64 KiB.
+	// Buffer is the number of received bytes that are queued for Read, 2048 or
+	// more; beyond them the server is held off. Memory is allocated as it is
+	// needed. 0, or negative: 64 KiB.
 	Buffer int
 
 	// Signature is told to a server that asks for it. Default: "rasline".
@@ -72,6 +74,7 @@ const (
 	socketBuffer      = 64 << 10
 	defaultSignature  = "rasline"
 	minBuffer         = 2 << 10
+	forever           = 1 << 62 * time.Nanosecond // 146 years
 	maxSignature      = 255
 )
 
@@ -81,8 +84,9 @@ func (c *Config) complete() Config {
 	if c != nil {
 		out = *c
 	}
-	if out.AckTimeout <= 0 {
-		out.AckTimeout = defaultAckTimeout
+	out.AckTimeout = cmp.Or(out.AckTimeout, defaultAckTimeout)
+	if out.AckTimeout < 0 {
+		out.AckTimeout = forever
 	}
 	if out.Dial == nil {
 		out.Dial = new(net.Dialer).DialContext
@@ -121,4 +125,13 @@ func tune(c net.Conn, limit time.Duration) {
 	}
 	sixth := (limit + 6*time.Second - 1) / (6 * time.Second) * time.Second
 	tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 3 * sixth, Interval: sixth, Count: 3})
+}
+
+// tcpOf returns the TCP connection below c, or nil.
+func tcpOf(c net.Conn) *net.TCPConn {
+	if wrapped, ok := c.(interface{ NetConn() net.Conn }); ok {
+		c = wrapped.NetConn()
+	}
+	tcp, _ := c.(*net.TCPConn)
+	return tcp
 }

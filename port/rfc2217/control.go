@@ -29,7 +29,7 @@ func (p *Port) sendBreak(ctx context.Context, d time.Duration) error {
 	defer p.breaks.release()
 	err := p.ask(ctx, request{itemBreak, uint32(ctlBreakOn)})
 	if err == nil {
-		err = p.sleep(ctx, d)
+		err = p.hold(ctx, d)
 	}
 	off := request{itemBreak, uint32(ctlBreakOff)}
 	if err != nil {
@@ -39,8 +39,8 @@ func (p *Port) sendBreak(ctx context.Context, d time.Duration) error {
 	return p.ask(ctx, off)
 }
 
-// sleep waits for d, unless the context or the port ends first.
-func (p *Port) sleep(ctx context.Context, d time.Duration) error {
+// hold blocks for d, unless the context or the port ends first.
+func (p *Port) hold(ctx context.Context, d time.Duration) error {
 	limit, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	err := p.await(limit, func() bool { return false })
@@ -79,13 +79,13 @@ func (p *Port) discard(ctx context.Context, d port.Direction) error {
 
 // Suspend asks the server to stop sending data (FLOWCONTROL-SUSPEND, RFC 2217,
 // section 5); notifications still come. There is no acknowledgement.
-func (p *Port) Suspend() error { return p.wrap("suspend", p.tell(cmdSuspend)) }
+func (p *Port) Suspend() error { return p.wrap("suspend", p.sendCommand(cmdSuspend)) }
 
 // Resume ends what Suspend began (FLOWCONTROL-RESUME).
-func (p *Port) Resume() error { return p.wrap("resume", p.tell(cmdResume)) }
+func (p *Port) Resume() error { return p.wrap("resume", p.sendCommand(cmdResume)) }
 
-// tell sends a command that has no value and no acknowledgement.
-func (p *Port) tell(cmd byte) error {
+// sendCommand sends a command that has no value and no acknowledgement.
+func (p *Port) sendCommand(cmd byte) error {
 	if err := p.send(); err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (p *Port) signature(ctx context.Context) (string, error) {
 	p.mu.Lock()
 	before := p.sigs
 	p.mu.Unlock()
-	if err := p.tell(cmdSignature); err != nil {
+	if err := p.sendCommand(cmdSignature); err != nil {
 		return "", err
 	}
 	limit, cancel := context.WithTimeout(ctx, p.cfg.AckTimeout)

@@ -54,17 +54,17 @@ func (p *Port) request() (mark int) {
 	p.options()
 	p.tc.Options(func(o *telnet.Options) {
 		o.Allow(telnet.Us, telnet.Binary, telnet.SGA)
-		o.Allow(telnet.Him, telnet.Binary, telnet.SGA, telnet.Echo)
+		o.Allow(telnet.Peer, telnet.Binary, telnet.SGA, telnet.Echo)
 		if p.cfg.Plain != PlainOnly {
 			o.Allow(telnet.Us, telnet.ComPort)
-			o.Allow(telnet.Him, telnet.ComPort)
+			o.Allow(telnet.Peer, telnet.ComPort)
 		}
 	})
 	if p.cfg.Plain != PlainOnly {
 		p.tc.Request(telnet.Us, telnet.ComPort)
 	}
 	p.tc.Request(telnet.Us, telnet.Binary, telnet.SGA)
-	p.tc.Request(telnet.Him, telnet.Binary, telnet.SGA)
+	p.tc.Request(telnet.Peer, telnet.Binary, telnet.SGA)
 	p.settled = false
 	return p.sendMark()
 }
@@ -76,7 +76,7 @@ func (p *Port) handshake(ctx context.Context, mark int) error {
 		return err
 	}
 	if p.ComPort() {
-		return p.meet(ctx)
+		return p.queryState(ctx)
 	}
 	if p.cfg.Plain == RequireComPort {
 		return errRefused
@@ -99,29 +99,29 @@ func (p *Port) negotiate(ctx context.Context, mark int) error {
 	return &ackError{"the COM-PORT option (is it a Telnet server?)", p.cfg.AckTimeout}
 }
 
-// meetLimit bounds the wait for the first answers of a server, without which a
+// stateTimeout bounds the wait for the first answers of a server, without which a
 // port is usable all the same.
-const meetLimit = time.Second
+const stateTimeout = time.Second
 
-// meet asks for the state of the line and gives the server a moment to answer:
+// queryState asks for the state of the line and gives the server a moment to answer:
 // some open their device only now, and drop what arrives before that.
-func (p *Port) meet(ctx context.Context) error {
-	if err := p.askAll(); err != nil {
+func (p *Port) queryState(ctx context.Context) error {
+	if err := p.sendQueries(); err != nil {
 		return err
 	}
-	limit, cancel := context.WithTimeout(ctx, meetLimit)
+	limit, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()
-	err := p.introduced(limit)
+	err := p.awaitState(limit)
 	if err != nil && ctx.Err() == nil && limit.Err() != nil {
 		return nil
 	}
 	return err
 }
 
-// askAll asks for everything that Lines and Mode tell, and for notifications,
+// sendQueries asks for everything that Lines and Mode tell, and for notifications,
 // and does not wait: some servers leave a few of the questions unanswered. The
 // stop bits come last. A server that has answered that has seen the others.
-func (p *Port) askAll() error {
+func (p *Port) sendQueries() error {
 	p.mu.Lock()
 	p.dialed = time.Now()
 	p.mu.Unlock()
@@ -141,9 +141,9 @@ func (p *Port) askAll() error {
 	return p.send(query(itemStopBits))
 }
 
-// introduced waits until the server has answered what askAll asked, or has had
+// awaitState waits until the server has answered what sendQueries asked, or has had
 // its time for that.
-func (p *Port) introduced(ctx context.Context) error {
+func (p *Port) awaitState(ctx context.Context) error {
 	p.mu.Lock()
 	comPort, until := p.comPort, p.dialed.Add(p.cfg.AckTimeout)
 	p.mu.Unlock()
@@ -163,7 +163,7 @@ func (p *Port) introduced(ctx context.Context) error {
 func (p *Port) sendMark() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.vigil.begin()
+	p.watchdog.start()
 	p.tc.Send(telnet.IAC, telnet.DO, telnet.TimingMark)
 	p.marks++
 	return p.marks

@@ -95,7 +95,7 @@ func FuzzServer(f *testing.F) {
 		shared, far := virtual.Pair(virtual.BufferSize(1 << 16))
 		near, conn := net.Pipe()
 		s := &Server{Poll: time.Millisecond}
-		s.life, s.stop = context.WithCancel(context.Background())
+		s.ctx, s.stop = context.WithCancel(context.Background())
 		defer s.stop()
 		x := newSession(s, conn, shared)
 		go io.Copy(io.Discard, near)
@@ -154,36 +154,4 @@ func TestWireValues(t *testing.T) {
 			}
 		}
 	}
-}
-
-// FuzzRing compares the queue with a slice.
-func FuzzRing(f *testing.F) {
-	f.Add([]byte{10, 200, 3, 250, 0, 100, 255, 255})
-	f.Fuzz(func(t *testing.T, steps []byte) {
-		q := ring{max: 5000}
-		var want []byte
-		next := byte(0)
-		for i, s := range steps {
-			if i%2 == 0 {
-				free := q.free(s%3 == 0)
-				n := min(len(free), int(s)*20)
-				for k := range n {
-					free[k] = next
-					want = append(want, next)
-					next++
-				}
-				q.commit(n)
-				continue
-			}
-			got := make([]byte, int(s)*15)
-			n := q.take(got)
-			if !bytes.Equal(got[:n], want[:n]) || n < min(len(got), len(want)) {
-				t.Fatalf("step %d: took %d bytes, not the ones put in", i, n)
-			}
-			want = want[n:]
-		}
-		if len(q.b) > q.max || q.n != len(want) {
-			t.Errorf("%d bytes of memory, at most %d; %d bytes in the queue, want %d", len(q.b), q.max, q.n, len(want))
-		}
-	})
 }

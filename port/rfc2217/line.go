@@ -16,12 +16,12 @@ import (
 type line struct {
 	x *session
 
-	breaking context.CancelFunc // obey's alone: ends the break
+	breaking context.CancelFunc // execute's alone: ends the break
 	broken   chan struct{}      // closed when the break has ended
-	mode     port.Mode          // obey's alone: of a port that has none
-	outputs  port.Lines         // obey's alone: of a port that has no lines
+	mode     port.Mode          // execute's alone: of a port that has none
+	outputs  port.Lines         // execute's alone: of a port that has no lines
 
-	mu        sync.Mutex // guards what follows, and keeps notifications in order
+	mu        sync.Mutex // guards what follows, and keeps notifications in command
 	lineMask  byte
 	modemMask byte
 	inputs    port.Lines // as last told

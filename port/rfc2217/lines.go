@@ -19,7 +19,7 @@ func (p *Port) Lines() (port.Lines, error) {
 }
 
 func (p *Port) currentLines(ctx context.Context) (port.Lines, error) {
-	if err := p.introduced(ctx); err != nil {
+	if err := p.awaitState(ctx); err != nil {
 		return 0, err
 	}
 	p.mu.Lock()
@@ -103,19 +103,10 @@ func (p *Port) waitLines(ctx context.Context, mask port.Lines) (port.Lines, erro
 	var now port.Lines
 	err := p.await(ctx, func() bool {
 		now = p.levels()
-		return changedIn(mask, before, p.changes)
+		return p.changes.Since(&before, uint8(mask))
 	})
 	if err != nil {
 		return 0, err
 	}
 	return now, nil
-}
-
-func changedIn(mask port.Lines, before, now [6]uint32) bool {
-	for i := range before {
-		if mask&(1<<i) != 0 && before[i] != now[i] {
-			return true
-		}
-	}
-	return false
 }

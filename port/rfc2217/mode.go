@@ -16,7 +16,7 @@ func (p *Port) Mode() (port.Mode, error) {
 }
 
 func (p *Port) mode(ctx context.Context) (port.Mode, error) {
-	if err := p.introduced(ctx); err != nil {
+	if err := p.awaitState(ctx); err != nil {
 		return port.Mode{}, err
 	}
 	if err := p.acquire(ctx, p.modes); err != nil {
@@ -87,7 +87,7 @@ func (p *Port) setMode(ctx context.Context, m port.Mode) error {
 	if err := p.ask(ctx, modeRequests(m, port.Mode{})...); err != nil {
 		return err
 	}
-	if err := p.insist(ctx, m); err != nil {
+	if err := p.retryRefused(ctx, m); err != nil {
 		return err
 	}
 	if have := p.known(); len(modeRequests(m, have)) > 0 {
@@ -96,10 +96,10 @@ func (p *Port) setMode(ctx context.Context, m port.Mode) error {
 	return nil
 }
 
-// insist asks again for what the server has refused. A server checks each field
+// retryRefused asks again for what the server has refused. A server checks each field
 // against the others as they are at that moment, and refuses, say, 8 data bits
 // while 1.5 stop bits are still set; one stop bit goes with everything.
-func (p *Port) insist(ctx context.Context, m port.Mode) error {
+func (p *Port) retryRefused(ctx context.Context, m port.Mode) error {
 	todo := modeRequests(m, p.known())
 	if len(todo) == 0 {
 		return nil

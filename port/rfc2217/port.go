@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rasline/rasline/internal/telnet"
+	"github.com/rasline/rasline/internal/wait"
 	"github.com/rasline/rasline/port"
 )
 
@@ -25,7 +26,7 @@ type Port struct {
 	cfg  Config
 	tc   *telnet.Conn
 
-	vigil *vigil // may be nil
+	watchdog *ackWatchdog // may be nil
 
 	readable chan struct{} // a token: there may be bytes, or an end
 	space    chan struct{} // a token: the queue has room again
@@ -33,16 +34,16 @@ type Port struct {
 	down     chan struct{} // closed when the connection is lost
 	stopped  chan struct{} // closed when the reader has ended
 
-	readDeadline telnet.Deadline
+	readDeadline wait.Deadline
 
 	// Each is held by the one operation of its kind that is at work, so that
 	// an acknowledgement belongs to one request.
 	modes, lines, breaks, purges semaphore
 
 	mu       sync.Mutex // guards what follows
-	in       ring
+	in       wait.Ring
 	starved  bool          // the reader waits for room
-	changed  chan struct{} // if not nil: closed at the next change below
+	changed  wait.Notifier // of what follows
 	closed   bool
 	lost     error // why the connection ended
 	comPort  bool  // the server has agreed to COM-PORT
@@ -51,7 +52,7 @@ type Port struct {
 	answers  [itemCount]answer
 	inputs   port.Lines
 	notified bool // inputs is the server's word
-	changes  [6]uint32
+	changes  wait.Edges
 	stats    port.Stats
 	sig      string
 	sigs     int // signatures received
@@ -79,7 +80,7 @@ func newPort(name string, conn net.Conn, cfg Config) *Port {
 		name:     name,
 		cfg:      cfg,
 		tc:       tc,
-		vigil:    newVigil(conn, cfg.KeepAlive, tc.Abort),
+		watchdog: newAckWatchdog(conn, cfg.KeepAlive, tc.Abort),
 		readable: make(chan struct{}, 1),
 		space:    make(chan struct{}, 1),
 		done:     make(chan struct{}),
@@ -89,7 +90,7 @@ func newPort(name string, conn net.Conn, cfg Config) *Port {
 		lines:    make(semaphore, 1),
 		breaks:   make(semaphore, 1),
 		purges:   make(semaphore, 1),
-		in:       ring{max: cfg.Buffer},
+		in:       wait.Ring{Min: minBuffer, Max: cfg.Buffer},
 	}
 }
 
@@ -105,7 +106,7 @@ func (p *Port) ComPort() bool {
 // arrived before the connection was lost is read before its error.
 func (p *Port) Read(b []byte) (int, error) {
 	for {
-		n, err := p.takeInput(b)
+		n, err := p.readQueued(b)
 		if n > 0 || err != nil || len(b) == 0 {
 			return n, p.wrap("read", err)
 		}
@@ -118,8 +119,8 @@ func (p *Port) Read(b []byte) (int, error) {
 	}
 }
 
-// takeInput moves queued bytes to b, and passes the token on if some are left.
-func (p *Port) takeInput(b []byte) (int, error) {
+// readQueued moves queued bytes to b, and passes the token on if some are left.
+func (p *Port) readQueued(b []byte) (int, error) {
 	passed := p.readDeadline.Passed()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -128,19 +129,19 @@ func (p *Port) takeInput(b []byte) (int, error) {
 		return 0, net.ErrClosed
 	case passed:
 		return 0, os.ErrDeadlineExceeded
-	case p.in.n == 0:
+	case p.in.Len() == 0:
 		return 0, p.lost
 	}
-	n := p.in.take(b)
-	if p.in.n > 0 {
+	n := p.in.Take(b)
+	if p.in.Len() > 0 {
 		post(p.readable)
 	}
-	p.makeRoom()
+	p.signalSpace()
 	return n, nil
 }
 
-// makeRoom tells a reader that waits for room. p.mu is held.
-func (p *Port) makeRoom() {
+// signalSpace tells a reader that waits for room. p.mu is held.
+func (p *Port) signalSpace() {
 	if p.starved {
 		p.starved = false
 		post(p.space)
@@ -160,7 +161,7 @@ func post(ch chan struct{}) {
 // (FLOWCONTROL-SUSPEND).
 func (p *Port) Write(b []byte) (int, error) {
 	n, err := p.tc.Write(b)
-	p.vigil.begin()
+	p.watchdog.start()
 	p.mu.Lock()
 	p.stats.Sent += uint64(n)
 	p.mu.Unlock()
@@ -230,12 +231,12 @@ func (p *Port) Close() error {
 	p.closed = true
 	p.mu.Unlock()
 	close(p.done)
-	p.vigil.end()
+	p.watchdog.stop()
 	err := p.tc.Close()
 	p.readDeadline.Set(time.Time{})
 	<-p.stopped
 	p.mu.Lock()
-	p.in = ring{max: p.in.max}
+	p.in = wait.Ring{Min: minBuffer, Max: p.cfg.Buffer}
 	p.mu.Unlock()
 	return p.wrap("close", err)
 }
@@ -272,10 +273,7 @@ func (p *Port) await(ctx context.Context, ok func() bool) error {
 			defer p.mu.Unlock()
 			return p.lost
 		}
-		if p.changed == nil {
-			p.changed = make(chan struct{})
-		}
-		ch := p.changed
+		ch := p.changed.Changed()
 		p.mu.Unlock()
 		select {
 		case <-ch:
@@ -283,14 +281,6 @@ func (p *Port) await(ctx context.Context, ok func() bool) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-	}
-}
-
-// notify wakes every await. p.mu is held.
-func (p *Port) notify() {
-	if p.changed != nil {
-		close(p.changed)
-		p.changed = nil
 	}
 }
 

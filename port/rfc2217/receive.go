@@ -4,7 +4,6 @@ import (
 	"io"
 
 	"github.com/rasline/rasline/internal/telnet"
-	"github.com/rasline/rasline/port"
 )
 
 // receive is the goroutine that reads the connection.
@@ -20,7 +19,7 @@ func (p *Port) receive() {
 		full = n == len(seg)
 		p.decode(seg, n)
 		if err != nil {
-			p.lose(err)
+			p.connectionLost(err)
 			return
 		}
 	}
@@ -31,7 +30,7 @@ func (p *Port) receive() {
 func (p *Port) room(grow bool) []byte {
 	for {
 		p.mu.Lock()
-		seg := p.in.free(grow)
+		seg := p.in.Free(grow)
 		p.starved = seg == nil
 		p.mu.Unlock()
 		if seg != nil {
@@ -45,8 +44,8 @@ func (p *Port) room(grow bool) []byte {
 	}
 }
 
-// lose records why the connection ended and frees all who wait.
-func (p *Port) lose(err error) {
+// connectionLost records why the connection ended and frees all who wait.
+func (p *Port) connectionLost(err error) {
 	if cause := p.tc.Err(); cause != nil {
 		err = cause
 	}
@@ -57,7 +56,7 @@ func (p *Port) lose(err error) {
 	defer p.mu.Unlock()
 	p.lost = &lostError{err}
 	close(p.down)
-	p.notify()
+	p.changed.Notify()
 }
 
 // decode takes n raw bytes at the front of seg apart, in place, and queues the
@@ -81,7 +80,7 @@ func (p *Port) decode(seg []byte, n int) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.in.commit(w)
+	p.in.Commit(w)
 	p.stats.Received += uint64(w)
 	post(p.readable)
 }
@@ -102,7 +101,7 @@ func (p *Port) event(ev telnet.Event) (purge bool) {
 		purge = p.command(ev.Data[0], ev.Data[1:])
 	}
 	if ev.Kind == telnet.Negotiate || ev.Kind == telnet.Sub {
-		p.notify()
+		p.changed.Notify()
 	}
 	return purge
 }
@@ -125,11 +124,11 @@ func (p *Port) options() {
 	var in, out bool
 	p.tc.Options(func(o *telnet.Options) {
 		p.comPort = o.Enabled(telnet.Us, telnet.ComPort)
-		in = nvt(o, telnet.Him, p.comPort)
+		in = nvt(o, telnet.Peer, p.comPort)
 		out = nvt(o, telnet.Us, p.comPort)
 		p.settled = o.Settled(telnet.Us, telnet.ComPort) &&
 			o.Settled(telnet.Us, telnet.Binary) &&
-			o.Settled(telnet.Him, telnet.Binary)
+			o.Settled(telnet.Peer, telnet.Binary)
 	})
 	p.tc.SetNVT(in, out)
 }
@@ -200,16 +199,7 @@ func (p *Port) lineState(v byte) {
 func (p *Port) modemState(v byte) {
 	levels, changed := linesOf(v)
 	if p.notified {
-		p.count(changed | (levels ^ p.inputs))
+		p.changes.Count(uint8(changed | (levels ^ p.inputs)))
 	}
 	p.inputs, p.notified = levels, true
-}
-
-// count notes for WaitLines which lines have changed.
-func (p *Port) count(changed port.Lines) {
-	for i := range p.changes {
-		if changed&(1<<i) != 0 {
-			p.changes[i]++
-		}
-	}
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rasline/rasline/internal/wait"
 	"github.com/rasline/rasline/port"
 )
 
@@ -33,22 +34,20 @@ type Server struct {
 	KeepLines bool
 
 	// HandshakeTimeout bounds how long a client may take for its TLS handshake
-	// and its first answer in Telnet. Default, and for 0: 10 seconds;
-	// negative: for ever.
+	// and its first answer in Telnet. 0: 10 seconds; negative: none.
 	HandshakeTimeout time.Duration
 
 	// IdleTimeout ends a connection over which no byte has passed for so long,
-	// a client that takes nothing included. Default, and for 0 or less: never.
+	// also if the client accepts none. 0, or negative: none.
 	IdleTimeout time.Duration
 
 	// KeepAlive bounds how long a client that has vanished holds the port; see
-	// Config.KeepAlive. Default, and for 0: 30 seconds.
+	// Config.KeepAlive. 0: 30 seconds; negative: none.
 	KeepAlive time.Duration
 
-	// Poll is how often, while a client is connected, the port's error counters
-	// are looked at, and its modem lines in case the port cannot wait for a
-	// change of them or one fell between two waits. Default, and for 0 or
-	// less: 250 ms.
+	// Poll is the interval at which, while a client is connected, the port's
+	// error counters are read, and its modem lines, for ports that cannot wait
+	// for a change and for changes between two waits. 0, or negative: 250 ms.
 	Poll time.Duration
 
 	// Log receives a record for each client that comes, goes or is turned
@@ -60,18 +59,18 @@ type Server struct {
 	listeners map[net.Listener]struct{}
 	busy      map[port.Port]bool
 	sessions  map[*session]struct{}
-	turned    int           // clients being turned away
+	refusals  int           // clients being turned away
 	idle      chan struct{} // if not nil: closed when the last session ends
 	stop      context.CancelFunc
-	life      context.Context
+	ctx       context.Context
 	wg        sync.WaitGroup // sessions and clients being turned away
 }
 
 const (
 	defaultHandshake = 10 * time.Second
 	defaultPoll      = 250 * time.Millisecond
-	turnAwayLimit    = 2 * time.Second
-	maxTurned        = 16 // beyond them a client is closed without a sentence
+	refusalTimeout   = 2 * time.Second
+	maxRefusals      = 16 // beyond them a client is closed without a sentence
 )
 
 // Serve accepts clients for s.Port on l until l fails or the server is closed.
@@ -89,30 +88,30 @@ func (s *Server) Serve(l net.Listener) error {
 // of its own, to serve a set of ports, one or more listeners each.
 func (s *Server) ServePort(l net.Listener, p port.Port) error {
 	defer l.Close()
-	life, err := s.enter(l)
+	ctx, err := s.addListener(l)
 	if err != nil {
 		return err
 	}
-	defer s.leave(l)
+	defer s.removeListener(l)
 	gone := make(chan error, 1)
 	for pause := time.Duration(0); ; {
 		conn, err := l.Accept()
 		if err == nil {
 			pause = 0
-			s.welcome(conn, l, p, gone)
+			s.admit(conn, l, p, gone)
 			continue
 		}
-		if pause = backOff(err, pause); pause == 0 || life.Err() != nil {
-			return verdict(life, l, err, gone)
+		if pause = backOff(err, pause); pause == 0 || ctx.Err() != nil {
+			return serveError(ctx, l, err, gone)
 		}
-		sleep(life, pause)
+		wait.Sleep(ctx, pause)
 	}
 }
 
-// verdict returns why serving has ended when Accept failed with err: the server
+// serveError returns why serving has ended when Accept failed with err: the server
 // was closed, the port has gone, or the listener is broken.
-func verdict(life context.Context, l net.Listener, err error, gone <-chan error) error {
-	if life.Err() != nil {
+func serveError(ctx context.Context, l net.Listener, err error, gone <-chan error) error {
+	if ctx.Err() != nil {
 		return net.ErrClosed
 	}
 	select {
@@ -133,37 +132,31 @@ func backOff(err error, last time.Duration) time.Duration {
 	return min(max(2*last, 5*time.Millisecond), time.Second)
 }
 
-func sleep(ctx context.Context, d time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	<-ctx.Done()
-}
-
-func (s *Server) enter(l net.Listener) (context.Context, error) {
+func (s *Server) addListener(l net.Listener) (context.Context, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, net.ErrClosed
 	}
-	if s.life == nil {
-		s.life, s.stop = context.WithCancel(context.Background())
+	if s.ctx == nil {
+		s.ctx, s.stop = context.WithCancel(context.Background())
 		s.listeners = make(map[net.Listener]struct{})
 		s.busy = make(map[port.Port]bool)
 		s.sessions = make(map[*session]struct{})
 	}
 	s.listeners[l] = struct{}{}
-	return s.life, nil
+	return s.ctx, nil
 }
 
-func (s *Server) leave(l net.Listener) {
+func (s *Server) removeListener(l net.Listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.listeners, l)
 }
 
-// welcome gives a new client the port, or turns it away. If the port itself
+// admit gives a new client the port, or turns it away. If the port itself
 // comes to its end, gone gets the cause and l is closed.
-func (s *Server) welcome(conn net.Conn, l net.Listener, p port.Port, gone chan<- error) {
+func (s *Server) admit(conn net.Conn, l net.Listener, p port.Port, gone chan<- error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -171,7 +164,7 @@ func (s *Server) welcome(conn net.Conn, l net.Listener, p port.Port, gone chan<-
 		conn.Close()
 		return
 	case s.busy[p]:
-		s.turnAway(conn)
+		s.refuse(conn)
 		return
 	}
 	s.busy[p] = true
@@ -182,7 +175,7 @@ func (s *Server) welcome(conn net.Conn, l net.Listener, p port.Port, gone chan<-
 		defer s.wg.Done()
 		s.log("client connected", conn, nil)
 		err := x.run()
-		s.dismiss(x)
+		s.release(x)
 		s.log("client gone", conn, err)
 		if errors.Is(err, port.ErrRemoved) || errors.Is(err, errPortClosed) {
 			select {
@@ -194,7 +187,7 @@ func (s *Server) welcome(conn net.Conn, l net.Listener, p port.Port, gone chan<-
 	}()
 }
 
-func (s *Server) dismiss(x *session) {
+func (s *Server) release(x *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sessions, x)
@@ -205,31 +198,31 @@ func (s *Server) dismiss(x *session) {
 	}
 }
 
-// turnAway tells a client that somebody else has the port. s.mu is held.
-func (s *Server) turnAway(conn net.Conn) {
+// refuse tells a client that somebody else has the port. s.mu is held.
+func (s *Server) refuse(conn net.Conn) {
 	s.log("client turned away: the port is in use", conn, nil)
-	if s.turned >= maxTurned {
+	if s.refusals >= maxRefusals {
 		conn.Close()
 		return
 	}
-	s.turned++
+	s.refusals++
 	s.wg.Add(1)
 	go func() {
 		defer s.wg.Done()
-		unhook := context.AfterFunc(s.life, func() { conn.Close() })
-		sendOff(conn)
+		unhook := context.AfterFunc(s.ctx, func() { conn.Close() })
+		sendRefusal(conn)
 		unhook()
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.turned--
+		s.refusals--
 	}()
 }
 
-// sendOff sends the sentence and takes what the client sends until it closes:
+// sendRefusal sends the sentence and takes what the client sends until it closes:
 // a close with bytes unread would make its system throw the sentence away.
-func sendOff(conn net.Conn) {
+func sendRefusal(conn net.Conn) {
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(turnAwayLimit))
+	conn.SetDeadline(time.Now().Add(refusalTimeout))
 	if _, err := io.WriteString(conn, "The port is in use. Try again later.\r\n"); err != nil {
 		return
 	}
@@ -254,7 +247,7 @@ func (s *Server) log(text string, conn net.Conn, err error) {
 // is gone and the ports are left alone. A second Close does nothing.
 func (s *Server) Close() error {
 	s.mu.Lock()
-	s.shut()
+	s.stopAccepting()
 	if s.stop != nil {
 		s.stop()
 	}
@@ -271,7 +264,7 @@ func (s *Server) Close() error {
 // context's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
-	s.shut()
+	s.stopAccepting()
 	var idle chan struct{}
 	if len(s.sessions) > 0 {
 		if s.idle == nil {
@@ -292,8 +285,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// shut stops accepting. s.mu is held.
-func (s *Server) shut() {
+// stopAccepting stops accepting. s.mu is held.
+func (s *Server) stopAccepting() {
 	s.closed = true
 	for l := range s.listeners {
 		l.Close()

@@ -25,9 +25,9 @@ var (
 // session is one client's time at a port. Four goroutines work for it, and run
 // returns when all of them have:
 //
-//   - run itself reads the connection, takes it apart and fills the inbox;
-//   - obey empties the inbox: it writes data and carries out commands, in the
-//     order in which they came;
+//   - run itself reads the connection, takes it apart and fills the queue;
+//   - execute empties the queue: it writes data and carries out commands, in the
+//     command in which they came;
 //   - send reads the port and writes to the connection;
 //   - watch follows modem lines, error counters and the idle limit.
 type session struct {
@@ -35,11 +35,11 @@ type session struct {
 	port port.Port
 	tc   *telnet.Conn
 
-	vigil *vigil // may be nil
+	watchdog *ackWatchdog // may be nil
 
 	ctx    context.Context // ends with the session
 	cancel context.CancelFunc
-	inbox  *inbox
+	queue  *queue
 	moved  atomic.Int64 // when bytes moved last, in nanoseconds of Unix time
 
 	spoke   bool        // run's alone, as the next: the client has answered in Telnet
@@ -47,13 +47,13 @@ type session struct {
 	comPort atomic.Bool // the client has agreed to COM-PORT
 	held    atomic.Bool // data waits for the end of the negotiation
 
-	line line // obey's and watch's
+	line line // execute's and watch's
 
-	mu    sync.Mutex
-	over  bool      // the port's deadlines are past for good
-	until time.Time // the write deadline while they are not
-	hurry func()    // if not nil: ends what obey waits for
-	cause error
+	mu            sync.Mutex
+	over          bool      // the port's deadlines are past for good
+	until         time.Time // the write deadline while they are not
+	interruptWait func()    // if not nil: ends what execute waits for
+	cause         error
 }
 
 const (
@@ -72,10 +72,10 @@ func newSession(s *Server, conn net.Conn, p port.Port) *session {
 		srv:   s,
 		port:  p,
 		tc:    telnet.NewConn(conn),
-		inbox: newInbox(),
+		queue: newQueue(),
 	}
-	x.vigil = newVigil(conn, s.KeepAlive, x.tc.Abort)
-	x.ctx, x.cancel = context.WithCancel(s.life)
+	x.watchdog = newAckWatchdog(conn, s.KeepAlive, x.tc.Abort)
+	x.ctx, x.cancel = context.WithCancel(s.ctx)
 	x.line.x = x
 	x.line.modemMask = 0xff
 	x.touch()
@@ -93,7 +93,7 @@ func (x *session) end(cause error) {
 	x.port.SetDeadline(time.Unix(1, 0))
 	x.mu.Unlock()
 	x.cancel()
-	x.vigil.end()
+	x.watchdog.stop()
 	x.tc.Close()
 }
 
@@ -102,33 +102,33 @@ func (x *session) end(cause error) {
 func (x *session) run() error {
 	tune(x.tc.NetConn(), x.srv.KeepAlive)
 	x.line.raise()
-	x.greet()
-	late := time.AfterFunc(holdLimit, x.letGo)
+	x.negotiate()
+	late := time.AfterFunc(holdLimit, x.releaseData)
 	defer late.Stop()
 	var wg sync.WaitGroup
 	wg.Go(x.send)
 	wg.Go(x.line.watch)
-	obeyed := make(chan struct{})
+	executed := make(chan struct{})
 	go func() {
-		defer close(obeyed)
-		x.obey()
+		defer close(executed)
+		x.execute()
 	}()
 
 	err := x.receive()
-	x.inbox.close()
+	x.queue.close()
 	if err == nil {
-		x.linger(obeyed)
+		x.linger(executed)
 	}
 	x.end(err)
-	<-obeyed
+	<-executed
 	wg.Wait()
 	x.line.drop()
 	x.port.SetDeadline(time.Time{})
 	return x.cause
 }
 
-// linger lets obey finish what the client had sent before it left.
-func (x *session) linger(obeyed <-chan struct{}) {
+// linger lets execute finish what the client had sent before it left.
+func (x *session) linger(executed <-chan struct{}) {
 	x.mu.Lock()
 	x.until = time.Now().Add(lingerLimit)
 	x.mu.Unlock()
@@ -136,19 +136,19 @@ func (x *session) linger(obeyed <-chan struct{}) {
 	limit, cancel := context.WithTimeout(x.ctx, lingerLimit)
 	defer cancel()
 	select {
-	case <-obeyed:
+	case <-executed:
 	case <-limit.Done():
 	}
 }
 
-// interrupt frees obey from a port that takes nothing: its write fails, and so
+// interrupt frees execute from a port that takes nothing: its write fails, and so
 // do others until resume.
 func (x *session) interrupt() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.port.SetWriteDeadline(time.Unix(1, 0))
-	if x.hurry != nil {
-		x.hurry()
+	if x.interruptWait != nil {
+		x.interruptWait()
 	}
 }
 
@@ -160,21 +160,21 @@ func (x *session) resume() {
 	}
 }
 
-// greet begins the negotiation (RFC 2217, section 1): the far side's device
-// echoes, not the client, and COM-PORT is welcome. No data leaves until the
+// negotiate begins the negotiation (RFC 2217, section 1): the far side's device
+// echoes, not the client, and COM-PORT is admit. No data leaves until the
 // client has said whether it takes binary, or has answered the timing mark that
 // comes last: what it would make of the data is not known before. A client that
 // answers neither gets it a little later.
-func (x *session) greet() {
+func (x *session) negotiate() {
 	x.tc.Options(func(o *telnet.Options) {
 		o.Allow(telnet.Us, telnet.Binary, telnet.SGA, telnet.Echo, telnet.ComPort)
-		o.Allow(telnet.Him, telnet.Binary, telnet.SGA, telnet.ComPort)
+		o.Allow(telnet.Peer, telnet.Binary, telnet.SGA, telnet.ComPort)
 	})
 	x.options()
 	x.held.Store(true)
 	x.tc.Suspend(true)
 	x.tc.Request(telnet.Us, telnet.Binary, telnet.SGA, telnet.Echo)
-	x.tc.Request(telnet.Him, telnet.Binary, telnet.SGA, telnet.ComPort)
+	x.tc.Request(telnet.Peer, telnet.Binary, telnet.SGA, telnet.ComPort)
 	x.tc.Send(telnet.IAC, telnet.DO, telnet.TimingMark)
 	if limit := x.handshakeLimit(); limit > 0 {
 		x.tc.SetReadDeadline(time.Now().Add(limit))
@@ -193,7 +193,7 @@ func (x *session) handshakeLimit() time.Duration {
 func (x *session) receive() error {
 	full := false
 	for {
-		seg, err := x.inbox.room(x.ctx, full)
+		seg, err := x.queue.room(x.ctx, full)
 		if err != nil {
 			return err
 		}
@@ -218,7 +218,7 @@ func (x *session) receive() error {
 }
 
 // take takes n raw bytes at the front of seg apart, in place, and puts what it
-// finds into the inbox.
+// finds into the queue.
 func (x *session) take(seg []byte, n int) error {
 	w := 0
 	for raw := seg[:n]; len(raw) > 0; {
@@ -227,7 +227,7 @@ func (x *session) take(seg []byte, n int) error {
 			copy(seg[w:], data)
 		}
 		w += len(data)
-		x.inbox.add(len(data))
+		x.queue.add(len(data))
 		raw = rest
 		if err := x.event(ev); err != nil {
 			return err
@@ -243,14 +243,14 @@ func (x *session) event(ev telnet.Event) error {
 	case ev.Kind == telnet.Negotiate:
 		x.answered()
 		if ev.Option == telnet.TimingMark && ev.Verb == telnet.DO {
-			return x.inbox.command(x.ctx, order{kind: ev.Kind})
+			return x.queue.command(x.ctx, command{kind: ev.Kind})
 		}
 		x.marked = x.marked || ev.Option == telnet.TimingMark
 		x.options()
 	case ev.Kind == telnet.Command && ev.Verb == telnet.AYT:
 		x.tc.Send(telnet.IAC, telnet.NOP)
 	case ev.Kind == telnet.Command && ev.Verb == telnet.BRK:
-		return x.inbox.command(x.ctx, order{kind: ev.Kind})
+		return x.queue.command(x.ctx, command{kind: ev.Kind})
 	case ev.Kind == telnet.Sub && ev.Option == telnet.ComPort && len(ev.Data) > 0:
 		return x.command(ev.Data)
 	}
@@ -270,21 +270,21 @@ func (x *session) answered() {
 func (x *session) options() {
 	var comPort, in, out bool
 	x.tc.Options(func(o *telnet.Options) {
-		comPort = o.Enabled(telnet.Him, telnet.ComPort) || o.Enabled(telnet.Us, telnet.ComPort)
-		in = nvt(o, telnet.Him, comPort)
+		comPort = o.Enabled(telnet.Peer, telnet.ComPort) || o.Enabled(telnet.Us, telnet.ComPort)
+		in = nvt(o, telnet.Peer, comPort)
 		out = nvt(o, telnet.Us, comPort)
 	})
 	x.tc.SetNVT(in, out)
 	if x.negotiated() {
-		x.letGo()
+		x.releaseData()
 	}
 	if comPort && !x.comPort.Swap(true) {
 		x.line.report(true)
 	}
 }
 
-// letGo lets data flow that greet has held.
-func (x *session) letGo() {
+// releaseData lets data flow that negotiate has held.
+func (x *session) releaseData() {
 	if x.held.Swap(false) {
 		x.tc.Suspend(false)
 	}
@@ -296,7 +296,7 @@ func (x *session) negotiated() (ok bool) {
 }
 
 // command carries out what must not wait for the port, and leaves the rest to
-// obey. A purge of the output drops what is waiting; its own turn, with the
+// execute. A purge of the output drops what is waiting; its own turn, with the
 // acknowledgement, comes after the commands before it.
 func (x *session) command(cmd []byte) error {
 	switch {
@@ -308,44 +308,44 @@ func (x *session) command(cmd []byte) error {
 		x.tc.Send(appendText(nil, cmdSignature+fromServer, signature(x.srv.Signature))...)
 	case cmd[0] == cmdModemState, cmd[0] != cmdSignature && cmd[0] <= cmdPurge && len(cmd) > 1:
 		if cmd[0] == cmdPurge && cmd[1]&purgeOutput != 0 {
-			x.inbox.overtake()
+			x.queue.requestPurge()
 			x.interrupt()
 		}
-		return x.inbox.command(x.ctx, order{kind: telnet.Sub, cmd: bytes.Clone(cmd[:min(len(cmd), 5)])})
+		return x.queue.command(x.ctx, command{kind: telnet.Sub, cmd: bytes.Clone(cmd[:min(len(cmd), 5)])})
 	}
 	return nil
 }
 
-// obey does what is in the inbox until that is closed. Once the session is over
+// execute does what is in the queue until that is closed. Once the session is over
 // it only empties it.
-func (x *session) obey() {
+func (x *session) execute() {
 	defer x.line.breakOff()
 	for {
-		t, ok := x.inbox.next()
+		t, ok := x.queue.next()
 		if !ok {
 			return
 		}
-		if err := x.carryOut(t); err != nil {
+		if err := x.executeItem(t); err != nil {
 			x.end(x.portError("write", err))
 		}
 	}
 }
 
-func (x *session) carryOut(t task) error {
+func (x *session) executeItem(t entry) error {
 	switch {
 	case x.ctx.Err() != nil:
-		x.inbox.done(len(t.data))
+		x.queue.done(len(t.data))
 	case t.purge:
 		x.resume()
 		x.line.discard(port.Output)
 	case len(t.data) > 0:
 		return x.output(t.data)
-	case t.order.kind == telnet.Negotiate:
+	case t.command.kind == telnet.Negotiate:
 		return x.mark()
-	case t.order.kind == telnet.Command:
-		x.patiently(x.line.shortBreak)
+	case t.command.kind == telnet.Command:
+		x.interruptible(x.line.shortBreak)
 	default:
-		x.line.command(t.order.cmd[0], t.order.cmd[1:])
+		x.line.command(t.command.cmd[0], t.command.cmd[1:])
 	}
 	return nil
 }
@@ -353,9 +353,9 @@ func (x *session) carryOut(t task) error {
 // output writes data to the port. A purge that overtakes it makes it stop.
 func (x *session) output(data []byte) error {
 	n, err := x.port.Write(data)
-	x.inbox.done(n)
+	x.queue.done(n)
 	x.touch()
-	if errors.Is(err, os.ErrDeadlineExceeded) && x.inbox.overtaken() {
+	if errors.Is(err, os.ErrDeadlineExceeded) && x.queue.purgePending() {
 		return nil
 	}
 	return err
@@ -365,21 +365,21 @@ func (x *session) output(data []byte) error {
 // was purged.
 func (x *session) mark() error {
 	if d, ok := x.port.(port.Drainer); ok {
-		if err := x.patiently(d.Drain); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		if err := x.interruptible(d.Drain); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 			return err
 		}
 	}
 	return x.tc.Send(telnet.IAC, telnet.WILL, telnet.TimingMark)
 }
 
-// patiently calls f with a context that ends with the session, and when a purge
+// interruptible calls f with a context that ends with the session, and when a purge
 // comes. An end by the context is no error.
-func (x *session) patiently(f func(context.Context) error) error {
+func (x *session) interruptible(f func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(x.ctx)
 	defer cancel()
-	x.setHurry(cancel)
-	defer x.setHurry(nil)
-	if x.inbox.overtaken() {
+	x.setInterrupt(cancel)
+	defer x.setInterrupt(nil)
+	if x.queue.purgePending() {
 		return nil
 	}
 	if err := f(ctx); ctx.Err() == nil {
@@ -388,10 +388,10 @@ func (x *session) patiently(f func(context.Context) error) error {
 	return nil
 }
 
-func (x *session) setHurry(f func()) {
+func (x *session) setInterrupt(f func()) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.hurry = f
+	x.interruptWait = f
 }
 
 // send copies from the port to the client.
@@ -400,7 +400,7 @@ func (x *session) send() {
 	for {
 		n, err := x.port.Read(buf)
 		if n > 0 {
-			x.vigil.begin()
+			x.watchdog.start()
 			if _, werr := x.tc.Write(buf[:n]); werr != nil {
 				x.end(werr)
 				return

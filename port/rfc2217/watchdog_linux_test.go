@@ -57,32 +57,32 @@ func TestKeepAlive(t *testing.T) {
 	}
 }
 
-// TestVigilJudges has what the system says of connections with bytes under way.
-func TestVigilJudges(t *testing.T) {
+// TestAckStates has what the system says of connections with bytes under way.
+func TestAckStates(t *testing.T) {
 	const limit = 30 * time.Second
 	tests := []struct {
 		name string
 		info unix.TCPInfo
-		want state
+		want ackState
 	}{
-		{"nothing under way, silent for an hour", unix.TCPInfo{Last_ack_recv: 3600_000}, atRest},
-		{"just sent", unix.TCPInfo{Unacked: 1, Last_ack_recv: 3600_000}, underWay},
-		{"repeated, and acknowledged lately", unix.TCPInfo{Unacked: 1, Retransmits: 2, Last_ack_recv: 2_000}, underWay},
-		{"repeated for half a minute", unix.TCPInfo{Unacked: 1, Retransmits: 6, Last_ack_recv: 30_000}, vanished},
-		{"a closed window, and a probe just sent", unix.TCPInfo{Notsent_bytes: 9, Probes: 1, Last_ack_recv: 120_000}, underWay},
-		{"a closed window, and probes answered", unix.TCPInfo{Notsent_bytes: 9, Last_ack_recv: 119_000}, underWay},
-		{"a closed window, and probes not answered", unix.TCPInfo{Notsent_bytes: 9, Probes: 3, Last_ack_recv: 40_000}, vanished},
+		{"nothing under way, silent for an hour", unix.TCPInfo{Last_ack_recv: 3600_000}, ackIdle},
+		{"just sent", unix.TCPInfo{Unacked: 1, Last_ack_recv: 3600_000}, ackPending},
+		{"repeated, and acknowledged lately", unix.TCPInfo{Unacked: 1, Retransmits: 2, Last_ack_recv: 2_000}, ackPending},
+		{"repeated for half a minute", unix.TCPInfo{Unacked: 1, Retransmits: 6, Last_ack_recv: 30_000}, ackLost},
+		{"a closed window, and a probe just sent", unix.TCPInfo{Notsent_bytes: 9, Probes: 1, Last_ack_recv: 120_000}, ackPending},
+		{"a closed window, and probes answered", unix.TCPInfo{Notsent_bytes: 9, Last_ack_recv: 119_000}, ackPending},
+		{"a closed window, and probes not answered", unix.TCPInfo{Notsent_bytes: 9, Probes: 3, Last_ack_recv: 40_000}, ackLost},
 	}
 	for _, tt := range tests {
-		if got := judge(&tt.info, limit); got != tt.want {
+		if got := classifyAcks(&tt.info, limit); got != tt.want {
 			t.Errorf("%s: state %d, want %d", tt.name, got, tt.want)
 		}
 	}
 }
 
-// TestVigil keeps an eye on a far end that takes nothing: it is alive. The limit
+// TestAckWatchdog keeps an eye on a far end that takes nothing: it is alive. The limit
 // is one that would not let it live if silence alone counted.
-func TestVigil(t *testing.T) {
+func TestAckWatchdog(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -99,16 +99,16 @@ func TestVigil(t *testing.T) {
 	}
 	defer far.Close()
 	lost := make(chan error, 1)
-	v := newVigil(c, 4*time.Millisecond, func(err error) { lost <- err })
-	defer v.end()
+	w := newAckWatchdog(c, 4*time.Millisecond, func(err error) { lost <- err })
+	defer w.stop()
 	c.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
-	v.begin()
+	w.start()
 	n, err := c.Write(make([]byte, 64<<20))
 	if err == nil {
 		t.Skip("the system takes 64 MiB without a reader")
 	}
-	if st := stateOf(c.(*net.TCPConn), time.Hour); st != underWay {
-		t.Errorf("after %d bytes that nobody reads: state %d, want %d", n, st, underWay)
+	if st := ackStateOf(c.(*net.TCPConn), time.Hour); st != ackPending {
+		t.Errorf("after %d bytes that nobody reads: state %d, want %d", n, st, ackPending)
 	}
 	select {
 	case err := <-lost:
@@ -122,7 +122,7 @@ func TestVigil(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for stateOf(c.(*net.TCPConn), time.Hour) != atRest {
+	for ackStateOf(c.(*net.TCPConn), time.Hour) != ackIdle {
 		runtime.Gosched() // the last acknowledgement is on its way
 	}
 }

@@ -33,12 +33,25 @@ type answer struct {
 	known bool   // value is the server's word
 	value uint32 // as on the wire
 
-	open  int // requests that have no acknowledgement yet
+	open  int // requests without an acknowledgement
 	want  request
-	done  bool // want is acknowledged
-	other bool // a value came that may answer an earlier request
-	query bool // want only asks
+	state ackProgress // of want
 }
+
+// ackProgress is how far the acknowledgement of a request is.
+//
+//	            send       value wanted,     another value       timeout
+//	                       or the last due   while others are due
+//	acked       pending    -                 -                   -
+//	pending     pending    acked             doubtful            error, or acked (IgnoreAcks)
+//	doubtful    pending    acked             doubtful            acked: it was the answer
+type ackProgress uint8
+
+const (
+	acked ackProgress = iota
+	pending
+	doubtful // a value was received that may answer an earlier request
+)
 
 // request asks the server to set an item, or with value 0 for what it is. For
 // the items of SET-CONTROL the value is that command's.
@@ -131,11 +144,11 @@ func (p *Port) acknowledge(cmd byte, value []byte) (purge bool) {
 		}
 	}
 	a := &p.answers[i]
-	waiting, was := !a.done, a.levels(i)
+	waiting, was := a.state != acked, a.levels(i)
 	if a.take(i, v) {
-		p.count(was ^ a.levels(i))
+		p.changes.Count(uint8(was ^ a.levels(i)))
 	}
-	purge = i == itemPurge && waiting && a.done && a.want.value&uint32(purgeInput) != 0
+	purge = i == itemPurge && waiting && a.state == acked && a.want.value&uint32(purgeInput) != 0
 	if purge {
 		p.dropInput()
 	}
@@ -150,10 +163,11 @@ func (a *answer) take(i item, v uint32) (news bool) {
 	isAsk := v == items[i].ask
 	if a.open > 0 {
 		a.open--
-		if a.open == 0 || v == a.want.value || a.query && !isAsk {
-			a.open, a.done = 0, true
+		if a.open == 0 || v == a.want.value || a.want.isQuery() && !isAsk {
+			a.open, a.state = 0, acked
+		} else {
+			a.state = doubtful
 		}
-		a.other = !a.done
 	}
 	if isAsk {
 		return false
@@ -175,8 +189,8 @@ func (a *answer) levels(i item) port.Lines {
 
 // dropInput empties the queue. p.mu is held.
 func (p *Port) dropInput() {
-	p.in.clear()
-	p.makeRoom()
+	p.in.Skip(p.in.Len())
+	p.signalSpace()
 }
 
 // ask sends requests in one piece and waits until each has been acknowledged.
@@ -187,11 +201,11 @@ func (p *Port) ask(ctx context.Context, reqs ...request) error {
 	}
 	limit, cancel := context.WithTimeout(ctx, p.cfg.AckTimeout)
 	defer cancel()
-	err := p.await(limit, func() bool { return p.pending(reqs) == nil })
+	err := p.await(limit, func() bool { return p.firstUnacked(reqs) == nil })
 	if err == nil || ctx.Err() != nil || limit.Err() == nil {
 		return err
 	}
-	return p.unanswered(reqs)
+	return p.resolveTimeout(reqs)
 }
 
 // send marks requests as open and sends them.
@@ -210,40 +224,40 @@ func (p *Port) send(reqs ...request) error {
 	for _, r := range reqs {
 		a := &p.answers[r.item]
 		a.open++
-		a.want, a.query, a.done, a.other = r, r.isQuery(), false, false
+		a.want, a.state = r, pending
 		b = r.append(b)
 	}
-	p.vigil.begin()
+	p.watchdog.start()
 	if err := p.tc.Send(b...); err != nil {
 		return &lostError{err}
 	}
 	return nil
 }
 
-// pending returns the first request without an acknowledgement. p.mu is held.
-func (p *Port) pending(reqs []request) *request {
+// firstUnacked returns the first request without an acknowledgement. p.mu is held.
+func (p *Port) firstUnacked(reqs []request) *request {
 	for i, r := range reqs {
-		if !p.answers[r.item].done {
+		if p.answers[r.item].state != acked {
 			return &reqs[i]
 		}
 	}
 	return nil
 }
 
-// unanswered ends the wait for acknowledgements that did not come in time. A
+// resolveTimeout ends the wait for acknowledgements that did not come in time. A
 // value that came and was not the wanted one is the answer after all.
-func (p *Port) unanswered(reqs []request) error {
+func (p *Port) resolveTimeout(reqs []request) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, r := range reqs {
 		a := &p.answers[r.item]
 		switch {
-		case a.done:
-		case a.other:
-			a.open, a.done = 0, true
+		case a.state == acked:
+		case a.state == doubtful:
+			a.open, a.state = 0, acked
 		case p.cfg.IgnoreAcks:
-			a.assume(r)
-		case p.in.n == p.in.max:
+			a.assumeDone(r)
+		case p.in.Len() == p.cfg.Buffer:
 			return fmt.Errorf("no acknowledgement of %v within %v, the input queue is full: read from the port first", r, p.cfg.AckTimeout)
 		default:
 			return r.late(p.cfg.AckTimeout)
@@ -253,19 +267,19 @@ func (p *Port) unanswered(reqs []request) error {
 }
 
 // late is the error for a request whose acknowledgement did not come. A purge
-// of the output cannot overtake data that fills the connection (RFC 2217 has no
+// of the output cannot requestPurge data that fills the connection (RFC 2217 has no
 // other way to the server), so then it is not to be had.
 func (r request) late(limit time.Duration) error {
 	err := error(&ackError{r.String(), limit})
 	if r.item == itemPurge && r.value&uint32(purgeOutput) != 0 {
-		err = fmt.Errorf("%v, which cannot overtake output under way: %w", err, errors.ErrUnsupported)
+		err = fmt.Errorf("%v, which cannot requestPurge output under way: %w", err, errors.ErrUnsupported)
 	}
 	return err
 }
 
-// assume takes a request as done.
-func (a *answer) assume(r request) {
-	a.open, a.done = 0, true
+// assumeDone takes a request as done.
+func (a *answer) assumeDone(r request) {
+	a.open, a.state = 0, acked
 	if !r.isQuery() {
 		a.known, a.value = true, r.value
 	}

@@ -9,12 +9,12 @@ import (
 	"github.com/rasline/rasline/internal/telnet"
 )
 
-// TestInboxKeepsOrder has data and commands come in and go out in pieces of any
+// TestQueueKeepsOrder has data and commands come in and go out in pieces of any
 // size: every command keeps its place.
-func TestInboxKeepsOrder(t *testing.T) {
+func TestQueueKeepsOrder(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		b := newInbox()
+		b := newQueue()
 		var want, got []byte // a command is a byte above 127
 		for len(want) < 5000 {
 			fill(t, b, r, &want)
@@ -39,7 +39,7 @@ func TestInboxKeepsOrder(t *testing.T) {
 }
 
 // fill puts a few bytes and commands in, and notes them in want.
-func fill(t *testing.T, b *inbox, r *rand.Rand, want *[]byte) {
+func fill(t *testing.T, b *queue, r *rand.Rand, want *[]byte) {
 	t.Helper()
 	seg, err := b.room(context.Background(), r.IntN(4) == 0)
 	if err != nil {
@@ -54,32 +54,32 @@ func fill(t *testing.T, b *inbox, r *rand.Rand, want *[]byte) {
 		*want = append(*want, seg[w:w+n]...)
 		b.add(n)
 		w += n
-		if c := byte(0x80 + r.IntN(100)); len(b.orders) < inboxOrders && r.IntN(2) == 0 {
-			b.command(context.Background(), order{kind: telnet.Sub, cmd: []byte{c}})
+		if c := byte(0x80 + r.IntN(100)); len(b.commands) < queueCommands && r.IntN(2) == 0 {
+			b.command(context.Background(), command{kind: telnet.Sub, cmd: []byte{c}})
 			*want = append(*want, c)
 		}
 	}
 }
 
 // poll is next without the wait.
-func poll(b *inbox) (task, bool) {
+func poll(b *queue) (entry, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.first()
 }
 
-// consume does a task, or a part of it.
-func consume(b *inbox, r *rand.Rand, t task) []byte {
+// consume does a entry, or a part of it.
+func consume(b *queue, r *rand.Rand, t entry) []byte {
 	if len(t.data) == 0 {
-		return t.order.cmd
+		return t.command.cmd
 	}
 	out := bytes.Clone(t.data[:1+r.IntN(len(t.data))])
 	b.done(len(out))
 	return out
 }
 
-func TestInboxOvertake(t *testing.T) {
-	b := newInbox()
+func TestQueueOvertake(t *testing.T) {
+	b := newQueue()
 	put := func(text string) {
 		seg, err := b.room(t.Context(), false)
 		if err != nil {
@@ -88,16 +88,16 @@ func TestInboxOvertake(t *testing.T) {
 		b.add(copy(seg, text))
 	}
 	put("dropped")
-	b.command(t.Context(), order{cmd: []byte("kept")})
+	b.command(t.Context(), command{cmd: []byte("kept")})
 	put("dropped as well")
-	if b.overtaken() {
-		t.Error("overtaken without a purge")
+	if b.purgePending() {
+		t.Error("purgePending without a purge")
 	}
-	b.overtake()
-	if !b.overtaken() {
-		t.Error("not overtaken by a purge")
+	b.requestPurge()
+	if !b.purgePending() {
+		t.Error("not purgePending by a purge")
 	}
-	b.command(t.Context(), order{cmd: []byte("purge")})
+	b.command(t.Context(), command{cmd: []byte("purge")})
 	put("new")
 	b.close()
 	var got []string
@@ -113,7 +113,7 @@ func TestInboxOvertake(t *testing.T) {
 			got = append(got, "data "+string(tk.data))
 			b.done(len(tk.data))
 		default:
-			got = append(got, string(tk.order.cmd))
+			got = append(got, string(tk.command.cmd))
 		}
 	}
 	want := []string{"on the spot", "kept", "purge", "data new"}
@@ -128,11 +128,11 @@ func TestInboxOvertake(t *testing.T) {
 	}
 }
 
-// TestInboxIsBounded fills an inbox that nobody empties.
-func TestInboxIsBounded(t *testing.T) {
+// TestQueueIsBounded fills an queue that nobody empties.
+func TestQueueIsBounded(t *testing.T) {
 	full, cancel := context.WithCancel(t.Context())
 	cancel()
-	b := newInbox()
+	b := newQueue()
 	total := 0
 	for {
 		seg, err := b.room(full, true)
@@ -142,14 +142,14 @@ func TestInboxIsBounded(t *testing.T) {
 		b.add(len(seg))
 		total += len(seg)
 	}
-	if total != inboxData {
-		t.Errorf("an inbox takes %d bytes, want %d", total, inboxData)
+	if total != queueBytes {
+		t.Errorf("an queue takes %d bytes, want %d", total, queueBytes)
 	}
 	n := 0
-	for b.command(full, order{}) == nil {
+	for b.command(full, command{}) == nil {
 		n++
 	}
-	if n != inboxOrders {
-		t.Errorf("an inbox takes %d commands, want %d", n, inboxOrders)
+	if n != queueCommands {
+		t.Errorf("an queue takes %d commands, want %d", n, queueCommands)
 	}
 }
