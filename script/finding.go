@@ -1,112 +1,17 @@
 package script
 
-import (
-	"fmt"
-	"slices"
-	"strings"
-	"unicode/utf8"
+import "github.com/rasline/rasline/script/lint"
 
-	"github.com/rasline/rasline/internal/plain"
-	"github.com/rasline/rasline/ras"
+// The types of package lint, in which the parsers of this module report what
+// they find.
+type (
+	Finding    = lint.Finding
+	Severity   = lint.Severity
+	ParseError = lint.ParseError
 )
 
-// Severity says how much a Finding matters.
-type Severity uint8
-
-// The severities. A script with an error does not run; one with warnings does.
+// The severities of package lint.
 const (
-	SeverityError Severity = iota
-	SeverityWarning
+	SeverityError   = lint.SeverityError
+	SeverityWarning = lint.SeverityWarning
 )
-
-// String returns "error" or "warning".
-func (s Severity) String() string {
-	if s == SeverityWarning {
-		return "warning"
-	}
-	return "error"
-}
-
-// Finding is something that the parser of a script language has to say about a
-// place in a script.
-type Finding struct {
-	File     string // the name that was given to the parser; empty for words of a command line
-	Line     int    // from 1; CR, LF and CR LF each end a line. Without a file, the number of the word
-	Col      int    // from 1, in bytes
-	Severity Severity
-	Text     string // what is wrong and what to do, one line
-	Source   string // the line of the script, for Excerpt; may be empty
-}
-
-// String returns "FILE:LINE:COL: SEVERITY: TEXT", or "argument N:COL: …" without
-// a file.
-func (f Finding) String() string {
-	return fmt.Sprintf("%s: %s: %s", f.Place(), f.Severity, f.Text)
-}
-
-// Place returns "FILE:LINE:COL", or "argument N:COL" without a file.
-func (f Finding) Place() string {
-	if f.File == "" {
-		return fmt.Sprintf("argument %d:%d", f.Line, f.Col)
-	}
-	return fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Col)
-}
-
-// maxExcerpt is how many bytes of a long line Excerpt shows before and behind
-// the place.
-const maxExcerpt = 100
-
-// Excerpt returns the line of the script and, under it, a caret that points at
-// the place: two lines without a line end after the second. A long line is
-// shown in part. Bytes that are not valid UTF-8 are shown as ISO 8859-1, and
-// control characters as blanks, so that the text can go to any terminal.
-func (f Finding) Excerpt() string {
-	line, col := f.Source, max(0, min(f.Col-1, len(f.Source)))
-	from := max(0, col-maxExcerpt)
-	to := min(len(line), col+maxExcerpt)
-	if utf8.ValidString(line) {
-		for from > 0 && !utf8.RuneStart(line[from]) {
-			from--
-		}
-		for to < len(line) && !utf8.RuneStart(line[to]) {
-			to++
-		}
-	}
-	before := plain.Text(line[from:col])
-	return before + plain.Text(line[col:to]) + "\n" +
-		strings.Repeat(" ", utf8.RuneCountInString(before)) + "^"
-}
-
-// ParseError is the error of the parsers of script languages: what is wrong with
-// a script, in the order of the places. At least one Finding is an error;
-// warnings stand between. It matches ras.ErrScriptSyntax.
-type ParseError struct {
-	Findings []Finding
-}
-
-// Error returns the first error and how many more there are.
-func (e *ParseError) Error() string {
-	errs := e.Errors()
-	if len(errs) == 0 {
-		return "the script has mistakes"
-	}
-	s := errs[0].Place() + ": " + errs[0].Text
-	switch more := len(errs) - 1; more {
-	case 0:
-	case 1:
-		s += " (and 1 more error)"
-	default:
-		s += fmt.Sprintf(" (and %d more errors)", more)
-	}
-	return s
-}
-
-// Errors returns the findings that are errors.
-func (e *ParseError) Errors() []Finding {
-	return slices.DeleteFunc(slices.Clone(e.Findings), func(f Finding) bool {
-		return f.Severity != SeverityError
-	})
-}
-
-// Unwrap returns ras.ErrScriptSyntax.
-func (e *ParseError) Unwrap() error { return ras.ErrScriptSyntax }

@@ -41,10 +41,9 @@ type Config struct {
 	// and for 0: one minute. Negative: no limit.
 	SendTimeout time.Duration
 
-	// OnState is told of the connection's states: ras.StateInteractive when
-	// the script starts, and again with the error if it fails. Default: nobody
-	// is told.
-	OnState func(state ras.ConnState, err error)
+	// OnState is called with the connection's states: ras.StateInteractive when
+	// the script starts, and again with the error if it fails. Default: none.
+	OnState func(State)
 
 	// Log gets warnings about what scripts leave behind. Default: no log.
 	Log *slog.Logger
@@ -146,6 +145,7 @@ func (e *RunTimeoutError) Timeout() bool { return true }
 type run struct {
 	cfg     Config
 	session *ras.Session
+	start   time.Time
 }
 
 func (r *run) run(ctx context.Context, p port.Port, e Executor) (*Result, error) {
@@ -155,13 +155,13 @@ func (r *run) run(ctx context.Context, p port.Port, e Executor) (*Result, error)
 	}
 	params := before
 	call := r.call(&params)
-	start := time.Now()
+	r.start = time.Now()
 	r.announce(nil)
 	err := before.Validate()
 	if err == nil {
 		err = r.execute(ctx, e, call)
 	}
-	res := &Result{Params: before, Duration: time.Since(start), port: p}
+	res := &Result{Params: before, Duration: time.Since(r.start), port: p}
 	closeErr := r.finish(call, res)
 	switch {
 	case err == nil && closeErr != nil:
@@ -192,7 +192,7 @@ func (r *run) call(params *ras.DialParams) *ras.Call {
 
 func (r *run) announce(err error) {
 	if r.cfg.OnState != nil {
-		r.cfg.OnState(ras.StateInteractive, err)
+		r.cfg.OnState(State{Conn: ras.StateInteractive, Err: err, Time: time.Now(), Elapsed: time.Since(r.start)})
 	}
 }
 

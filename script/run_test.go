@@ -62,8 +62,8 @@ func TestResultAfterSuccess(t *testing.T) {
 
 func TestDecision38ScriptFails(t *testing.T) {
 	var states []string
-	cfg := &script.Config{Params: &ras.DialParams{UserName: "joe"}, OnState: func(s ras.ConnState, err error) {
-		states = append(states, fmt.Sprint(s, " ", ras.CodeOf(err).Name()))
+	cfg := &script.Config{Params: &ras.DialParams{UserName: "joe"}, OnState: func(s script.State) {
+		states = append(states, fmt.Sprint(s.Conn, " ", ras.CodeOf(s.Err).Name()))
 	}}
 	runs(t, "", cfg, func(ctx context.Context, call *ras.Call) error {
 		call.Params.UserName = "changed"

@@ -15,7 +15,7 @@ import (
 
 // options is what the command line says.
 type options struct {
-	chat    chat.Options
+	chat    chat.Config
 	file    string   // of the script; empty if it is in the arguments
 	words   []string // of the script
 	verbose bool     // -v

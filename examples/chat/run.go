@@ -15,6 +15,7 @@ import (
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/script"
 	"github.com/rasline/rasline/script/chat"
+	"github.com/rasline/rasline/script/lint"
 )
 
 // program is one run of chat.
@@ -80,7 +81,7 @@ func (p *program) onTerminal() (status int) {
 }
 
 func (p *program) fatal(text string, err error) int {
-	p.log.Error(text + systemText(err))
+	p.log.Error(text + chat.SystemText(err))
 	return chat.ExitSignal
 }
 
@@ -129,19 +130,19 @@ func (p *program) converse(ctx context.Context) int {
 	if err != nil {
 		return chat.ExitFault
 	}
-	s.Options = p.opts.chat
-	s.Options.Stderr = p.stderr
-	s.Options.Log = p.log
-	s.Options.Hangup = p.hangups.Store
+	cfg := p.opts.chat
+	cfg.Stderr = p.stderr
+	cfg.Log = p.log
+	cfg.Hangup = p.hangups.Store
 	if p.opts.reportFile != nil {
-		s.Options.Report = p.opts.reportFile
+		cfg.Report = p.opts.reportFile
 	}
 	line, err := port.Stdio(p.line.in, p.line.out, nil)
 	if err != nil {
 		return p.fatal("", err)
 	}
 	defer line.Close()
-	_, err = script.Run(ctx, line, s, &script.Config{Exact: true, SendTimeout: -1})
+	_, err = script.Run(ctx, line, s.Executor(&cfg), &script.Config{Exact: true, SendTimeout: -1})
 	return exitStatus(err)
 }
 
@@ -149,7 +150,7 @@ func exitStatus(err error) int {
 	var exit *chat.ExitError
 	switch {
 	case errors.As(err, &exit):
-		return exit.Code
+		return exit.Status
 	case err != nil:
 		return chat.ExitSignal
 	}
@@ -164,11 +165,11 @@ func (p *program) script() (*chat.Script, error) {
 	}
 	src, err := os.ReadFile(p.opts.file)
 	if err != nil {
-		p.log.Error(p.opts.file + " -- open failed: " + systemText(err))
+		p.log.Error(p.opts.file + " -- open failed: " + chat.SystemText(err))
 		return nil, err
 	}
 	s, err := chat.ParseFile(p.opts.file, src)
-	var parse *chat.ParseError
+	var parse *lint.ParseError
 	if errors.As(err, &parse) {
 		for _, f := range parse.Errors() {
 			text, _, _ := strings.Cut(f.Text, ":")
@@ -176,15 +177,4 @@ func (p *program) script() (*chat.Script, error) {
 		}
 	}
 	return s, err
-}
-
-// systemText returns the system's words for what is behind err, with a capital
-// as its own programs print them.
-func systemText(err error) string {
-	var no syscall.Errno
-	if !errors.As(err, &no) || no.Error() == "" {
-		return err.Error()
-	}
-	text := no.Error()
-	return strings.ToUpper(text[:1]) + text[1:]
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
+	"github.com/rasline/rasline/script/lint"
 	"github.com/rasline/rasline/script/modem"
 )
 
@@ -28,79 +29,77 @@ type dialer struct {
 }
 
 func (d *dialer) run(ctx context.Context) int {
-	var prog *program
+	var login script.Executor = script.Login(&script.LoginConfig{Log: d.log})
 	if d.opts.script != "" {
-		var err error
-		if prog, err = d.load(); err != nil {
+		s, err := d.load()
+		var list *lint.ParseError
+		switch {
+		case errors.As(err, &list):
+			return d.report(list.Findings)
+		case err != nil:
 			return d.fail(exitUsage, err)
+		case d.opts.list:
+			for _, name := range s.Sections() {
+				fmt.Fprintln(d.std.out, name)
+			}
+			return exitOK
 		}
-		if code, done := d.report(prog); done {
+		findings := s.Findings()
+		if !d.opts.check { // lines that a run skips are no reason not to run
+			for i := range findings {
+				findings[i].Severity = lint.SeverityWarning
+			}
+		}
+		if code := d.report(findings); code != exitOK || d.opts.check {
 			return code
 		}
+		login = s.Executor()
 	}
-	e, err := d.executor(prog)
-	if err != nil {
-		return d.fail(exitUsage, err)
-	}
-	return d.dial(ctx, e)
+	return d.dial(ctx, d.executor(login))
 }
 
-// report shows what was found in the script, and ends the program where that is
-// all there is to do.
-func (d *dialer) report(p *program) (code int, done bool) {
+// report shows what was found in the script and returns the exit status for it.
+func (d *dialer) report(findings []lint.Finding) int {
 	out := d.std.err
 	if d.opts.check {
 		out = d.std.out
 	}
-	for _, f := range p.findings {
+	for _, f := range findings {
 		fmt.Fprintln(out, f)
 		if !d.opts.check && f.Source != "" {
 			fmt.Fprintln(out, f.Excerpt())
 		}
 	}
-	switch {
-	case p.broken:
-		if !d.opts.check {
-			fmt.Fprintf(out, "rasdial: %s has mistakes; nothing was sent\n", d.opts.script)
-		}
-		return exitUsage, true
-	case d.opts.list:
-		for _, s := range p.sections {
-			fmt.Fprintln(d.std.out, s.Name)
-		}
-		return exitOK, true
+	if !broken(findings) {
+		return exitOK
 	}
-	return exitOK, d.opts.check
+	if !d.opts.check {
+		fmt.Fprintf(out, "rasdial: %s has errors; nothing was sent\n", d.opts.script)
+	}
+	return exitUsage
 }
 
 // executor returns what is to be run: the modem's dialling if asked for, then
-// the script or a login that finds its way.
-func (d *dialer) executor(p *program) (script.Executor, error) {
-	var login script.Executor = script.Login(&script.LoginConfig{Log: d.log})
-	if p != nil {
-		var err error
-		if login, err = p.executor(); err != nil {
-			return nil, err
-		}
-	}
+// the script.
+func (d *dialer) executor(login script.Executor) script.Executor {
 	numbers := d.opts.numbers
 	if d.opts.port == "" && len(numbers) == 0 {
 		numbers = []string{demoNumber}
 	}
 	if len(numbers) == 0 {
-		return d.interactive(login), nil
+		return d.interactive(login)
 	}
 	d.opts.params.PhoneNumber = numbers[0]
 	dial := &modem.Dialer{
-		Init:       d.opts.init,
-		Numbers:    numbers,
-		Dialog:     &script.DialogConfig{Log: d.log},
-		OnProgress: d.progress,
+		Init:    d.opts.init,
+		Numbers: numbers,
+		Dialog:  &script.DialogConfig{Log: d.log},
+		OnState: d.progress,
 	}
 	if d.opts.redial > 0 {
 		dial.Redial.Attempts = d.opts.redial + 1
 	}
-	return script.Sequence(dial, d.interactive(modem.WatchCarrier(login, &modem.Carrier{Step: "login"}))), nil
+	return script.Sequence(dial, d.interactive(modem.WatchCarrier(login, &modem.CarrierConfig{Step: "login"})))
 }
 
 // interactive announces the state in which a script runs.
@@ -111,7 +110,7 @@ func (d *dialer) interactive(e script.Executor) script.Executor {
 	})
 }
 
-func (d *dialer) progress(p modem.Progress) {
+func (d *dialer) progress(p script.State) {
 	text := p.Text
 	if p.Err != nil {
 		text = p.Err.Error()
@@ -119,8 +118,8 @@ func (d *dialer) progress(p modem.Progress) {
 	if p.Number != "" && !strings.Contains(text, p.Number) {
 		text = strings.TrimSpace(p.Number + " " + text)
 	}
-	d.online = d.online || p.State == ras.StateDeviceConnected && p.Err == nil
-	d.screen.state(p.State, text)
+	d.online = d.online || p.Conn == ras.StateDeviceConnected && p.Err == nil
+	d.screen.state(p.Conn, text)
 }
 
 // dial opens the port, runs e and hangs up.
@@ -258,7 +257,7 @@ func (d *dialer) fail(status int, err error) int {
 	}
 	code := ras.CodeOf(err)
 	text := strings.ReplaceAll(err.Error(), fmt.Sprintf("error %d %s: ", uint32(code), code.Name()), "")
-	if place(err) {
+	if errors.As(err, new(*script.RunError)) { // it names the line of the script, which is worth one of its own
 		d.screen.printf("rasdial: %s\n", oneLine(text))
 		text = code.Text()
 	}

@@ -145,7 +145,7 @@ func TestBadInput(t *testing.T) {
 		{"refused", []string{"-port", "tcp://127.0.0.1:1"}, exitNotOpen, `check the address`},
 		{"missing script", []string{"-script", "none.scp"}, exitUsage, `none.scp`},
 		{"unknown ending", []string{"-script", plain}, exitUsage, `add -lang`},
-		{"script with a mistake", []string{"-script", bad}, exitUsage, `has mistakes; nothing was sent`},
+		{"script with a mistake", []string{"-script", bad}, exitUsage, `has errors; nothing was sent`},
 		{"inf without section", []string{"-script", inf}, exitUsage, `-section NAME`},
 		{"unknown section", []string{"-script", inf, "-section", "Two"}, exitUsage, `Two`},
 		{"smuggled command", []string{"-dial", "555;&F"}, exitUsage, `-dial: `},

@@ -14,6 +14,7 @@ import (
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script/modem"
+	"github.com/rasline/rasline/script/scriptfile"
 )
 
 // options are the flags, checked.
@@ -103,10 +104,25 @@ func (o *options) setHangup(s string) (err error) {
 		return nil
 	}
 	o.hangupSet = true
-	if o.hangup, err = modem.ParseMethods(s); err != nil {
+	if o.hangup, err = parseMethods(s); err != nil {
 		return fmt.Errorf("-hangup: %w", err)
 	}
 	return nil
+}
+
+// parseMethods reads the ways to hang up; "none" is an empty slice.
+func parseMethods(s string) ([]modem.Method, error) {
+	switch strings.ToLower(s) {
+	case "dtr":
+		return []modem.Method{modem.DTR}, nil
+	case "ath":
+		return []modem.Method{modem.ATH}, nil
+	case "both":
+		return []modem.Method{modem.DTR, modem.ATH}, nil
+	case "none":
+		return []modem.Method{}, nil
+	}
+	return nil, fmt.Errorf("%q: use dtr, ath, both or none", s)
 }
 
 const maxPasswordFile = 4096
@@ -133,19 +149,15 @@ func (o *options) setPassword(name string) error {
 	return nil
 }
 
-// languages are the values of -lang by the endings of file names.
-var languages = map[string]string{".scp": "scp", ".inf": "switchinf", ".chat": "chat", ".dll": "dll"}
-
 func (o *options) setLang() error {
 	switch {
 	case o.lang != "":
-		if !slices.Contains([]string{"scp", "switchinf", "chat", "dll"}, o.lang) {
+		if !slices.Contains(scriptfile.Languages(), o.lang) {
 			return fmt.Errorf("-lang %q: use scp, switchinf, chat or dll", o.lang)
 		}
 	case o.script != "":
-		ending := strings.ToLower(filepath.Ext(o.script))
-		if o.lang = languages[ending]; o.lang == "" {
-			return fmt.Errorf("-script %s: the name's ending %q tells no language: add -lang scp, switchinf, chat or dll", o.script, ending)
+		if o.lang = scriptfile.LanguageOf(o.script); o.lang == "" {
+			return fmt.Errorf("-script %s: no script language has the ending %q: add -lang scp, switchinf, chat or dll", o.script, filepath.Ext(o.script))
 		}
 	}
 	return nil

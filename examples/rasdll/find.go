@@ -5,41 +5,29 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
-	"github.com/rasline/rasline/script/chat"
-	"github.com/rasline/rasline/script/scp"
-	"github.com/rasline/rasline/script/switchinf"
+	"github.com/rasline/rasline/script/scriptfile"
 )
 
-// maxScript is the size in bytes of the largest script that is read.
-const maxScript = 1 << 20
+// endings are those of the files, in the order in which they are tried.
+var endings = []string{".scp", ".chat", ".inf"}
 
-// languages are the endings of the files, in the order in which they are tried.
-var languages = []struct {
-	ending string
-	parse  func(name string, src []byte, call *ras.Call) (script.Executor, error)
-}{
-	{".scp", parseSCP},
-	{".chat", parseChat},
-	{".inf", parseINF},
-}
-
-// load returns the script for the entry of a call: the first of the languages in
-// the first of the folders that has one. The error matches ras.ErrFileNotFound if there
+// load returns the script for an entry: the first of the languages in the first
+// of the directories that has one. The error matches ras.ErrFileNotFound if there
 // is none, and ras.ErrScriptSyntax if it is wrong.
-func load(dirs []string, call *ras.Call) (script.Executor, error) {
-	entry := call.Entry
+func load(dirs []string, entry string, log *slog.Logger) (script.Executor, error) {
 	if err := checkEntry(entry); err != nil {
 		return nil, &ras.Error{Op: "find script", Code: ras.ErrFileNotFound, Err: err}
 	}
 	for _, dir := range dirs {
-		for _, l := range languages {
-			name := filepath.Join(dir, entry+l.ending)
+		for _, ending := range endings {
+			name := filepath.Join(dir, entry+ending)
 			src, err := read(name)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
@@ -47,18 +35,21 @@ func load(dirs []string, call *ras.Call) (script.Executor, error) {
 			if err != nil {
 				return nil, &ras.Error{Op: "read script", Code: ras.ErrFileNotFound, Err: err}
 			}
-			e, err := l.parse(name, src, call)
+			s, err := loadEntry(name, src, entry, log)
 			if err != nil {
 				return nil, &ras.Error{Op: "read script", Code: ras.ErrScriptSyntax, Err: err}
 			}
-			return e, nil
+			for _, f := range s.Findings() {
+				log.Warn("script", "finding", f.String())
+			}
+			return s.Executor(), nil
 		}
 	}
 	return nil, &ras.Error{Op: "find script", Code: ras.ErrFileNotFound,
 		Err: fmt.Errorf("no %s.scp, .chat or .inf in %s", entry, strings.Join(dirs, " or "))}
 }
 
-// checkEntry refuses names that would lead out of the folder, or that Windows
+// checkEntry refuses names that would lead out of the directory, or that Windows
 // takes for a device or a stream of a file.
 func checkEntry(entry string) error {
 	if entry == "" || strings.ContainsAny(entry, `/\:`) || !filepath.IsLocal(entry) {
@@ -73,36 +64,14 @@ func read(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	src, err := io.ReadAll(io.LimitReader(f, maxScript+1))
-	if err == nil && len(src) > maxScript {
-		err = fmt.Errorf("%s is larger than %d bytes", name, maxScript)
-	}
-	return src, err
+	return io.ReadAll(io.LimitReader(f, scriptfile.MaxSource+1))
 }
 
-func parseSCP(name string, src []byte, _ *ras.Call) (script.Executor, error) {
-	return scp.Parse(name, src)
-}
-
-// parseChat gives chat scripts the user name as \T and the password as \U.
-func parseChat(name string, src []byte, call *ras.Call) (script.Executor, error) {
-	s, err := chat.ParseFile(name, src)
-	if err != nil || call.Params == nil {
-		return s, err
+// loadEntry takes the section with the entry's name where there are several.
+func loadEntry(name string, src []byte, entry string, log *slog.Logger) (*scriptfile.Script, error) {
+	s, err := scriptfile.Load(name, src, &scriptfile.Config{Log: log})
+	if err == nil && len(s.Sections()) > 1 {
+		return scriptfile.Load(name, src, &scriptfile.Config{Log: log, Section: entry})
 	}
-	user := ras.Secret(call.Params.UserName)
-	s.Options.T, s.Options.U = &user, &call.Params.Password
-	return s, nil
-}
-
-// parseINF takes the section with the entry's name, or the only one.
-func parseINF(name string, src []byte, call *ras.Call) (script.Executor, error) {
-	f, err := switchinf.Parse(name, src)
-	if err != nil {
-		return nil, err
-	}
-	if sections := f.Sections(); len(sections) == 1 {
-		return f.Script(sections[0].Name)
-	}
-	return f.Script(call.Entry)
+	return s, err
 }

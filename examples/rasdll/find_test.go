@@ -13,6 +13,7 @@ import (
 	"github.com/rasline/rasline/port/virtual"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
+	"github.com/rasline/rasline/script/scriptfile"
 )
 
 const (
@@ -46,7 +47,7 @@ func TestLoad(t *testing.T) {
 		{"nothing", nil, "Work", ras.ErrFileNotFound, "no Work.scp, .chat or .inf in"},
 		{"another entry", []string{"Work.scp", scpScript}, "Home", ras.ErrFileNotFound, "Home"},
 		{"a mistake", []string{"Work.scp", "proc main\n"}, "Work", ras.ErrScriptSyntax, "Work.scp:"},
-		{"a huge file", []string{"Work.scp", strings.Repeat(" ", maxScript+1)}, "Work", ras.ErrFileNotFound, "larger"},
+		{"a huge file", []string{"Work.scp", strings.Repeat(" ", scriptfile.MaxSource+1)}, "Work", ras.ErrScriptSyntax, "at most"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -54,7 +55,7 @@ func TestLoad(t *testing.T) {
 			for i := 0; i < len(tt.files); i += 2 {
 				write(t, dir, tt.files[i], tt.files[i+1])
 			}
-			e, err := load([]string{winetest.TempDir(t), dir}, &ras.Call{Entry: tt.entry})
+			e, err := load([]string{winetest.TempDir(t), dir}, tt.entry, log)
 			if !errors.Is(err, tt.want) || (e == nil) != (err != nil) || err != nil && !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("load = %v, %v; want %v and %q", e, err, tt.want, tt.says)
 			}
@@ -66,7 +67,7 @@ func TestFirstFolderWins(t *testing.T) {
 	first, second := winetest.TempDir(t), winetest.TempDir(t)
 	write(t, first, "Work.chat", chatScript)
 	write(t, second, "Work.scp", "broken")
-	if _, err := load([]string{first, second}, &ras.Call{Entry: "Work"}); err != nil {
+	if _, err := load([]string{first, second}, "Work", log); err != nil {
 		t.Errorf("load = %v, want the script of the first folder", err)
 	}
 }
@@ -80,7 +81,7 @@ func TestEntriesThatAreNoFileNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, entry := range []string{"", "..", `..\secret`, "../secret", "/etc/passwd", `C:\secret`, "secret:stream", "a/b", `\\host\share\x`} {
-		if _, err := load([]string{inside}, &ras.Call{Entry: entry}); !errors.Is(err, ras.ErrFileNotFound) || !strings.Contains(err.Error(), "rename the entry") {
+		if _, err := load([]string{inside}, entry, log); !errors.Is(err, ras.ErrFileNotFound) || !strings.Contains(err.Error(), "rename the entry") {
 			t.Errorf("load(%q) = %v, want a refusal", entry, err)
 		}
 	}
@@ -94,7 +95,7 @@ func TestScriptsGetTheCredentials(t *testing.T) {
 				dir := winetest.TempDir(t)
 				write(t, dir, name, text)
 				params := &ras.DialParams{UserName: "ann"}
-				e, err := load([]string{dir}, &ras.Call{Entry: "Work", Params: params})
+				e, err := load([]string{dir}, "Work", log)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -24,8 +24,10 @@ import (
 	"github.com/rasline/rasline/script/dllexport"
 )
 
+// log goes to the debug output of Windows, which DebugView shows.
+var log = slog.New(slog.NewTextHandler(debugOutput{}, nil))
+
 func init() {
-	log := slog.New(slog.NewTextHandler(debugOutput{}, nil))
 	if err := dllexport.Register(script.ExecutorFunc(execute), &dllexport.Config{Log: log}); err != nil {
 		registerErr = err
 	}
@@ -36,7 +38,7 @@ var registerErr error
 
 // execute runs the script of the entry that is dialled.
 func execute(ctx context.Context, call *ras.Call) error {
-	e, err := load(scriptDirs(), call)
+	e, err := load(scriptDirs(), call.Entry, log)
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,8 @@
 //
 //	s, err := chat.ParseFile("provider.chat", src)
 //	…
-//	s.Options.Timeout = 10 * time.Second
-//	result, err := script.Run(ctx, line, s, nil)
+//	e := s.Executor(&chat.Config{Timeout: 10 * time.Second})
+//	result, err := script.Run(ctx, line, e, nil)
 //
 // A script is a list of words, taken in pairs: a text to wait for, and a text to
 // send.
@@ -24,7 +24,7 @@
 //
 // A script that fails returns an [*ExitError] with the exit status that chat(8)
 // would give: 1 for a send that failed, 2 for an end from outside, 3 for a text
-// that did not come in time, and 4 and up for the strings of ABORT, counted as
+// that was not received in time, and 4 and up for the strings of ABORT, counted as
 // they stand in the list at that moment. It also matches a ras.Code with
 // errors.Is: ras.ErrLineBusy for an abort on BUSY, ras.ErrRequestTimeout for
 // status 3.
@@ -42,7 +42,7 @@
 //   - Strings and lines may be of any length, and the lists of ABORT and REPORT
 //     hold 1,000 strings each, not 50.
 //   - \p pauses for the tenth of a second that the manual page promises;
-//     see [Options].ShortPause.
+//     see [Config].ShortPause.
 //   - CLR_REPORT is safe after a report string has been found, and CLR_ABORT
 //     removes every equal string.
 //   - A send whose time-out has passed fails at once, not after its pauses, and

@@ -114,6 +114,7 @@ type message struct {
 	cr     bool   // a carriage return follows
 	hidden bool   // \q: the log must not show it
 	spans  []span // secret parts of text
+	usesT  bool   // \T is in it
 }
 
 // span is the part of a text from one index up to another.
@@ -152,6 +153,7 @@ func sendText(s string, env env, in inserts) message {
 // the second stage, and returns what follows.
 func (m *message) escape(b *strings.Builder, s string, env env, in inserts) string {
 	c := s[0]
+	m.usesT = m.usesT || c == 'T'
 	switch {
 	case c == 'q':
 		m.hidden = true

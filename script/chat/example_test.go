@@ -12,6 +12,7 @@ import (
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
 	"github.com/rasline/rasline/script/chat"
+	"github.com/rasline/rasline/script/lint"
 )
 
 // A login over a line whose far end has said everything already.
@@ -29,8 +30,8 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	s.Options.Gap = -1 // the far end is fast
-	result, err := script.Run(context.Background(), line, s, nil)
+	e := s.Executor(&chat.Config{Gap: -1}) // the peer is fast
+	result, err := script.Run(context.Background(), line, e, nil)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -51,7 +52,7 @@ func ExampleExitError() {
 
 	var exit *chat.ExitError
 	if errors.As(err, &exit) {
-		fmt.Println(exit.Code, exit.Abort)
+		fmt.Println(exit.Status, exit.Abort)
 	}
 	fmt.Println(errors.Is(err, ras.ErrLineBusy))
 	fmt.Println(err)
@@ -61,15 +62,15 @@ func ExampleExitError() {
 	// chat: argument 5:1: aborted on "BUSY" (exit status 5)
 }
 
-// Reports go where Options.Report says, and what the user should see to Stderr.
-func ExampleOptions() {
+// Reports go where Config.Report says, and what the user should see to Stderr.
+func ExampleConfig() {
 	line, modem := virtual.Pair()
 	io.WriteString(modem, "CONNECT 9600\r\n")
 
 	s, _ := chat.Parse([]string{"SAY", `calling\n\c`, "", `ATDT\T`, "CONNECT", `\c`, `\n`})
 	number := ras.Secret("5551212")
-	s.Options = chat.Options{T: &number, Stderr: os.Stdout, Timeout: time.Second, Echo: true}
-	if _, err := script.Run(context.Background(), line, s, nil); err != nil {
+	e := s.Executor(&chat.Config{T: &number, Stderr: os.Stdout, Timeout: time.Second, Echo: true})
+	if _, err := script.Run(context.Background(), line, e, nil); err != nil {
 		fmt.Println(err)
 	}
 	// Output:
@@ -90,9 +91,9 @@ func ExampleScript_Warnings() {
 }
 
 // A parser reports every mistake that it finds.
-func ExampleParseError() {
+func ExampleParseFile() {
 	_, err := chat.ParseFile("dial.chat", []byte("'' 'ATZ\nOK \"ATDT\n"))
-	var mistakes *chat.ParseError
+	var mistakes *lint.ParseError
 	if errors.As(err, &mistakes) {
 		for _, m := range mistakes.Errors() {
 			fmt.Println(m)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script"
 )
 
 // The exit statuses of chat(8).
@@ -29,18 +30,14 @@ const (
 	ExitAbort = 4
 )
 
-// ExitError is the error of a script that failed. It matches RAS and what
-// caused it with errors.Is.
+// ExitError is the error of a script that failed: a script.RunError with the exit
+// status of chat(8). Its Op is what happened. Without a file, its Line is the
+// number of the argument.
 type ExitError struct {
-	Code  int      // the exit status of chat(8)
-	RAS   ras.Code // what a RAS host gets
-	Abort string   // the abort string that was found, for a Code of 4 and up
+	script.RunError
 
-	File      string // where in the script: the name given to ParseFile
-	Line, Col int    // from 1; without a file, the number of the argument and 1
-
-	Text string // what happened, without the place
-	Err  error  // the cause, or nil
+	Status int    // the exit status of chat(8)
+	Abort  string // the abort string that was found, for a Status of 4 and up
 }
 
 // Error returns place, text, cause and exit status.
@@ -49,19 +46,11 @@ func (e *ExitError) Error() string {
 	if e.Err != nil {
 		cause = ": " + e.Err.Error()
 	}
-	return fmt.Sprintf("chat: %s: %s%s (exit status %d)", pos{e.Line, e.Col}.in(e.File), e.Text, cause, e.Code)
+	return fmt.Sprintf("chat: %s: %s%s (exit status %d)", pos{e.Line, e.Col}.in(e.File), e.Op, cause, e.Status)
 }
 
-// Unwrap returns RAS and the cause.
-func (e *ExitError) Unwrap() []error {
-	if e.Err == nil {
-		return []error{e.RAS}
-	}
-	return []error{e.RAS, e.Err}
-}
-
-// Timeout reports whether a time limit passed.
-func (e *ExitError) Timeout() bool { return e.RAS.Timeout() }
+// Unwrap returns the RunError.
+func (e *ExitError) Unwrap() error { return &e.RunError }
 
 // verdicts are the texts by which modems and servers tell why a call failed.
 var verdicts = []struct {

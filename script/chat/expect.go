@@ -111,6 +111,6 @@ func (r *run) aborted(entry *abort) error {
 	r.view.info("Failed (" + entry.text + ")")
 	k := slices.Index(r.aborts, entry)
 	err := r.fail(ExitAbort+k, abortCode(entry.text), fmt.Sprintf("aborted on %q", entry.text), nil)
-	err.(*ExitError).Abort = strings.Clone(entry.text)
+	err.Abort = strings.Clone(entry.text)
 	return err
 }

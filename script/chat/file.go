@@ -75,9 +75,9 @@ func freePipe(name string, opened <-chan struct{}) {
 	}
 }
 
-// systemText returns the system's words for what is behind err, with a capital
-// as its own programs print them.
-func systemText(err error) string {
+// SystemText returns the system's own text for what err wraps, with a capital, as
+// chat(8) prints it.
+func SystemText(err error) string {
 	text := err.Error()
 	var no syscall.Errno
 	switch {

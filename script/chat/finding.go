@@ -2,34 +2,17 @@ package chat
 
 import (
 	"fmt"
+	"strings"
 
-	"github.com/rasline/rasline/internal/lint"
-	"github.com/rasline/rasline/script"
-)
-
-// What Parse finds is told in the types of package script.
-type (
-	// Finding is something that Parse has to say about a place in a file.
-	Finding = script.Finding
-
-	// Severity says how much a Finding matters.
-	Severity = script.Severity
-
-	// ParseError is the error of Parse: what is wrong with a file, in the
-	// order of the places. It matches ras.ErrScriptSyntax.
-	ParseError = script.ParseError
-)
-
-// The severities. A script with an error does not run; one with warnings does.
-const (
-	SeverityError   = script.SeverityError
-	SeverityWarning = script.SeverityWarning
+	"github.com/rasline/rasline/script/lint"
 )
 
 // pos is the place of a word: line and column, or argument and column.
 type pos struct{ line, col int }
 
-func (p pos) in(file string) string { return Finding{File: file, Line: p.line, Col: p.col}.Place() }
+func (p pos) in(file string) string {
+	return lint.Finding{File: file, Line: p.line, Col: p.col}.Place()
+}
 
 // maxFindings bounds the findings of each severity; a script with that many is
 // no chat script.
@@ -38,17 +21,25 @@ const maxFindings = 100
 // findings collects what is found in one script.
 type findings struct {
 	lint.List
-	file string
+	file  string
+	lines []string // of the file, as chat(8) counts them: LF ends a line
 }
 
-func newFindings(file string) *findings {
-	return &findings{lint.List{MaxErrors: maxFindings, MaxWarnings: maxFindings}, file}
+func newFindings(file, text string) *findings {
+	return &findings{
+		List: lint.List{MaxErrors: maxFindings, MaxWarnings: maxFindings},
+		file: file, lines: strings.Split(text, "\n"),
+	}
 }
 
-func (l *findings) add(s Severity, p pos, format string, args ...any) {
-	l.Add(Finding{File: l.file, Line: p.line, Col: p.col, Severity: s, Text: fmt.Sprintf(format, args...)})
+func (l *findings) add(s lint.Severity, p pos, format string, args ...any) {
+	f := lint.Finding{File: l.file, Line: p.line, Col: p.col, Severity: s, Text: fmt.Sprintf(format, args...)}
+	if l.file != "" && p.line <= len(l.lines) {
+		f.Source = strings.TrimSuffix(l.lines[p.line-1], "\r")
+	}
+	l.Add(f)
 }
 
 func (l *findings) warn(p pos, format string, args ...any) {
-	l.add(SeverityWarning, p, format, args...)
+	l.add(lint.SeverityWarning, p, format, args...)
 }

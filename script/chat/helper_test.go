@@ -16,6 +16,7 @@ import (
 	"github.com/rasline/rasline/port/virtual"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
+	"github.com/rasline/rasline/script/lint"
 )
 
 // said is what a far end does: wait, and then send a text, or do something else
@@ -30,7 +31,7 @@ type said struct {
 type scene struct {
 	args   []string
 	file   string // if there are no args
-	opts   Options
+	opts   Config
 	far    []said
 	loose  bool                                    // take more than needed from the line
 	wrap   func(a port.Port) port.Port             // what the script runs on
@@ -86,15 +87,15 @@ func (sc *scene) play(t *testing.T) (out outcome) {
 func (sc *scene) playHere(t *testing.T, s *Script) outcome {
 	t.Helper()
 	var stderr, log bytes.Buffer
-	s.Options = sc.opts
-	if s.Options.Stderr == nil {
-		s.Options.Stderr = &stderr
+	cfg := sc.opts
+	if cfg.Stderr == nil {
+		cfg.Stderr = &stderr
 	}
-	if s.Options.Log == nil {
-		s.Options.Log = slog.New(plainLog{&log, slog.LevelDebug})
+	if cfg.Log == nil {
+		cfg.Log = slog.New(plainLog{&log, slog.LevelDebug})
 	}
-	if s.Options.Gap == 0 {
-		s.Options.Gap = -1
+	if cfg.Gap == 0 {
+		cfg.Gap = -1
 	}
 	if sc.setup != nil {
 		sc.setup(t, s, sc)
@@ -110,7 +111,7 @@ func (sc *scene) playHere(t *testing.T, s *Script) outcome {
 	if sc.wrap != nil {
 		line = sc.wrap(a)
 	}
-	result, err := script.Run(ctx, line, s, &script.Config{Exact: !sc.loose, Params: sc.params})
+	result, err := script.Run(ctx, line, s.Executor(&cfg), &script.Config{Exact: !sc.loose, Params: sc.params})
 	left := drain(result.Port())
 	cancel(nil)
 	a.Close()
@@ -156,15 +157,14 @@ func status(t *testing.T, err error) int {
 	if !errors.As(err, &exit) {
 		t.Fatalf("error is %T %v, want an *ExitError in it", err, err)
 	}
-	return exit.Code
+	return exit.Status
 }
 
 // lines joins texts as lines.
 func lines(s ...string) string { return strings.Join(s, "\n") + "\n" }
 
 func words(s string) []string {
-	found := newFindings("")
-	return texts(fileWords([]byte(s), found))
+	return texts(fileWords(lint.NewSource("", []byte(s)), newFindings("", s)))
 }
 
 func now(text string) []said { return []said{{text: text}} }

@@ -1,6 +1,10 @@
 package chat
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/rasline/rasline/script/lint"
+)
 
 // word is one word of a script as it is written, without its quotes.
 type word struct {
@@ -31,9 +35,12 @@ func argumentWords(args []string) []word {
 
 // fileWords splits a file into words. It goes on after an error with the next
 // line.
-func fileWords(src []byte, found *findings) []word {
+func fileWords(src *lint.Source, found *findings) []word {
 	l := &lexer{found: found}
-	for text := range strings.Lines(string(src)) {
+	if src.HasBOM() {
+		found.warn(pos{1, 1}, "the file begins with a byte order mark (BOM), which chat(8) takes for a part of the first word: save the file without one")
+	}
+	for text := range strings.Lines(src.Text()) {
 		l.number++
 		l.readLine(text)
 	}
@@ -98,7 +105,7 @@ func (l *lexer) quoted(text string, i int) int {
 			return j + 1
 		}
 	}
-	l.found.add(SeverityError, l.at(i), "unterminated quote (line %d): close it before the line ends", l.number)
+	l.found.add(lint.SeverityError, l.at(i), "unterminated quote (line %d): close it before the line ends", l.number)
 	return len(text)
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script/lint"
 )
 
 func texts(words []word) []string {
@@ -46,8 +47,8 @@ func TestFileWords(t *testing.T) {
 		{"nothing", "", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			found := newFindings("")
-			if got := texts(fileWords([]byte(tt.src), found)); !slices.Equal(got, tt.want) {
+			found := newFindings("", tt.src)
+			if got := texts(fileWords(lint.NewSource("", []byte(tt.src)), found)); !slices.Equal(got, tt.want) {
 				t.Errorf("words of %q:\n got %q\nwant %q", tt.src, got, tt.want)
 			}
 			if n := found.Errors(); n != 0 {
@@ -60,9 +61,9 @@ func TestFileWords(t *testing.T) {
 func TestUnterminatedQuote(t *testing.T) {
 	src := "ABORT BUSY\n'' 'abc\n# fine\nOK \"x\\\"\nend ''\n"
 	_, err := ParseFile("dial.chat", []byte(src))
-	var parse *ParseError
+	var parse *lint.ParseError
 	if !errors.As(err, &parse) {
-		t.Fatalf("error is %T %v, want a *ParseError", err, err)
+		t.Fatalf("error is %T %v, want a *lint.ParseError", err, err)
 	}
 	var got []string
 	for _, f := range parse.Errors() {
@@ -126,8 +127,8 @@ func FuzzParseFile(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
-		found := newFindings("")
-		words := fileWords(src, found)
+		found := newFindings("", string(src))
+		words := fileWords(lint.NewSource("", src), found)
 		for _, w := range words {
 			checkPlace(t, src, w)
 		}
@@ -135,7 +136,7 @@ func FuzzParseFile(f *testing.F) {
 		if (err == nil) != (s != nil) || (err == nil) != (found.Errors() == 0) {
 			t.Fatalf("script %v, error %v, %d errors found", s != nil, err, found.Errors())
 		}
-		again := fileWords([]byte(quoteAll(words)), newFindings(""))
+		again := fileWords(lint.NewSource("", []byte(quoteAll(words))), newFindings("", ""))
 		if got, want := texts(again), texts(words); !slices.Equal(got, want) {
 			t.Errorf("words written again:\n got %q\nwant %q", got, want)
 		}

@@ -3,6 +3,8 @@ package chat
 import (
 	"strings"
 	"time"
+
+	"github.com/rasline/rasline/script/lint"
 )
 
 // maxEntries is how many strings the lists of chat(8) hold.
@@ -15,10 +17,12 @@ type linter struct {
 	entries [kindSay + 1]int
 	limit   time.Duration // of the time-out in force; 0 if options decide
 	prompt  string        // the text awaited last
+	name    pos           // of the first send with \T in it, if there is one
 }
 
-// inspect adds warnings about the steps of a script.
-func inspect(steps []step, found *findings) {
+// inspect adds warnings about the steps of a script, and returns the place of the
+// first send with \T in it.
+func inspect(steps []step, found *findings) (name pos) {
 	l := &linter{found: found}
 	for _, s := range steps {
 		l.step(s)
@@ -26,6 +30,7 @@ func inspect(steps []step, found *findings) {
 	if n := len(steps); n > 0 && steps[n-1].kind == kindExpect && steps[n-1].word.text != "" {
 		found.warn(steps[n-1].word.pos, "the script ends with a text to wait for: the number of words is odd")
 	}
+	return l.name
 }
 
 func (l *linter) step(s step) {
@@ -68,7 +73,7 @@ func (l *linter) await(w word) {
 		return
 	}
 	l.prompt = text
-	if hasHighBit(text) {
+	if hasHighBit(strings.TrimPrefix(text, "\ufeff")) { // there is a warning of its own for a byte order mark
 		l.found.warn(w.pos, "%q can come only in 8-bit mode: the high bit of what is received is cleared", text)
 	}
 	for _, a := range l.aborts {
@@ -89,6 +94,9 @@ func (l *linter) send(w word) {
 		l.found.warn(w.at(i), "\\c sends the letter c: it keeps the carriage return back only at the end")
 	}
 	m := sendText(w.text, nil, inserts{})
+	if m.usesT && l.name == (pos{}) {
+		l.name = w.pos
+	}
 	if asksForSecret(l.prompt) && !m.hidden && !strings.HasPrefix(w.text, "@") && m.text != "" {
 		l.found.warn(w.pos, "what answers %q is shown in logs: begin it with \\q", l.prompt)
 	}
@@ -187,7 +195,7 @@ func strayC(s string) int {
 // business. The beginning of the word is often left out, since it may have been
 // lost.
 func asksForSecret(prompt string) bool {
-	prompt = lower(prompt)
+	prompt = lint.Fold(prompt)
 	for _, s := range []string{"ssword", "asswd", "sscode", "ssphrase", "secret"} {
 		if strings.Contains(prompt, s) {
 			return true

@@ -1,9 +1,12 @@
 package chat
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/rasline/rasline/script/lint"
 )
 
 func TestWarnings(t *testing.T) {
@@ -67,5 +70,30 @@ func TestWarningOfArgument(t *testing.T) {
 	want := "argument 3:1: warning: the script ends with a text to wait for: the number of words is odd"
 	if w := s.Warnings(); len(w) != 1 || w[0].String() != want {
 		t.Errorf("warnings %v, want %q", w, want)
+	}
+}
+
+// A byte order mark becomes part of the first word, as in chat(8), and the
+// warning names it.
+func TestByteOrderMark(t *testing.T) {
+	s, err := ParseFile("dial.chat", []byte("\ufeffABORT BUSY\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list := s.Warnings(); len(list) != 1 || !strings.Contains(list[0].Text, "byte order mark") {
+		t.Errorf("warnings %v, want one that names the mark", list)
+	}
+}
+
+func TestFilesThatAreNoScripts(t *testing.T) {
+	for name, src := range map[string]string{
+		"UTF-16":    "\xFF\xFEO\x00K\x00",
+		"too large": strings.Repeat("x ", lint.MaxSource),
+	} {
+		s, err := ParseFile("dial.chat", []byte(src))
+		var list *lint.ParseError
+		if s != nil || !errors.As(err, &list) || len(list.Findings) != 1 || list.Findings[0].Place() != "dial.chat:1:1" {
+			t.Errorf("%s: %v, %v, want a *lint.ParseError at 1:1", name, s, err)
+		}
 	}
 }

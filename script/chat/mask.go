@@ -3,6 +3,8 @@ package chat
 import (
 	"slices"
 	"strings"
+
+	"github.com/rasline/rasline/script/lint"
 )
 
 // masked stands for a secret in what was received.
@@ -19,29 +21,12 @@ type mask struct {
 }
 
 func (m *mask) add(secret string) {
-	secret = lower(secret)
+	secret = lint.Fold(secret)
 	if secret == "" || slices.Contains(m.secrets, secret) {
 		return
 	}
 	m.secrets = append(m.secrets, secret)
 	slices.SortStableFunc(m.secrets, func(a, b string) int { return len(b) - len(a) })
-}
-
-// lower is strings.ToLower for ASCII letters alone, so that bytes keep their
-// places.
-func lower(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		b[i] = lowerByte(c)
-	}
-	return string(b)
-}
-
-func lowerByte(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		return c + 'a' - 'A'
-	}
-	return c
 }
 
 // put adds a byte to the stream and calls emit for each one that may be shown
@@ -51,7 +36,7 @@ func (m *mask) put(c byte, emit func(c byte)) {
 		emit(c)
 		return
 	}
-	m.held = append(m.held, lowerByte(c))
+	m.held = append(m.held, lint.FoldByte(c))
 	m.raw = append(m.raw, c)
 	for len(m.held) > 0 && !m.begins() {
 		if n := m.complete(); n > 0 {

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,15 +17,17 @@ import (
 // run is one run of a Script. One goroutine uses it.
 type run struct {
 	script  *Script
-	opts    Options
+	opts    Config // complete
 	inserts inserts
 	dialog  *script.Dialog
 	limit   time.Duration // of each wait and send; 0: none
 	at      pos           // of the step that runs
 	hangup  bool          // whether a hang-up ends the script
-	aborts  []*abort
-	reports reports
-	view    *view
+
+	nameless bool // \T must not be sent: the user's name is empty
+	aborts   []*abort
+	reports  reports
+	view     *view
 }
 
 // abort is an entry of the abort list. The dialog watches for its text.
@@ -41,11 +44,21 @@ func (e *aborted) Error() string { return fmt.Sprintf("abort string %q", e.entry
 // Execute runs the script on the call. The error is an *ExitError. With
 // call.Exact set, not one byte is taken past the last match.
 func (s *Script) Execute(ctx context.Context, call *ras.Call) error {
+	return s.Executor(nil).Execute(ctx, call)
+}
+
+func (e *executor) Execute(ctx context.Context, call *ras.Call) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r := s.newRun(ctx, call, cancel)
+	r := e.newRun(ctx, call, cancel)
 	defer r.dialog.Close()
-	err := r.steps(ctx)
+	var err error
+	if r.nameless && r.script.name != (pos{}) {
+		r.at = r.script.name
+		err = r.needsName()
+	} else {
+		err = r.steps(ctx)
+	}
 	r.finish(ctx)
 	if err == nil && r.view.err != nil {
 		err = r.ended(r.view.err)
@@ -53,17 +66,18 @@ func (s *Script) Execute(ctx context.Context, call *ras.Call) error {
 	return err
 }
 
-func (s *Script) newRun(ctx context.Context, call *ras.Call, fail context.CancelCauseFunc) *run {
-	r := &run{script: s, opts: s.Options, hangup: true}
-	r.limit = orDefault(r.opts.Timeout, defaultTimeout)
-	if r.opts.ReadFile == nil {
-		r.opts.ReadFile = readFile
+func (e *executor) newRun(ctx context.Context, call *ras.Call, fail context.CancelCauseFunc) *run {
+	r := &run{script: e.Script, opts: e.cfg, limit: e.cfg.Timeout, hangup: true}
+	if p := call.Params; r.opts.UseParams && p != nil {
+		name := ras.Secret(p.UserName)
+		r.opts.T, r.opts.U = cmp.Or(r.opts.T, &name), cmp.Or(r.opts.U, &p.Password)
 	}
+	r.nameless = r.opts.UseParams && (r.opts.T == nil || *r.opts.T == "")
 	r.view = newView(ctx, &r.opts, call, fail)
 	r.reports.view, r.reports.out = r.view, r.opts.Report
 	r.dialog = script.NewDialog(call, &script.DialogConfig{
 		Strip7:  !r.opts.EightBit,
-		PerByte: orDefault(r.opts.Gap, defaultGap),
+		PerByte: r.opts.Gap,
 		Tap:     r.received,
 	})
 	r.inserts = inserts{r.insert(r.opts.T), r.insert(r.opts.U)}
@@ -256,11 +270,19 @@ func (r *run) gatherRest(ctx context.Context) {
 }
 
 // fail makes an ExitError for the step that runs.
-func (r *run) fail(status int, code ras.Code, text string, cause error) error {
-	return &ExitError{
-		Code: status, RAS: code, Text: text, Err: cause,
+func (r *run) fail(status int, code ras.Code, text string, cause error) *ExitError {
+	return &ExitError{Status: status, RunError: script.RunError{
 		File: r.script.file, Line: r.at.line, Col: r.at.col,
-	}
+		Op: text, Code: code, Err: cause,
+	}}
+}
+
+// needsName is the failure of a script that sends \T without a name: an empty
+// name locks accounts.
+func (r *run) needsName() error {
+	text := "the script sends \\T and needs a user name"
+	r.view.fault(text)
+	return r.fail(ExitFault, ras.ErrInvalidParameter, text+": set one for the entry", nil)
 }
 
 // ended returns the error of a script that was ended from outside.

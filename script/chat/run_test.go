@@ -19,7 +19,7 @@ func TestScripts(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		args   string // in the file's notation
-		opts   Options
+		opts   Config
 		far    []said
 		status int
 		sent   string
@@ -36,7 +36,7 @@ func TestScripts(t *testing.T) {
 			sent: "a\rb\rc\r", left: "OK"},
 		{name: "case matters", args: "OK x", far: now("okOK"), sent: "x\r"},
 		{name: "the high bit is cleared", args: "OK x", far: now("\xcf\xcb"), sent: "x\r"},
-		{name: "not in 8-bit mode", args: `\377OK x`, opts: Options{EightBit: true}, far: now("\xcf\xff\xcbOK\xffOK"), sent: "x\r"},
+		{name: "not in 8-bit mode", args: `\377OK x`, opts: Config{EightBit: true}, far: now("\xcf\xff\xcbOK\xffOK"), sent: "x\r"},
 		{name: "what follows keeps its high bit", args: "OK x", far: now("OK~\xff\x7d#"), sent: "x\r", left: "~\xff\x7d#"},
 		{name: "nothing is remembered from before a wait", args: "AB x BC", far: now("ABCD"),
 			status: 3, sent: "x\r", took: 45 * time.Second},
@@ -44,8 +44,8 @@ func TestScripts(t *testing.T) {
 
 		// Time-outs.
 		{name: "45 seconds", args: "x", status: 3, took: 45 * time.Second},
-		{name: "-t", args: "x", opts: Options{Timeout: 3 * time.Second}, status: 3, took: 3 * time.Second},
-		{name: "-t 0 has no limit", args: "x", opts: Options{Timeout: -1}, far: []said{{after: time.Hour, text: "x"}}, took: time.Hour},
+		{name: "-t", args: "x", opts: Config{Timeout: 3 * time.Second}, status: 3, took: 3 * time.Second},
+		{name: "-t 0 has no limit", args: "x", opts: Config{Timeout: -1}, far: []said{{after: time.Hour, text: "x"}}, took: time.Hour},
 		{name: "TIMEOUT", args: "TIMEOUT 7x a", status: 3, took: 7 * time.Second},
 		{name: "TIMEOUT 0 sets 45", args: "TIMEOUT 2 TIMEOUT 0 a", status: 3, took: 45 * time.Second},
 		{name: "a negative TIMEOUT sets 45", args: "TIMEOUT -3 a", status: 3, took: 45 * time.Second},
@@ -98,9 +98,9 @@ func TestScripts(t *testing.T) {
 
 		// Sends.
 		{name: "EOT", args: "'' EOT '' eot '' EOT\\c", sent: "\x04eot\rEOT"},
-		{name: "10 ms before each byte", args: "'' AT", opts: Options{Gap: 10 * time.Millisecond}, sent: "AT\r", took: 30 * time.Millisecond},
+		{name: "10 ms before each byte", args: "'' AT", opts: Config{Gap: 10 * time.Millisecond}, sent: "AT\r", took: 30 * time.Millisecond},
 		{name: "pauses", args: `'' \da\p\c`, sent: "a", took: 1100 * time.Millisecond},
-		{name: "a short pause of its own", args: `'' \p`, opts: Options{ShortPause: 10 * time.Millisecond}, sent: "\r", took: 10 * time.Millisecond},
+		{name: "a short pause of its own", args: `'' \p`, opts: Config{ShortPause: 10 * time.Millisecond}, sent: "\r", took: 10 * time.Millisecond},
 		{name: "the time-out limits a send", args: `TIMEOUT 2 '' A\d\d\d\dT`, sent: "A", status: 1, took: 2 * time.Second},
 		{name: "also at that very moment", args: `TIMEOUT 2 '' A\d\dT`, sent: "A", status: 1, took: 2 * time.Second},
 		{name: "pauses after the last byte are free", args: `TIMEOUT 2 '' AT\r\d\d\d\d\c`, sent: "AT\r", took: 4 * time.Second},
@@ -112,19 +112,19 @@ func TestScripts(t *testing.T) {
 		{name: "SAY leaves what acts in sends", args: `SAY \d\p\K\x\\`, stderr: "\\d\\p\\K\\x\\\\\r"},
 		{name: "NUL cuts what SAY says", args: `SAY a\Nb`, stderr: "a\\"},
 		{name: "SAY of words that are special in sends", args: "SAY EOT SAY @x", stderr: "EOT\r@x\r"},
-		{name: "echo", opts: Options{Echo: true}, args: "x", far: now("a\r\n\x01\x7f\xe1\tx"), stderr: "a\n^A^?a^Ix\n"},
-		{name: "no line end where the line is closed", opts: Options{Echo: true}, args: `x\n`, far: now("ax\n"), stderr: "ax\n"},
+		{name: "echo", opts: Config{Echo: true}, args: "x", far: now("a\r\n\x01\x7f\xe1\tx"), stderr: "a\n^A^?a^Ix\n"},
+		{name: "no line end where the line is closed", opts: Config{Echo: true}, args: `x\n`, far: now("ax\n"), stderr: "ax\n"},
 		{name: "ECHO ON and OFF", args: "a '' ECHO ON b '' ECHO OFF c ''", far: now("1a2b3c"), sent: "\r\r\r", stderr: "2b\n"},
 		{name: "ON must be just that", args: `ECHO on a '' ECHO O\116 b ''`, far: now("1a2b3c"), sent: "\r\r", left: "3c"},
-		{name: "anything else is off", opts: Options{Echo: true}, args: `ECHO 'ON ' a ''`, far: now("1a"), sent: "\r"},
-		{name: "-V closes no line", opts: Options{Copy: true}, args: "x", far: now("a\r\n\x01x"), stderr: "a\n^Ax"},
+		{name: "anything else is off", opts: Config{Echo: true}, args: `ECHO 'ON ' a ''`, far: now("1a"), sent: "\r"},
+		{name: "-V closes no line", opts: Config{Copy: true}, args: "x", far: now("a\r\n\x01x"), stderr: "a\n^Ax"},
 
 		// HANGUP on a line without signals.
 		{name: "a hang-up ends it", args: "x-y-z", status: 2, took: time.Second,
 			far: []said{{after: time.Second, do: func(far *virtual.Port, _ context.CancelCauseFunc) { far.HangUp() }}}},
 		{name: "HANGUP OFF makes it a time-out", args: "HANGUP OFF x", status: 3, took: time.Second,
 			far: []said{{after: time.Second, do: func(far *virtual.Port, _ context.CancelCauseFunc) { far.HangUp() }}}},
-		{name: "so does a host that has signals", args: "HANGUP ON x", opts: Options{Hangup: func(bool) {}}, status: 3, took: time.Second,
+		{name: "so does a host that has signals", args: "HANGUP ON x", opts: Config{Hangup: func(bool) {}}, status: 3, took: time.Second,
 			far: []said{{after: time.Second, do: func(far *virtual.Port, _ context.CancelCauseFunc) { far.HangUp() }}}},
 		{name: "a sub-send to a dead line fails", args: "HANGUP OFF x-y-z", status: 1, took: time.Second,
 			far: []said{{after: time.Second, do: func(far *virtual.Port, _ context.CancelCauseFunc) { far.HangUp() }}}},
@@ -208,7 +208,7 @@ func TestReports(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var report strings.Builder
-			sc := scene{args: words(tt.args), far: tt.far, opts: Options{Report: &report}}
+			sc := scene{args: words(tt.args), far: tt.far, opts: Config{Report: &report}}
 			got := sc.play(t)
 			var want strings.Builder
 			if tt.want != "" {
@@ -226,7 +226,7 @@ func TestReports(t *testing.T) {
 
 func TestReportIsCut(t *testing.T) {
 	var report strings.Builder
-	sc := scene{args: []string{"REPORT", "C", "x"}, far: now("C" + strings.Repeat("y", 5000) + "x\r"), opts: Options{Report: &report}}
+	sc := scene{args: []string{"REPORT", "C", "x"}, far: now("C" + strings.Repeat("y", 5000) + "x\r"), opts: Config{Report: &report}}
 	if got := sc.play(t); got.Status != 0 {
 		t.Fatalf("status %d, %v", got.Status, got.err)
 	}

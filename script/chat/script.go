@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -8,22 +9,34 @@ import (
 	"time"
 
 	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script"
+	"github.com/rasline/rasline/script/lint"
 )
 
-// Script is a chat script. It is a script.Executor; several runs of one Script
-// may go on at once as long as nobody changes its Options.
+// Script is a chat script. It does not change, and any number of runs may go on
+// at the same time. It is a script.Executor itself, with the zero Config.
 type Script struct {
-	// Options may be changed until the script runs.
-	Options Options
-
 	file     string
 	steps    []step
-	warnings []Finding
+	warnings []lint.Finding
+	name     pos // of the first send with \T in it, if there is one
 }
 
-// Options are what chat(8) takes from its command line and its surroundings.
-// The zero Options work.
-type Options struct {
+// Executor returns an executor that runs the script with settings of its own;
+// a nil cfg means the zero Config. It behaves as Execute does.
+func (s *Script) Executor(cfg *Config) script.Executor {
+	return &executor{s, cfg.withDefaults()}
+}
+
+// executor is a Script with settings.
+type executor struct {
+	*Script
+	cfg Config // complete
+}
+
+// Config holds what chat(8) takes from its command line and its surroundings. The
+// zero Config and a nil one work.
+type Config struct {
 	// Timeout limits each wait and each send until the script's own TIMEOUT
 	// (option -t). Default, and for 0: 45 seconds. Negative: no limit.
 	Timeout time.Duration
@@ -40,6 +53,12 @@ type Options struct {
 	// T and U are the texts for \T and \U in sends (options -T and -U). They
 	// are secrets. Default, nil: the letters stand for themselves.
 	T, U *ras.Secret
+
+	// UseParams takes the user name and the password of the call for T and U
+	// that are nil. A script that sends \T without a name fails with
+	// ras.ErrInvalidParameter before anything is sent, since an empty name
+	// locks accounts. Default: off.
+	UseParams bool
 
 	// Env gives the values for $NAME (option -E, with os.LookupEnv). Default:
 	// $ is an ordinary byte.
@@ -68,9 +87,9 @@ type Options struct {
 	// milliseconds, since there are modems that rely on it. Negative: none.
 	Gap time.Duration
 
-	// ShortPause is how long \p pauses. Default, and for 0 or less: a tenth of
-	// a second, which the manual page promises; the program of the ppp package
-	// takes a hundredth.
+	// ShortPause is how long \p pauses. Default, and for 0: a tenth of a second,
+	// which the manual page promises; the program of the ppp package takes a
+	// hundredth. Negative: none.
 	ShortPause time.Duration
 
 	// EightBit leaves the high bit of received bytes alone. Default: it is
@@ -87,46 +106,57 @@ type Options struct {
 }
 
 const (
-	defaultTimeout    = 45 * time.Second
-	defaultGap        = 10 * time.Millisecond
-	longPause         = time.Second
-	defaultShortPause = 100 * time.Millisecond
+	defaultTimeout = 45 * time.Second
+	longPause      = time.Second
 )
 
-// orDefault returns d, the default for 0, and 0 for a negative d.
-func orDefault(d, def time.Duration) time.Duration {
-	if d == 0 {
-		return def
+// withDefaults returns c with its defaults filled in; 0 is none, and 0 of Timeout
+// no limit.
+func (c *Config) withDefaults() Config {
+	var full Config
+	if c != nil {
+		full = *c
 	}
-	return max(d, 0)
+	full.Timeout = max(0, cmp.Or(full.Timeout, defaultTimeout))
+	full.Gap = max(0, cmp.Or(full.Gap, 10*time.Millisecond))
+	full.ShortPause = max(0, cmp.Or(full.ShortPause, 100*time.Millisecond))
+	if full.ReadFile == nil {
+		full.ReadFile = readFile
+	}
+	return full
 }
 
 // Parse makes a script of words, one each, as the command line of chat(8) gives
 // them. Every list of words is a script; the error is always nil. What looks
 // wrong is in Warnings.
 func Parse(args []string) (*Script, error) {
-	return build(argumentWords(args), newFindings(""))
+	return build(argumentWords(args), newFindings("", ""))
 }
 
 // ParseFile makes a script of the contents of a file. The name is for messages.
-// The error is a *ParseError with all mistakes that were found.
+// The error is a *lint.ParseError with every error that was found.
 func ParseFile(name string, src []byte) (*Script, error) {
-	found := newFindings(name)
-	return build(fileWords(src, found), found)
+	source := lint.NewSource(name, src)
+	found := newFindings(name, source.Text())
+	if text := source.Refusal(); text != "" {
+		found.add(lint.SeverityError, pos{1, 1}, "%s", text)
+		return build(nil, found)
+	}
+	return build(fileWords(source, found), found)
 }
 
 func build(words []word, found *findings) (*Script, error) {
 	s := &Script{file: found.file, steps: pairUp(words)}
-	inspect(s.steps, found)
+	s.name = inspect(s.steps, found)
 	s.warnings = found.Sorted()
 	if found.Errors() > 0 {
-		return nil, &ParseError{Findings: s.warnings}
+		return nil, &lint.ParseError{Findings: s.warnings}
 	}
 	return s, nil
 }
 
 // Warnings returns what looks wrong in the script, in the order of the places.
-func (s *Script) Warnings() []Finding { return slices.Clone(s.warnings) }
+func (s *Script) Warnings() []lint.Finding { return slices.Clone(s.warnings) }
 
 // step is one thing that a script does.
 type step struct {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script/lint"
 )
 
 // Everything a run shows is searched for everything that is secret, also in
@@ -31,7 +32,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 			sc := scene{
 				file: "TIMEOUT 5 ABORT BUSY REPORT a REPORT b REPORT c SAY 'dial \\T\\U\\n\\c'\n" +
 					"'' @" + file + " '' ATDT\\T '' \\U '' \\qmarked\\-one OK-\\qmarked-one-OK ''\n",
-				opts: Options{
+				opts: Config{
 					Echo: true, Copy: true, T: &number, U: &other, Report: &report,
 					Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 				},
@@ -118,7 +119,7 @@ func FuzzMask(f *testing.F) {
 		}
 		m.flush(emit)
 		for _, s := range m.secrets {
-			if len(s) > 1 && !strings.Contains(masked, s) && strings.Contains(lower(string(b)), s) && !strings.Contains(s, "*") {
+			if len(s) > 1 && !strings.Contains(masked, s) && strings.Contains(lint.Fold(string(b)), s) && !strings.Contains(s, "*") {
 				t.Errorf("%q is shown in %q of %q", s, b, text)
 			}
 		}
@@ -143,7 +144,7 @@ func TestAnySplit(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			play := func(far []said, loose bool) outcome {
 				var report strings.Builder
-				sc := scene{file: tt.script, far: far, loose: loose, opts: Options{Report: &report}}
+				sc := scene{file: tt.script, far: far, loose: loose, opts: Config{Report: &report}}
 				out := sc.play(t)
 				out.Stderr += report.String()
 				out.err = nil

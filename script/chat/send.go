@@ -31,6 +31,9 @@ func (r *run) send(ctx context.Context, word string) error {
 		word, secret = `\K\c`, false
 	}
 	m := sendText(word, r.opts.Env, r.inserts)
+	if m.usesT && r.nameless { // in a file or a variable
+		return r.needsName()
+	}
 	m.hidden = m.hidden || secret
 	r.view.debug("send (" + visible(m.shown()) + ")")
 	return r.sendParts(ctx, m.parts(), m.hidden)
@@ -78,11 +81,7 @@ func (r *run) sendPart(ctx context.Context, p part, secret bool) error {
 	case actionPause:
 		return r.dialog.Pause(ctx, longPause)
 	case actionShortPause:
-		short := r.opts.ShortPause
-		if short <= 0 {
-			short = defaultShortPause
-		}
-		return r.dialog.Pause(ctx, short)
+		return r.dialog.Pause(ctx, r.opts.ShortPause)
 	case actionBreak:
 		return r.sendBreak(ctx)
 	}
@@ -119,7 +118,7 @@ func (r *run) sendFailed(ctx context.Context, err error) error {
 		text := fmt.Sprintf("the send took longer than the time-out of %v", r.limit.Round(time.Millisecond))
 		return r.fail(ExitFault, ras.ErrRequestTimeout, text, errSendLimit)
 	}
-	r.view.debug(" -- write failed: " + systemText(err))
+	r.view.debug(" -- write failed: " + SystemText(err))
 	r.view.fault("Failed")
 	return r.fail(ExitFault, ras.CodeOf(err), "cannot send", err)
 }
@@ -132,7 +131,7 @@ func (r *run) fileText(ctx context.Context, name string) (string, error) {
 		return "", r.ended(cause)
 	}
 	if err != nil {
-		r.view.fault(name + " -- open failed: " + systemText(err))
+		r.view.fault(name + " -- open failed: " + SystemText(err))
 		return "", r.fail(ExitFault, ras.ErrFileNotFound, fmt.Sprintf("cannot read the text to send from %q", name), err)
 	}
 	text, _, _ := strings.Cut(string(data[:min(len(data), maxFileText)]), "\x00")

@@ -98,7 +98,7 @@ func TestStderrFails(t *testing.T) {
 		{"in a report", "REPORT a a", 0, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			sc := scene{args: words(tt.args), opts: Options{Stderr: &full{tt.writes}}, far: now("aa\r")}
+			sc := scene{args: words(tt.args), opts: Config{Stderr: &full{tt.writes}}, far: now("aa\r")}
 			got := sc.play(t)
 			if got.Status != ExitSignal || !errors.Is(got.err, errFull) || got.Sent != tt.sent || got.Elapsed != 0 {
 				t.Errorf("status %d, sent %q after %v, error %v; want %d, %q at once, %v",
@@ -109,11 +109,11 @@ func TestStderrFails(t *testing.T) {
 }
 
 func TestEnvironment(t *testing.T) {
-	sc := scene{args: words(`$A y $1x a$none-b`), opts: Options{Env: lookup}, far: now("12one")}
+	sc := scene{args: words(`$A y $1x a$none-b`), opts: Config{Env: lookup}, far: now("12one")}
 	if got := sc.play(t); got.Sent != "y\ra-b\r" {
 		t.Errorf("sent %q, %v", got.Sent, got.err)
 	}
-	sc = scene{args: []string{"a$D", "b"}, opts: Options{Env: lookup}, far: now("ax-y")}
+	sc = scene{args: []string{"a$D", "b"}, opts: Config{Env: lookup}, far: now("ax-y")}
 	if got := sc.play(t); got.Sent != "b\r" {
 		t.Errorf("a dash in a value divides the word: sent %q, %v", got.Sent, got.err)
 	}
@@ -121,7 +121,7 @@ func TestEnvironment(t *testing.T) {
 
 func TestReadFile(t *testing.T) {
 	var asked []string
-	sc := scene{args: []string{"", "@a b", "", "@ \tc"}, opts: Options{
+	sc := scene{args: []string{"", "@a b", "", "@ \tc"}, opts: Config{
 		ReadFile: func(_ context.Context, name string) ([]byte, error) {
 			asked = append(asked, name)
 			if name == "c" {
@@ -145,13 +145,12 @@ func TestTerminal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Options.Gap = -1
 	a, b := virtual.Pair()
 	defer a.Close()
 	defer b.Close()
 	io.WriteString(b, "abx")
 	var terminal bytes.Buffer
-	if _, err := script.Run(t.Context(), a, s, &script.Config{Terminal: &terminal}); err != nil {
+	if _, err := script.Run(t.Context(), a, s.Executor(&Config{Gap: -1}), &script.Config{Terminal: &terminal}); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := terminal.String(), "hello\rabx\n"; got != want {
@@ -165,7 +164,6 @@ func TestConcurrentRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Options.Gap = -1
 	var runs sync.WaitGroup
 	for range 8 {
 		runs.Go(func() {
@@ -173,7 +171,7 @@ func TestConcurrentRuns(t *testing.T) {
 			defer a.Close()
 			defer b.Close()
 			io.WriteString(b, "C 9600\rlogin: Password: ")
-			if _, err := script.Run(t.Context(), a, s, nil); err != nil {
+			if _, err := script.Run(t.Context(), a, s.Executor(&Config{Gap: -1}), nil); err != nil {
 				t.Error(err)
 			}
 		})
@@ -198,5 +196,33 @@ func TestBareCall(t *testing.T) {
 	got := make([]byte, 2)
 	if _, err := io.ReadFull(b, got); err != nil || string(got) != "x\r" {
 		t.Errorf("the far end got %q, %v", got, err)
+	}
+}
+
+// \T and \U are the call's name and password, and a script that needs a name is
+// refused without one before it sends anything.
+func TestUseParams(t *testing.T) {
+	sc := scene{
+		args: []string{"", `\T`, "", `\q\U`}, opts: Config{UseParams: true},
+		params: &ras.DialParams{UserName: "guest", Password: "secret"},
+	}
+	if got := sc.play(t); got.Sent != "guest\rsecret\r" || got.err != nil {
+		t.Errorf("sent %q, %v; want the name and the password", got.Sent, got.err)
+	}
+	for _, args := range [][]string{
+		{"", "AT", "x-\\T-y", ""},
+		{"", "AT", "", `\T`},
+	} {
+		sc := scene{args: args, opts: Config{UseParams: true}, params: &ras.DialParams{Password: "secret"}}
+		if got := sc.play(t); got.Sent != "" || got.Status != ExitFault || !errors.Is(got.err, ras.ErrInvalidParameter) {
+			t.Errorf("%q without a name: sent %q, status %d, %v", args, got.Sent, got.Status, got.err)
+		}
+	}
+	sc = scene{
+		args: []string{"", "@file"}, params: &ras.DialParams{},
+		opts: Config{UseParams: true, ReadFile: func(context.Context, string) ([]byte, error) { return []byte(`x\T`), nil }},
+	}
+	if got := sc.play(t); got.Sent != "" || !errors.Is(got.err, ras.ErrInvalidParameter) {
+		t.Errorf("\\T in a file without a name: sent %q, %v", got.Sent, got.err)
 	}
 }

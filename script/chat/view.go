@@ -32,7 +32,7 @@ type view struct {
 	width int    // received bytes in line
 }
 
-func newView(ctx context.Context, o *Options, call *ras.Call, fail context.CancelCauseFunc) *view {
+func newView(ctx context.Context, o *Config, call *ras.Call, fail context.CancelCauseFunc) *view {
 	v := &view{
 		ctx: context.WithoutCancel(ctx), log: o.Log, stderr: o.Stderr,
 		echo: o.Echo, copy: o.Copy, fail: fail,

@@ -11,9 +11,9 @@ import (
 	"github.com/rasline/rasline/script"
 )
 
-// Carrier is what the carrier means to a script that runs on a call. The zero
-// Carrier and a nil one are right for most.
-type Carrier struct {
+// CarrierConfig holds what the carrier means to a script that runs on a call. The
+// zero CarrierConfig and a nil one are right for most.
+type CarrierConfig struct {
 	// Ignore runs the script as if there were no DCD, for adapters that lack
 	// the wire. Default: a loss ends the script. A port without modem lines is
 	// always ignored.
@@ -49,7 +49,7 @@ const (
 // CarrierError says that the carrier was lost while a script ran. It matches
 // ras.ErrRemoteDisconnection and port.ErrCarrierLost.
 type CarrierError struct {
-	Step  string        // Carrier.Step
+	Step  string        // CarrierConfig.Step
 	Doing string        // what the script was doing: `wait for "ogin:"`; empty if it does not tell
 	Time  time.Time     // when DCD fell
 	After time.Duration // since the script was started
@@ -72,17 +72,17 @@ func (e *CarrierError) Unwrap() []error {
 }
 
 // WatchCarrier returns an Executor that runs e and ends it when the carrier is
-// lost, with a *CarrierError. A nil c means the zero Carrier. An error of e that
+// lost, with a *CarrierError. A nil c means the zero CarrierConfig. An error of e that
 // does not come from the loss, such as a refused password, comes first, joined
 // with the CarrierError.
 //
 // The context of e ends at the loss. If e does not mind contexts, its callbacks
 // fail a little later, which leaves the session unusable. If e succeeds all the
 // same, that counts.
-func WatchCarrier(e script.Executor, c *Carrier) script.Executor {
+func WatchCarrier(e script.Executor, c *CarrierConfig) script.Executor {
 	w := watcher{script: e}
 	if c != nil {
-		w.Carrier = *c
+		w.CarrierConfig = *c
 	}
 	if w.Debounce == 0 {
 		w.Debounce = defaultDebounce
@@ -97,7 +97,7 @@ func WatchCarrier(e script.Executor, c *Carrier) script.Executor {
 }
 
 type watcher struct {
-	Carrier
+	CarrierConfig
 	script script.Executor
 }
 

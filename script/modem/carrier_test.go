@@ -22,7 +22,7 @@ var waiter = script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error
 })
 
 // underWatch runs e under a watch, with DCD on, and f beside it on the far end.
-func underWatch(t *testing.T, e script.Executor, c *Carrier, f func(near, far *virtual.Port)) (took time.Duration, err error) {
+func underWatch(t *testing.T, e script.Executor, c *CarrierConfig, f func(near, far *virtual.Port)) (took time.Duration, err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		near, far := virtual.Pair()
@@ -49,7 +49,7 @@ func drop(after time.Duration) func(near, far *virtual.Port) {
 }
 
 func TestCarrierLossEndsTheScript(t *testing.T) {
-	took, err := underWatch(t, waiter, &Carrier{Step: "login"}, drop(7300*time.Millisecond))
+	took, err := underWatch(t, waiter, &CarrierConfig{Step: "login"}, drop(7300*time.Millisecond))
 	var c *CarrierError
 	if !errors.As(err, &c) || c.Step != "login" || c.After != 7300*time.Millisecond || c.Doing != `wait for "never"` || c.Time.IsZero() {
 		t.Fatalf("error %#v, want step and time of the loss", err)
@@ -73,16 +73,16 @@ func TestCarrierPolicies(t *testing.T) {
 	})
 	tests := []struct {
 		name string
-		c    *Carrier
+		c    *CarrierConfig
 		play func(near, far *virtual.Port)
 		took time.Duration
 		code ras.Code
 	}{
 		{"no loss", nil, func(_, _ *virtual.Port) {}, 10 * time.Second, 0},
 		{"loss", nil, drop(1300 * time.Millisecond), 1500 * time.Millisecond, ras.ErrRemoteDisconnection},
-		{"loss at once", &Carrier{Debounce: -1}, drop(1300 * time.Millisecond), 1300 * time.Millisecond, ras.ErrRemoteDisconnection},
+		{"loss at once", &CarrierConfig{Debounce: -1}, drop(1300 * time.Millisecond), 1300 * time.Millisecond, ras.ErrRemoteDisconnection},
 		{"hung up", nil, func(_, far *virtual.Port) { <-time.After(1300 * time.Millisecond); far.HangUp() }, 1500 * time.Millisecond, ras.ErrRemoteDisconnection},
-		{"ignored", &Carrier{Ignore: true}, drop(1300 * time.Millisecond), 10 * time.Second, 0},
+		{"ignored", &CarrierConfig{Ignore: true}, drop(1300 * time.Millisecond), 10 * time.Second, 0},
 		{"blinks", nil, func(_, far *virtual.Port) {
 			for range 5 {
 				<-time.After(900 * time.Millisecond)
@@ -91,7 +91,7 @@ func TestCarrierPolicies(t *testing.T) {
 				far.Drive(port.DCD, port.DCD)
 			}
 		}, 10 * time.Second, 0},
-		{"required and there", &Carrier{Require: time.Minute}, func(_, _ *virtual.Port) {}, 10 * time.Second, 0},
+		{"required and there", &CarrierConfig{Require: time.Minute}, func(_, _ *virtual.Port) {}, 10 * time.Second, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -130,7 +130,7 @@ func TestCarrierRequired(t *testing.T) {
 				start := time.Now()
 				ran := false
 				e := script.ExecutorFunc(func(context.Context, *ras.Call) error { ran = true; return nil })
-				_, err := script.Run(t.Context(), near, WatchCarrier(e, &Carrier{Require: 30 * time.Second}), nil)
+				_, err := script.Run(t.Context(), near, WatchCarrier(e, &CarrierConfig{Require: 30 * time.Second}), nil)
 				if ran != (tt.code == 0) || tt.code == 0 && err != nil || tt.code != 0 && !errors.Is(err, tt.code) {
 					t.Errorf("ran %v, error %v; want code %d", ran, err, tt.code)
 				}
@@ -149,7 +149,7 @@ func TestCarrierWithoutLines(t *testing.T) {
 		defer far.Close()
 		ran := false
 		e := script.ExecutorFunc(func(context.Context, *ras.Call) error { ran = true; return nil })
-		_, err := script.Run(t.Context(), near, WatchCarrier(e, &Carrier{Require: time.Minute}), nil)
+		_, err := script.Run(t.Context(), near, WatchCarrier(e, &CarrierConfig{Require: time.Minute}), nil)
 		if err != nil || !ran {
 			t.Errorf("ran %v, error %v; want the script to run unwatched", ran, err)
 		}
@@ -197,7 +197,7 @@ func TestCarrierLossEndsAStubbornScript(t *testing.T) {
 		_, err = call.RetrieveBuffer(call.Port, b)
 		return errors.Join(err, call.FreeBuffer(b))
 	})
-	took, err := underWatch(t, stubborn, &Carrier{Grace: 3 * time.Second}, drop(1300*time.Millisecond))
+	took, err := underWatch(t, stubborn, &CarrierConfig{Grace: 3 * time.Second}, drop(1300*time.Millisecond))
 	var c *CarrierError
 	if !errors.As(err, &c) || c.After != 1300*time.Millisecond || took != 4500*time.Millisecond {
 		t.Errorf("error %v after %v, want the loss of the carrier at 1.3s after 4.5s", err, took)

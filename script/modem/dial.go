@@ -14,7 +14,7 @@ import (
 //
 // The error is an *InputError, or a *CommandError. The latter holds an
 // *OutcomeError if the modem gives another result, which matches the outcome's
-// RAS code. If none comes within Config.DialLimit, or the context ends first,
+// RAS code. If none comes within Config.DialTimeout, or the context ends first,
 // the call is given up as V.250 has it, by sending a carriage return.
 func (m *Modem) Dial(ctx context.Context, number string) (Result, error) {
 	digits, err := CheckNumber(number)
@@ -76,7 +76,7 @@ func (m *Modem) call(ctx context.Context, body string) (Result, error) {
 	if err := m.Sync(ctx); err != nil {
 		return Result{}, err
 	}
-	r, err := m.exchange(ctx, body, m.cfg.DialLimit, isCallResult)
+	r, err := m.exchange(ctx, body, m.cfg.DialTimeout, isCallResult)
 	res := r.Result
 	switch {
 	case isTimeout(err):
@@ -128,6 +128,6 @@ func (m *Modem) giveUp(ctx context.Context) {
 	r, _ := m.readAnswer(limited, "", abortLimit, isCallResult)
 	if r.Result.Outcome == Connect {
 		m.state = OnlineMode
-		m.Hangup(ctx) // each of its steps is limited
+		m.HangUp(ctx) // each of its steps is limited
 	}
 }

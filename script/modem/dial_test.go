@@ -133,7 +133,7 @@ func TestDialKeepsProgressLines(t *testing.T) {
 
 func TestDialGivesUp(t *testing.T) {
 	cfg := &scripttest.ModemConfig{Profile: "E0"}
-	_, err := onModem(t, cfg, withModem(&Config{DialLimit: 10 * time.Second}, func(ctx context.Context, m *Modem) error {
+	_, err := onModem(t, cfg, withModem(&Config{DialTimeout: 10 * time.Second}, func(ctx context.Context, m *Modem) error {
 		start := time.Now()
 		_, err := m.Dial(ctx, "1")
 		if took := time.Since(start); took > 11*time.Second {
@@ -157,7 +157,7 @@ func TestDialConnectsTooLate(t *testing.T) {
 			Dial:    host(&scripttest.LoginConfig{Silent: scripttest.StageConnect}),
 			Faults:  []scripttest.Fault{{Command: "ATD", Delay: 10100 * time.Millisecond}},
 		}
-		_, err := onModem(t, cfg, withModem(&Config{DialLimit: 10 * time.Second}, func(ctx context.Context, m *Modem) error {
+		_, err := onModem(t, cfg, withModem(&Config{DialTimeout: 10 * time.Second}, func(ctx context.Context, m *Modem) error {
 			if _, err := m.Dial(ctx, "1"); !errors.Is(err, ras.ErrRequestTimeout) {
 				t.Errorf("error %v, want a time-out", err)
 			}

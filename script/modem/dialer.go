@@ -35,9 +35,11 @@ type Dialer struct {
 	// Redial says what follows a failed attempt. Default: the zero Redial.
 	Redial Redial
 
-	// OnProgress is told of the connection's states, in order, on the
-	// goroutine of the script. Default: nobody is told.
-	OnProgress func(p Progress)
+	// OnState is called with the connection's states, in order, on the
+	// goroutine of the script: ras.StateConnectDevice while the modem is set up
+	// and at each number, ras.StateDeviceConnected and
+	// ras.StateAllDevicesConnected once there is a connection. Default: none.
+	OnState func(script.State)
 
 	// OnAttempt is told of every attempt when it has ended, failed or not.
 	// Default: nobody is told.
@@ -65,9 +67,9 @@ type Redial struct {
 	// give up on those.
 	Stop []Outcome
 
-	// Limit bounds the whole: setting up, attempts and pauses. Default, and
+	// Timeout bounds the whole: setting up, attempts and pauses. Default, and
 	// for 0 or less: none.
-	Limit time.Duration
+	Timeout time.Duration
 }
 
 const defaultPause = 5 * time.Second
@@ -87,21 +89,6 @@ func (r *Redial) pauseAfter(o Outcome) time.Duration {
 		return defaultPause
 	}
 	return r.Pause
-}
-
-// Progress is a state that a connection has reached, or failed in.
-type Progress struct {
-	// State is ras.StateConnectDevice while the modem is set up and at each
-	// number, ras.StateDeviceConnected and ras.StateAllDevicesConnected once
-	// there is a connection.
-	State ras.ConnState
-
-	Time    time.Time     // when
-	Elapsed time.Duration // since the Dialer was started
-	Attempt int           // from 1 on; 0 while the modem is set up
-	Number  string        // what is being dialled
-	Text    string        // for people: the commands' progress, the modem's result
-	Err     error         // why the state was not survived; nil when it is entered
 }
 
 // Attempt is one call that was tried.
@@ -154,8 +141,8 @@ func (d *Dialer) Execute(ctx context.Context, call *ras.Call) error {
 	if err := run.prepare(call); err != nil {
 		return err
 	}
-	if d.Redial.Limit > 0 {
-		limited, cancel := context.WithTimeoutCause(ctx, d.Redial.Limit, &script.RunTimeoutError{Limit: d.Redial.Limit})
+	if d.Redial.Timeout > 0 {
+		limited, cancel := context.WithTimeoutCause(ctx, d.Redial.Timeout, &script.RunTimeoutError{Limit: d.Redial.Timeout})
 		defer cancel()
 		ctx = limited
 	}
@@ -203,10 +190,10 @@ func (r *dialing) prepare(call *ras.Call) error {
 
 // setUp sends the initial commands.
 func (r *dialing) setUp(ctx context.Context) error {
-	r.tell(Progress{State: ras.StateConnectDevice, Text: "setting up the modem"})
+	r.tell(script.State{Conn: ras.StateConnectDevice, Text: "setting up the modem"})
 	err := r.modem.Init(ctx, r.commands...)
 	if err != nil {
-		r.tell(Progress{State: ras.StateConnectDevice, Err: err})
+		r.tell(script.State{Conn: ras.StateConnectDevice, Err: err})
 	}
 	return err
 }
@@ -242,28 +229,28 @@ func isOutcome(err error) bool {
 // attempt dials once and tells about it.
 func (r *dialing) attempt(ctx context.Context, i int) error {
 	a := Attempt{Index: i + 1, Number: r.numbers[i%len(r.numbers)], Start: time.Now()}
-	r.tell(Progress{State: ras.StateConnectDevice, Attempt: a.Index, Number: a.Number, Text: "dialling"})
+	r.tell(script.State{Conn: ras.StateConnectDevice, Attempt: a.Index, Number: a.Number, Text: "dialling"})
 	a.Result, a.Err = r.modem.Dial(ctx, a.Number)
 	a.Took = time.Since(a.Start)
 	r.attempts = append(r.attempts, a)
 	if r.OnAttempt != nil {
 		r.OnAttempt(a)
 	}
-	p := Progress{State: ras.StateDeviceConnected, Attempt: a.Index, Number: a.Number, Text: a.Result.Text}
+	p := script.State{Conn: ras.StateDeviceConnected, Attempt: a.Index, Number: a.Number, Text: a.Result.Text}
 	if a.Err != nil {
-		p.State, p.Err = ras.StateConnectDevice, a.Err
+		p.Conn, p.Err = ras.StateConnectDevice, a.Err
 		r.tell(p)
 		return a.Err
 	}
 	r.tell(p)
-	p.State = ras.StateAllDevicesConnected
+	p.Conn = ras.StateAllDevicesConnected
 	r.tell(p)
 	return nil
 }
 
-func (r *dialing) tell(p Progress) {
-	if r.OnProgress != nil {
+func (r *dialing) tell(p script.State) {
+	if r.OnState != nil {
 		p.Time, p.Elapsed = time.Now(), time.Since(r.start)
-		r.OnProgress(p)
+		r.OnState(p)
 	}
 }

@@ -55,7 +55,7 @@ func TestRedial(t *testing.T) {
 			"1:BLACKLISTED 1:CONNECT", 0},
 		{"unknown texts are tried again", []string{"1"}, Redial{Attempts: 2}, map[string][]string{"1": {"EH?", ""}}, "1:UNKNOWN 1:CONNECT", 0},
 		{"silence is tried again", []string{"1"}, Redial{Attempts: 2}, map[string][]string{"1": {"RINGING", ""}}, "1:TIMEOUT 1:CONNECT", 0},
-		{"the limit ends it", []string{"1"}, Redial{Attempts: 100, Limit: 30 * time.Second}, nil,
+		{"the limit ends it", []string{"1"}, Redial{Attempts: 100, Timeout: 30 * time.Second}, nil,
 			"1:NO ANSWER 1:NO ANSWER 1:NO ANSWER 1:NO ANSWER 1:NO ANSWER 1:NO ANSWER", ras.ErrRequestTimeout},
 	}
 	for _, tt := range tests {
@@ -136,8 +136,8 @@ func TestDialerTellsStates(t *testing.T) {
 	d := &Dialer{
 		Numbers: []string{"1"},
 		Redial:  Redial{Attempts: 2},
-		OnProgress: func(p Progress) {
-			got = append(got, fmt.Sprintf("%v %v %d %s", p.Elapsed.Round(time.Second), p.State, p.Attempt, p.Text))
+		OnState: func(p script.State) {
+			got = append(got, fmt.Sprintf("%v %v %d %s", p.Elapsed.Round(time.Second), p.Conn, p.Attempt, p.Text))
 		},
 	}
 	_, err := onModem(t, &scripttest.ModemConfig{Dial: exchangeOf(map[string][]string{"1": {"BUSY", ""}})}, d)
@@ -193,7 +193,7 @@ func TestDialerDialsTheEntry(t *testing.T) {
 
 func TestDialerInitFails(t *testing.T) {
 	var failed error
-	d := &Dialer{Numbers: []string{"1"}, Init: []string{"ATZ", "ATY9"}, OnProgress: func(p Progress) { failed = p.Err }}
+	d := &Dialer{Numbers: []string{"1"}, Init: []string{"ATZ", "ATY9"}, OnState: func(p script.State) { failed = p.Err }}
 	_, err := onModem(t, nil, d)
 	if !errors.Is(err, ras.ErrFromDevice) || err != failed || !strings.HasPrefix(err.Error(), "ATY9: ERROR: ") {
 		t.Errorf("error %v, told %v; want the command and the refusal", err, failed)

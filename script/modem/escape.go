@@ -20,12 +20,12 @@ const escapeSequence = "+++"
 // The error is a *CommandError. It matches ras.ErrRemoteDisconnection if the
 // call has ended, and the modem is then in command mode;
 // ras.ErrRequestTimeout if no OK comes within Config.Guard and
-// Config.CommandLimit; ras.ErrRecvBufFull if more than 64 KiB of data come.
+// Config.CommandTimeout; ras.ErrRecvBufFull if more than 64 KiB of data come.
 func (m *Modem) Escape(ctx context.Context) ([]byte, error) {
 	if m.state == CommandMode {
 		return nil, nil
 	}
-	return m.escape(ctx, m.cfg.Guard+m.cfg.CommandLimit, answerLimit)
+	return m.escape(ctx, m.cfg.Guard+m.cfg.CommandTimeout, answerLimit)
 }
 
 // escape is Escape with its limits. If the limit for data is 0, data is dropped.

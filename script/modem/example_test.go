@@ -41,11 +41,11 @@ func ExampleDialer() {
 	dial := &modem.Dialer{
 		Numbers: []string{"555-1234", "555-5678"},
 		Redial:  modem.Redial{Pause: time.Millisecond},
-		OnProgress: func(p modem.Progress) {
-			fmt.Printf("%v %s %s\n", p.State, p.Number, p.Text)
+		OnState: func(p script.State) {
+			fmt.Printf("%v %s %s\n", p.Conn, p.Number, p.Text)
 		},
 	}
-	login := modem.WatchCarrier(greet, &modem.Carrier{Step: "login"})
+	login := modem.WatchCarrier(greet, &modem.CarrierConfig{Step: "login"})
 	_, err := script.Run(context.Background(), p, script.Sequence(dial, login), nil)
 	fmt.Println(err)
 	hung, err := modem.HangUp(context.Background(), p, &modem.Config{DropTime: time.Millisecond}, modem.DTR)

@@ -52,7 +52,7 @@ func changesNotation(body string) bool { return strings.ContainsAny(body, "VvZzF
 // line that has begun is awaited, so that its end is not taken for an answer.
 func (m *Modem) strays(ctx context.Context) error {
 	start := time.Now()
-	for time.Since(start) < m.cfg.CommandLimit {
+	for time.Since(start) < m.cfg.CommandTimeout {
 		limit := strayLimit
 		if m.lexer.begun() {
 			limit = m.cfg.Quiet
@@ -61,7 +61,7 @@ func (m *Modem) strays(ctx context.Context) error {
 			return err
 		}
 	}
-	return m.timeout("the modem to fall silent", start, m.cfg.CommandLimit)
+	return m.timeout("the modem to fall silent", start, m.cfg.CommandTimeout)
 }
 
 // hearLine takes one byte, if one comes within the limit. A line that it

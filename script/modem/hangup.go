@@ -36,22 +36,6 @@ func (m Method) String() string {
 	return "none"
 }
 
-// ParseMethods reads "dtr", "ath", "both" (DTR, then ATH) or "none" (an empty
-// slice), letter case aside.
-func ParseMethods(s string) ([]Method, error) {
-	switch strings.ToLower(s) {
-	case "dtr":
-		return []Method{DTR}, nil
-	case "ath":
-		return []Method{ATH}, nil
-	case "both":
-		return []Method{DTR, ATH}, nil
-	case "none":
-		return []Method{}, nil
-	}
-	return nil, fmt.Errorf("hang-up method %q: use dtr, ath, both or none", s)
-}
-
 // HangupReport tells how a call was ended.
 type HangupReport struct {
 	// Method is the one that worked; 0 if none was tried.
@@ -71,9 +55,9 @@ type HangupReport struct {
 // errStillOn says that a hang-up has had no effect on DCD.
 var errStillOn = errors.New("DCD is still on")
 
-// Hangup ends the call with the first of the methods that works; with no
+// HangUp ends the call with the first of the methods that works; with no
 // argument it tries DTR and then ATH, with an empty slice nothing. A DTR drop has worked when DCD has fallen
-// within Config.CarrierLimit. Where DCD was not on before, it proves nothing,
+// within Config.CarrierTimeout. Where DCD was not on before, it proves nothing,
 // so the next method is tried as well, and the drop counts if there is none.
 // ATH has worked when the modem has said OK; DCD is waited for, but modems set
 // to &C0 hold it on all the time.
@@ -81,7 +65,7 @@ var errStillOn = errors.New("DCD is still on")
 // DTR is raised again in any case. If no method works, the error is a
 // *HangupError. Afterwards the modem is in command mode or, after a DTR drop,
 // unsynchronised.
-func (m *Modem) Hangup(ctx context.Context, methods ...Method) (HangupReport, error) {
+func (m *Modem) HangUp(ctx context.Context, methods ...Method) (HangupReport, error) {
 	var rep HangupReport
 	if methods == nil {
 		methods = []Method{DTR, ATH}
@@ -147,7 +131,7 @@ func (m *Modem) dropDTR(ctx context.Context) (proved bool, err error) {
 	}
 	start := time.Now()
 	if before.Has(port.DCD) {
-		proved, err = awaitFall(ctx, lines, m.cfg.CarrierLimit)
+		proved, err = awaitFall(ctx, lines, m.cfg.CarrierTimeout)
 	}
 	if err == nil {
 		err = m.dialog.Pause(ctx, m.cfg.DropTime-time.Since(start))
@@ -166,11 +150,11 @@ func (m *Modem) sendATH(ctx context.Context) (proved bool, err error) {
 	if err := m.leaveOnline(ctx, lineErr == nil && !known); err != nil {
 		return false, err
 	}
-	if _, err := m.exchange(ctx, "H", m.cfg.CommandLimit, isCommandResult); err != nil {
+	if _, err := m.exchange(ctx, "H", m.cfg.CommandTimeout, isCommandResult); err != nil {
 		return false, err
 	}
 	if known {
-		proved, err = awaitFall(ctx, lines, m.cfg.CarrierLimit)
+		proved, err = awaitFall(ctx, lines, m.cfg.CarrierTimeout)
 	}
 	return proved, err
 }
@@ -178,7 +162,7 @@ func (m *Modem) sendATH(ctx context.Context) (proved bool, err error) {
 // leaveOnline gets the modem into command mode from whatever mode it is in.
 func (m *Modem) leaveOnline(ctx context.Context, noCarrier bool) error {
 	if m.state == OnlineMode || m.state == Unsynchronised && !noCarrier {
-		_, err := m.escape(ctx, m.cfg.Guard+m.cfg.ProbeLimit, 0)
+		_, err := m.escape(ctx, m.cfg.Guard+m.cfg.ProbeTimeout, 0)
 		if isTimeout(err) {
 			// It may have been in command mode all the time, with +++ now at
 			// the head of its line.
@@ -220,7 +204,7 @@ func waitChange(ctx context.Context, lines port.LineController, mask port.Lines)
 func noLines(err error) bool { return errors.Is(err, errors.ErrUnsupported) }
 
 // HangUp ends a call on p after a script has ended, however it ended: it runs
-// Hangup on a session of its own. The modem is taken to be online. The port is
+// HangUp on a session of its own. The modem is taken to be online. The port is
 // left open.
 func HangUp(ctx context.Context, p port.Port, cfg *Config, methods ...Method) (rep HangupReport, err error) {
 	_, err = script.Run(ctx, p, script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
@@ -228,7 +212,7 @@ func HangUp(ctx context.Context, p port.Port, cfg *Config, methods ...Method) (r
 		defer d.Close()
 		m := New(d, cfg)
 		m.SetOnline()
-		rep, err = m.Hangup(ctx, methods...)
+		rep, err = m.HangUp(ctx, methods...)
 		return err
 	}), nil)
 	return rep, err

@@ -70,12 +70,12 @@ func TestHangup(t *testing.T) {
 }
 
 func TestHangupNone(t *testing.T) {
-	methods, err := ParseMethods("None")
+	methods, err := []Method{}, error(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = onCall(t, nil, scripttest.ModemConfig{}, func(ctx context.Context, m *Modem, tm *scripttest.Modem, _ port.Port) error {
-		rep, err := m.Hangup(ctx, methods...)
+		rep, err := m.HangUp(ctx, methods...)
 		if !reflect.DeepEqual(rep, HangupReport{}) || !tm.Connected() {
 			t.Errorf("report %+v, connected %v; want nothing done", rep, tm.Connected())
 		}
@@ -89,7 +89,7 @@ func TestHangupNone(t *testing.T) {
 // DTR is held off for its time even if DCD falls at once.
 func TestHangupHoldsDTR(t *testing.T) {
 	err := onCall(t, &Config{DropTime: 5 * time.Second}, scripttest.ModemConfig{}, func(ctx context.Context, m *Modem, _ *scripttest.Modem, _ port.Port) error {
-		rep, err := m.Hangup(ctx, DTR)
+		rep, err := m.HangUp(ctx, DTR)
 		if rep.Took != 5*time.Second {
 			t.Errorf("took %v, want 5s", rep.Took)
 		}
@@ -104,7 +104,7 @@ func TestHangupHoldsDTR(t *testing.T) {
 func TestCommandAfterHangup(t *testing.T) {
 	for _, method := range []Method{DTR, ATH} {
 		err := onCall(t, nil, scripttest.ModemConfig{}, func(ctx context.Context, m *Modem, _ *scripttest.Modem, _ port.Port) error {
-			if _, err := m.Hangup(ctx, method); err != nil {
+			if _, err := m.HangUp(ctx, method); err != nil {
 				return err
 			}
 			r, err := m.Command(ctx, "ATI3")
@@ -145,22 +145,5 @@ func TestHangupErrorNamesEachMethod(t *testing.T) {
 	}
 	if !errors.Is(err, errors.ErrUnsupported) || !errors.Is(err, ras.ErrHangupFailed) {
 		t.Error("the causes are not reachable")
-	}
-}
-
-func TestParseMethods(t *testing.T) {
-	tests := []struct {
-		in   string
-		want []Method
-	}{
-		{"dtr", []Method{DTR}}, {"ATH", []Method{ATH}}, {"Both", []Method{DTR, ATH}}, {"none", []Method{}},
-	}
-	for _, tt := range tests {
-		if got, err := ParseMethods(tt.in); err != nil || !reflect.DeepEqual(got, tt.want) {
-			t.Errorf("ParseMethods(%q) = %v, %v; want %v", tt.in, got, err, tt.want)
-		}
-	}
-	if m, err := ParseMethods("axe"); err == nil {
-		t.Errorf("ParseMethods(axe) = %v, want an error", m)
 	}
 }

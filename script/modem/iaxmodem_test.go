@@ -90,7 +90,7 @@ func openWhenThere(t *testing.T, device string) *port.Serial {
 func TestIaxmodem(t *testing.T) {
 	t.Parallel()
 	p := startIaxmodem(t)
-	cfg := &Config{DialLimit: 2 * time.Second}
+	cfg := &Config{DialTimeout: 2 * time.Second}
 	_, err := script.Run(t.Context(), p, withModem(cfg, func(ctx context.Context, m *Modem) error {
 		if err := m.Init(ctx, "ATZ", "ATE1V1Q0X4", "AT&C1&D2"); err != nil {
 			return err
@@ -119,7 +119,7 @@ func TestIaxmodem(t *testing.T) {
 		if err == nil || OutcomeOf(err) == Connect {
 			t.Errorf("dialled nobody: %+v, %v; want a failure", r, err)
 		}
-		rep, err := m.Hangup(ctx)
+		rep, err := m.HangUp(ctx)
 		if err != nil || rep.Method != ATH {
 			t.Errorf("hang-up: %+v, %v; want ATH, for want of modem lines", rep, err)
 		}
@@ -143,7 +143,7 @@ func checkAnswer(ctx context.Context, t *testing.T, m *Modem, command, want stri
 func TestIaxmodemDialer(t *testing.T) {
 	t.Parallel()
 	p := startIaxmodem(t)
-	d := &Dialer{Config: &Config{DialLimit: time.Second}, Numbers: []string{"5551234", "5555678"}, Redial: Redial{Pause: -1, Stop: []Outcome{}}}
+	d := &Dialer{Config: &Config{DialTimeout: time.Second}, Numbers: []string{"5551234", "5555678"}, Redial: Redial{Pause: -1, Stop: []Outcome{}}}
 	_, err := script.Run(t.Context(), p, d, nil)
 	t.Logf("it said: %v", err)
 	var de *DialError

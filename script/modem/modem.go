@@ -1,6 +1,7 @@
 package modem
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -11,15 +12,15 @@ import (
 )
 
 // Config holds what a Modem expects of its modem. The zero Config and a nil
-// one are right for most. A time that is 0 or less is its default.
+// one are right for most. A time of 0 is its default, and a negative one is none.
 type Config struct {
-	// CommandLimit is how long a command may take to be answered. Default: 5 s.
-	CommandLimit time.Duration
+	// CommandTimeout is how long a command may take to be answered. Default: 5 s.
+	CommandTimeout time.Duration
 
-	// DialLimit is how long a call may take until it is there or has failed,
+	// DialTimeout is how long a call may take until it is there or has failed,
 	// for Dial, Answer and Online. It should be longer than S7 lets the modem
 	// wait for a carrier. Default: 60 s.
-	DialLimit time.Duration
+	DialTimeout time.Duration
 
 	// DialPrefix is what stands between AT and the number. It is checked to be
 	// D with dial modifiers. Default: "DT", tone dialling.
@@ -30,21 +31,21 @@ type Config struct {
 	Guard time.Duration
 
 	// Quiet is the silence that ends whatever a modem out of step still has to
-	// say, and ProbeLimit how long it may take to answer the probe after it.
+	// say, and ProbeTimeout how long it may take to answer the probe after it.
 	// Defaults: 300 ms and 1 s.
-	Quiet, ProbeLimit time.Duration
+	Quiet, ProbeTimeout time.Duration
 
-	// SyncLimit bounds the attempts to get in step again. It should be longer
+	// SyncTimeout bounds the attempts to get in step again. It should be longer
 	// than the slowest command may take. Default: 15 s.
-	SyncLimit time.Duration
+	SyncTimeout time.Duration
 
 	// Settle is a pause after each answer before the next command is sent, for
 	// modems that lose what comes at once. Default: none.
 	Settle time.Duration
 
-	// DropTime is how long a hang-up holds DTR off, and CarrierLimit how long
+	// DropTime is how long a hang-up holds DTR off, and CarrierTimeout how long
 	// it waits for DCD to fall. Defaults: 1 s and 5 s.
-	DropTime, CarrierLimit time.Duration
+	DropTime, CarrierTimeout time.Duration
 
 	// Codes are the texts that numeric results stand for, where a maker's
 	// differ from the built-in table: 43: "CONNECT 14400". Default: none.
@@ -77,27 +78,32 @@ func (c *Config) withDefaults() Config {
 	if c != nil {
 		full = *c
 	}
-	for _, d := range []struct {
-		field *time.Duration
-		value time.Duration
-	}{
-		{&full.CommandLimit, 5 * time.Second},
-		{&full.DialLimit, time.Minute},
-		{&full.Guard, 1100 * time.Millisecond},
-		{&full.Quiet, 300 * time.Millisecond},
-		{&full.ProbeLimit, time.Second},
-		{&full.SyncLimit, 15 * time.Second},
-		{&full.DropTime, time.Second},
-		{&full.CarrierLimit, 5 * time.Second},
-	} {
-		if *d.field <= 0 {
-			*d.field = d.value
-		}
-	}
+	full.CommandTimeout = timeout(full.CommandTimeout, 5*time.Second)
+	full.DialTimeout = timeout(full.DialTimeout, time.Minute)
+	full.ProbeTimeout = timeout(full.ProbeTimeout, time.Second)
+	full.SyncTimeout = timeout(full.SyncTimeout, 15*time.Second)
+	full.CarrierTimeout = timeout(full.CarrierTimeout, 5*time.Second)
+	full.Guard = max(0, cmp.Or(full.Guard, 1100*time.Millisecond))
+	full.Quiet = max(time.Millisecond, cmp.Or(full.Quiet, 300*time.Millisecond))
+	full.DropTime = max(0, cmp.Or(full.DropTime, time.Second))
+	full.Settle = max(0, full.Settle)
 	if full.DialPrefix == "" {
 		full.DialPrefix = "DT"
 	}
 	return full
+}
+
+// forever stands for no limit: so long that nobody waits for its end, and short
+// enough to be doubled.
+const forever = 10 * 365 * 24 * time.Hour
+
+// timeout returns the limit that a field of Config means: 0 is the default and
+// negative none.
+func timeout(d, def time.Duration) time.Duration {
+	if d < 0 {
+		return forever
+	}
+	return cmp.Or(d, def)
 }
 
 // State is what a Modem knows of its modem.
@@ -173,7 +179,7 @@ type Response struct {
 // answer. Commands that leave command mode are Dial's, Answer's and Online's;
 // CheckCommand tells what else is refused. The error is an *InputError, or a
 // *CommandError if the modem refuses the command (ras.ErrFromDevice), gives no
-// answer within Config.CommandLimit (ras.ErrRequestTimeout), or the line or the
+// answer within Config.CommandTimeout (ras.ErrRequestTimeout), or the line or the
 // context fails.
 func (m *Modem) Command(ctx context.Context, command string) (Response, error) {
 	body, err := CheckCommand(command)
@@ -186,7 +192,7 @@ func (m *Modem) Command(ctx context.Context, command string) (Response, error) {
 	if err := m.Sync(ctx); err != nil {
 		return Response{}, err
 	}
-	return m.exchange(ctx, body, m.cfg.CommandLimit, isCommandResult)
+	return m.exchange(ctx, body, m.cfg.CommandTimeout, isCommandResult)
 }
 
 var errOnline = errors.New("the modem is online: call Escape first")

@@ -53,7 +53,7 @@ func registerValues(lines []string) (values []byte) {
 // indications.
 //
 // The error is a *CommandError and matches ras.ErrRequestTimeout if the modem
-// is not in step after Config.SyncLimit.
+// is not in step after Config.SyncTimeout.
 func (m *Modem) Sync(ctx context.Context) error {
 	switch m.state {
 	case CommandMode:
@@ -72,16 +72,16 @@ func (m *Modem) Sync(ctx context.Context) error {
 func (m *Modem) sync(ctx context.Context) error {
 	start := time.Now()
 	m.raw = m.raw[:0]
-	for other, limit := 0, m.cfg.ProbeLimit; ; limit *= 2 {
+	for other, limit := 0, m.cfg.ProbeTimeout; ; limit *= 2 {
 		if err := m.quiet(ctx, start); err != nil {
 			return err
 		}
 		if other == enough {
 			return nil
 		}
-		left := m.cfg.SyncLimit - time.Since(start)
+		left := m.cfg.SyncTimeout - time.Since(start)
 		if left <= 0 {
-			return m.timeout("an answer to AT", start, m.cfg.SyncLimit)
+			return m.timeout("an answer to AT", start, m.cfg.SyncTimeout)
 		}
 		reply, err := m.sendProbe(ctx, min(limit, left))
 		if err != nil {
@@ -142,8 +142,8 @@ func (m *Modem) quiet(ctx context.Context, start time.Time) error {
 		if err != nil || !talks {
 			return err
 		}
-		if time.Since(start) >= m.cfg.SyncLimit {
-			return m.timeout("the modem to fall silent", start, m.cfg.SyncLimit)
+		if time.Since(start) >= m.cfg.SyncTimeout {
+			return m.timeout("the modem to fall silent", start, m.cfg.SyncTimeout)
 		}
 	}
 }

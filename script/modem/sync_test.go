@@ -27,7 +27,7 @@ func playLateAnswer(ctx context.Context, t *testing.T, near, far port.Port) {
 		Faults:   []scripttest.Fault{{Command: "AT+ONE", Delay: limit + 50*time.Millisecond}},
 	})
 	defer tm.Close()
-	cfg := &Config{CommandLimit: limit}
+	cfg := &Config{CommandTimeout: limit}
 	_, err := script.Run(ctx, near, withModem(cfg, func(ctx context.Context, m *Modem) error {
 		if err := m.Init(ctx, "ATE0"); err != nil {
 			return err
@@ -101,7 +101,7 @@ func TestAnswersBelongToTheirCommands(t *testing.T) {
 		}
 		cfg.Faults = append(cfg.Faults, fault("ATS")) // probes go wrong too
 		answered := 0
-		_, err := onModem(t, cfg, withModem(&Config{CommandLimit: 2 * time.Second, SyncLimit: time.Minute}, func(ctx context.Context, m *Modem) error {
+		_, err := onModem(t, cfg, withModem(&Config{CommandTimeout: 2 * time.Second, SyncTimeout: time.Minute}, func(ctx context.Context, m *Modem) error {
 			for i := range 6 {
 				r, err := m.Command(ctx, fmt.Sprintf("AT+C%d", i))
 				if errors.Is(err, ras.ErrRequestTimeout) {
@@ -132,7 +132,7 @@ func TestSyncOnASlowModem(t *testing.T) {
 		Extended: map[string]string{"+ONE": "first", "+TWO": "second"},
 		Faults:   []scripttest.Fault{{Times: -1, Delay: 1700 * time.Millisecond}},
 	}
-	_, err := onModem(t, cfg, withModem(&Config{SyncLimit: time.Minute}, func(ctx context.Context, m *Modem) error {
+	_, err := onModem(t, cfg, withModem(&Config{SyncTimeout: time.Minute}, func(ctx context.Context, m *Modem) error {
 		for command, want := range map[string]string{"+ONE": "first", "+TWO": "second"} {
 			r, err := m.Command(ctx, command)
 			if err != nil || len(r.Lines) != 1 || r.Lines[0] != want {

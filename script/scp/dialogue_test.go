@@ -18,6 +18,7 @@ import (
 	"github.com/rasline/rasline/port/virtual"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
+	"github.com/rasline/rasline/script/lint"
 )
 
 // A dialogue is a conversation with a script, told by the far end, and how it
@@ -215,14 +216,15 @@ func (d *dialogue) play(t *testing.T, prog *Program, cut pieces) {
 		go func() { told <- d.far(far, cut) }()
 
 		var log bytes.Buffer
-		run := *prog
-		run.Dialog, run.MaxSteps, run.MaxString = d.dialog, d.steps, d.maximum
-		run.Dialog.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		run := prog.Executor(&Config{
+			Dialog: &d.dialog, MaxSteps: d.steps, MaxString: d.maximum,
+			Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		})
 		var line port.Port = near
 		if d.modeless {
 			line = struct{ port.Port }{near}
 		}
-		res, err := script.Run(context.Background(), line, &run, &script.Config{
+		res, err := script.Run(context.Background(), line, run, &script.Config{
 			Params:  &ras.DialParams{UserName: d.user, Password: ras.Secret(d.password)},
 			Exact:   d.exact,
 			Timeout: d.limit,
@@ -285,13 +287,26 @@ func isTimeout(err error) bool {
 	return errors.As(err, &t) && t.Timeout()
 }
 
+// ending is how a script ended, in a word.
+func ending(err error) string {
+	switch {
+	case err == nil:
+		return "completed"
+	case errors.Is(err, ErrHalted):
+		return "halted"
+	case errors.As(err, new(*lint.ParseError)):
+		return "rejected"
+	}
+	return "failed"
+}
+
 // compare checks how the run ended.
 func (d *dialogue) compare(t *testing.T, res *script.Result, err error) {
 	t.Helper()
-	if got := OutcomeOf(err).String(); got != d.outcome {
+	if got := ending(err); got != d.outcome {
 		t.Errorf("outcome %s (%v), want %s", got, err, d.outcome)
 	}
-	var at *Error
+	var at *script.RunError
 	if errors.As(err, &at); d.line != 0 && (at == nil || at.Line != d.line || at.File != "t.scp") {
 		t.Errorf("error %v, want one in line %d", err, d.line)
 	}

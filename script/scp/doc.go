@@ -3,7 +3,7 @@
 //
 //	prog, err := scp.Parse("isp.scp", src)
 //	if err != nil {
-//		// a *scp.ParseError with every mistake and its place
+//		// a *lint.ParseError with every error and its place
 //	}
 //	res, err := script.Run(ctx, p, prog, cfg)
 //
@@ -58,14 +58,15 @@
 //
 // # The end
 //
-// A script that reaches the end of main has succeeded. [OutcomeOf] tells that,
-// a halt, a failure and a refused script apart. After halt, the user's terminal
-// decides: see [Program.Execute].
+// A script that reaches the end of main has succeeded. The error of a halt
+// matches [ErrHalted], that of a refused script is a *lint.ParseError, and any
+// other failure is a *script.RunError with a ras.Code. After halt, the user's
+// terminal decides: see [Program.Execute].
 //
 // # Limits
 //
 // Files have at most 1 MiB, blocks and parentheses at most 200 levels. Strings
-// and the commands between two waits are limited as the fields of [Program]
-// say. A script can thus neither hang its host without waiting nor eat its
+// and the commands between two waits are limited as the fields of [Config]
+// specify. A script can thus neither hang its host without waiting nor eat its
 // memory; a time limit for its waits is the context's.
 package scp

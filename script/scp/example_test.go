@@ -8,6 +8,7 @@ import (
 	"github.com/rasline/rasline/port/virtual"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
+	"github.com/rasline/rasline/script/lint"
 	"github.com/rasline/rasline/script/scp"
 	"github.com/rasline/rasline/script/scripttest"
 )
@@ -43,11 +44,11 @@ endproc
 	_, err = script.Run(context.Background(), line, prog, &script.Config{
 		Params: &ras.DialParams{UserName: "guest", Password: "secret"},
 	})
-	fmt.Println(scp.OutcomeOf(err), host.LoggedIn())
-	// Output: completed true
+	fmt.Println(err, host.LoggedIn())
+	// Output: <nil> true
 }
 
-// Parse tells all mistakes at once, with their places.
+// Parse reports every error, with its place.
 func ExampleParse() {
 	_, err := scp.Parse("isp.scp", []byte(`proc main
 	integer tries = "3"
@@ -55,7 +56,7 @@ func ExampleParse() {
 	goto start
 endproc
 `))
-	var list *scp.ParseError
+	var list *lint.ParseError
 	if errors.As(err, &list) {
 		for _, f := range list.Findings {
 			fmt.Println(f)

@@ -1,6 +1,10 @@
 package scp
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/rasline/rasline/script/lint"
+)
 
 // operand is what the parser knows of an expression whose code is written.
 type operand struct {
@@ -221,7 +225,7 @@ func (p *parser) primary() operand {
 }
 
 func (p *parser) literal(t token) operand {
-	text := p.src.text[t.pos+1 : t.end]
+	text := p.src.Text()[t.pos+1 : t.end]
 	if !t.cut {
 		text = text[:len(text)-1]
 	}
@@ -242,7 +246,7 @@ func (p *parser) use(t token) operand {
 // system reads a system variable.
 func (p *parser) system(t token) operand {
 	v := operand{typ: tyString, tok: t}
-	switch fold(p.text(t)) {
+	switch lint.Fold(p.text(t)) {
 	case "$userid":
 		v.system = opUserID
 	case "$password":

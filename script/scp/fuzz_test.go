@@ -16,6 +16,7 @@ import (
 	"github.com/rasline/rasline/port/virtual"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
+	"github.com/rasline/rasline/script/lint"
 )
 
 // addScripts seeds a fuzz test with the recorded scripts and some odd ones.
@@ -47,26 +48,26 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, src []byte) {
 		prog, err := Parse("f.scp", src)
 		if err == nil {
-			checkFindings(t, src, prog.Warnings(), SeverityWarning)
+			checkFindings(t, src, prog.Warnings(), lint.SeverityWarning)
 			checkCode(t, prog)
 			return
 		}
-		var list *ParseError
+		var list *lint.ParseError
 		if !errors.As(err, &list) || prog != nil || len(list.Errors()) == 0 || err.Error() == "" {
 			t.Fatalf("Parse: %v, %#v; want a ParseError with errors", prog, err)
 		}
-		checkFindings(t, src, list.Findings, SeverityError)
+		checkFindings(t, src, list.Findings, lint.SeverityError)
 	})
 }
 
 // checkFindings checks that every finding has a place in the source and that
 // they stand in order.
-func checkFindings(t *testing.T, src []byte, list []Finding, worst Severity) {
+func checkFindings(t *testing.T, src []byte, list []lint.Finding, worst lint.Severity) {
 	t.Helper()
-	text := newSource("", string(src))
-	last := Finding{}
+	text := lint.NewSource("", src)
+	last := lint.Finding{}
 	for _, f := range list {
-		if f.Line < 1 || f.Line > len(text.starts) || f.Col < 1 || f.Col > len(text.line(f.Line))+2 || f.Text == "" {
+		if f.Line < 1 || f.Line > text.Lines() || f.Col < 1 || f.Col > len(text.Line(f.Line))+2 || f.Text == "" {
 			t.Errorf("finding %v is not in the source", f)
 		}
 		if f.Line < last.Line || f.Line == last.Line && f.Col < last.Col {
@@ -115,14 +116,15 @@ func FuzzRun(f *testing.F) {
 		if err != nil {
 			return
 		}
-		prog.MaxSteps, prog.MaxString = 2000, 4096
-		synctest.Test(t, func(t *testing.T) { runAgainst(t, prog, said, pace) })
+		synctest.Test(t, func(t *testing.T) {
+			runAgainst(t, prog.Executor(&Config{MaxSteps: 2000, MaxString: 4096}), said, pace)
+		})
 	})
 }
 
 // runAgainst runs the program with a far end that says said, in pieces of pace
 // bytes with a second between them, and hangs up if pace is odd.
-func runAgainst(t *testing.T, prog *Program, said []byte, pace uint8) {
+func runAgainst(t *testing.T, prog script.Executor, said []byte, pace uint8) {
 	near, far := virtual.Pair()
 	heard := make(chan struct{})
 	go func() {

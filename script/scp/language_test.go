@@ -82,7 +82,7 @@ func TestErrorsNameTheOperatorsPlace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	line, col := prog.src.place(int(prog.code[3].pos))
+	line, col := prog.src.Place(int(prog.code[3].pos))
 	if prog.code[3].op != opDivide || line != 4 || col != 5 {
 		t.Errorf("the division is at %d:%d, want 4:5", line, col)
 	}

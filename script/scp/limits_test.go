@@ -87,8 +87,8 @@ func TestCancelFreesEveryWait(t *testing.T) {
 				if took := time.Since(start); took != 3*time.Second {
 					t.Errorf("took %v, want 3s", took)
 				}
-				var at *Error
-				if !errors.Is(err, cause) || !errors.As(err, &at) || at.Line != 2 || OutcomeOf(err) != Failed {
+				var at *script.RunError
+				if !errors.Is(err, cause) || !errors.As(err, &at) || at.Line != 2 || ending(err) != "failed" {
 					t.Errorf("error %v, want one in line 2 that matches %v", err, cause)
 				}
 			})
@@ -103,8 +103,7 @@ func TestCancelEndsAScriptThatNeverWaits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	prog.MaxSteps = 1 << 30
-	if err := prog.Execute(ctx, &ras.Call{}); !errors.Is(err, context.Canceled) {
+	if err := prog.Executor(&Config{MaxSteps: -1}).Execute(ctx, &ras.Call{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want %v", err, context.Canceled)
 	}
 }
@@ -163,27 +162,5 @@ func TestACallWithoutParams(t *testing.T) {
 	got := make([]byte, 5)
 	if _, err := readAll(far, got); string(got) != "empty" {
 		t.Errorf("got %q, %v, want %q", got, err, "empty")
-	}
-}
-
-func TestOutcomeOf(t *testing.T) {
-	tests := []struct {
-		err  error
-		want Outcome
-		text string
-	}{
-		{nil, Completed, "completed"},
-		{&Error{Err: ErrHalted}, Halted, "halted"},
-		{&Error{Err: ras.ErrRemoteDisconnection}, Failed, "failed"},
-		{context.Canceled, Failed, "failed"},
-		{&ParseError{}, Rejected, "rejected"},
-	}
-	for _, tt := range tests {
-		if got := OutcomeOf(tt.err); got != tt.want || got.String() != tt.text {
-			t.Errorf("OutcomeOf(%v) = %v, want %s", tt.err, got, tt.text)
-		}
-	}
-	if got := Outcome(99).String(); got != "unknown" {
-		t.Errorf("Outcome(99) = %q, want %q", got, "unknown")
 	}
 }

@@ -1,13 +1,18 @@
 package scp
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"log/slog"
+	"math"
 	"strings"
 	"time"
 
-	"github.com/rasline/rasline/internal/plain"
+	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
+	"github.com/rasline/rasline/script/lint"
 )
 
 // Besides the commands, the work that they do is limited: in instructions and
@@ -22,6 +27,8 @@ const (
 type machine struct {
 	ctx    context.Context
 	prog   *Program
+	log    *slog.Logger
+	tapped func(b []byte) // the host's own tap, or nil
 	call   *ras.Call
 	dialog *script.Dialog
 	screen *terminal // nil without a Terminal
@@ -33,11 +40,11 @@ type machine struct {
 	user     string
 	password string
 
-	maxString int
-	held      int // bytes of all strings in stack and vars
-	maxSteps  int
-	steps     int // since the last wait
-	work      int // since the last wait
+	maxString int64
+	held      int64 // bytes of all strings in stack and vars
+	maxSteps  int64
+	steps     int64 // since the last wait
+	work      int64 // since the last wait
 
 	made   []awaited // by number of the waitfor
 	seen   int       // bytes that come once more and were shown already
@@ -45,13 +52,13 @@ type machine struct {
 	format *format // nil before the first "set port"
 }
 
-func newMachine(ctx context.Context, p *Program, call *ras.Call) *machine {
+func newMachine(ctx context.Context, p *Program, cfg *Config, call *ras.Call) *machine {
 	m := &machine{
 		ctx: ctx, prog: p, call: call,
 		vars:      make([]value, len(p.slots)),
 		success:   true,
-		maxString: orDefault(p.MaxString, DefaultMaxString),
-		maxSteps:  orDefault(p.MaxSteps, DefaultMaxSteps),
+		maxString: bound(cfg.MaxString, DefaultMaxString),
+		maxSteps:  bound(cfg.MaxSteps, DefaultMaxSteps),
 		made:      make([]awaited, len(p.waits)),
 		hidden:    map[string]bool{},
 	}
@@ -60,15 +67,29 @@ func newMachine(ctx context.Context, p *Program, call *ras.Call) *machine {
 		m.hide(m.password)
 		m.hide(expand(m.password))
 	}
-	cfg := p.Dialog
+	var dialog script.DialogConfig
+	if cfg.Dialog != nil {
+		dialog = *cfg.Dialog
+	}
+	dialog.Log = cmp.Or(cfg.Log, dialog.Log)
+	m.log, m.tapped = dialog.Log, dialog.Tap
 	if call.Terminal != nil {
 		m.screen = newTerminal(ctx, call)
 	}
-	if m.screen != nil || cfg.Tap != nil {
-		cfg.Tap = m.tap
+	if m.screen != nil || m.tapped != nil {
+		dialog.Tap = m.tap
 	}
-	m.dialog = script.NewDialog(call, &cfg)
+	m.dialog = script.NewDialog(call, &dialog)
 	return m
+}
+
+// bound returns the limit that a Config's field means. Products with the
+// constants of this package do not overflow.
+func bound(n, def int) int64 {
+	if n < 0 {
+		return math.MaxInt64 / 64
+	}
+	return int64(cmp.Or(n, def))
 }
 
 // finish leaves the call to the next executor.
@@ -86,8 +107,8 @@ func (m *machine) tap(b []byte) {
 	if b = b[again:]; len(b) == 0 {
 		return
 	}
-	if m.prog.Dialog.Tap != nil {
-		m.prog.Dialog.Tap(b)
+	if m.tapped != nil {
+		m.tapped(b)
 	}
 	if m.screen != nil {
 		m.screen.show(b)
@@ -214,7 +235,7 @@ func (m *machine) transmit(v value, raw bool) error {
 	if !raw {
 		text = expand(text)
 	}
-	m.work += len(text) / bytesPerWork
+	m.work += int64(len(text) / bytesPerWork)
 	m.showAll()
 	if !v.secret {
 		return m.dialog.Send(m.ctx, []byte(text))
@@ -257,18 +278,25 @@ func (m *machine) halt(in instr) error {
 	if m.screen == nil {
 		return ErrHalted
 	}
-	line, _ := m.prog.src.place(int(in.pos))
-	return m.screen.halt(m.dialog, m.prog.src.name, line)
+	line, _ := m.prog.src.Place(int(in.pos))
+	return m.screen.halt(m.dialog, m.prog.src.Name(), line)
 }
 
 // failure gives an error its place in the script.
 func (m *machine) failure(in instr, err error) error {
-	line, col := m.prog.src.place(int(in.pos))
-	return &Error{
-		File: m.prog.src.name, Line: line, Col: col,
-		Command: string(m.call.Mask([]byte(m.describe(in)))),
-		Err:     err,
+	line, col := m.prog.src.Place(int(in.pos))
+	e := &script.RunError{
+		File: m.prog.src.Name(), Line: line, Col: col,
+		Op:   string(m.call.Mask([]byte(m.describe(in)))),
+		Code: ras.CodeOf(err),
+		Err:  err,
 	}
+	if d := (*script.Error)(nil); errors.As(err, &d) {
+		e.Tail = d.Tail
+	} else if t := (*script.TimeoutError)(nil); errors.As(err, &t) {
+		e.Tail = t.Tail
+	}
+	return e
 }
 
 var commandNames = map[op]string{
@@ -285,9 +313,324 @@ func (m *machine) describe(in instr) string {
 	}
 	const shown = 60
 	w := m.prog.waits[in.a]
-	text := strings.Join(strings.Fields(plain.Text(m.prog.src.text[w.from:w.to])), " ")
+	text := strings.Join(strings.Fields(lint.Plain(m.prog.src.Text()[w.from:w.to], "")), " ")
 	if len(text) > shown {
 		text = strings.ToValidUTF8(text[:shown], "") + "..."
 	}
 	return "waitfor " + text
+}
+
+// value is a value of any type. A boolean is 0 or 1 in n.
+type value struct {
+	s      string
+	n      int32
+	secret bool // the string comes from the password
+}
+
+func boolean(b bool) value {
+	if b {
+		return value{n: 1}
+	}
+	return value{}
+}
+
+// heldPerString is how many times MaxString all strings may have together.
+const heldPerString = 16
+
+func (m *machine) push(v value) {
+	m.held += int64(len(v.s))
+	m.stack = append(m.stack, v)
+}
+
+func (m *machine) pop() value {
+	v := m.stack[len(m.stack)-1]
+	m.stack = m.stack[:len(m.stack)-1]
+	m.held -= int64(len(v.s))
+	return v
+}
+
+func (m *machine) store(slot int32, v value) {
+	m.held += int64(len(v.s) - len(m.vars[slot].s))
+	m.vars[slot] = v
+}
+
+// load pushes the value that an instruction names.
+func (m *machine) load(in instr) {
+	switch in.op {
+	case opInteger, opBoolean:
+		m.push(value{n: in.a})
+	case opString:
+		m.push(value{s: m.prog.texts[in.a]})
+	case opVariable:
+		m.push(m.vars[in.a])
+	case opUserID:
+		m.push(value{s: m.user})
+	case opPassword:
+		m.push(value{s: m.password, secret: true})
+	case opSuccess:
+		m.push(boolean(m.success))
+	case opFailure:
+		m.push(boolean(!m.success))
+	}
+}
+
+// operate replaces the operands of an operator by its result.
+func (m *machine) operate(in instr) error {
+	b := m.pop()
+	switch in.op {
+	case opNegate:
+		return m.pushInteger(-int64(b.n))
+	case opFlip:
+		m.push(value{n: ^b.n})
+		return nil
+	case opNot:
+		m.push(boolean(b.n == 0))
+		return nil
+	}
+	a := m.pop()
+	switch in.op {
+	case opMultiply, opDivide, opAdd, opSubtract:
+		return m.calculate(in.op, int64(a.n), int64(b.n))
+	case opJoin:
+		return m.join(a, b)
+	}
+	m.work += int64(len(a.s)+len(b.s)) / bytesPerWork
+	m.push(boolean(compare(in.op, a, b)))
+	return nil
+}
+
+func compare(o op, a, b value) bool {
+	switch o {
+	case opLess:
+		return a.n < b.n
+	case opGreater:
+		return a.n > b.n
+	case opLessEqual:
+		return a.n <= b.n
+	case opGreaterEqual:
+		return a.n >= b.n
+	case opEqual:
+		return a.n == b.n
+	case opNotEqual:
+		return a.n != b.n
+	case opSame:
+		return a.s == b.s
+	default:
+		return a.s != b.s
+	}
+}
+
+func (m *machine) calculate(o op, a, b int64) error {
+	switch o {
+	case opMultiply:
+		return m.pushInteger(a * b)
+	case opAdd:
+		return m.pushInteger(a + b)
+	case opSubtract:
+		return m.pushInteger(a - b)
+	}
+	if b == 0 {
+		return wrong("division by zero")
+	}
+	return m.pushInteger(a / b)
+}
+
+func (m *machine) pushInteger(n int64) error {
+	if n < math.MinInt32 || n > math.MaxInt32 {
+		return wrong("the result %d is out of range: the language counts from -2147483648 to 2147483647", n)
+	}
+	m.push(value{n: int32(n)})
+	return nil
+}
+
+// join pushes a and b as one string.
+func (m *machine) join(a, b value) error {
+	n := int64(len(a.s) + len(b.s))
+	if n > m.maxString {
+		return overLimit("a string would have %d bytes, more than %d", n, m.maxString)
+	}
+	if m.held+n > heldPerString*m.maxString {
+		return overLimit("all strings together would have more than %d bytes", heldPerString*m.maxString)
+	}
+	m.work += n / bytesPerWork
+	m.push(value{s: a.s + b.s, secret: a.secret || b.secret})
+	return nil
+}
+
+// maxAwaited is how many bytes the texts of one waitfor may have together; the
+// tables that look for them can take a kilobyte for each.
+const maxAwaited = 8 << 10
+
+// awaited holds the patterns that a waitfor made last, and of what.
+type awaited struct {
+	texts    []string
+	patterns []script.Pattern
+}
+
+// waitfor waits for the texts on the stack.
+func (m *machine) waitfor(in instr) error {
+	site := &m.prog.waits[in.a]
+	limit := int64(0)
+	if site.until {
+		limit = int64(m.pop().n)
+	}
+	patterns, err := m.patterns(in.a)
+	if err != nil {
+		return err
+	}
+	match, err := m.await(site.until, limit, patterns)
+	m.showAll()
+	switch {
+	case err == nil:
+		m.success = true
+		if len(match.Text) > 0 {
+			m.waited()
+		}
+		if e := site.entries[match.Index]; e.target != next {
+			m.pc = e.target
+		}
+	case site.until && m.expired(err):
+		m.success = false
+		if limit > 0 {
+			m.waited()
+		}
+	default:
+		return err
+	}
+	return nil
+}
+
+func (m *machine) await(until bool, seconds int64, p []script.Pattern) (script.Match, error) {
+	if until && seconds <= 0 {
+		return m.dialog.Poll(m.ctx, p...)
+	}
+	return m.dialog.WaitFor(m.ctx, time.Duration(seconds)*time.Second, p...)
+}
+
+// expired reports whether err says that the script's own limit passed, rather
+// than one of the host's.
+func (m *machine) expired(err error) bool {
+	var t *script.TimeoutError
+	return errors.As(err, &t) && !t.Idle && m.ctx.Err() == nil
+}
+
+// patterns takes the texts of a waitfor from the stack and returns what to look
+// for, which is made anew only if a text has changed.
+func (m *machine) patterns(number int32) ([]script.Pattern, error) {
+	entries := m.prog.waits[number].entries
+	values := m.stack[len(m.stack)-len(entries):]
+	made := &m.made[number]
+	if !made.of(values) {
+		if err := m.compile(made, entries, values); err != nil {
+			return nil, err
+		}
+	}
+	for range entries {
+		m.pop()
+	}
+	return made.patterns, nil
+}
+
+// of reports whether the patterns were made of these values.
+func (a *awaited) of(values []value) bool {
+	if len(a.texts) != len(values) {
+		return false
+	}
+	for i, v := range values {
+		if a.texts[i] != v.s {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *machine) compile(a *awaited, entries []waitEntry, values []value) error {
+	texts := make([]string, len(values))
+	patterns := make([]script.Pattern, len(values))
+	total := 0
+	for i, v := range values {
+		text := expand(v.s)
+		if total += len(text); total > maxAwaited {
+			return overLimit("the texts of a waitfor have more than %d bytes together", maxAwaited)
+		}
+		if v.secret {
+			if err := m.hide(text); err != nil {
+				return err
+			}
+		}
+		texts[i], patterns[i] = v.s, pattern(text, entries[i].exact)
+	}
+	m.work += int64(total)
+	a.texts, a.patterns = texts, patterns
+	return nil
+}
+
+func pattern(text string, exact bool) script.Pattern {
+	if exact {
+		return script.Text(text)
+	}
+	return script.Fold(text)
+}
+
+// format is the character format in force. long means more than one stop bit:
+// two, or one and a half with 5 data bits, which is what a UART makes of two.
+type format struct {
+	bits, parity uint8
+	long         bool
+}
+
+// setPort changes one setting of the line and sets all three.
+func (m *machine) setPort(in instr) error {
+	if m.format == nil {
+		m.format = m.currentFormat()
+	}
+	f := *m.format
+	switch in.op {
+	case opDataBits:
+		f.bits = uint8(in.a)
+	case opParity:
+		f.parity = uint8(in.a)
+	case opStopBits:
+		f.long = in.a == 2
+	}
+	*m.format = f
+	err := m.dialog.SetComm(f.settings())
+	if errors.Is(err, errors.ErrUnsupported) {
+		m.reportNoFormat(in)
+		return nil
+	}
+	return err
+}
+
+// currentFormat is what the port has, or 8N1 if it does not tell.
+func (m *machine) currentFormat() *format {
+	s := ras.SettingsOf(port.Mode{})
+	if p, ok := m.call.Line().(port.ModeSetter); ok {
+		if mode, err := p.Mode(); err == nil {
+			s = ras.SettingsOf(mode)
+		}
+	}
+	return &format{bits: s.ByteSize, parity: s.Parity, long: s.StopBits > 0}
+}
+
+// settings returns the format as RAS writes it: stop bits 0 one, 1 one and a
+// half, 2 two.
+func (f format) settings() ras.CommSettings {
+	s := ras.CommSettings{ByteSize: f.bits, Parity: f.parity}
+	switch {
+	case f.long && f.bits == 5:
+		s.StopBits = 1
+	case f.long:
+		s.StopBits = 2
+	}
+	return s
+}
+
+// reportNoFormat tells the log that the port has no settings to change.
+func (m *machine) reportNoFormat(in instr) {
+	if m.log != nil {
+		line, _ := m.prog.src.Place(int(in.pos))
+		m.log.WarnContext(m.ctx, "scp: the port has no character format to set",
+			"file", m.prog.src.Name(), "line", line, "command", commandNames[in.op])
+	}
 }

@@ -2,11 +2,11 @@ package scp
 
 import (
 	"fmt"
-	"strings"
+
+	"github.com/rasline/rasline/script/lint"
 )
 
-// MaxSource is the size in bytes of the largest script that Parse reads.
-const MaxSource = 1 << 20
+const maxErrors = 20 // of one script
 
 // maxDepth limits how deep blocks and, apart from them, parentheses, signs and
 // operands of getip lie in each other.
@@ -14,19 +14,19 @@ const maxDepth = 200
 
 // Parse reads a script. The name is that of its file, for messages.
 //
-// The error is a *ParseError with everything that is wrong, at most 20 errors
+// The error is a *lint.ParseError with everything that is wrong, at most 20 errors
 // and 100 warnings, each with its place. Without errors, the warnings are in
 // Program.Warnings. Parse never panics, and takes time and memory in
 // proportion to the size of src, which it neither keeps nor changes.
 func Parse(name string, src []byte) (*Program, error) {
-	p := newParser(name, string(src[:min(len(src), MaxSource)]))
-	if text := p.refusal(src); text != "" {
-		p.found.add(SeverityError, 0, text)
+	p := newParser(lint.NewSource(name, src))
+	if text := p.src.NULRefusal(p.logicalEnd()); text != "" {
+		p.semantic(0, text)
 	} else {
 		p.script()
 	}
 	if p.found.Errors() > 0 {
-		return nil, &ParseError{Findings: p.found.Sorted()}
+		return nil, &lint.ParseError{Findings: p.found.Sorted()}
 	}
 	p.program.warnings = p.found.Sorted()
 	return p.program, nil
@@ -36,11 +36,11 @@ func Parse(name string, src []byte) (*Program, error) {
 // pass. After a mistake in a command it is "failed": it takes no token, says
 // nothing more, and sync looks for the next command.
 type parser struct {
-	src     *source
+	src     *lint.Source
 	scan    scanner
 	tok     token // the next one
 	prev    token // the last one taken
-	found   *findings
+	found   lint.List
 	program *Program
 
 	failed bool // this command has a mistake in its form
@@ -67,27 +67,11 @@ type block struct {
 	jump int32 // the instruction that leaves it
 }
 
-func newParser(name, text string) *parser {
-	src := newSource(name, text)
-	p := &parser{src: src, found: newFindings(src), scope: newScope()}
+func newParser(src *lint.Source) *parser {
+	p := &parser{src: src, found: lint.List{MaxErrors: maxErrors}, scope: newScope()}
 	p.program = &Program{src: src, texts: []string{}}
-	p.scan = newScanner(text, p.syntax)
+	p.scan = newScanner(src.Text(), p.syntax)
 	return p
-}
-
-// refusal returns why a file cannot be a script at all, or "".
-func (p *parser) refusal(src []byte) string {
-	if len(src) > MaxSource {
-		return fmt.Sprintf("the file has %d bytes: a script has at most %d", len(src), MaxSource)
-	}
-	text := p.src.text
-	if strings.HasPrefix(text, "\xFF\xFE") || strings.HasPrefix(text, "\xFE\xFF") {
-		return "the file is in UTF-16: save it as plain text (ANSI or UTF-8)"
-	}
-	if nul := strings.IndexByte(text, 0); nul >= 0 && nul < p.logicalEnd() {
-		return "the file contains NUL bytes and is no plain text: if an editor saved it as UTF-16 (Unicode), save it as ANSI or UTF-8"
-	}
-	return ""
 }
 
 // logicalEnd returns where the file ends for the scanner: at a Ctrl-Z outside
@@ -182,7 +166,7 @@ func (p *parser) procName(opener token, procs map[string]*symbol) string {
 		}
 		return ""
 	}
-	key := fold(p.text(name))
+	key := lint.Fold(p.text(name))
 	if old := procs[key]; old != nil {
 		p.errorAt(name, "there is a procedure %s already, in line %d", p.shown(name), p.lineOf(old.pos))
 		return ""
@@ -264,17 +248,17 @@ func (p *parser) sync() {
 // syntax records a mistake in the form of the script. There is one for each
 // line, since the next on the same line usually follows from the first.
 func (p *parser) syntax(pos int, text string) {
-	line, _ := p.src.place(pos)
+	line, _ := p.src.Place(pos)
 	p.brokenLine = line
 	if !p.found.ErrorOn(line) {
-		p.found.add(SeverityError, pos, text)
+		p.found.Add(p.src.Finding(lint.SeverityError, pos, text))
 		p.stopIfFull()
 	}
 }
 
 // semantic records a mistake in what the script says.
 func (p *parser) semantic(pos int32, text string) {
-	p.found.add(SeverityError, int(pos), text)
+	p.found.Add(p.src.Finding(lint.SeverityError, int(pos), text))
 	p.stopIfFull()
 }
 
@@ -287,7 +271,7 @@ func (p *parser) stopIfFull() {
 }
 
 func (p *parser) warn(pos int32, text string) {
-	p.found.add(SeverityWarning, int(pos), text)
+	p.found.Add(p.src.Finding(lint.SeverityWarning, int(pos), text))
 }
 
 // errorAt and warnAt say something about a token, unless its command or its
@@ -304,7 +288,7 @@ func (p *parser) warnAt(t token, format string, args ...any) {
 	}
 }
 
-func (p *parser) text(t token) string { return p.src.text[t.pos:t.end] }
+func (p *parser) text(t token) string { return p.src.Text()[t.pos:t.end] }
 
 // maxShown is how many bytes of a name a message shows.
 const maxShown = 40
@@ -328,7 +312,7 @@ func quoted(name string) string {
 }
 
 func (p *parser) lineOf(pos int32) int {
-	line, _ := p.src.place(int(pos))
+	line, _ := p.src.Place(int(pos))
 	return line
 }
 
@@ -338,4 +322,140 @@ func (p *parser) here() int32 { return int32(len(p.code)) }
 func (p *parser) emit(o op, t token, a int32) int32 {
 	p.code = append(p.code, instr{op: o, pos: t.pos, a: a})
 	return int32(len(p.code) - 1)
+}
+
+// open begins an if or a while. The block is open even if its condition has a
+// mistake, so that its end is not another one.
+func (p *parser) open(t token) {
+	b := block{kind: t.kind, pos: t.pos, test: p.here()}
+	after, o, need := kThen, opIf, `"if" needs`
+	if t.kind == kWhile {
+		after, o, need = kDo, opWhile, `"while" needs`
+	}
+	v := p.expression()
+	if p.tok.kind == tAssign {
+		p.fail("to compare, write == with two equals signs")
+	}
+	p.fits(v, tyBoolean, need)
+	if !p.accept(after) {
+		p.fail(fmt.Sprintf("%q must stand after the condition of %q", spellings[after], spellings[t.kind]))
+		p.skipHeader(after)
+	}
+	if len(p.blocks) >= maxDepth {
+		p.tooDeep(t)
+		return
+	}
+	b.jump = p.emit(o, t, 0)
+	p.blocks = append(p.blocks, b)
+}
+
+// tooDeep reports that things lie in each other too deep, and gives up: what
+// follows can only be wrong.
+func (p *parser) tooDeep(t token) {
+	p.semantic(t.pos, fmt.Sprintf("more than %d levels inside each other: make the script simpler", maxDepth))
+	p.failed = true
+	p.found.Close()
+	p.stopIfFull()
+}
+
+// skipHeader looks for the word that ends a condition with a mistake, on this
+// line or before the next command.
+func (p *parser) skipHeader(after kind) {
+	line := p.prev.line
+	for p.tok.kind != tEOF && p.tok.kind != after {
+		if p.tok.kind.starts() && p.tok.kind != kGetip || p.tok.line > line && p.tok.kind == tName {
+			return
+		}
+		p.advance()
+	}
+	if p.tok.kind == after {
+		p.advance()
+		p.failed = false
+	}
+}
+
+// close ends the innermost block if it is of kind k. If it is not, one word is
+// missing, one is too many, or one is mistaken for the other; the number of
+// closing words that follow tells which.
+func (p *parser) close(t token, k kind) {
+	n := len(p.blocks)
+	if n == 0 {
+		p.errorAt(t, `this %q closes no %q`, p.text(t), spellings[k])
+		return
+	}
+	if p.blocks[n-1].kind == k {
+		p.pop(t)
+		return
+	}
+	outer := n - 1
+	for outer >= 0 && p.blocks[outer].kind != k {
+		outer--
+	}
+	switch later := p.closersAhead(); {
+	case outer >= 0 && later == outer:
+		p.unclosed(outer + 1)
+		p.pop(t)
+	case later < n:
+		p.wrongCloser(t)
+		p.pop(t)
+	default:
+		p.wrongCloser(t)
+	}
+}
+
+func (p *parser) wrongCloser(t token) {
+	b := p.blocks[len(p.blocks)-1]
+	p.errorAt(t, "%q does not fit: the %q in line %d is open and needs %q",
+		p.text(t), spellings[b.kind], p.lineOf(b.pos), closer(b.kind))
+}
+
+// closersAhead counts the closing words up to the end of the procedure that
+// have no opening word on the way. It looks for no more than maxErrors words, so
+// that a hostile script costs no more than linear time.
+func (p *parser) closersAhead() int {
+	if p.looks++; p.looks > maxErrors {
+		return 0
+	}
+	s := p.scan.ahead()
+	depth, count := 0, 0
+	for t := p.tok; ; t = s.next() {
+		switch t.kind {
+		case kIf, kWhile:
+			depth++
+		case kEndif, kEndwhile:
+			if depth == 0 {
+				count++
+			} else {
+				depth--
+			}
+		case kEndproc, kProc, tEOF:
+			return count
+		}
+	}
+}
+
+// pop ends the innermost block with the closing word t.
+func (p *parser) pop(t token) {
+	b := p.blocks[len(p.blocks)-1]
+	p.blocks = p.blocks[:len(p.blocks)-1]
+	if b.kind == kWhile {
+		p.emit(opJump, t, b.test)
+	}
+	p.code[b.jump].a = p.here()
+}
+
+// unclosed reports the blocks from number n on, and drops them.
+func (p *parser) unclosed(n int) {
+	for _, b := range p.blocks[n:] {
+		p.semantic(b.pos, fmt.Sprintf("this %q has no %q", spellings[b.kind], closer(b.kind)))
+		p.code[b.jump].a = p.here()
+	}
+	p.blocks = p.blocks[:n]
+}
+
+func closer(k kind) string {
+	if k == kIf {
+		return spellings[kEndif]
+	}
+	return spellings[kEndwhile]
 }

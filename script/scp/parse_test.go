@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script/lint"
 )
 
 // body wraps commands, one a line from line 2 on, in a procedure.
@@ -17,8 +18,8 @@ func body(lines ...string) string {
 // findingsOf parses src and returns what is found as "LINE:COL severity text".
 func findingsOf(src string) []string {
 	prog, err := Parse("t.scp", []byte(src))
-	var list []Finding
-	var parse *ParseError
+	var list []lint.Finding
+	var parse *lint.ParseError
 	switch {
 	case err == nil:
 		list = prog.Warnings()
@@ -190,8 +191,8 @@ func TestErrorsStopAtTwenty(t *testing.T) {
 }
 
 func TestWarningsStopAtOneHundred(t *testing.T) {
-	if list := findingsOf(body(strings.Repeat("waitfor \"x\"\n", 5000))); len(list) != maxWarnings {
-		t.Errorf("%d findings, want %d", len(list), maxWarnings)
+	if list := findingsOf(body(strings.Repeat("waitfor \"x\"\n", 5000))); len(list) != 100 {
+		t.Errorf("%d findings, want %d", len(list), 100)
 	}
 }
 
@@ -266,17 +267,17 @@ func TestRefusedFiles(t *testing.T) {
 		{"UTF-16 without a mark", "p\x00r\x00o\x00c\x00", "NUL"},
 		{"NUL in a comment", "proc main ; a\x00b\nendproc", "NUL"},
 		{"NUL in a string", "proc main\ntransmit \"\x1A\x00\"\nendproc", "NUL"},
-		{"too large", strings.Repeat(" ", MaxSource+1), "1048577 bytes"},
+		{"too large", strings.Repeat(" ", lint.MaxSource+1), "1048577 bytes"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := Parse("t.scp", []byte(tt.src))
-			var list *ParseError
+			var list *lint.ParseError
 			if !errors.As(err, &list) || len(list.Findings) != 1 || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("Parse: %v, want one finding with %q", err, tt.want)
 			}
-			if !errors.Is(err, ras.ErrScriptSyntax) || OutcomeOf(err) != Rejected {
-				t.Errorf("error %v has outcome %v, want %v and %v", err, OutcomeOf(err), ras.ErrScriptSyntax, Rejected)
+			if !errors.Is(err, ras.ErrScriptSyntax) || ending(err) != "rejected" {
+				t.Errorf("error %v has outcome %v, want %v and %v", err, ending(err), ras.ErrScriptSyntax, "rejected")
 			}
 		})
 	}
@@ -291,7 +292,7 @@ func TestAcceptedFiles(t *testing.T) {
 		{"Ctrl-Z in a string", "proc main transmit \"\x1A\" endproc"},
 		{"every blank", "\f\v\tproc\vmain\fendproc \r\n"},
 		{"commands on one line", "proc main delay 1 delay 2 goto a a: halt endproc"},
-		{"as large as may be", "proc main endproc" + strings.Repeat(" ", MaxSource-17)},
+		{"as large as may be", "proc main endproc" + strings.Repeat(" ", lint.MaxSource-17)},
 		{"operand after a line end", body("string s", "s = getip", "s = \"x\"")},
 		{"least integer", body("integer n = -2147483648")},
 		{"least integer as an operand", body("integer n = 1 - -2147483648")},
@@ -353,7 +354,7 @@ func TestExcerpt(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := (Finding{Col: tt.col, Source: tt.source}).Excerpt(); got != tt.want {
+			if got := (lint.Finding{Col: tt.col, Source: tt.source}).Excerpt(); got != tt.want {
 				t.Errorf("excerpt:\n%s\nwant:\n%s", got, tt.want)
 			}
 		})

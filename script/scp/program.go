@@ -2,53 +2,86 @@ package scp
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
+	"github.com/rasline/rasline/script/lint"
 )
 
-// The limits of a run, unless the Program says otherwise.
+// The defaults of a Config.
 const (
 	DefaultMaxSteps  = 1_000_000
 	DefaultMaxString = 1 << 20
 )
 
-// Program is a script that Parse has found to be correct. It is a
-// script.Executor. Several runs may go on at once, as long as nobody sets its
-// fields meanwhile.
-type Program struct {
+// Config holds the settings of a run. The zero Config and a nil one work.
+type Config struct {
 	// MaxSteps is how many commands may run between two that wait or take
-	// input. Default, and for 0 or less: DefaultMaxSteps.
+	// input. Default, and for 0: DefaultMaxSteps. Negative: no limit; the
+	// context alone ends a script that never waits.
 	MaxSteps int
 
 	// MaxString is how many bytes a string may have; all strings together have
-	// at most 16 times as many. Default, and for 0 or less: DefaultMaxString.
+	// at most 16 times as many. Default, and for 0: DefaultMaxString. Negative:
+	// no limit.
 	MaxString int
 
 	// Dialog holds the settings of the dialog that the script talks through:
-	// its log, Strip7 for lines with parity, pacing, and Idle as a limit for
-	// silence, which fails the script with ras.ErrRequestTimeout. Default:
-	// those of script.DialogConfig.
-	Dialog script.DialogConfig
+	// Strip7 for lines with parity, pacing, and Idle as a limit for silence,
+	// which fails the script with ras.ErrRequestTimeout. Default: those of
+	// script.DialogConfig.
+	Dialog *script.DialogConfig
 
-	src      *source
+	// Log receives debug records of the dialog, with secrets masked, and
+	// warnings about what the line cannot do. Default: Dialog's, or none.
+	Log *slog.Logger
+}
+
+// Program is a script that Parse has found to be correct. It does not change,
+// and any number of runs may go on at the same time. It is a script.Executor
+// itself, with the zero Config.
+type Program struct {
+	src      *lint.Source
 	texts    []string
 	code     []instr // of main
 	waits    []waitSite
 	slots    []typ
-	warnings []Finding
+	warnings []lint.Finding
 }
 
 var _ script.Executor = (*Program)(nil)
 
 // Warnings returns what Parse found that is allowed and yet doubtful, in the
 // order of the places, 100 findings at most.
-func (p *Program) Warnings() []Finding { return slices.Clone(p.warnings) }
+func (p *Program) Warnings() []lint.Finding { return slices.Clone(p.warnings) }
+
+// Executor returns an executor that runs the script with settings of its own;
+// a nil cfg means the zero Config. It behaves as Execute does.
+func (p *Program) Executor(cfg *Config) script.Executor {
+	e := executor{Program: p}
+	if cfg != nil {
+		e.cfg = *cfg
+	}
+	return &e
+}
+
+// executor is a Program with settings.
+type executor struct {
+	*Program
+	cfg Config
+}
+
+func (e *executor) Execute(ctx context.Context, call *ras.Call) error {
+	m := newMachine(ctx, e.Program, &e.cfg, call)
+	defer m.finish()
+	return m.run()
+}
 
 // Execute runs the script on the call. It returns nil when the end of main is
-// reached, and otherwise an *Error with the place of the command that failed;
-// ras.CodeOf tells the code of its cause.
+// reached, and otherwise a *script.RunError with the place of the command that
+// failed.
 //
 // $USERID and $PASSWORD are call.Params' name and password; the latter, and
 // every text made from it, is never shown. "set ipaddr" sets call.IPAddr.
@@ -69,14 +102,114 @@ func (p *Program) Warnings() []Finding { return slices.Clone(p.warnings) }
 // SetReadDeadline method if there is one; without it, a goroutine stays in
 // the read until that returns, and drops what it brought.
 func (p *Program) Execute(ctx context.Context, call *ras.Call) error {
-	m := newMachine(ctx, p, call)
-	defer m.finish()
-	return m.run()
+	return p.Executor(nil).Execute(ctx, call)
 }
 
-func orDefault(n, def int) int {
-	if n <= 0 {
-		return def
-	}
-	return n
+// typ is the type of a value.
+type typ uint8
+
+const (
+	tyAny     typ = iota // of something that was reported already; fits all
+	tyInteger            // 32 bits, signed
+	tyString             // bytes, escapes not yet expanded
+	tyBoolean
+)
+
+// String returns the type in words for a message.
+func (t typ) String() string {
+	return [...]string{"a value", "a whole number", "a text", "a TRUE/FALSE value"}[t]
 }
+
+// fits reports whether a value of type t may stand where want is needed.
+func (t typ) fits(want typ) bool { return t == want || t == tyAny || want == tyAny }
+
+// op is what an instruction does. Instructions work on a stack of values.
+type op uint8
+
+const (
+	_ op = iota // 0 is no instruction
+
+	// Values: each pushes one.
+	opInteger  // a: the number
+	opString   // a: index into Program.texts
+	opBoolean  // a: 0 or 1
+	opVariable // a: slot
+	opUserID
+	opPassword
+	opSuccess
+	opFailure
+	opGetIP // pops the ordinal
+
+	// Operators: each pops its operands and pushes the result.
+	opNegate
+	opFlip // all bits of an integer
+	opNot
+	opMultiply
+	opDivide
+	opAdd
+	opSubtract
+	opJoin
+	opLess
+	opGreater
+	opLessEqual
+	opGreaterEqual
+	opEqual    // of integers or booleans
+	opNotEqual // follows opEqual
+	opSame     // of strings
+	opDiffer   // follows opSame
+
+	// opAnd and opOr jump to a with the value kept if it decides, and pop it
+	// otherwise.
+	opAnd
+	opOr
+
+	// Commands. Those from opStore on count as steps.
+	opJump  // a: target; the end of a while
+	opStore // a: slot
+	opDrop  // a value that nobody wants
+	opGoto  // a: target
+	opIf    // a: target if FALSE
+	opWhile // a: target if FALSE
+	opDelay
+	opHalt
+	opKeyboard // a: 0 off, 1 on
+	opDataBits // a: 5 to 8
+	opParity   // a: 0 none, 1 odd, 2 even, 3 mark, 4 space
+	opStopBits // a: 1 or 2
+	opAddress
+	opTransmit // a: 1 raw
+	opWaitfor  // a: index into Program.waits
+	opEnd
+)
+
+// command reports whether o is a command of the script, a step.
+func (o op) command() bool { return o >= opStore }
+
+// jumps reports whether a of o is an instruction to go to.
+func (o op) jumps() bool {
+	return o == opJump || o == opGoto || o == opIf || o == opWhile || o == opAnd || o == opOr
+}
+
+// instr is one instruction. pos is the byte of the source that it stands for.
+type instr struct {
+	op  op
+	pos int32
+	a   int32
+}
+
+// waitSite is what a waitfor has besides its values, which lie on the stack:
+// one text for each entry and then the limit, if there is one.
+type waitSite struct {
+	from, to int32 // the first text in the source
+	entries  []waitEntry
+	until    bool
+}
+
+// waitEntry is one text of a waitfor.
+type waitEntry struct {
+	exact  bool  // matchcase
+	target int32 // the instruction to go to, or next
+}
+
+// next as a target means to go on with the next command.
+const next int32 = -1

@@ -4,7 +4,137 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/rasline/rasline/script/lint"
 )
+
+// kind is the kind of a token.
+type kind uint8
+
+const (
+	tEOF     kind = iota
+	tBad          // bytes that are no token; the scanner has reported them
+	tName         // a variable, label or procedure name
+	tSysVar       // $NAME
+	tInteger      // a decimal number
+	tString       // a text in quotes
+
+	tStar
+	tSlash
+	tPlus
+	tMinus
+	tLess
+	tGreater
+	tLessEqual
+	tGreaterEqual
+	tEqual
+	tNotEqual
+	tNot
+	tAssign
+	tComma
+	tColon
+	tOpen
+	tClose
+
+	// The reserved words, in alphabetical order.
+	kAnd
+	kBoolean
+	kDatabits
+	kDelay
+	kDo
+	kEndif
+	kEndproc
+	kEndwhile
+	kEven
+	kFalse
+	kGetip
+	kGoto
+	kHalt
+	kIf
+	kInteger
+	kIpaddr
+	kKeyboard
+	kMark
+	kMatchcase
+	kNone
+	kOdd
+	kOff
+	kOn
+	kOr
+	kParity
+	kPort
+	kProc
+	kRaw
+	kScreen
+	kSet
+	kSpace
+	kStopbits
+	kString
+	kThen
+	kTransmit
+	kTrue
+	kUntil
+	kWaitfor
+	kWhile
+
+	kinds int = iota
+)
+
+// spellings holds how a kind is written; "" for those that vary.
+var spellings = [kinds]string{
+	tStar: "*", tSlash: "/", tPlus: "+", tMinus: "-", tLess: "<", tGreater: ">",
+	tLessEqual: "<=", tGreaterEqual: ">=", tEqual: "==", tNotEqual: "!=",
+	tNot: "!", tAssign: "=", tComma: ",", tColon: ":", tOpen: "(", tClose: ")",
+
+	kAnd: "and", kBoolean: "boolean", kDatabits: "databits", kDelay: "delay",
+	kDo: "do", kEndif: "endif", kEndproc: "endproc", kEndwhile: "endwhile",
+	kEven: "even", kFalse: "FALSE", kGetip: "getip", kGoto: "goto",
+	kHalt: "halt", kIf: "if", kInteger: "integer", kIpaddr: "ipaddr",
+	kKeyboard: "keyboard", kMark: "mark", kMatchcase: "matchcase",
+	kNone: "none", kOdd: "odd", kOff: "off", kOn: "on", kOr: "or",
+	kParity: "parity", kPort: "port", kProc: "proc", kRaw: "raw",
+	kScreen: "screen", kSet: "set", kSpace: "space", kStopbits: "stopbits",
+	kString: "string", kThen: "then", kTransmit: "transmit", kTrue: "TRUE",
+	kUntil: "until", kWaitfor: "waitfor", kWhile: "while",
+}
+
+// words finds a reserved word by its lower-case spelling.
+var words = func() map[string]kind {
+	m := make(map[string]kind)
+	for k := kAnd; int(k) < kinds; k++ {
+		m[lint.Fold(spellings[k])] = k
+	}
+	return m
+}()
+
+// longestWord is the length of the longest reserved word.
+const longestWord = len("matchcase")
+
+// token is a piece of the source, by place.
+type token struct {
+	kind     kind
+	cut      bool // a string without its closing quote
+	pos, end int32
+	line     int32 // counted from 1
+	num      int64 // the value of an integer, at most tooLarge
+}
+
+// tooLarge stands for every integer above the largest that may be written,
+// 2147483648 after a minus sign.
+const tooLarge = 1<<31 + 1
+
+func (k kind) reserved() bool { return k >= kAnd }
+
+// starts reports whether k begins a command, a declaration or the end of a
+// block, so that reading can go on there after a mistake.
+func (k kind) starts() bool {
+	switch k {
+	case kBoolean, kDelay, kEndif, kEndproc, kEndwhile, kGetip, kGoto, kHalt,
+		kIf, kInteger, kProc, kSet, kString, kTransmit, kWaitfor, kWhile:
+		return true
+	}
+	return false
+}
 
 // scanner cuts the source into tokens. It is a plain value: a copy looks ahead
 // without touching the original.
@@ -204,7 +334,7 @@ func wordKind(name string) kind {
 	if len(name) > longestWord {
 		return tName
 	}
-	if k, ok := words[fold(name)]; ok {
+	if k, ok := words[lint.Fold(name)]; ok {
 		return k
 	}
 	return tName
@@ -223,4 +353,51 @@ func isLineEnd(c byte) bool { return c == '\r' || c == '\n' }
 func isDigit(c byte) bool   { return '0' <= c && c <= '9' }
 func isLetter(c byte) bool {
 	return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || c == '_'
+}
+
+// expand returns s with its escapes replaced, reading once from left to right:
+// ^@ to ^_ and ^a to ^z, <cr> and <lf> in any letter case, and \" \^ \< \\.
+// Everything else is itself. A text without escapes is returned as it is.
+func expand(s string) string {
+	i := strings.IndexAny(s, `^<\`)
+	if i < 0 {
+		return s
+	}
+	b := append(make([]byte, 0, len(s)), s[:i]...)
+	for i < len(s) {
+		var n int
+		b, n = expandOne(b, s[i:])
+		i += n
+	}
+	return string(b)
+}
+
+// expandOne appends what s begins with to b and returns how many bytes of s
+// that was. A ^ or a \ takes the next byte with it even where the two mean
+// nothing, so that this byte begins no other escape.
+func expandOne(b []byte, s string) ([]byte, int) {
+	switch c := s[0]; {
+	case c == '<' && len(s) >= 4 && s[3] == '>':
+		switch lint.Fold(s[1:3]) {
+		case "cr":
+			return append(b, '\r'), 4
+		case "lf":
+			return append(b, '\n'), 4
+		}
+	case c == '^' && len(s) >= 2:
+		switch d := s[1]; {
+		case '@' <= d && d <= '_':
+			return append(b, d-'@'), 2
+		case 'a' <= d && d <= 'z':
+			return append(b, d-'a'+1), 2
+		}
+		return append(b, c, s[1]), 2
+	case c == '\\' && len(s) >= 2:
+		switch d := s[1]; d {
+		case '"', '^', '<', '\\':
+			return append(b, d), 2
+		}
+		return append(b, c, s[1]), 2
+	}
+	return append(b, s[0]), 1
 }

@@ -173,7 +173,7 @@ func TestHaltWhenTheTerminalEnds(t *testing.T) {
 			synctest.Wait()
 			s.user.Close()
 			s.ended(t, ErrHalted)
-			if !errors.Is(s.err, ras.ErrInteractiveMode) || OutcomeOf(s.err) != Halted {
+			if !errors.Is(s.err, ras.ErrInteractiveMode) || ending(s.err) != "halted" {
 				t.Errorf("error %v, want one that matches %v", s.err, ras.ErrInteractiveMode)
 			}
 		})
@@ -281,13 +281,13 @@ func TestTheHostsTapSeesEveryByteOnce(t *testing.T) {
 		}
 		var mu sync.Mutex
 		var seen bytes.Buffer
-		prog.Dialog.Tap = func(b []byte) {
+		e := prog.Executor(&Config{Dialog: &script.DialogConfig{Tap: func(b []byte) {
 			mu.Lock()
 			defer mu.Unlock()
 			seen.Write(b)
-		}
+		}}})
 		io.WriteString(far, "ip 1.2.3.4.y x z")
-		if _, err := script.Run(t.Context(), near, prog, nil); err != nil {
+		if _, err := script.Run(t.Context(), near, e, nil); err != nil {
 			t.Fatal(err)
 		}
 		if want := "ip 1.2.3.4.y x"; seen.String() != want {

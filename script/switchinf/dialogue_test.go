@@ -17,6 +17,7 @@ import (
 	"github.com/rasline/rasline/port/virtual"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
+	"github.com/rasline/rasline/script/lint"
 	"github.com/rasline/rasline/script/switchinf"
 )
 
@@ -154,7 +155,7 @@ func (d *dialogue) perform(t *testing.T, f *switchinf.File, cfg switchinf.Config
 	var log bytes.Buffer
 	cfg.DeviceLog = switchinf.NewDeviceLog(&log)
 	cfg.PortName = "COM1"
-	e, err := f.ScriptConfig(d.section, &cfg)
+	e, err := f.Executor(d.section, &cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +190,7 @@ func describe(r result) []string {
 	out := []string{"connected after " + r.took.String()}
 	var e *switchinf.Error
 	if errors.As(r.err, &e) {
-		out[0] = fmt.Sprintf("%v in line %d after %v: %s", e.Kind, e.Line, r.took, e.Code.Name())
+		out[0] = fmt.Sprintf("failed in line %d after %v: %s", e.Line, r.took, e.Code.Name())
 	} else if r.err != nil {
 		out[0] = r.err.Error()
 	}
@@ -255,7 +256,7 @@ func parseFile(t testing.TB, path string) *switchinf.File {
 	}
 	f, err := switchinf.Parse(filepath.Base(path), src)
 	if err != nil {
-		t.Fatalf("%v: %v", err, err.(*switchinf.ParseError).Findings)
+		t.Fatalf("%v: %v", err, err.(*lint.ParseError).Findings)
 	}
 	return f
 }

@@ -46,7 +46,7 @@ func Example() {
 		return
 	}
 	// An impatient configuration, since this example runs on real time.
-	login, err := file.ScriptConfig("example isp", &switchinf.Config{EmptyPause: -1})
+	login, err := file.Executor("example isp", &switchinf.Config{EmptyPause: -1})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -62,7 +62,7 @@ func Example() {
 	}
 	// Output:
 	// false <nil>
-	// true switch.inf:10: [Example ISP]: the device answered what stands for ERROR_AUTHENTICATION_FAILURE
+	// true switch.inf:10: [Example ISP]: device reported ERROR_AUTHENTICATION_FAILURE
 }
 
 func ExampleParse() {

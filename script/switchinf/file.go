@@ -4,10 +4,9 @@ import (
 	"path"
 	"slices"
 	"strings"
-)
 
-// MaxSource is the size in bytes of the largest file that Parse reads.
-const MaxSource = 1 << 20
+	"github.com/rasline/rasline/script/lint"
+)
 
 const (
 	maxName      = 31   // characters of a section's name that Windows takes
@@ -54,7 +53,7 @@ type File struct {
 	kind     Kind
 	sections []*section
 	byName   map[string]*section // by name in small letters; the first of a name
-	findings []Finding
+	findings []lint.Finding
 }
 
 type section struct {
@@ -78,7 +77,7 @@ type step struct {
 // COMMAND_INIT= show that it describes modems.
 //
 // If there are mistakes that no reading can pass over, the error is a
-// *ParseError with all of them, at most 20, and the warnings between; the
+// *lint.ParseError with all of them, at most 20, and the warnings between; the
 // sections without such a mistake can still be run. All else that is suspicious
 // is in File.Findings. The File is never nil. Parse never panics, takes time and
 // memory in proportion to the size of src, and does not keep src.
@@ -90,15 +89,15 @@ func Parse(name string, src []byte) (*File, error) {
 // KindModem.
 func ParseKind(kind Kind, name string, src []byte) (*File, error) {
 	p := newParser(kind, name)
-	if text := refusal(src); text != "" {
-		p.found.add(SeverityError, place{line: 1, col: 1}, "%s", text)
-		p.hard++
+	source := lint.NewSource(name, src)
+	if text := source.NULRefusal(len(source.Text())); text != "" {
+		p.fail(place{line: 1, col: 1}, "%s", text)
 	} else {
-		p.read(strings.TrimPrefix(string(src), "\ufeff"))
+		p.read(source.Body())
 	}
 	p.file.findings = p.found.Sorted()
 	if p.hard > 0 {
-		return p.file, &ParseError{Findings: slices.Clone(p.file.findings)}
+		return p.file, &lint.ParseError{Findings: slices.Clone(p.file.findings)}
 	}
 	return p.file, nil
 }
@@ -114,7 +113,7 @@ func kindOf(name string, src []byte) Kind {
 	case stem == "switch":
 		return KindSwitch
 	}
-	text := string(src[:min(len(src), MaxSource)])
+	text := string(src[:min(len(src), lint.MaxSource)])
 	for _, key := range []string{"COMMAND_INIT=", "COMMAND_DIAL=", "COMMAND_LISTEN="} {
 		if strings.HasPrefix(text, key) || strings.Contains(text, "\n"+key) {
 			return KindModem
@@ -143,14 +142,14 @@ func (f *File) Sections() []Section {
 // Findings returns all that Parse found, in the order of the places. Errors
 // among the findings of a file that Parse accepted are lines that a run passes
 // over.
-func (f *File) Findings() []Finding { return slices.Clone(f.findings) }
+func (f *File) Findings() []lint.Finding { return slices.Clone(f.findings) }
 
-// Warnings returns the findings as someone sees them who wants to run the file:
-// an error that a run passes over is a warning to him.
-func (f *File) Warnings() []Finding {
+// Warnings returns the findings with every severity set to lint.SeverityWarning,
+// because a run skips the lines in error.
+func (f *File) Warnings() []lint.Finding {
 	all := f.Findings()
 	for i := range all {
-		all[i].Severity = SeverityWarning
+		all[i].Severity = lint.SeverityWarning
 	}
 	return all
 }
@@ -160,12 +159,4 @@ func (f *File) find(name string) *section { return f.byName[foldName(name)] }
 
 // foldName returns a section's name as names are compared: without blanks
 // around it, ASCII letters small, other bytes as they are.
-func foldName(name string) string {
-	b := []byte(strings.Trim(name, " \t"))
-	for i, c := range b {
-		if 'A' <= c && c <= 'Z' {
-			b[i] = c + 'a' - 'A'
-		}
-	}
-	return string(b)
-}
+func foldName(name string) string { return lint.Fold(strings.Trim(name, " 	")) }

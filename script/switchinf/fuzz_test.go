@@ -14,6 +14,7 @@ import (
 	"github.com/rasline/rasline/port/virtual"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
+	"github.com/rasline/rasline/script/lint"
 	"github.com/rasline/rasline/script/switchinf"
 )
 
@@ -44,7 +45,7 @@ func FuzzParse(f *testing.F) {
 			if found.Line < 1 || found.Line > len(lines) || found.Col < 1 || found.Col > len(lines[found.Line-1])+4 {
 				t.Errorf("finding at a place that is not there: %v", found)
 			}
-			hard = hard || found.Severity == switchinf.SeverityError
+			hard = hard || found.Severity == lint.SeverityError
 			if strings.Count(found.Excerpt(), "\n") != 1 || strings.ContainsAny(found.String(), "\r\n") {
 				t.Errorf("finding %q with excerpt %q: want one line and two", found, found.Excerpt())
 			}

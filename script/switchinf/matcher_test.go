@@ -146,17 +146,3 @@ func TestBufferIsBounded(t *testing.T) {
 		t.Errorf("after(0) has %d bytes, want what is kept", got)
 	}
 }
-
-func TestPlainText(t *testing.T) {
-	tests := []struct{ in, want string }{
-		{"\r\n a\r\n\tb \r\n", "a\r\n\tb"},
-		{"\x1b[2J\x00\x7f\bx", "[2Jx"},
-		{"gr\u00fc\u009bn", "gr\u00fcn"},
-		{"gr\xfc\x9bn", "gr\u00fcn"},
-	}
-	for _, tt := range tests {
-		if got := plainText([]byte(tt.in)); got != tt.want {
-			t.Errorf("plainText(%q) = %q, want %q", tt.in, got, tt.want)
-		}
-	}
-}

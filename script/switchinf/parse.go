@@ -1,14 +1,17 @@
 package switchinf
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/rasline/rasline/script/lint"
 )
 
 // parser reads a file line by line.
 type parser struct {
 	file  *File
-	found *findings
+	found lint.List
 	hard  int // errors that no reading can pass over
 
 	section *section // nil before the first
@@ -18,12 +21,12 @@ type parser struct {
 func newParser(kind Kind, name string) *parser {
 	return &parser{
 		file:  &File{name: name, kind: kind, byName: map[string]*section{}},
-		found: newFindings(name),
+		found: lint.List{MaxErrors: maxErrors},
 	}
 }
 
 func (p *parser) read(text string) {
-	r := &lines{rest: text, found: p.found}
+	r := &lines{rest: text, warn: p.warn}
 	for {
 		l, ok := r.next()
 		if !ok {
@@ -33,13 +36,21 @@ func (p *parser) read(text string) {
 	}
 	p.endSection()
 	if len(p.file.sections) == 0 {
-		p.found.add(SeverityWarning, place{line: 1, col: 1}, "the file has no section: write a line such as [Name] before the script")
+		p.report(lint.SeverityWarning, place{line: 1, col: 1}, "the file has no section: write a line such as [Name] before the script")
 	}
 }
 
-// fail records a mistake that no reading can pass over.
+const maxErrors = 20 // of one file
+
+// report records a finding.
+func (p *parser) report(sev lint.Severity, at place, format string, args ...any) {
+	p.found.Add(lint.Finding{File: p.file.name, Line: at.line, Col: at.col,
+		Severity: sev, Text: fmt.Sprintf(format, args...), Source: at.source})
+}
+
+// fail records an error that no reading can pass over.
 func (p *parser) fail(at place, format string, args ...any) {
-	p.found.add(SeverityError, at, format, args...)
+	p.report(lint.SeverityError, at, format, args...)
 	p.hard++
 	if p.section != nil {
 		p.section.errors++
@@ -48,11 +59,11 @@ func (p *parser) fail(at place, format string, args ...any) {
 
 // mistake records an error that a run passes over.
 func (p *parser) mistake(at place, format string, args ...any) {
-	p.found.add(SeverityError, at, format, args...)
+	p.report(lint.SeverityError, at, format, args...)
 }
 
 func (p *parser) warn(at place, format string, args ...any) {
-	p.found.add(SeverityWarning, at, format, args...)
+	p.report(lint.SeverityWarning, at, format, args...)
 }
 
 func (p *parser) line(l *line) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script/lint"
 	"github.com/rasline/rasline/script/switchinf"
 )
 
@@ -21,11 +22,11 @@ func TestFindings(t *testing.T) {
 		fail bool     // whether Parse fails
 	}{
 		{name: "nothing wrong", src: head + "OK=<ignore>\n; comment\n\nCOMMAND=b\nNoResponse\n"},
-		{name: "UTF-16", src: "\xff\xfe[\x00x\x00]\x00", want: []string{"1:1: error: the file is UTF-16"}, fail: true},
-		{name: "UTF-16, the other way round", src: "\xfe\xff\x00[\x00x\x00]", want: []string{"1:1: error: the file is UTF-16"}, fail: true},
-		{name: "UTF-16 without a mark", src: "[\x00x\x00]\x00", want: []string{"1:1: error: the file holds NUL bytes"}, fail: true},
+		{name: "UTF-16", src: "\xff\xfe[\x00x\x00]\x00", want: []string{"1:1: error: the file is in UTF-16"}, fail: true},
+		{name: "UTF-16, the other way round", src: "\xfe\xff\x00[\x00x\x00]", want: []string{"1:1: error: the file is in UTF-16"}, fail: true},
+		{name: "UTF-16 without a mark", src: "[\x00x\x00]\x00", want: []string{"1:1: error: the file contains NUL bytes"}, fail: true},
 		{name: "a UTF-8 mark is passed over", src: "\ufeff[x]\nCOMMAND=\n"},
-		{name: "a file of over a mebibyte", src: head + many(";", 1<<20), want: []string{"1:1: error: the file is larger"}, fail: true},
+		{name: "a file of over a mebibyte", src: head + many(";", 1<<20), want: []string{"1:1: error: the file has 1"}, fail: true},
 		{name: "no section", src: "; nothing\n", want: []string{"1:1: warning: the file has no section"}},
 		{name: "a name of 31 characters", src: "[" + many("n", 31) + "]\nCOMMAND=\n"},
 		{name: "a name of 32", src: "[" + many("n", 32) + "]\nCOMMAND=\n", want: []string{"1:33: warning: a section's name"}},
@@ -92,7 +93,7 @@ func TestFindings(t *testing.T) {
 				t.Errorf("Parse = %v, %v; want failure %v", f, err, tt.fail)
 			}
 			checkFindings(t, tt.file, f.Findings(), tt.want)
-			var pe *switchinf.ParseError
+			var pe *lint.ParseError
 			if tt.fail && (!errors.As(err, &pe) || !errors.Is(err, ras.ErrScriptSyntax) || len(pe.Findings) != len(f.Findings())) {
 				t.Errorf("error %#v has other findings than the file", err)
 			}
@@ -100,7 +101,7 @@ func TestFindings(t *testing.T) {
 	}
 }
 
-func checkFindings(t *testing.T, file string, got []switchinf.Finding, want []string) {
+func checkFindings(t *testing.T, file string, got []lint.Finding, want []string) {
 	t.Helper()
 	for i, f := range got {
 		if i >= len(want) || !strings.HasPrefix(f.String(), file+":"+want[i]) {
@@ -115,7 +116,7 @@ func checkFindings(t *testing.T, file string, got []switchinf.Finding, want []st
 func TestFindingsHaveLimits(t *testing.T) {
 	src := "[x]\nCOMMAND=" + strings.Repeat("<no>", 1000) + strings.Repeat("\n  ;", 1000) + strings.Repeat("\n[a]", 1000)
 	_, err := switchinf.Parse("a.inf", []byte(src))
-	var pe *switchinf.ParseError
+	var pe *lint.ParseError
 	if !errors.As(err, &pe) || len(pe.Errors()) != 20 || len(pe.Findings) != 120 {
 		t.Fatalf("%v with %d findings, want 20 errors and 100 warnings", err, len(pe.Findings))
 	}
@@ -139,8 +140,8 @@ func TestExcerpt(t *testing.T) {
 
 func TestWarningsAreWhatARunPassesOver(t *testing.T) {
 	f, err := switchinf.Parse("a.inf", []byte("[x]\nhalf of a comment\nCOMMAND=\n"))
-	if err != nil || len(f.Warnings()) != 1 || f.Warnings()[0].Severity != switchinf.SeverityWarning ||
-		f.Findings()[0].Severity != switchinf.SeverityError {
+	if err != nil || len(f.Warnings()) != 1 || f.Warnings()[0].Severity != lint.SeverityWarning ||
+		f.Findings()[0].Severity != lint.SeverityError {
 		t.Errorf("warnings %v, findings %v, %v", f.Warnings(), f.Findings(), err)
 	}
 }
@@ -170,7 +171,7 @@ func TestScriptRejects(t *testing.T) {
 	}{
 		{"switch.inf", src, "other", ras.ErrDevicenameNotFound, `the file has "good", "bad", "empty"`},
 		{"switch.inf", "", "other", ras.ErrDevicenameNotFound, "the file has none"},
-		{"switch.inf", src, "bad", ras.ErrScriptSyntax, "mistakes, 1 in all"},
+		{"switch.inf", src, "bad", ras.ErrScriptSyntax, "errors in the section, 1 in all"},
 		{"switch.inf", src, "empty", ras.ErrNoCommandFound, "no COMMAND="},
 		{"modem.inf", "[m]\nCOMMAND_INIT=AT<cr>\n", "m", ras.ErrNotSupported, "not run"},
 	}
@@ -178,7 +179,7 @@ func TestScriptRejects(t *testing.T) {
 		f, _ := switchinf.Parse(tt.file, []byte(tt.src))
 		_, err := f.Script(tt.section)
 		var e *switchinf.Error
-		if !errors.As(err, &e) || e.Kind != switchinf.Rejected || !errors.Is(err, tt.code) || !strings.Contains(err.Error(), tt.why) {
+		if !errors.As(err, &e) || !errors.Is(err, tt.code) || !strings.Contains(err.Error(), tt.why) {
 			t.Errorf("Script(%q) = %v, want %v that mentions %q", tt.section, err, tt.code, tt.why)
 		}
 	}

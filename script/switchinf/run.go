@@ -2,14 +2,15 @@ package switchinf
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
+	"github.com/rasline/rasline/script/lint"
 )
 
 // run is one run of a section. One goroutine uses it.
@@ -133,8 +134,8 @@ func (r *run) wait(ctx context.Context) (more bool, err error) {
 // if the step's limit has passed. It tells whether that much silence completes
 // the response.
 func (r *run) patience(start time.Time) (limit time.Duration, quiet bool) {
-	if r.cfg.Limit > 0 {
-		if limit = r.cfg.Limit - time.Since(start); limit <= 0 {
+	if r.cfg.Timeout > 0 {
+		if limit = r.cfg.Timeout - time.Since(start); limit <= 0 {
 			return -1, false
 		}
 	}
@@ -191,14 +192,16 @@ func (r *run) end(m *matcher) (more bool, err error) {
 	case actConnect:
 		return false, nil
 	}
-	e := r.failure(DeviceError, deviceCode(m.response.keyword), nil)
-	e.Line, e.Keyword, e.Tail = m.response.line, m.response.keyword, ""
-	if e.Keyword == "ERROR_DIAGNOSTICS" {
-		e.Kind, e.Code = Diagnostics, ras.ErrFromDevice
+	keyword := m.response.keyword
+	e := r.file.failure(r.section.Name, m.response.line, deviceCode(keyword), errors.New("device reported "+keyword), "")
+	e.Keyword = keyword
+	if keyword == "ERROR_DIAGNOSTICS" {
+		e.Code = ras.ErrFromDevice
 		if r.section.Kind == KindPAD {
 			e.Code = ras.ErrX25Diagnostic
 		}
 		e.Diagnostics = r.diagnose(m)
+		e.Err = fmt.Errorf("the device refused: %q", e.Diagnostics[:min(len(e.Diagnostics), shownDiagnostics)])
 	}
 	return false, e
 }
@@ -208,7 +211,7 @@ func (r *run) diagnose(m *matcher) string {
 	if m.response.pattern.ending != endDiagnostics {
 		return ""
 	}
-	text := plainText(r.call.Mask(r.buffer.after(m.at)))
+	text := strings.TrimSpace(lint.Plain(string(r.call.Mask(r.buffer.after(m.at))), "\r\n\t"))
 	if r.call.Terminal != nil && text != "" {
 		// A terminal that cannot show it is no reason to fail otherwise.
 		r.call.Terminal.Write([]byte(text + "\r\n"))
@@ -216,44 +219,20 @@ func (r *run) diagnose(m *matcher) string {
 	return text
 }
 
-// plainText returns b as text without the control characters that could move a
-// terminal's cursor or worse, and without blank space around it. What is not
-// UTF-8 is read as ISO 8859-1.
-func plainText(b []byte) string {
-	text := string(b)
-	if !utf8.ValidString(text) {
-		runes := make([]rune, len(b))
-		for i, c := range b {
-			runes[i] = rune(c)
-		}
-		text = string(runes)
-	}
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && !strings.ContainsRune("\r\n\t", r) {
-			return -1
-		}
-		return r
-	}, text))
-}
-
 // overdue is the failure of a step whose limit has passed.
 func (r *run) overdue() *Error {
 	r.logResponse()
-	return r.failure(NoResponse, ras.ErrRequestTimeout, limitError{r.cfg.Limit})
+	return r.failure(ras.ErrRequestTimeout, limitError{r.cfg.Timeout})
 }
 
 // lineError is the failure of a step in which sending or receiving failed.
 func (r *run) lineError(ctx context.Context, err error) *Error {
 	r.logResponse()
-	kind, code := classify(ctx, err)
-	return r.failure(kind, code, err)
+	return r.failure(lineCode(ctx, err), err)
 }
 
-func (r *run) failure(kind FailureKind, code ras.Code, err error) *Error {
-	return &Error{
-		File: r.file.name, Section: r.section.Name, Line: r.current.line,
-		Kind: kind, Code: code, Err: err, Tail: string(r.call.Mask(r.buffer.tail())),
-	}
+func (r *run) failure(code ras.Code, err error) *Error {
+	return r.file.failure(r.section.Name, r.current.line, code, err, string(r.call.Mask(r.buffer.tail())))
 }
 
 func (r *run) portName() string {

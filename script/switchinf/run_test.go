@@ -28,7 +28,7 @@ func compile(t testing.TB, name, src string, cfg *switchinf.Config) script.Execu
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := f.ScriptConfig(f.Sections()[0].Name, cfg)
+	e, err := f.Executor(f.Sections()[0].Name, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,14 +50,14 @@ func inBubble(t *testing.T, f func(t *testing.T, near, far *virtual.Port)) {
 	})
 }
 
-func wantFailure(t *testing.T, err error, kind switchinf.FailureKind, code ras.Code, text string) *switchinf.Error {
+func wantFailure(t *testing.T, err error, code ras.Code, text string) *switchinf.Error {
 	t.Helper()
 	var e *switchinf.Error
 	if !errors.As(err, &e) {
 		t.Fatalf("error %v (%T), want a *switchinf.Error", err, err)
 	}
-	if e.Kind != kind || ras.CodeOf(err) != code || !errors.Is(err, code) || !strings.Contains(err.Error(), text) {
-		t.Errorf("error %v, kind %v, code %v; want %v, %v, a text with %q", err, e.Kind, ras.CodeOf(err), kind, code, text)
+	if ras.CodeOf(err) != code || !errors.Is(err, code) || !strings.Contains(err.Error(), text) {
+		t.Errorf("error %v, code %v; want %v, a text with %q", err, ras.CodeOf(err), code, text)
 	}
 	return e
 }
@@ -77,7 +77,7 @@ func TestMissingValuesFailBeforeAnythingIsSent(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, near, far *virtual.Port) {
 				res, err := script.Run(t.Context(), near, compile(t, tt.file, tt.src, nil), &script.Config{Params: tt.params})
-				wantFailure(t, err, switchinf.Rejected, ras.ErrInvalidParameter, tt.text)
+				wantFailure(t, err, ras.ErrInvalidParameter, tt.text)
 				if sent := rest(far); sent != "" || res.Duration != 0 {
 					t.Errorf("sent %q in %v before the failure, want nothing", sent, res.Duration)
 				}
@@ -112,15 +112,15 @@ func TestTimesCanBeSet(t *testing.T) {
 		want time.Duration
 	}{
 		{"the usual", switchinf.Config{}, 63*time.Second + 500*time.Millisecond},
-		{"other", switchinf.Config{EmptyPause: time.Second, SendPause: time.Minute, Quiet: 7 * time.Second, Limit: 9 * time.Second}, 77 * time.Second},
-		{"no pauses", switchinf.Config{EmptyPause: -1, SendPause: -1, Limit: 2 * time.Second}, 3 * time.Second},
-		{"silence is always awaited", switchinf.Config{EmptyPause: -1, SendPause: -1, Quiet: -1, Limit: 2 * time.Second}, 3 * time.Second},
+		{"other", switchinf.Config{EmptyPause: time.Second, SendPause: time.Minute, Quiet: 7 * time.Second, Timeout: 9 * time.Second}, 77 * time.Second},
+		{"no pauses", switchinf.Config{EmptyPause: -1, SendPause: -1, Timeout: 2 * time.Second}, 3 * time.Second},
+		{"no silence is awaited", switchinf.Config{EmptyPause: -1, SendPause: -1, Quiet: -1, Timeout: 2 * time.Second}, 2001 * time.Millisecond},
 	}
 	for _, tt := range tests {
 		inBubble(t, func(t *testing.T, near, far *virtual.Port) {
 			io.WriteString(far, "noise")
 			res, err := script.Run(t.Context(), near, compile(t, "switch.inf", src, &tt.cfg), nil)
-			wantFailure(t, err, switchinf.NoResponse, ras.ErrRequestTimeout, "no expected response")
+			wantFailure(t, err, ras.ErrRequestTimeout, "no expected response")
 			if res.Duration != tt.want || !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("%s: %v after %v, want a time-out after %v", tt.name, err, res.Duration, tt.want)
 			}
@@ -131,7 +131,7 @@ func TestTimesCanBeSet(t *testing.T) {
 func TestNoLimitAtAll(t *testing.T) {
 	inBubble(t, func(t *testing.T, near, far *virtual.Port) {
 		time.AfterFunc(100*time.Hour, func() { io.WriteString(far, "ok") })
-		res, err := script.Run(t.Context(), near, compile(t, "switch.inf", oneStep, &switchinf.Config{Limit: -1}), guest())
+		res, err := script.Run(t.Context(), near, compile(t, "switch.inf", oneStep, &switchinf.Config{Timeout: -1}), guest())
 		if err != nil || res.Duration != 100*time.Hour {
 			t.Errorf("%v after %v, want success after 100 hours", err, res.Duration)
 		}
@@ -152,7 +152,7 @@ func TestCancelEndsEveryStepAtOnce(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(100*time.Millisecond, cancel)
 				res, err := script.Run(ctx, near, compile(t, "switch.inf", tt.src, nil), guest())
-				wantFailure(t, err, switchinf.Cancelled, ras.ErrUserDisconnection, "switch.inf:2: [x]:")
+				wantFailure(t, err, ras.ErrUserDisconnection, "switch.inf:2: [x]:")
 				if res.Duration != 100*time.Millisecond || !errors.Is(err, context.Canceled) {
 					t.Errorf("%v after %v, want a cancel after 100ms", err, res.Duration)
 				}
@@ -166,7 +166,7 @@ func TestLimitOfTheWholeRun(t *testing.T) {
 		cfg := guest()
 		cfg.Timeout = 5 * time.Second
 		res, err := script.Run(t.Context(), near, compile(t, "switch.inf", oneStep, nil), cfg)
-		wantFailure(t, err, switchinf.Cancelled, ras.ErrRequestTimeout, "5s")
+		wantFailure(t, err, ras.ErrRequestTimeout, "5s")
 		if res.Duration != 5*time.Second {
 			t.Errorf("took %v, want 5s", res.Duration)
 		}
@@ -175,16 +175,16 @@ func TestLimitOfTheWholeRun(t *testing.T) {
 
 func TestEndsOfTheLine(t *testing.T) {
 	tests := []struct {
-		name  string
-		end   func(near, far *virtual.Port)
-		kind  switchinf.FailureKind
+		name string
+		end  func(near, far *virtual.Port)
+
 		code  ras.Code
 		cause error
 	}{
-		{"carrier", func(_, far *virtual.Port) { far.HangUp() }, switchinf.CarrierLost, ras.ErrNoCarrier, port.ErrCarrierLost},
-		{"far end closed", func(_, far *virtual.Port) { far.Close() }, switchinf.CarrierLost, ras.ErrNoCarrier, port.ErrCarrierLost},
-		{"removed", func(near, _ *virtual.Port) { near.Unplug() }, switchinf.LineFailed, ras.ErrHardwareFailure, port.ErrRemoved},
-		{"closed by us", func(near, _ *virtual.Port) { near.Close() }, switchinf.LineFailed, ras.ErrPortDisconnected, net.ErrClosed},
+		{"carrier", func(_, far *virtual.Port) { far.HangUp() }, ras.ErrNoCarrier, port.ErrCarrierLost},
+		{"far end closed", func(_, far *virtual.Port) { far.Close() }, ras.ErrNoCarrier, port.ErrCarrierLost},
+		{"removed", func(near, _ *virtual.Port) { near.Unplug() }, ras.ErrHardwareFailure, port.ErrRemoved},
+		{"closed by us", func(near, _ *virtual.Port) { near.Close() }, ras.ErrPortDisconnected, net.ErrClosed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -192,7 +192,7 @@ func TestEndsOfTheLine(t *testing.T) {
 				io.WriteString(far, "half of a banner")
 				time.AfterFunc(time.Second, func() { tt.end(near, far) })
 				_, err := script.Run(t.Context(), near, compile(t, "switch.inf", oneStep, nil), guest())
-				e := wantFailure(t, err, tt.kind, tt.code, "switch.inf:2: [x]:")
+				e := wantFailure(t, err, tt.code, "switch.inf:2: [x]:")
 				if !errors.Is(err, tt.cause) || !strings.Contains("half of a banner", e.Tail) || e.Tail == "" {
 					t.Errorf("error %v with tail %q, want the cause %v and the banner", err, e.Tail, tt.cause)
 				}
@@ -256,7 +256,7 @@ func TestPasswordShowsNowhere(t *testing.T) {
 		cfg.Terminal = &term
 		e := compile(t, "switch.inf", src, &switchinf.Config{DeviceLog: switchinf.NewDeviceLog(&out), Log: debugLog(&out)})
 		_, err := script.Run(t.Context(), near, e, cfg)
-		got := strings.ToLower(out.String() + term.String() + err.Error() + wantFailure(t, err, switchinf.Diagnostics, ras.ErrFromDevice, "you sent").Diagnostics)
+		got := strings.ToLower(out.String() + term.String() + err.Error() + wantFailure(t, err, ras.ErrFromDevice, "you sent").Diagnostics)
 		if strings.Contains(got, "hunt") {
 			t.Errorf("the password shows: %s", got)
 		}
@@ -267,7 +267,7 @@ func TestNoTerminalIsNoFailure(t *testing.T) {
 	inBubble(t, func(t *testing.T, near, far *virtual.Port) {
 		go io.WriteString(far, "no luck\r\n"+strings.Repeat("x", 1<<17))
 		_, err := script.Run(t.Context(), near, compile(t, "switch.inf", "[x]\nCOMMAND=<cr>\nERROR_DIAGNOSTICS=no<diagnostics>\n", nil), nil)
-		e := wantFailure(t, err, switchinf.Diagnostics, ras.ErrFromDevice, "switch.inf:3: [x]: the device refused")
+		e := wantFailure(t, err, ras.ErrFromDevice, "switch.inf:3: [x]: the device refused")
 		if len(e.Diagnostics) > 1<<16 || len(e.Error()) > 1000 {
 			t.Errorf("%d bytes of diagnostics, %d of the message: want them bounded", len(e.Diagnostics), len(e.Error()))
 		}

@@ -1,6 +1,7 @@
 package switchinf
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,14 +11,6 @@ import (
 
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
-)
-
-// The times of a Config that says nothing.
-const (
-	defaultEmptyPause = 2 * time.Second
-	defaultSendPause  = 500 * time.Millisecond
-	defaultQuiet      = time.Second
-	defaultLimit      = time.Minute
 )
 
 // Config holds what a script's run may be told besides the call. The zero
@@ -35,13 +28,14 @@ type Config struct {
 
 	// Quiet is how long the line must be silent before a response counts as
 	// complete, which lines that end in <ignore> or <diagnostics> ask for.
-	// Default, and for 0 or less: 1 second.
+	// Default, and for 0: 1 second. Negative: a response is complete when
+	// nothing more has been received.
 	Quiet time.Duration
 
-	// Limit bounds the wait of one step for a response that fits; all that
+	// Timeout bounds the wait of one step for a response that fits; all that
 	// LOOP= drops counts against it. Default, and for 0: 60 seconds. Negative:
 	// no limit.
-	Limit time.Duration
+	Timeout time.Duration
 
 	// X25Address, UserData and Facilities are the fields of a PAD's dialogue
 	// and stand for <x25address>, <userdata> and <facilities>. Default: the
@@ -60,39 +54,29 @@ type Config struct {
 	Log *slog.Logger
 }
 
+// withDefaults returns c with its defaults filled in; 0 is none, and 0 of Timeout
+// no limit.
 func (c *Config) withDefaults() Config {
 	var full Config
 	if c != nil {
 		full = *c
 	}
-	for _, d := range []struct {
-		field *time.Duration
-		value time.Duration
-	}{
-		{&full.EmptyPause, defaultEmptyPause},
-		{&full.SendPause, defaultSendPause},
-		{&full.Quiet, defaultQuiet},
-		{&full.Limit, defaultLimit},
-	} {
-		if *d.field == 0 {
-			*d.field = d.value
-		}
-	}
-	if full.Quiet < 0 {
-		full.Quiet = defaultQuiet
-	}
+	full.EmptyPause = max(0, cmp.Or(full.EmptyPause, 2*time.Second))
+	full.SendPause = max(0, cmp.Or(full.SendPause, 500*time.Millisecond))
+	full.Quiet = max(time.Millisecond, cmp.Or(full.Quiet, time.Second))
+	full.Timeout = max(0, cmp.Or(full.Timeout, time.Minute))
 	return full
 }
 
 // Script returns the script of a section, whose name is compared without case.
-// The error is an *Error of kind Rejected. The executor may run any number of
-// times, also at once; its failures are *Errors.
+// The error is an *Error; nothing has been sent. The executor may run any number
+// of times, also several at a time; its failures are *Errors.
 func (f *File) Script(section string) (script.Executor, error) {
-	return f.ScriptConfig(section, nil)
+	return f.Executor(section, nil)
 }
 
-// ScriptConfig is Script with settings; nil means the zero Config.
-func (f *File) ScriptConfig(section string, cfg *Config) (script.Executor, error) {
+// Executor is Script with settings; a nil cfg means the zero Config.
+func (f *File) Executor(section string, cfg *Config) (script.Executor, error) {
 	s := f.find(section)
 	if s == nil {
 		err := fmt.Errorf("there is no such section: %s", f.choices())
@@ -103,7 +87,7 @@ func (f *File) ScriptConfig(section string, cfg *Config) (script.Executor, error
 		err := fmt.Errorf("sections of MODEM.INF are not run, dial with a modem script: %w", errors.ErrUnsupported)
 		return nil, f.rejected(s.Name, s.Line, ras.ErrNotSupported, err)
 	case s.errors > 0:
-		err := fmt.Errorf("the section has mistakes, %d in all: mend them first", s.errors)
+		err := fmt.Errorf("errors in the section, %d in all: fix them first", s.errors)
 		return nil, f.rejected(s.Name, s.Line, ras.ErrScriptSyntax, err)
 	case len(s.steps) == 0:
 		err := errors.New("the section has no COMMAND=")
@@ -131,7 +115,7 @@ func (f *File) choices() string {
 }
 
 func (f *File) rejected(section string, line int, code ras.Code, err error) *Error {
-	return &Error{File: f.name, Section: section, Line: line, Kind: Rejected, Code: code, Err: err}
+	return f.failure(section, line, code, err, "")
 }
 
 // executor is a section that can be run. It does not change.

@@ -1,7 +1,6 @@
 package switchinf
 
 import (
-	"bytes"
 	"sort"
 	"strings"
 )
@@ -38,7 +37,7 @@ func (l *line) at(offset int) place {
 type lines struct {
 	rest   string
 	number int // of the line read last
-	found  *findings
+	warn   func(at place, format string, args ...any)
 }
 
 // next returns the next logical line, without blanks in front.
@@ -71,7 +70,7 @@ func (r *lines) isComment(raw, text string) bool {
 	}
 	if raw[0] != ';' {
 		at := place{r.number, len(raw) - len(text) + 1, raw}
-		r.found.add(SeverityWarning, at, "a comment begins in column 1: Windows may take this line for something else")
+		r.warn(at, "a comment begins in column 1: Windows may take this line for something else")
 	}
 	return true
 }
@@ -126,17 +125,3 @@ func (r *lines) part(l *line, text *strings.Builder, raw string, skip int) bool 
 }
 
 func (l *line) mark(offset int, p place) { l.marks = append(l.marks, mark{offset, p}) }
-
-// refusal returns why src cannot be read at all, or "".
-func refusal(src []byte) string {
-	const toText = "save the file as plain ANSI text"
-	switch {
-	case len(src) > MaxSource:
-		return "the file is larger than a mebibyte: split it"
-	case bytes.HasPrefix(src, []byte{0xFF, 0xFE}), bytes.HasPrefix(src, []byte{0xFE, 0xFF}):
-		return "the file is UTF-16, from which Windows reads no scripts: " + toText
-	case bytes.IndexByte(src, 0) >= 0:
-		return "the file holds NUL bytes, as UTF-16 text does: " + toText
-	}
-	return ""
-}

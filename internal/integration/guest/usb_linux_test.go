@@ -91,11 +91,11 @@ func TestPulledInAWait(t *testing.T) {
 	prog, err := scp.Parse("endless.scp", []byte(endless))
 	must(t, err)
 	log := new(journal)
-	prog.Dialog.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	e := prog.Executor(&scp.Config{Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	s := open(t, adapterPort(t), nil)
 	var ended time.Time
 	run := start(func() error {
-		_, err := script.Run(t.Context(), s, prog, nil)
+		_, err := script.Run(t.Context(), s, e, nil)
 		ended = time.Now()
 		return err
 	})

@@ -3,18 +3,17 @@ package lint_test
 import (
 	"testing"
 
-	"github.com/rasline/rasline/internal/lint"
-	"github.com/rasline/rasline/script"
+	"github.com/rasline/rasline/script/lint"
 )
 
 func TestListKeepsOrderAndLimits(t *testing.T) {
 	l := &lint.List{MaxErrors: 2, MaxWarnings: 1}
-	for _, f := range []script.Finding{
+	for _, f := range []lint.Finding{
 		{Line: 3, Col: 1, Text: "c"},
-		{Line: 1, Col: 5, Severity: script.SeverityWarning, Text: "b"},
+		{Line: 1, Col: 5, Severity: lint.SeverityWarning, Text: "b"},
 		{Line: 1, Col: 2, Text: "a"},
 		{Line: 2, Text: "an error too many"},
-		{Line: 2, Severity: script.SeverityWarning, Text: "a warning too many"},
+		{Line: 2, Severity: lint.SeverityWarning, Text: "a warning too many"},
 	} {
 		l.Add(f)
 	}

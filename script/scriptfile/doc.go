@@ -1,0 +1,18 @@
+// Package scriptfile loads a script file, whatever its language.
+//
+//	s, err := scriptfile.Load("isp.scp", src, nil)
+//	if err != nil {
+//		// a *lint.ParseError with every error and its place, or what else is wrong
+//	}
+//	result, err := script.Run(ctx, p, s.Executor(), cfg)
+//
+// The languages and the endings of their files:
+//
+//	scp        .scp    Microsoft's Dial-Up Scripting Command Language (package scp)
+//	switchinf  .inf    SWITCH.INF and PAD.INF (package switchinf)
+//	chat       .chat   chat(8) (package chat); \T is the user's name, \U the password
+//	dll        .dll    a custom-scripting DLL, on Windows (package dll)
+//
+// A switchinf or chat script that sends the user's name is refused without one
+// before anything is sent, since an empty name locks accounts.
+package scriptfile
