@@ -1,0 +1,85 @@
+# Shared by the two gates: steps with times, the packages that they install,
+# and the steps that both run. Source it from the root of the checkout.
+set -euo pipefail
+export DEBIAN_FRONTEND=noninteractive
+gate_start=$SECONDS step_start=$SECONDS step_name= times=
+tools=$(mktemp -d)
+trap 'rm -rf "$tools"' EXIT
+
+# step NAME begins a step and records the time of the one before.
+step() {
+  [ -z "$step_name" ] || times+=$(printf '%5d s  %s' "$((SECONDS - step_start))" "$step_name")$'\n'
+  step_name=$1 step_start=$SECONDS
+  printf '\n== %s\n' "$1"
+}
+
+# finish prints the time of every step and the tests that did without a peer
+# of the list in internal/peertest.
+finish() {
+  step 'done'
+  printf 'optional peers that were missing:\n'
+  if [ -s "$RASLINE_SKIPPED" ]; then sort -u "$RASLINE_SKIPPED"; else echo none; fi
+  printf '\n%s%5d s  in all\n' "$times" "$((SECONDS - gate_start))"
+}
+
+install_peers() {
+  sudo=; [ "$(id -u)" = 0 ] || sudo=sudo
+  $sudo apt-get update -qq
+  $sudo apt-get install -y -qq --no-install-recommends socat expect ppp ser2net python3-serial iaxmodem \
+    ckermit mgetty minicom inetutils-telnet sredird gensio-bin curl openssl wvdial tmux \
+    qemu-system-x86 qemu-user busybox-static cpio kmod xz-utils zstd iproute2 \
+    wine wine64 gcc-mingw-w64-x86-64 gcc-mingw-w64-i686 gcc libc6-dev bash >/dev/null
+  sh internal/integration/fetch-kernel
+}
+
+static_checks() {
+  step 'gofmt'
+  unformatted=$(gofmt -l .)
+  [ -z "$unformatted" ] || { echo "gofmt would change: $unformatted"; exit 1; }
+
+  step 'go.mod is tidy'
+  go mod tidy -diff
+
+  step 'go vet for every system'
+  for os in linux windows darwin freebsd openbsd; do
+    echo "$os"
+    GOOS=$os CGO_ENABLED=0 go vet ./...
+  done
+  GOOS=windows GOARCH=386 CGO_ENABLED=0 go vet ./...
+
+  step 'staticcheck' # a name is unused if no system uses it
+  GOBIN=$tools go install honnef.co/go/tools/cmd/staticcheck@v0.8.2
+  GOOS=linux "$tools/staticcheck" -f binary ./... >"$tools/linux"
+  GOOS=windows CGO_ENABLED=1 CC=x86_64-w64-mingw32-gcc "$tools/staticcheck" -f binary ./... >"$tools/windows"
+  "$tools/staticcheck" -merge "$tools/linux" "$tools/windows"
+}
+
+# under_qemu GOARCH EMULATOR PACKAGE... runs the tests of packages for another
+# processor. Three pseudo-terminals are held open meanwhile: with a terminal
+# number of 0 a number that was read in the wrong byte order would go unseen.
+under_qemu() {
+  local arch=$1 emulator=$2 package binary
+  shift 2
+  for package; do
+    binary=$tools/$(basename "$package").$arch.test
+    CGO_ENABLED=0 GOARCH=$arch go test -c -o "$binary" "$package"
+    (cd "$package" && RASLINE_PEERS='' RASLINE_EMULATOR=$emulator \
+      python3 -c 'import os, subprocess, sys
+held = [os.openpty() for _ in range(3)]
+sys.exit(subprocess.run(sys.argv[1:]).returncode)' \
+      timeout 320 "$emulator" "$binary" -test.short -test.timeout=300s)
+  done
+}
+
+under_wine() {
+  go build -o "$tools/wineexec" ./internal/winetest/wineexec
+  export RASLINE_WINE=$tools/wine
+  "$tools/wineexec" -make "$RASLINE_WINE"
+  # The peers are programs of this system, which wine does not see.
+  RASLINE_PEERS='' GOOS=windows CGO_ENABLED=0 go test -exec "$tools/wineexec" -skip TestCodesAreGenerated \
+    ./internal/rasabi ./internal/match ./ras ./script ./script/scp ./script/switchinf ./script/modem ./port/virtual
+  "$tools/wineexec" -end "$RASLINE_WINE"
+  unset RASLINE_WINE
+}
+
+export RASLINE_SKIPPED=$tools/skipped
