@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/bits"
+	"reflect"
 	"time"
 
 	"github.com/rasline/rasline/ras"
@@ -19,7 +20,8 @@ type line struct {
 	full   ras.Buffer
 	small  [11]ras.Buffer // of 1, 2, 4 … 1024 bytes, for exact receives
 	tx     ras.Buffer
-	posted ras.Buffer // of a receive that a cancelled wait left behind
+	posted ras.Buffer           // of a receive that a cancelled wait left behind
+	shared map[reflect.Type]any // see Shared
 }
 
 // What an API may have besides the callbacks. A Session has all of it.

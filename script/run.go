@@ -93,7 +93,8 @@ func (r *Result) Port() port.Port {
 //
 // If ctx ends, the callbacks fail with the code of its cause, which is
 // ras.ErrUserDisconnection for a cancel, and so does Run, even if e returns
-// nil. A panic in e becomes an error that matches ras.ErrUnknown. Any other
+// nil. A panic in e becomes an error that matches ras.ErrUnknown. What e has
+// handed to Defer is called in any case. Any other
 // error of e is returned as it is; ras.CodeOf tells its code. Credentials that
 // do not fit into Windows' structures are refused with ras.ErrInvalidParameter.
 func Run(ctx context.Context, p port.Port, e Executor, cfg *Config) (*Result, error) {
@@ -169,7 +170,7 @@ func (r *run) run(ctx context.Context, p port.Port, e Executor) (*Result, error)
 	case err == nil:
 		err = params.Validate()
 	}
-	if err != nil {
+	if err = cleanUp(ctx, call, p, err); err != nil {
 		r.announce(err)
 		return res, err
 	}
