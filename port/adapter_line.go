@@ -1,3 +1,5 @@
+//go:build darwin || freebsd || openbsd || windows || linux && !ppc64
+
 package port
 
 import (

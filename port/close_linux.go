@@ -50,7 +50,6 @@ func (t *tty) finish() {
 	if !sent && !t.pseudo { // there it would take bytes from the far end
 		t.final(unix.TCFLSH, unix.TCOFLUSH)
 	}
-	t.writeLines(t.closeMask, t.closeTo)
 }
 
 // drainAtClose reports whether all bytes left within the limit.

@@ -68,8 +68,16 @@ type Config struct {
 	// fails. Default: no lock file.
 	LockDir string
 
-	// LowLatency asks the driver to hand over received bytes at once. Drivers
-	// that cannot are left alone. Default: off.
+	// KeepSettings makes Close leave the line in the mode that it has then (rate,
+	// format, flow control, raw). Default: off, Close puts back the settings
+	// that Open found, as far as the system knows them, so that a terminal is
+	// usable afterwards.
+	KeepSettings bool
+
+	// LowLatency asks the driver to hand over received bytes immediately
+	// (ASYNC_LOW_LATENCY; on FTDI adapters a latency timer of 1 ms). Drivers
+	// that cannot are left alone. Close takes it back, unless KeepSettings is
+	// set. Default: off.
 	LowLatency bool
 
 	// CloseTimeout bounds how long Close waits for written bytes to leave before

@@ -5,10 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rasline/rasline/internal/termios"
 	"github.com/rasline/rasline/internal/wait"
 )
 
@@ -44,7 +47,8 @@ func (t *tty) drain(ctx context.Context, left func() (int, error)) error {
 // queue returns the number of bytes in the driver's output queue.
 func (t *tty) queue() (n int, err error) {
 	err = t.control(func(fd int) (err error) {
-		n, err = unix.IoctlGetInt(fd, unix.TIOCOUTQ)
+		v, err := unix.IoctlGetUint32(fd, unix.TIOCOUTQ)
+		n = int(v)
 		return err
 	})
 	return n, err
@@ -59,22 +63,95 @@ func (t *tty) perByte() time.Duration {
 	return 10 * time.Second / time.Duration(m.Baud)
 }
 
-// awaitTransmitter waits for the last characters to leave the UART. A driver
-// that cannot show the transmitter's state gets a tcdrain(3), which by now has
-// next to nothing to wait for, but would wait for what others write.
+// transmitterTime is how long the last characters may take to leave the UART
+// once the driver's queue is empty: twice a FIFO of 128 characters, the largest
+// of the 8250 family, and some time for the driver.
+func (t *tty) transmitterTime() time.Duration { return 256*t.perByte() + 50*time.Millisecond }
+
+// awaitTransmitter waits for the last characters to leave the UART.
+//
+// TIOCSERGETLSR shows the transmitter's state, but not every driver has it, and
+// some drivers of USB adapters have it and never report an empty transmitter:
+// ftdi_sio answers from the last status packet, which need not carry that bit.
+// So the call is believed when it reports an empty transmitter. When it has not
+// done so although the line had the time to send all that a UART holds,
+// tcdrain(3) decides, which asks the device. It comes second because it also
+// waits for what others write, and takes a thread.
 func (t *tty) awaitTransmitter(ctx context.Context) error {
-	err := drainQueue(ctx, func() (int, error) {
-		state := 0
-		err := t.control(func(fd int) (err error) {
-			state, err = unix.IoctlGetInt(fd, unix.TIOCSERGETLSR)
-			return err
-		})
-		return 1 - state&unix.TIOCSER_TEMT, err
-	}, 0)
-	if err == nil || !isRefusal(err) {
-		return err
+	if !t.mute.Load() {
+		left := t.transmitterTime()
+		for last := time.Now(); left > 0; {
+			empty, err := t.transmitterEmpty()
+			if err != nil && !termios.Refused(err) || empty {
+				return err
+			}
+			if err != nil {
+				break
+			}
+			if err := wait.Sleep(ctx, minQueuePoll); err != nil {
+				return err
+			}
+			now := time.Now()
+			if !t.heldOff() {
+				left -= now.Sub(last)
+			}
+			last = now
+		}
 	}
-	return t.waitingIoctl(ctx, unix.TCSBRK, 1)
+	err := t.waitingIoctl(ctx, unix.TCSBRK, 1)
+	if err == nil {
+		t.mute.Store(true)
+	}
+	return err
+}
+
+func (t *tty) transmitterEmpty() (bool, error) {
+	var state uint32
+	err := t.control(func(fd int) (err error) {
+		state, err = t.lsr(fd)
+		return err
+	})
+	return state&unix.TIOCSER_TEMT != 0, err
+}
+
+// lineStatus returns the line status register of a UART, of which the kernel
+// shows one bit, TIOCSER_TEMT.
+func lineStatus(fd int) (uint32, error) { return unix.IoctlGetUint32(fd, unix.TIOCSERGETLSR) }
+
+// heldOff reports whether the peer keeps the UART from sending by RTS/CTS.
+func (t *tty) heldOff() bool {
+	m, err := t.Mode()
+	if err != nil || m.Flow != FlowRTSCTS && m.Flow != FlowBoth {
+		return false
+	}
+	l, err := t.Lines()
+	return err == nil && !l.Has(CTS)
+}
+
+// drainToWriteDeadline is Drain until the write deadline, wherever that moves
+// meanwhile.
+func (t *tty) drainToWriteDeadline() error {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	late := func() bool {
+		by := t.writeBy.Load()
+		return by != 0 && time.Now().UnixNano() >= by
+	}
+	if late() {
+		return t.afterClose(os.ErrDeadlineExceeded)
+	}
+	go func() {
+		for wait.Sleep(ctx, maxQueuePoll) == nil {
+			if late() {
+				cancel(os.ErrDeadlineExceeded)
+			}
+		}
+	}()
+	err := t.drain(ctx, t.queue)
+	if err != nil && err != net.ErrClosed && context.Cause(ctx) == os.ErrDeadlineExceeded {
+		return os.ErrDeadlineExceeded
+	}
+	return err
 }
 
 // waitingIoctl makes an ioctl before which the kernel waits for all output to
@@ -94,6 +171,8 @@ func (t *tty) waitingIoctl(ctx context.Context, req uint, arg int) error {
 func (t *tty) Discard(d Direction) error {
 	which := unix.TCIOFLUSH
 	switch d {
+	case 0:
+		return t.afterClose(nil)
 	case Input:
 		which = unix.TCIFLUSH
 	case Output:
@@ -123,10 +202,4 @@ func (t *tty) SendBreak(ctx context.Context, d time.Duration) error {
 		return t.ended(ctx)
 	}
 	return noLines(err)
-}
-
-// isRefusal reports whether a driver answered that it does not know the call.
-func isRefusal(err error) bool {
-	return errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.EINVAL) ||
-		errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EOPNOTSUPP)
 }

@@ -88,10 +88,11 @@ func TestBusyInOneProcess(t *testing.T) {
 }
 
 func TestExclusiveMode(t *testing.T) {
+	peertest.Emulated(t, "it knows no exclusive mode")
 	p := newPTY(t)
 	other := openTerminal(t, p.Name)
-	exclusive := func() (n int) {
-		onFD(t, other, func(fd int) (err error) { n, err = unix.IoctlGetInt(fd, unix.TIOCGEXCL); return err })
+	exclusive := func() (n uint32) {
+		onFD(t, other, func(fd int) (err error) { n, err = unix.IoctlGetUint32(fd, unix.TIOCGEXCL); return err })
 		return n
 	}
 	set := func(req uint) {

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build linux || darwin || freebsd || openbsd
 
 package port
 
@@ -8,7 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -38,11 +40,20 @@ func explainOpen(name string, err error) error {
 	case errors.Is(err, unix.EBUSY):
 		return fmt.Errorf("%w: another program has it to itself (TIOCEXCL); end that program first", ErrBusy)
 	case errors.Is(err, unix.ENOTTY):
-		return fmt.Errorf("this is no serial port: name one such as /dev/ttyS0 or /dev/ttyUSB0: %w", unix.ENOTTY)
+		return fmt.Errorf("this is no serial port%s: name one such as /dev/ttyS0 or /dev/ttyUSB0: %w", kindHint(name), unix.ENOTTY)
 	case errors.Is(err, ErrCarrierLost), errors.Is(err, unix.EIO), errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENODEV):
 		return fmt.Errorf("there is no working hardware behind this name: try another: %w", err)
 	}
 	return err
+}
+
+// kindHint describes devices that are often taken for serial ports.
+func kindHint(name string) string {
+	base := filepath.Base(name)
+	if strings.HasPrefix(base, "hidraw") || strings.HasPrefix(base, "hiddev") {
+		return " but a HID device"
+	}
+	return ""
 }
 
 // errno returns the system's error inside err, if there is one.

@@ -1,5 +1,7 @@
 package port
 
+import "sync/atomic"
+
 // ForgetPseudo makes s treat its pseudo-terminal as hardware when the line
 // ends.
 func ForgetPseudo(s *Serial) { s.dev.(*tty).pseudo = false }
@@ -15,4 +17,12 @@ func Claim(name string) (release func(), err error) {
 	}
 	t.pseudo = false
 	return func() { t.release() }, t.claim()
+}
+
+// NeverEmpty makes s's driver one that never reports an empty transmitter, as
+// ftdi_sio may be, and returns how often it has been asked.
+func NeverEmpty(s *Serial) (asked func() int64) {
+	var n atomic.Int64
+	s.dev.(*tty).lsr = func(int) (uint32, error) { n.Add(1); return 0, nil }
+	return n.Load
 }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rasline/rasline/internal/termios"
 	"github.com/rasline/rasline/internal/wait"
 )
 
@@ -35,12 +36,14 @@ func (l Lines) tiocm() (state int) {
 }
 
 func (t *tty) Lines() (Lines, error) {
-	state := 0
+	// The kernel writes 32 bits; IoctlGetInt would have it write half of an int
+	// of 64 bits, the wrong one on big-endian machines.
+	var state uint32
 	err := t.control(func(fd int) (err error) {
-		state, err = unix.IoctlGetInt(fd, unix.TIOCMGET)
+		state, err = unix.IoctlGetUint32(fd, unix.TIOCMGET)
 		return err
 	})
-	return linesFrom(state), noLines(err)
+	return linesFrom(int(state)), noLines(err)
 }
 
 func (t *tty) SetLines(mask, values Lines) error {
@@ -72,7 +75,7 @@ func (t *tty) writeBits(req uint, l Lines) error {
 
 // noLines says in words that a driver does not know a line call.
 func noLines(err error) error {
-	if err != nil && isRefusal(err) {
+	if err != nil && termios.Refused(err) {
 		return fmt.Errorf("this device has no modem lines: %w: %w", errors.ErrUnsupported, err)
 	}
 	return err
@@ -88,7 +91,7 @@ func (t *tty) Stats() (Stats, error) {
 	defer t.statsMu.Unlock()
 	var now icounter
 	if err := t.control(func(fd int) error { return getCounts(fd, &now) }); err != nil {
-		if isRefusal(err) {
+		if termios.Refused(err) {
 			err = fmt.Errorf("this device counts nothing: %w", errors.ErrUnsupported)
 		}
 		return Stats{}, err
@@ -142,7 +145,7 @@ func (t *tty) lineState() (s lineState, err error) {
 	}
 	var c icounter
 	err = t.control(func(fd int) error { return getCounts(fd, &c) })
-	if err != nil && !isRefusal(err) {
+	if err != nil && !termios.Refused(err) {
 		return s, err // the port ended in between, which is no change
 	}
 	s.counts = wait.Edges{2: c.cts, c.dsr, c.dcd, c.rng}
@@ -189,7 +192,7 @@ func (w *lineWatch) report(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.dead = err != nil
-	w.refused = w.refused || err != nil && isRefusal(err)
+	w.refused = w.refused || err != nil && termios.Refused(err)
 	for _, c := range w.waiters {
 		select {
 		case c <- struct{}{}:
@@ -272,11 +275,10 @@ func getCounts(fd int, c *icounter) error {
 	return ioctlPointer(fd, unix.TIOCGICOUNT, unsafe.Pointer(c))
 }
 
-func setLowLatency(fd int) error {
-	var info serialInfo
-	if err := ioctlPointer(fd, unix.TIOCGSERIAL, unsafe.Pointer(&info)); err != nil {
-		return err
-	}
-	info.flags |= asyncLowLatency
-	return ioctlPointer(fd, unix.TIOCSSERIAL, unsafe.Pointer(&info))
+func getSerialInfo(fd int, info *serialInfo) error {
+	return ioctlPointer(fd, unix.TIOCGSERIAL, unsafe.Pointer(info))
+}
+
+func setSerialInfo(fd int, info *serialInfo) error {
+	return ioctlPointer(fd, unix.TIOCSSERIAL, unsafe.Pointer(info))
 }

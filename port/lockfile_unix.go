@@ -1,4 +1,4 @@
-//go:build unix
+//go:build linux || darwin || freebsd || openbsd
 
 package port
 
@@ -89,6 +89,11 @@ func createLock(path string) (*lockFile, error) {
 // takeOver makes a stale lock file ours. Its error matches fs.ErrNotExist if
 // the file went away meanwhile.
 func takeOver(path string) (*lockFile, error) {
+	if fi, err := os.Lstat(path); err != nil {
+		return nil, err
+	} else if !fi.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w: %s is in the way of the lock file, and is no regular file (%s): remove it", ErrBusy, path, fi.Mode().Type())
+	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrPermission) {
 		return nil, busyUnread(path)

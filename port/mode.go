@@ -189,8 +189,14 @@ func ParseMode(s string) (Mode, error) {
 
 // parsePart sets what part says and returns its place in the order.
 func (m *Mode) parsePart(part string) (int, error) {
-	if baud, ok := parseBaud(part); ok {
-		m.Baud = baud
+	if isNumber(part) {
+		// 64 bits, so that a processor of 32 refuses the same rates with the
+		// same words.
+		baud, err := strconv.ParseInt(part, 10, 64)
+		if err != nil || baud < 1 || baud > maxBaud {
+			return 0, fmt.Errorf("bit rate %s is out of range: use 1 to %d", part, maxBaud)
+		}
+		m.Baud = int(baud)
 		return 1, nil
 	}
 	if m.parseFormat(part) {
@@ -205,9 +211,9 @@ func (m *Mode) parsePart(part string) (int, error) {
 	return 0, fmt.Errorf("%q is no bit rate, no format and no flow control", part)
 }
 
-func parseBaud(part string) (int, bool) {
-	n, err := strconv.Atoi(part)
-	return n, err == nil && n > 0 && part[0] != '+'
+// isNumber reports whether s is made of decimal digits alone.
+func isNumber(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
 func (m *Mode) parseFormat(part string) bool {

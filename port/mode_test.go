@@ -48,7 +48,7 @@ func TestParseModeRefusals(t *testing.T) {
 		{"0", `"0"`},
 		{"-9600", `"-9600"`},
 		{"+9600", `"+9600"`},
-		{"99999999999999999999", "no bit rate"},
+		{"99999999999999999999", "out of range"},
 		{"4294967296", "out of range"},
 		{"9600,8N1,rtscts,", "no bit rate"},
 	}

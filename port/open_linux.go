@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rasline/rasline/internal/termios"
 )
 
 // openDevice opens name in the order that Open promises. Nothing of the line
@@ -49,7 +51,7 @@ func openTTY(name string) (*tty, error) {
 	}
 	f := os.NewFile(uintptr(fd), name)
 	t := newTTY(f, f)
-	t.path, t.node, t.pseudo = name, nodeOf(&st), isPseudo(uint64(st.Rdev))
+	t.path, t.node, t.pseudo = name, nodeOf(&st), isPseudo(fd, uint64(st.Rdev))
 	if t.ctl, err = f.SyscallConn(); err != nil {
 		f.Close()
 		return nil, err
@@ -57,46 +59,122 @@ func openTTY(name string) (*tty, error) {
 	return t, nil
 }
 
-// isPseudo reports whether rdev is either side of a pseudo-terminal, by the
-// major numbers of the kernel's devices.txt.
-func isPseudo(rdev uint64) bool {
-	major, minor := unix.Major(rdev), unix.Minor(rdev)
-	return major >= 128 && major <= 143 || major == 2 || major == 3 || major == 5 && minor == 2
+// isPseudo reports whether the terminal fd has no hardware: either side of a
+// pseudo-terminal, or a virtual console. The names /dev/tty and /dev/console
+// have numbers of their own and can lead to either, so the terminal itself is
+// asked. Where the kernel does not know that call, they count as pseudo: what
+// is not done to a pseudo-terminal does no harm on a serial port.
+func isPseudo(fd int, rdev uint64) bool {
+	if number, err := unix.IoctlGetUint32(fd, unix.TIOCGDEV); err == nil {
+		rdev = uint64(number)
+	}
+	return isPseudoNumber(rdev)
 }
 
-// setUp makes an open device ours and the line what cfg wants.
+// isPseudoNumber goes by the major numbers of the kernel's devices.txt.
+func isPseudoNumber(rdev uint64) bool {
+	switch major, minor := unix.Major(rdev), unix.Minor(rdev); major {
+	case 2, 3, 5:
+		return true
+	case 4:
+		return minor < 64
+	default:
+		return major >= 128 && major <= 143
+	}
+}
+
+// setUp makes an open device ours and the line what cfg wants. What it changes
+// is put back by t.undo.
 func (t *tty) setUp(ctx context.Context, cfg *Config) error {
+	found, err := t.settings()
+	if err != nil {
+		// Not every driver of other devices answers with ENOTTY.
+		if termios.Refused(err) || err == unix.EBADFD {
+			err = unix.ENOTTY
+		}
+		return explainOpen(t.path, err)
+	}
 	if err := t.claim(); err != nil {
 		return explainOpen(t.path, err)
 	}
-	if err := t.firstTermios(cfg); err != nil {
+	mask, values := levels(cfg.DTRAtClose, cfg.RTSAtClose)
+	t.undo = append(t.undo, func() { t.writeLines(mask, values) })
+
+	if !cfg.KeepSettings {
+		if cfg.HangupOnClose != Leave {
+			setBits(&found.Cflag, unix.HUPCL, cfg.HangupOnClose == Assert)
+		}
+		t.undo = append(t.undo, func() {
+			t.rawIoctl(func(fd int) error { return termios.Set(fd, found) })
+		})
+	}
+	if err := t.firstSettings(cfg); err != nil {
 		return explainOpen(t.path, err)
 	}
 	if cfg.LowLatency {
-		t.control(setLowLatency)
+		t.setLowLatency(cfg.KeepSettings)
 	}
+
+	// A program that stopped the output with tcflow(3) and left would make every
+	// write wait for ever.
+	t.rawIoctl(func(fd int) error { return unix.IoctlSetInt(fd, unix.TCXONC, unix.TCOON) })
+
 	t.closeTimeout = cfg.CloseTimeout
-	t.closeMask, t.closeTo = levels(cfg.DTRAtClose, cfg.RTSAtClose)
 	if err := t.writeLines(levels(cfg.DTR, cfg.RTS)); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
 	t.countFromHere()
-	var err error
 	t.carrier, err = followCarrier(ctx, cfg.Carrier, t, t.carrierFell)
 	return err
 }
 
-// firstTermios puts the line in raw mode and sets what cfg asks for. A flow
+// firstSettings puts the line in raw mode and sets what cfg asks for. A flow
 // control that cfg leaves open stays, but for XON/XOFF: it would take bytes out
-// of the stream.
-func (t *tty) firstTermios(cfg *Config) error {
-	return t.changeTermios(cfg.Mode, func(tio *unix.Termios) {
-		makeRaw(tio)
+// of the stream. A line that is hung up (rate B0) gets a rate.
+func (t *tty) firstSettings(cfg *Config) error {
+	mode := cfg.Mode
+	if now, err := t.Mode(); err == nil && now.Baud == 0 && mode.Baud == 0 && t.hungUp() {
+		mode.Baud = 9600
+	}
+	return t.changeSettings(mode, func(tio *unix.Termios) {
+		termios.MakeRaw(tio)
 		setBits(&tio.Cflag, unix.CLOCAL, !cfg.KernelHangup)
 		if cfg.HangupOnClose != Leave {
 			setBits(&tio.Cflag, unix.HUPCL, cfg.HangupOnClose == Assert)
 		}
 	})
+}
+
+// hungUp reports whether the bit rate is B0.
+func (t *tty) hungUp() bool {
+	tio, err := t.settings()
+	return err == nil && tio.Cflag&unix.CBAUD == unix.B0
+}
+
+// setLowLatency asks the driver for it and lets Close take it back, unless the
+// flag was set already or is to stay.
+func (t *tty) setLowLatency(stay bool) {
+	var found serialInfo
+	if t.rawIoctl(func(fd int) error { return getSerialInfo(fd, &found) }) != nil || found.flags&asyncLowLatency != 0 {
+		return
+	}
+	set := func(on bool) {
+		t.rawIoctl(func(fd int) error {
+			var info serialInfo
+			if err := getSerialInfo(fd, &info); err != nil {
+				return err
+			}
+			info.flags &^= asyncLowLatency
+			if on {
+				info.flags |= asyncLowLatency
+			}
+			return setSerialInfo(fd, &info)
+		})
+	}
+	set(true)
+	if !stay {
+		t.undo = append(t.undo, func() { set(false) })
+	}
 }
 
 // carrierFell frees all reads and writes for good.
@@ -108,7 +186,8 @@ func (t *tty) carrierFell() {
 // claim takes the two locks of an open device. The first, flock(2), works
 // among those who ask, root included; TIOCEXCL keeps away programs that do not
 // ask, unless they are root's, which is why an earlier TIOCEXCL has to be
-// looked for.
+// looked for. TIOCGEXCL exists since Linux 3.8, and some emulators know
+// neither; then flock alone has to do.
 //
 // A pseudo-terminal gets no TIOCEXCL, only respects it: there it would outlive
 // a program that ends without Close, for as long as the far end is open.
@@ -119,21 +198,26 @@ func (t *tty) claim() error {
 		}
 		return err
 	}
-	exclusive := 0
-	if err := t.rawIoctl(func(fd int) (err error) {
-		exclusive, err = unix.IoctlGetInt(fd, unix.TIOCGEXCL)
+	var exclusive uint32
+	err := t.rawIoctl(func(fd int) (err error) {
+		exclusive, err = unix.IoctlGetUint32(fd, unix.TIOCGEXCL)
 		return err
-	}); err != nil {
-		return err
+	})
+	if err == nil && exclusive != 0 {
+		err = unix.EBUSY
 	}
-	if exclusive != 0 {
-		return unix.EBUSY
+	if err != nil && !termios.Refused(err) {
+		return err
 	}
 	t.undo = append(t.undo, t.unclaim)
 	if t.pseudo {
 		return nil
 	}
-	return t.rawIoctl(func(fd int) error { return unix.IoctlSetInt(fd, unix.TIOCEXCL, 0) })
+	err = t.rawIoctl(func(fd int) error { return unix.IoctlSetInt(fd, unix.TIOCEXCL, 0) })
+	if err != nil && !termios.Refused(err) {
+		return err
+	}
+	return nil
 }
 
 // unclaim gives both locks up by name: another process may have inherited the

@@ -1,9 +1,15 @@
-//go:build !linux
+//go:build !linux && !windows && !darwin && !freebsd && !openbsd
 
 package port
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+)
 
-func openDevice(ctx context.Context, name string, cfg *Config) (device, error) {
-	return openAdapter(ctx, name, cfg)
+func openDevice(context.Context, string, *Config) (device, error) {
+	return nil, fmt.Errorf("serial devices are not supported on %s: use a port of another host (package rfc2217): %w",
+		runtime.GOOS, errors.ErrUnsupported)
 }

@@ -91,8 +91,9 @@ func (s *Serial) Write(b []byte) (int, error) {
 }
 
 // Close releases the port. It frees every blocked call at once, then waits for
-// written bytes as Config.CloseTimeout says, discards the rest, sets DTR and RTS
-// as Config says and gives up the locks. It returns within about a quarter of
+// written bytes as Config.CloseTimeout says, discards the rest, puts back the
+// settings that Open found (see Config.KeepSettings), sets DTR and RTS as Config
+// says and gives up the locks. It returns within about a quarter of
 // a second more than CloseTimeout even if the far end holds the line off. A
 // second Close returns net.ErrClosed.
 func (s *Serial) Close() error { return s.wrap("close", s.dev.Close()) }
@@ -177,7 +178,7 @@ func (s *Serial) SendBreak(ctx context.Context, d time.Duration) error {
 }
 
 // Drain blocks until all that was written has left the port, its transmitter
-// included where the driver can tell. It ends early with the context's error
+// included as far as the driver knows about that. It ends early with the context's error
 // and with net.ErrClosed; the output is then still queued.
 func (s *Serial) Drain(ctx context.Context) error {
 	return s.wrap("drain", s.dev.Drain(ctx))
@@ -188,7 +189,7 @@ func (s *Serial) Discard(d Direction) error {
 	var err error
 	if d&^(Input|Output) != 0 {
 		err = errors.New("no such direction: use Input, Output or both")
-	} else if d != 0 {
+	} else {
 		err = s.dev.Discard(d)
 	}
 	return s.wrap("discard", err)

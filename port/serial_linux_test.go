@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/pty"
 )
@@ -253,6 +254,9 @@ func TestModes(t *testing.T) {
 			m, err := port.ParseMode(tt.mode)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if m.Baud == 12345 || m.Baud > 460800 {
+				peertest.Emulated(t, "it knows rates up to 460800, and those by name only")
 			}
 			before, err := s.Mode()
 			if err != nil {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rasline/rasline/internal/termios"
 )
 
 // rawDrain bounds the time that Close gives a terminal's output before it puts
@@ -67,7 +69,10 @@ func (t *tty) adoptFile(f *os.File, raw bool) (*os.File, error) {
 		return nil, fmt.Errorf("%s is no line: use a terminal, a pipe or a socket: %w", f.Name(), err)
 	}
 	t.undo = append(t.undo, block)
-	t.adoptTerminal(conn, raw)
+	if err := t.adoptTerminal(conn, raw); err != nil {
+		dup.Close()
+		return nil, err
+	}
 	return dup, nil
 }
 
@@ -95,30 +100,38 @@ func duplicate(f *os.File) (dup *os.File, wasBlocking bool, err error) {
 }
 
 // adoptTerminal takes note of the first terminal among the files, and puts
-// every one in raw mode if that is asked for. Pseudo-terminals are known by
-// their numbers.
-func (t *tty) adoptTerminal(conn syscall.RawConn, raw bool) {
+// every one in raw mode if that is asked for.
+func (t *tty) adoptTerminal(conn syscall.RawConn, raw bool) error {
 	var old *unix.Termios
 	var st unix.Stat_t
-	if controlConn(conn, func(fd int) (err error) {
-		if old, err = getTermios(fd); err == nil {
+	pseudo := false
+	err := controlConn(conn, func(fd int) (err error) {
+		if old, err = termios.Get(fd); err == nil {
 			err = unix.Fstat(fd, &st)
 		}
+		pseudo = isPseudo(fd, uint64(st.Rdev))
 		return err
-	}, keep) != nil {
-		return
+	}, keep)
+	if err == unix.ENOTTY {
+		return nil
 	}
-	if t.ctl == nil {
-		t.ctl, t.pseudo = conn, isPseudo(uint64(st.Rdev))
+	if err == nil && t.ctl == nil {
+		t.ctl, t.pseudo = conn, pseudo
 	}
 	if !raw {
-		return
+		return nil
 	}
-	tio := *old
-	makeRaw(&tio)
-	controlConn(conn, func(fd int) error { return setTermios(fd, &tio) }, keep)
+	if err == nil {
+		tio := *old
+		termios.MakeRaw(&tio)
+		err = controlConn(conn, func(fd int) error { return termios.Set(fd, &tio) }, keep)
+	}
+	if err != nil {
+		return fmt.Errorf("the terminal cannot be put in raw mode: %w", err)
+	}
 	t.closeTimeout = rawDrain
 	t.undo = append(t.undo, func() {
-		controlConn(conn, func(fd int) error { return setTermios(fd, old) }, keep)
+		controlConn(conn, func(fd int) error { return termios.Set(fd, old) }, keep)
 	})
+	return nil
 }

@@ -30,17 +30,6 @@ func TestSuite(t *testing.T) {
 			return far, s
 		})
 	})
-	t.Run("adapter", func(t *testing.T) {
-		porttest.TestPort(t, func(t *testing.T) (a, b port.Port) {
-			p := newPTY(t)
-			s, err := port.OpenAdapter(t.Context(), p.Name, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { s.Close() })
-			return hungUp{Serial: s}, p.Port
-		})
-	})
 	t.Run("Stdio", func(t *testing.T) {
 		porttest.TestPort(t, func(t *testing.T) (a, b port.Port) { return stdioPair(t) })
 	})

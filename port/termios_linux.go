@@ -1,18 +1,15 @@
 package port
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
-	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rasline/rasline/internal/termios"
 )
 
-// The settings of a line as termios2 of termios(3) and linux/termbits.h hold
-// them: bit rates are plain numbers there (BOTHER).
+// The settings of a line as termios(3) has them.
 
 const (
 	xon  = 0x11 // DC1
@@ -21,25 +18,10 @@ const (
 
 var dataBits = [...]uint32{5: unix.CS5, 6: unix.CS6, 7: unix.CS7, 8: unix.CS8}
 
-func getTermios(fd int) (*unix.Termios, error) { return unix.IoctlGetTermios(fd, tcgets2) }
-
-func setTermios(fd int, tio *unix.Termios) error { return unix.IoctlSetTermios(fd, tcsets2, tio) }
-
-// makeRaw turns off all that looks at or changes the bytes, XON/XOFF included,
-// and makes the driver ignore the carrier.
-func makeRaw(tio *unix.Termios) {
-	tio.Iflag = 0
-	tio.Oflag &^= unix.OPOST
-	tio.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
-	tio.Cflag |= unix.CREAD | unix.CLOCAL
-	tio.Cc[unix.VMIN], tio.Cc[unix.VTIME] = 1, 0
-}
-
-// setMode puts m, all of whose fields are set, into tio.
+// setMode puts m, whose fields are all set, into tio, but for the bit rate.
 func setMode(tio *unix.Termios, m Mode) {
-	tio.Cflag &^= unix.CBAUD | unix.CBAUD<<unix.IBSHIFT | unix.CSIZE
-	tio.Cflag |= unix.BOTHER | dataBits[m.DataBits]
-	tio.Ospeed, tio.Ispeed = uint32(m.Baud), uint32(m.Baud)
+	tio.Cflag &^= unix.CSIZE
+	tio.Cflag |= dataBits[m.DataBits]
 	setBits(&tio.Cflag, unix.CSTOPB, m.StopBits != StopOne)
 	setBits(&tio.Cflag, unix.PARENB, m.Parity != ParityNone)
 	setBits(&tio.Cflag, unix.PARODD, m.Parity == ParityOdd || m.Parity == ParityMark)
@@ -105,16 +87,16 @@ func flowOf(tio *unix.Termios) Flow {
 }
 
 func (t *tty) Mode() (Mode, error) {
-	tio, err := t.termios()
+	tio, err := t.settings()
 	if err != nil {
 		return Mode{}, err
 	}
 	return modeOf(tio), nil
 }
 
-func (t *tty) termios() (tio *unix.Termios, err error) {
+func (t *tty) settings() (tio *unix.Termios, err error) {
 	err = t.control(func(fd int) (err error) {
-		tio, err = getTermios(fd)
+		tio, err = termios.Get(fd)
 		return err
 	})
 	return tio, err
@@ -125,20 +107,20 @@ func (t *tty) SetMode(m Mode) error {
 		return errNoTerminal
 	}
 	if m == (Mode{}) {
-		return nil
+		return t.afterClose(nil)
 	}
-	if err := t.drainToDeadline(); err != nil {
+	if err := t.drainToWriteDeadline(); err != nil {
 		return err
 	}
-	return t.changeTermios(m, func(*unix.Termios) {})
+	return t.changeSettings(m, func(*unix.Termios) {})
 }
 
-// changeTermios changes the settings, sets those fields of m that are not zero
+// changeSettings changes the settings, sets those fields of m that are not zero
 // and makes sure of them. If the driver refuses one, all is as it was.
-func (t *tty) changeTermios(m Mode, change func(*unix.Termios)) error {
+func (t *tty) changeSettings(m Mode, change func(*unix.Termios)) error {
 	t.modeMu.Lock()
 	defer t.modeMu.Unlock()
-	old, err := t.termios()
+	old, err := t.settings()
 	if err != nil {
 		return err
 	}
@@ -148,36 +130,20 @@ func (t *tty) changeTermios(m Mode, change func(*unix.Termios)) error {
 	if err := all.Validate(); err != nil {
 		return err
 	}
+	if m.Baud != 0 {
+		termios.SetSpeed(&tio, m.Baud)
+	}
 	setMode(&tio, all)
-	if err := t.control(func(fd int) error { return setTermios(fd, &tio) }); err != nil {
+	if err := t.control(func(fd int) error { return termios.Set(fd, &tio) }); err != nil {
 		return err
 	}
-	now, err := t.termios()
+	now, err := t.settings()
 	if err != nil {
 		return err
 	}
 	if field, asked, got := m.Mismatch(modeOf(now)); field != "" {
-		t.control(func(fd int) error { return setTermios(fd, old) })
+		t.control(func(fd int) error { return termios.Set(fd, old) })
 		return fmt.Errorf("the driver refused %s %v and stays at %v: %w", field, asked, got, errors.ErrUnsupported)
 	}
 	return nil
-}
-
-// drainToDeadline drains the output until the write deadline, wherever that
-// moves meanwhile.
-func (t *tty) drainToDeadline() error {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	late := false
-	err := t.drain(ctx, func() (int, error) {
-		if by := t.writeBy.Load(); by != 0 && time.Now().UnixNano() >= by {
-			late = true
-			cancel()
-		}
-		return t.queue()
-	})
-	if late && err != nil && err != net.ErrClosed {
-		return os.ErrDeadlineExceeded
-	}
-	return err
 }

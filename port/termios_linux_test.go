@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rasline/rasline/internal/termios"
 )
 
 // everyMode returns all modes that Validate takes, at a few rates.
@@ -29,6 +31,7 @@ func TestModesSurviveTermios(t *testing.T) {
 	for _, start := range []unix.Termios{{}, noise} {
 		for _, m := range everyMode() {
 			tio := start
+			termios.SetSpeed(&tio, m.Baud)
 			setMode(&tio, m)
 			if got := modeOf(&tio); got != m {
 				t.Fatalf("%v came back as %v", m, got)
@@ -39,7 +42,7 @@ func TestModesSurviveTermios(t *testing.T) {
 
 func TestMakeRaw(t *testing.T) {
 	tio := unix.Termios{Iflag: ^uint32(0), Oflag: ^uint32(0), Lflag: ^uint32(0)}
-	makeRaw(&tio)
+	termios.MakeRaw(&tio)
 	if tio.Iflag != 0 {
 		t.Errorf("input flags %#x, want none: each of them changes or swallows bytes", tio.Iflag)
 	}
@@ -79,10 +82,10 @@ func TestIsPseudo(t *testing.T) {
 	}{
 		{"slave", 136, 3, true}, {"slave above 256", 137, 0, true}, {"ptmx", 5, 2, true},
 		{"BSD master", 2, 0, true}, {"BSD slave", 3, 0, true},
-		{"ttyS0", 4, 64, false}, {"console", 5, 1, false}, {"ttyUSB0", 188, 0, false}, {"ttyACM0", 166, 0, false},
+		{"ttyS0", 4, 64, false}, {"tty1", 4, 1, true}, {"console that cannot be asked", 5, 1, true}, {"ttyUSB0", 188, 0, false}, {"ttyACM0", 166, 0, false},
 	}
 	for _, tt := range tests {
-		if got := isPseudo(unix.Mkdev(tt.major, tt.minor)); got != tt.want {
+		if got := isPseudoNumber(unix.Mkdev(tt.major, tt.minor)); got != tt.want {
 			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
 		}
 	}

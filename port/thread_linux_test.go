@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rasline/rasline/internal/termios"
 )
 
 func TestInterruptibleEndsABlockedCall(t *testing.T) {
@@ -90,7 +92,7 @@ func TestSleeperThatFailedStops(t *testing.T) {
 	}
 	reports := make(chan error, 1)
 	s := startSleeper(fd, waitForModem, func(err error) { reports <- err })
-	if err := <-reports; !isRefusal(err) {
+	if err := <-reports; !termios.Refused(err) {
 		t.Errorf("TIOCMIWAIT on the null device: %v, want a refusal", err)
 	}
 	s.stop()

@@ -3,6 +3,7 @@ package port
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rasline/rasline/internal/termios"
 )
 
 // tty is the device of Linux: non-blocking descriptors on the runtime poller.
@@ -39,27 +42,61 @@ type tty struct {
 	counts   icounter
 	total    Stats
 	breaking atomic.Int32
+	lsr      func(fd int) (uint32, error) // lineStatus, but for tests
+	mute     atomic.Bool                  // lsr is refused or never reports an empty transmitter
 	watch    lineWatch
 	carrier  *carrierWatch // nil without a policy
 
-	closeTimeout       time.Duration
-	closeMask, closeTo Lines
-	undo               []func() // run backwards by Close, before the files close
-	lock               *lockFile
+	closeTimeout time.Duration
+	undo         []func() // run backwards by Close, before the files close
+	lock         *lockFile
 }
 
 func newTTY(in, out *os.File) *tty {
-	t := &tty{in: in, out: out, watch: lineWatch{wait: waitForModem}}
+	t := &tty{in: in, out: out, watch: lineWatch{wait: waitForModem}, lsr: lineStatus}
 	t.life, t.end = context.WithCancel(context.Background())
 	return t
 }
 
 func (t *tty) Read(b []byte) (int, error) {
 	n, err := t.in.Read(b)
+	if err == io.EOF {
+		n, err = t.readAgain(b)
+	}
 	if err != nil {
 		return t.readFailed(b, n, err)
 	}
 	return n, nil
+}
+
+// readAgain reads after a read of no bytes, which is the end of the line unless
+// it belongs to a terminal on which somebody has set VMIN and VTIME to 0: there
+// it means that nothing has arrived yet. Scripts leave terminals like that, and
+// the settings are not ours alone, so they stay and the poller does the waiting.
+func (t *tty) readAgain(b []byte) (n int, err error) {
+	conn, cerr := t.in.SyscallConn()
+	if cerr != nil || len(b) == 0 {
+		return 0, io.EOF
+	}
+	cerr = conn.Read(func(fd uintptr) bool {
+		n, err = ignoringEINTR(func() (int, error) { return unix.Read(int(fd), b) })
+		if err == unix.EAGAIN {
+			return false
+		}
+		if err != nil || n > 0 {
+			return true
+		}
+		err = io.EOF
+		tio, terr := termios.Get(int(fd))
+		return terr != nil || tio.Lflag&unix.ICANON != 0 || tio.Cc[unix.VMIN] != 0
+	})
+	if cerr != nil {
+		err = os.ErrClosed // the poller's own error has no name
+		if errors.Is(cerr, os.ErrDeadlineExceeded) {
+			err = cerr
+		}
+	}
+	return max(n, 0), err
 }
 
 func (t *tty) Write(b []byte) (int, error) {

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rasline/rasline/internal/termios"
 	"github.com/rasline/rasline/port"
 )
 
@@ -31,19 +32,17 @@ func (p *Pair) open() error {
 
 // unlock lets others open the far end, raw, and returns its number.
 func unlock(fd int) (int, error) {
-	tio, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	tio, err := termios.Get(fd)
 	if err != nil {
 		return 0, err
 	}
-	tio.Iflag = 0
-	tio.Oflag &^= unix.OPOST
-	tio.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
-	tio.Cc[unix.VMIN], tio.Cc[unix.VTIME] = 1, 0
-	if err := unix.IoctlSetTermios(fd, unix.TCSETS, tio); err != nil {
+	termios.MakeRaw(tio)
+	if err := termios.Set(fd, tio); err != nil {
 		return 0, err
 	}
 	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
 		return 0, err
 	}
-	return unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	number, err := unix.IoctlGetUint32(fd, unix.TIOCGPTN)
+	return int(number), err
 }

@@ -89,3 +89,16 @@ func TestFarEndClosesAndComesBack(t *testing.T) {
 		}
 	}
 }
+
+// TestNamesExist opens several pairs, since the name of /dev/pts/0 is right even
+// if the kernel's number was read from the wrong half of an int.
+func TestNamesExist(t *testing.T) {
+	seen := make(map[string]bool)
+	for range 4 {
+		p := open(t)
+		if _, err := os.Stat(p.Name); err != nil || seen[p.Name] {
+			t.Errorf("the far end is named %s: %v", p.Name, err)
+		}
+		seen[p.Name] = true
+	}
+}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rasline/rasline/internal/termios"
 	"github.com/rasline/rasline/port"
 )
 
@@ -115,11 +116,10 @@ func TestHeldOffByCTS(t *testing.T) {
 	must(t, err)
 	drained := start(func() error { return s.Drain(within(t, patience)) })
 	d.set(unix.TIOCM_RTS, 0)
-	tio, err := unix.IoctlGetTermios(d.fd, unix.TCGETS2)
+	tio, err := termios.Get(d.fd)
 	must(t, err)
-	tio.Ospeed, tio.Ispeed = 57600, 57600
-	tio.Cflag = tio.Cflag&^unix.CBAUD | unix.BOTHER
-	must(t, unix.IoctlSetTermios(d.fd, unix.TCSETS2, tio))
+	termios.SetSpeed(tio, 57600)
+	must(t, termios.Set(d.fd, tio))
 	must(t, result(t, "Drain", drained))
 	readAll(t, s, data)
 }

@@ -1,6 +1,6 @@
 //go:build linux && !ppc && !ppc64 && !ppc64le
 
-package port
+package termios
 
 import "golang.org/x/sys/unix"
 

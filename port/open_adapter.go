@@ -1,0 +1,9 @@
+//go:build darwin || freebsd || openbsd || windows
+
+package port
+
+import "context"
+
+func openDevice(ctx context.Context, name string, cfg *Config) (device, error) {
+	return openAdapter(ctx, name, cfg)
+}
