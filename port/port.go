@@ -39,7 +39,8 @@ type ModeSetter interface {
 
 	// SetMode waits for earlier output to leave, sets the fields of m that are
 	// not zero, and fails with an error that names the field if the driver
-	// does not take one of them.
+	// does not accept one of them. If m has flow control alone SetMode does
+	// not wait, since output that the flow control holds off would not leave.
 	SetMode(m Mode) error
 }
 

@@ -109,8 +109,10 @@ func (t *tty) SetMode(m Mode) error {
 	if m == (Mode{}) {
 		return t.afterClose(nil)
 	}
-	if err := t.drainToWriteDeadline(); err != nil {
-		return err
+	if m != (Mode{Flow: m.Flow}) {
+		if err := t.drainToWriteDeadline(); err != nil {
+			return err
+		}
 	}
 	return t.changeSettings(m, func(*unix.Termios) {})
 }

@@ -17,6 +17,7 @@ func (p *Port) Mode() (port.Mode, error) {
 
 // SetMode waits until earlier output has left and sets the fields of m that are
 // not zero. The write deadline bounds the wait; the mode then stays as it was.
+// It does not wait if m has flow control alone.
 // The far end's mode is its own.
 func (p *Port) SetMode(m port.Mode) error {
 	p.cable.mu.Lock()
@@ -24,8 +25,13 @@ func (p *Port) SetMode(m port.Mode) error {
 	if err := m.Merge(p.mode).Validate(); err != nil {
 		return p.fail("set mode", err)
 	}
-	if err := p.drain(context.Background(), true); err != nil {
+	if err := p.ended(); err != nil {
 		return p.fail("set mode", err)
+	}
+	if m != (port.Mode{Flow: m.Flow}) {
+		if err := p.drain(context.Background(), true); err != nil {
+			return p.fail("set mode", err)
+		}
 	}
 	p.mode = m.Merge(p.mode)
 	p.tune()

@@ -72,6 +72,24 @@ func TestSetModeObeysWriteDeadline(t *testing.T) {
 	})
 }
 
+// TestSetModeEndsFlowControl holds the output off and gives flow control up: what
+// was held leaves, and SetMode does not wait for it.
+func TestSetModeEndsFlowControl(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := virtual.Pair(virtual.Mode(port.Mode{Flow: port.FlowRTSCTS}))
+		if err := b.SetLines(port.RTS, 0); err != nil {
+			t.Fatal(err)
+		}
+		mustWrite(t, a, "held")
+		if err := a.SetMode(port.Mode{Flow: port.FlowNone}); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Drain(t.Context()); err != nil {
+			t.Errorf("Drain without flow control: %v", err)
+		}
+	})
+}
+
 func TestDrainEnds(t *testing.T) {
 	tests := []struct {
 		name string
