@@ -148,11 +148,11 @@ func TestFlood(t *testing.T) {
 	})
 }
 
-func TestSuspend(t *testing.T) {
+func TestHold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, far := pipe(t)
-		c.Suspend(true)
-		c.Suspend(true)
+		c.SetHold(HoldPeer, true)
+		c.SetHold(HoldPeer, true)
 		written := make(chan error, 1)
 		go func() {
 			_, err := c.Write([]byte("data"))
@@ -168,7 +168,7 @@ func TestSuspend(t *testing.T) {
 			t.Errorf("Write while suspended returned %v", err)
 		default:
 		}
-		c.Suspend(false)
+		c.SetHold(HoldPeer, false)
 		if got := take(t, far, 4); string(got) != "data" {
 			t.Errorf("after that the peer got %q", got)
 		}

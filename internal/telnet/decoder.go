@@ -35,6 +35,12 @@ type Decoder struct {
 	// and keyboard") and dropped.
 	NVT bool
 
+	// Complete, if not nil, reports whether the payload of a sub-negotiation
+	// has the full length that its option prescribes. Some peers do not double
+	// an IAC in it; if the payload is complete with a doubled IAC and SE
+	// follows, the second IAC was the one before SE.
+	Complete func(opt byte, payload []byte) bool
+
 	state state
 	verb  byte
 	cr    bool   // in NVT mode: the last data byte was a carriage return
@@ -50,6 +56,7 @@ const (
 	afterVerb
 	inSub
 	inSubIAC
+	inSubComplete // after a doubled IAC that may not have been doubled
 )
 
 // Next decodes p up to the first event. It returns the data that comes before
@@ -61,6 +68,16 @@ func (d *Decoder) Next(p []byte) (data, rest []byte, ev Event) {
 		if d.state == ground {
 			r, w = d.run(p, r, w)
 			continue
+		}
+		if d.state == inSubComplete {
+			d.state = inSub
+			if p[r] == SE {
+				if ev = d.endSub(); ev.Kind != None {
+					return p[:w], p[r+1:], ev
+				}
+				r++
+				continue
+			}
 		}
 		if d.state == inSub {
 			r += d.collect(p[r:])
@@ -93,12 +110,17 @@ func (d *Decoder) run(p []byte, r, w int) (int, int) {
 			r = end
 			continue
 		}
-		if r+1 == len(p) || p[r+1] != IAC {
+		n := iacRun(p[r:]) / 2 // doubled ones
+		if n == 0 {
 			d.state = afterIAC
 			return r + 1, w
 		}
-		p[w], d.cr = IAC, false
-		r, w = r+2, w+1
+		if d.cr = false; n == 1 {
+			p[w] = IAC
+		} else {
+			copy(p[w:], p[r:r+n])
+		}
+		r, w = r+2*n, w+n
 	}
 	return r, w
 }
@@ -158,6 +180,9 @@ func (d *Decoder) command(c byte) Event {
 		case IAC:
 			d.state = inSub
 			d.keep([]byte{IAC})
+			if d.Complete != nil && !d.long && len(d.sub) > 1 && d.Complete(d.sub[0], d.sub[1:]) {
+				d.state = inSubComplete
+			}
 			return Event{}
 		case SE:
 			return d.endSub()

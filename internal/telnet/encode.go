@@ -1,6 +1,9 @@
 package telnet
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // AppendSub appends a sub-negotiation of opt to dst: IAC SB opt, the payload
 // with every IAC doubled, IAC SE (RFC 855).
@@ -17,65 +20,97 @@ func AppendSub(dst []byte, opt byte, payload ...byte) []byte {
 
 // Escape writes src to dst as data bytes: every IAC doubled, and, for nvt, a
 // NUL after every carriage return (RFC 854). It stops where dst has no room for
-// the next byte and its escape, and returns how much of both it used.
+// the next byte and its escape, and returns how much of both it used. It takes
+// time in proportion to what it returns, except that it may look up to len(dst)
+// bytes ahead in src.
 func Escape(dst, src []byte, nvt bool) (nDst, nSrc int) {
+	src = src[:min(len(src), len(dst))]
+	// The places of the next bytes that need an escape; each is searched for
+	// once and again only when it has been passed.
+	nextIAC, nextCR := indexFrom(src, 0, IAC), len(src)
+	if nvt {
+		nextCR = indexFrom(src, 0, cr)
+	}
 	for nSrc < len(src) {
-		if c := src[nSrc]; c != IAC && (c != cr || !nvt) {
-			n := copy(dst[nDst:], src[nSrc:nSrc+plainRun(src[nSrc:], nvt)])
-			nDst += n
-			nSrc += n
-			if nDst == len(dst) {
-				break
-			}
-			continue
-		}
-		if len(dst)-nDst < 2 {
+		end := min(nextIAC, nextCR)
+		n := copy(dst[nDst:], src[nSrc:end])
+		nDst, nSrc = nDst+n, nSrc+n
+		if nSrc < end || len(dst)-nDst < 2 {
 			break
 		}
-		dst[nDst], dst[nDst+1] = src[nSrc], partner(src[nSrc])
-		nDst += 2
-		nSrc++
+		switch nSrc {
+		case nextIAC:
+			n := min(iacRun(src[nSrc:]), (len(dst)-nDst)/2)
+			nDst += fillIAC(dst[nDst : nDst+2*n])
+			nSrc += n
+			nextIAC = indexFrom(src, nSrc, IAC)
+		case nextCR:
+			dst[nDst], dst[nDst+1] = cr, nul
+			nDst += 2
+			nSrc++
+			nextCR = indexFrom(src, nSrc, cr)
+		}
 	}
 	return nDst, nSrc
 }
 
-// partner returns the byte that escapes c.
-func partner(c byte) byte {
-	if c == cr {
-		return nul
-	}
-	return IAC
-}
-
-// plainRun returns how many bytes at the front of p need no escape.
-func plainRun(p []byte, nvt bool) int {
-	if n := bytes.IndexByte(p, IAC); n >= 0 {
-		p = p[:n]
-	}
-	if nvt {
-		if n := bytes.IndexByte(p, cr); n >= 0 {
-			return n
-		}
+// indexFrom returns the index of the first c in p at or after from, or len(p).
+func indexFrom(p []byte, from int, c byte) int {
+	if n := bytes.IndexByte(p[from:], c); n >= 0 {
+		return from + n
 	}
 	return len(p)
 }
 
-// taken returns how many bytes of src are begun on a wire that took the first n
-// bytes of Escape's output, and the escape of the last one if that is still to
-// be sent.
-func taken(src []byte, n int, nvt bool) (nSrc int, owed []byte) {
+// iacRun returns how many bytes at the front of p are IAC. It compares a word
+// at a time.
+func iacRun(p []byte) (n int) {
+	for ; len(p)-n >= 8 && binary.NativeEndian.Uint64(p[n:]) == 1<<64-1; n += 8 {
+	}
+	for ; n < len(p) && p[n] == IAC; n++ {
+	}
+	return n
+}
+
+var iacs = bytes.Repeat([]byte{IAC}, 4096)
+
+// fillIAC fills p with IAC and returns its length.
+func fillIAC(p []byte) int {
+	if len(p) == 2 { // a single IAC in data is by far the most common case
+		p[0], p[1] = IAC, IAC
+		return 2
+	}
+	for n := 0; n < len(p); {
+		n += copy(p[n:], iacs)
+	}
+	return len(p)
+}
+
+// plainRun returns how many bytes at the front of p need no escape.
+func plainRun(p []byte, nvt bool) int {
+	p = p[:indexFrom(p, 0, IAC)]
+	if nvt {
+		return indexFrom(p, 0, cr)
+	}
+	return len(p)
+}
+
+// sent returns how many bytes of src have been begun on a wire that accepted
+// the first n bytes of Escape's output, and the escape of the last one if that
+// is still to be sent.
+func sent(src []byte, n int, nvt bool) (nSrc int, owed []byte) {
 	for n > 0 {
-		run := min(plainRun(src[nSrc:], nvt), n)
-		nSrc += run
-		n -= run
-		if n == 0 {
-			break
-		}
-		if n == 1 {
-			return nSrc + 1, []byte{partner(src[nSrc])}
+		switch c := src[nSrc]; {
+		case c != IAC && (c != cr || !nvt):
+			n--
+		case n == 1 && c == cr:
+			return nSrc + 1, []byte{nul}
+		case n == 1:
+			return nSrc + 1, []byte{IAC}
+		default:
+			n -= 2
 		}
 		nSrc++
-		n -= 2
 	}
 	return nSrc, nil
 }

@@ -57,18 +57,18 @@ func TestAppendSub(t *testing.T) {
 	}
 }
 
-// TestTaken cuts the wire after every byte: what is counted as taken, and what
+// TestSent cuts the wire after every byte: what is counted as sent, and what
 // is owed, together are what was on the wire.
-func TestTaken(t *testing.T) {
+func TestSent(t *testing.T) {
 	for _, nvt := range []bool{false, true} {
 		for _, src := range []string{"", "abc", "a\xffb\xff\xffc", "\xff\r\n\r\xff\r\r", strings.Repeat("\xff", 5)} {
 			wire := escapeAll([]byte(src), nvt, 100)
 			for n := range len(wire) + 1 {
-				ns, owed := taken([]byte(src), n, nvt)
+				ns, owed := sent([]byte(src), n, nvt)
 				got := append(bytes.Clone(wire[:n]), owed...)
 				got = append(got, escapeAll([]byte(src)[ns:], nvt, 100)...)
 				if !bytes.Equal(got, wire) {
-					t.Errorf("%q cut after %d bytes, nvt %v: %d taken and %q owed give %q, want %q", src, n, nvt, ns, owed, got, wire)
+					t.Errorf("%q cut after %d bytes, nvt %v: %d sent and %q owed give %q, want %q", src, n, nvt, ns, owed, got, wire)
 				}
 			}
 		}

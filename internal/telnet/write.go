@@ -8,11 +8,9 @@ import (
 	"time"
 )
 
-// ErrFlood is the end of a connection whose peer asks for answers and does not
-// take them.
-var ErrFlood = errors.New("the other end takes no answers: connection given up")
-
 var chunks = sync.Pool{New: func() any { return new([chunk]byte) }}
+
+var past = time.Unix(1, 0)
 
 // SetWriteDeadline bounds Write, a blocked one included. Commands are not
 // subject to it.
@@ -23,13 +21,13 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 	if c.closed {
 		return net.ErrClosed
 	}
-	if c.onWire {
+	if c.ownDeadline {
 		return c.arm(t)
 	}
 	return nil
 }
 
-// arm puts a deadline on conn, if that changes anything. c.mu is held.
+// arm sets conn's write deadline, if that changes anything. c.mu is held.
 func (c *Conn) arm(t time.Time) error {
 	if t.Equal(c.armed) {
 		return nil
@@ -38,16 +36,36 @@ func (c *Conn) arm(t time.Time) error {
 	return c.conn.SetWriteDeadline(t)
 }
 
-// Suspend holds data back, or lets it go again. Commands pass.
-func (c *Conn) Suspend(on bool) {
+// SetHold holds data back for a reason, or ends that. Commands pass.
+func (c *Conn) SetHold(h Hold, on bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case on && c.gate == nil:
-		c.gate = make(chan struct{})
-	case !on && c.gate != nil:
-		close(c.gate)
-		c.gate = nil
+	if on {
+		c.holds |= h
+		c.interrupt()
+	} else {
+		c.holds &^= h
+	}
+	c.changed.Notify()
+}
+
+// DiscardWrites makes Write fail with ErrDiscarded, one that is at work
+// included, until it is called with false. What Write has not reported as sent
+// is not sent, and what it has is ahead of every later command.
+func (c *Conn) DiscardWrites(on bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.discarding = on; on {
+		c.interrupt()
+	}
+	c.changed.Notify()
+}
+
+// interrupt ends the conn.Write that Write is in, if any; Write then continues
+// as the state demands. c.mu is held.
+func (c *Conn) interrupt() {
+	if c.writing {
+		c.arm(past)
 	}
 }
 
@@ -59,9 +77,9 @@ func (c *Conn) Send(command ...byte) error {
 	return c.enqueue(command...)
 }
 
-// enqueue is Send with c.mu held.
+// enqueue appends b to the queue and makes sure that it is sent. c.mu is held.
 func (c *Conn) enqueue(b ...byte) error {
-	if c.err != nil {
+	if c.err != nil || c.raw {
 		return c.err
 	}
 	if len(c.queue)+len(b) > queueMax {
@@ -69,12 +87,13 @@ func (c *Conn) enqueue(b ...byte) error {
 		return ErrFlood
 	}
 	c.queue = append(c.queue, b...)
-	c.kick()
+	c.startFlush()
+	c.interrupt()
 	return nil
 }
 
-// kick sees to it that the queue leaves. c.mu is held.
-func (c *Conn) kick() {
+// startFlush starts the goroutine that empties the queue. c.mu is held.
+func (c *Conn) startFlush() {
 	if !c.flushing && c.err == nil {
 		c.flushing = true
 		c.wg.Add(1)
@@ -86,12 +105,12 @@ func (c *Conn) kick() {
 func (c *Conn) fail(err error) {
 	if c.err == nil {
 		c.err = err
-		c.widen()
+		c.changed.Notify()
 	}
 }
 
-// Abort gives the connection up for err: reads and writes fail, and Err tells
-// why.
+// Abort gives the connection up for err: reads and writes fail, and Err returns
+// the reason.
 func (c *Conn) Abort(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -100,7 +119,7 @@ func (c *Conn) Abort(err error) {
 
 func (c *Conn) abort(err error) {
 	c.fail(err)
-	c.conn.SetDeadline(time.Unix(1, 0))
+	c.conn.SetDeadline(past)
 }
 
 // Err returns why writing ended, or nil.
@@ -123,7 +142,7 @@ func (c *Conn) flush() {
 		c.mu.Lock()
 		if len(c.queue) == 0 || c.err != nil {
 			c.flushing = false
-			c.widen()
+			c.changed.Notify()
 			c.mu.Unlock()
 			return
 		}
@@ -134,7 +153,7 @@ func (c *Conn) flush() {
 }
 
 // flushOnce writes what is in the queue. The caller holds the wire. What a
-// write that fails leaves goes back to the head of the queue.
+// write that fails leaves returns to the head of the queue.
 func (c *Conn) flushOnce() error {
 	c.mu.Lock()
 	out := c.queue
@@ -156,74 +175,96 @@ func (c *Conn) flushOnce() error {
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		c.fail(err)
 	}
-	c.widen()
+	c.changed.Notify()
 	return err
 }
 
-// widen tells a Write that waits for room. c.mu is held.
-func (c *Conn) widen() {
-	if c.room != nil {
-		close(c.room)
-		c.room = nil
-	}
-}
-
 // Write escapes p and sends it as data, and returns the number of bytes of p
-// that were taken: a byte whose escape was cut off by the deadline counts, and
-// the rest of it leaves next, by itself. One Write is at work at a time.
+// that were accepted: a byte whose escape was cut off by the deadline counts,
+// and the rest of it is sent next, by itself. One Write is at work at a time. It
+// takes time in proportion to len(p).
 func (c *Conn) Write(p []byte) (int, error) {
-	if err := c.acquire(c.turn); err != nil {
+	if err := c.acquire(c.writer); err != nil {
 		return 0, err
 	}
-	defer func() { <-c.turn }()
+	defer func() { <-c.writer }()
 	total := 0
 	for {
-		if err := c.ready(); err != nil || len(p) == 0 {
+		if err := c.awaitOpen(); err != nil || total == len(p) {
 			return total, err
 		}
 		n, err := c.writeSome(p[total:])
 		total += n
-		if err != nil || total == len(p) {
-			return total, c.because(err)
+		switch {
+		case err == nil:
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			if c.deadline.Passed() && c.Err() == nil {
+				return total, os.ErrDeadlineExceeded
+			}
+			// An interruption: a command is to be sent first, or the state has
+			// changed.
+		default:
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.fail(err)
+			return total, c.err
+		}
+		if total == len(p) {
+			return total, nil
 		}
 	}
 }
 
-// because makes an error of writing final, unless it is a deadline of Write's
-// own, and returns the first such error.
-func (c *Conn) because(err error) error {
-	if err == nil {
-		return nil
-	}
+// SendText queues text like a command, without escapes, and waits until it has
+// been sent, within the deadline.
+func (c *Conn) SendText(text string) error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err == nil && errors.Is(err, os.ErrDeadlineExceeded) {
-		return os.ErrDeadlineExceeded
+	err := c.err
+	if err == nil {
+		c.queue = append(c.queue, text...)
+		c.startFlush()
+		c.interrupt()
 	}
-	c.fail(err)
-	return c.err
+	for err == nil && c.err == nil && c.flushing {
+		changed := c.changed.Changed()
+		c.mu.Unlock()
+		err = c.await(changed)
+		c.mu.Lock()
+	}
+	defer c.mu.Unlock()
+	if err == nil {
+		err = c.err
+	}
+	return err
 }
 
-// ready waits until data may flow.
-func (c *Conn) ready() error {
+// awaitOpen waits until data may be sent.
+func (c *Conn) awaitOpen() error {
 	for {
 		if c.deadline.Passed() {
 			return os.ErrDeadlineExceeded
 		}
 		c.mu.Lock()
-		err, gate := c.err, c.gate
+		err, open := c.err, c.holds == 0
+		if err == nil && c.discarding {
+			err = ErrDiscarded
+		}
+		var changed <-chan struct{}
+		if err == nil && !open {
+			changed = c.changed.Changed()
+		}
 		c.mu.Unlock()
-		if err != nil || gate == nil {
+		if err != nil || open {
 			return err
 		}
-		if err := c.wait(gate); err != nil {
+		if err := c.await(changed); err != nil {
 			return err
 		}
 	}
 }
 
-// wait returns when ch is closed, the deadline passes or the connection closes.
-func (c *Conn) wait(ch <-chan struct{}) error {
+// await returns when ch is closed, the deadline passes or the connection closes.
+func (c *Conn) await(ch <-chan struct{}) error {
 	select {
 	case <-ch:
 		return nil
@@ -234,7 +275,7 @@ func (c *Conn) wait(ch <-chan struct{}) error {
 	}
 }
 
-// acquire takes one of the two locks, within the deadline.
+// acquire acquires the lock writer or wire, within the deadline.
 func (c *Conn) acquire(lock chan struct{}) error {
 	select {
 	case lock <- struct{}{}:
@@ -251,7 +292,8 @@ func (c *Conn) acquire(lock chan struct{}) error {
 	}
 }
 
-// writeSome takes at least one byte of p, if it has one, or fails.
+// writeSome writes the queue and then a part of p, and returns how much of p it
+// wrote, which may be nothing: if data is held back or discarded by now.
 func (c *Conn) writeSome(p []byte) (int, error) {
 	if c.detached {
 		return c.enqueueData(p)
@@ -260,42 +302,37 @@ func (c *Conn) writeSome(p []byte) (int, error) {
 		return 0, err
 	}
 	defer func() { <-c.wire }()
-	if err := c.enter(); err != nil {
-		return 0, err
-	}
-	defer c.leave()
+	t := c.deadline.Time()
+	c.mu.Lock()
+	c.ownDeadline = true
+	c.arm(t)
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		c.ownDeadline, c.writing = false, false
+		c.mu.Unlock()
+	}()
 	if err := c.flushOnce(); err != nil {
 		return 0, err
 	}
-	nvt := c.nvt()
-	if run := min(plainRun(p, nvt), plainMax); run == len(p) || run >= plainMin {
+
+	// From here on a command waits until conn.Write returns, so data that
+	// DiscardWrites has ended is never behind a command that was sent later.
+	c.mu.Lock()
+	nvt := c.nvtOut
+	c.writing = len(c.queue) == 0 && c.holds == 0 && !c.discarding && c.err == nil
+	ok := c.writing
+	c.mu.Unlock()
+	if !ok {
+		return 0, nil
+	}
+	p = p[:min(len(p), plainMax)]
+	if c.raw {
+		return c.conn.Write(p)
+	}
+	if run := plainRun(p, nvt); run == len(p) || run >= plainMin {
 		return c.conn.Write(p[:run])
 	}
-	return c.writeEscaped(p, nvt)
-}
-
-func (c *Conn) nvt() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.nvtOut
-}
-
-// enter makes Write's deadline the connection's.
-func (c *Conn) enter() error {
-	t := c.deadline.Time()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.onWire = true
-	return c.arm(t)
-}
-
-func (c *Conn) leave() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.onWire = false
-}
-
-func (c *Conn) writeEscaped(p []byte, nvt bool) (int, error) {
 	b := chunks.Get().(*[chunk]byte)
 	defer chunks.Put(b)
 	nd, ns := Escape(b[:], p, nvt)
@@ -303,72 +340,62 @@ func (c *Conn) writeEscaped(p []byte, nvt bool) (int, error) {
 	if n == nd {
 		return ns, err
 	}
-	ns, owed := taken(p, n, nvt)
+	ns, owed := sent(p, n, nvt)
 	if len(owed) > 0 {
 		c.mu.Lock()
 		c.queue = append(owed, c.queue...)
-		c.kick()
+		c.startFlush()
 		c.mu.Unlock()
 	}
 	return ns, err
 }
 
-// enqueueData is writeSome by way of the queue: it returns when the queue has
-// left, or when the deadline passes, with what the queue has taken.
+// enqueueData is writeSome by way of the queue: after the last piece of p it
+// returns when the queue has been sent, or when the deadline passes, with what
+// the queue has accepted.
 func (c *Conn) enqueueData(p []byte) (int, error) {
-	room, err := c.full()
-	for room != nil && err == nil {
-		if err = c.wait(room); err == nil {
-			room, err = c.full()
-		}
-	}
-	if err != nil {
-		return 0, err
-	}
-	b := chunks.Get().(*[chunk]byte)
-	defer chunks.Put(b)
-	nd, ns := Escape(b[:queuePart], p, c.nvt())
-	if err := c.Send(b[:nd]...); err != nil {
-		return 0, err
-	}
-	if ns == len(p) {
-		return ns, c.settle()
-	}
-	return ns, nil
-}
-
-// full returns a channel to wait on if the queue takes no more data.
-func (c *Conn) full() (<-chan struct{}, error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err != nil || len(c.queue) < queueData {
-		return nil, c.err
+	switch {
+	case c.err != nil:
+		defer c.mu.Unlock()
+		return 0, c.err
+	case c.holds != 0 || c.discarding:
+		c.mu.Unlock()
+		return 0, nil
+	case len(c.queue) >= queueData:
+		changed := c.changed.Changed()
+		c.mu.Unlock()
+		return 0, c.await(changed)
 	}
-	return c.waiter(), nil
-}
-
-func (c *Conn) waiter() <-chan struct{} {
-	if c.room == nil {
-		c.room = make(chan struct{})
+	n := min(len(p), queuePart)
+	if c.raw {
+		c.queue = append(c.queue, p[:n]...)
+	} else {
+		b := chunks.Get().(*[chunk]byte)
+		nd, ns := Escape(b[:queuePart], p, c.nvtOut)
+		c.queue = append(c.queue, b[:nd]...)
+		chunks.Put(b)
+		n = ns
 	}
-	return c.room
-}
-
-// settle waits until the queue has left. A deadline that passes is no error:
-// the queue has the bytes, and sends them.
-func (c *Conn) settle() error {
+	c.startFlush()
+	c.mu.Unlock()
+	if n < len(p) {
+		return n, nil
+	}
 	for {
 		c.mu.Lock()
-		err, idle := c.err, !c.flushing
-		room := c.waiter()
+		err, done := c.err, !c.flushing || c.discarding
+		changed := c.changed.Changed()
 		c.mu.Unlock()
-		if err != nil || idle {
-			return err
+		if err != nil || done {
+			return n, err
 		}
-		if err := c.wait(room); err == os.ErrDeadlineExceeded {
-			return nil
+		// A deadline that passes is no error: the queue has the bytes, and
+		// sends them.
+		if err := c.await(changed); err == os.ErrDeadlineExceeded {
+			return n, nil
 		} else if err != nil {
-			return err
+			return n, err
 		}
 	}
 }

@@ -15,6 +15,9 @@ type Ring struct {
 // Len returns the number of bytes queued.
 func (r *Ring) Len() int { return r.n }
 
+// Cap returns the size of the memory that is allocated.
+func (r *Ring) Cap() int { return len(r.buf) }
+
 // Room returns how many more bytes the queue can hold.
 func (r *Ring) Room() int { return r.Max - r.n }
 
