@@ -49,23 +49,44 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return fail(exitNotOpen, err)
 	}
-	defer p.Close()
+	shared := &shared{name: opts.port, mode: opts.mode, port: p}
+	defer shared.close()
 	l, err := opts.open()
 	if err != nil {
 		return fail(exitFailed, err)
 	}
 	announce(stdout, stderr, opts, l.Addr())
-	if err := serve(ctx, opts, p, l, secure, stderr); err != nil {
+	if err := serve(ctx, opts, shared, l, secure, stderr); err != nil {
 		return fail(exitFailed, err)
 	}
 	return exitOK
 }
 
-// announce says where the port is to be had, and by whom if that is more than
-// this host.
+// shared is the port that is open now.
+type shared struct {
+	name string
+	mode port.Mode
+	port *port.Serial
+}
+
+// reopen opens the device again. Only the server calls it, one call at a time.
+func (s *shared) reopen(ctx context.Context, old port.Port) (port.Port, error) {
+	old.Close()
+	p, err := port.Open(ctx, s.name, &port.Config{Mode: s.mode})
+	if err != nil {
+		return nil, err
+	}
+	s.port = p
+	return p, nil
+}
+
+func (s *shared) close() { s.port.Close() }
+
+// announce prints the address of the port, and a warning if hosts other than
+// this one can reach it.
 func announce(stdout, stderr io.Writer, opts *options, addr net.Addr) {
 	fmt.Fprintf(stdout, "portserver: %s is at %v\n", opts.port, addr)
-	if opts.loopback {
+	if opts.local {
 		return
 	}
 	who := "everybody there"
@@ -81,18 +102,24 @@ func announce(stdout, stderr io.Writer, opts *options, addr net.Addr) {
 	fmt.Fprintf(stderr, "portserver: warning: %v can be reached from other hosts; %s has the port\n", addr, who)
 }
 
-// serve shares p on l until ctx ends.
-func serve(ctx context.Context, opts *options, p port.Port, l net.Listener, secure *tls.Config, stderr io.Writer) error {
+// serve shares the port on l until ctx ends.
+func serve(ctx context.Context, opts *options, shared *shared, l net.Listener, secure *tls.Config, stderr io.Writer) error {
 	log := slog.New(slog.NewTextHandler(stderr, nil))
-	l = &guarded{Listener: l, allow: opts.allow, log: log}
 	if secure != nil {
 		l = tls.NewListener(l, secure)
 	}
 	s := &rfc2217.Server{
-		Port:        p,
-		KeepLines:   opts.keepLines,
-		IdleTimeout: opts.idle,
-		Log:         log,
+		Port:             shared.port,
+		Mode:             opts.mode,
+		KeepLines:        opts.keepLines,
+		KeepState:        opts.keepState,
+		Raw:              opts.raw,
+		Authorize:        opts.authorize,
+		Reopen:           shared.reopen,
+		HandshakeTimeout: opts.handshake,
+		IdleTimeout:      opts.idle,
+		DrainTimeout:     opts.drain,
+		Log:              log,
 	}
 	unhook := context.AfterFunc(ctx, func() { s.Close() })
 	defer unhook()

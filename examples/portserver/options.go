@@ -10,24 +10,29 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/rasline/rasline/port"
 )
 
-// options is what the command line says.
+// options is what the command line specifies.
 type options struct {
 	port      string
 	mode      port.Mode
-	addr      *net.TCPAddr
-	loopback  bool // addr is out of reach of other hosts
+	addr      net.Addr // a *net.TCPAddr or a *net.UnixAddr
+	local     bool     // addr is out of reach of other hosts
 	cert, key string
 	clientCA  string
 	plain     bool
+	raw       bool
 	allow     networks
+	handshake time.Duration
 	idle      time.Duration
+	drain     time.Duration
 	keepLines bool
+	keepState bool
 }
 
 // parseOptions reads the command line, and says on stderr what is wrong with it.
@@ -35,9 +40,9 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	o := new(options)
 	fs := flag.NewFlagSet("portserver", flag.ContinueOnError)
 	fs.SetOutput(stderr)
-	listen := fs.String("listen", "127.0.0.1:2217", "the `address` to listen on; port 0 is any that is free")
+	listen := fs.String("listen", "127.0.0.1:2217", "the `address` to listen on, or unix:PATH; port 0 is any that is free")
 	fs.StringVar(&o.port, "port", "", "the `device` to share, such as /dev/ttyUSB0 or COM3")
-	fs.Func("mode", "set the line's `mode` first, such as 115200,8N1,rtscts (default: as it is)", func(s string) (err error) {
+	fs.Func("mode", "the line's `mode` for each client, such as 115200,8N1,rtscts (default: as it is at the start)", func(s string) (err error) {
 		o.mode, err = port.ParseMode(s)
 		return err
 	})
@@ -46,8 +51,12 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	fs.StringVar(&o.clientCA, "client-ca", "", "demand a client certificate that one in this PEM `file` has signed")
 	fs.BoolVar(&o.plain, "plain", false, "listen without TLS even where other hosts can reach it")
 	fs.Var(&o.allow, "allow", "serve only clients in this `network`, such as 192.0.2.0/24; may be repeated")
+	fs.BoolVar(&o.raw, "raw", false, "serve clients that speak no Telnet; bytes pass as they are")
+	fs.DurationVar(&o.handshake, "handshake", 0, "the `time` for a client's TLS handshake and its first answer in Telnet (default 10s)")
+	fs.DurationVar(&o.drain, "drain", 0, "drop what a client has left when the line accepts none of it for this `time` (default 10s)")
 	fs.DurationVar(&o.idle, "idle", 0, "hang up after this `time` without a byte (default: never)")
 	fs.BoolVar(&o.keepLines, "keep-lines", false, "leave DTR and RTS alone when clients come and go")
+	fs.BoolVar(&o.keepState, "keep-state", false, "keep mode and queues from one client to the next")
 	if err := fs.Parse(args); err != nil {
 		return nil, err
 	}
@@ -70,18 +79,73 @@ func (o *options) check(rest []string, listen string) (err error) {
 	case o.clientCA != "" && o.cert == "":
 		return errors.New("-client-ca needs TLS: give -cert and -key as well")
 	}
-	if o.addr, err = net.ResolveTCPAddr("tcp", listen); err != nil {
+	if path, ok := strings.CutPrefix(listen, "unix:"); ok {
+		o.addr, o.local = &net.UnixAddr{Name: path, Net: "unix"}, true
+		return nil
+	}
+	addr, err := net.ResolveTCPAddr("tcp", listen)
+	if err != nil {
 		return fmt.Errorf("-listen %s: %w", listen, err)
 	}
-	o.loopback = o.addr.IP.IsLoopback()
-	if !o.loopback && o.cert == "" && !o.plain {
+	o.addr, o.local = addr, addr.IP.IsLoopback()
+	switch {
+	case o.cert != "" || o.plain:
+	case !o.local:
 		return fmt.Errorf("%s can be reached from other hosts: give -cert and -key for TLS, or -plain to share the port with everybody there", listen)
+	case o.raw:
+		return errors.New("-raw gives the port to every program of this host without an answer: give -cert and -key, -listen unix:PATH, or -plain as well")
 	}
 	return nil
 }
 
-// open listens.
-func (o *options) open() (net.Listener, error) { return net.ListenTCP("tcp", o.addr) }
+// open listens. A socket file gets the mode 0600, and one that no process
+// listens on any more is replaced.
+func (o *options) open() (net.Listener, error) {
+	unix, ok := o.addr.(*net.UnixAddr)
+	if !ok {
+		return net.Listen("tcp", o.addr.String())
+	}
+	if info, err := os.Stat(unix.Name); err == nil && info.Mode()&os.ModeSocket != 0 {
+		if c, err := net.DialUnix("unix", nil, unix); err == nil {
+			c.Close()
+			return nil, fmt.Errorf("-listen unix:%s: another process listens there", unix.Name)
+		}
+		os.Remove(unix.Name)
+	}
+	// The file must not be open to others for a moment, so it is made in a
+	// directory that is not.
+	dir, err := os.MkdirTemp(filepath.Dir(unix.Name), ".portserver")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	hidden := filepath.Join(dir, "s")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: hidden, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false)
+	if err := errors.Join(os.Chmod(hidden, 0o600), os.Rename(hidden, unix.Name)); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return &unixListener{l, unix}, nil
+}
+
+// unixListener is a listener on a socket file that was renamed.
+type unixListener struct {
+	net.Listener
+	addr *net.UnixAddr
+}
+
+// Addr returns the address that clients use.
+func (l *unixListener) Addr() net.Addr { return l.addr }
+
+// Close removes the file and closes the listener.
+func (l *unixListener) Close() error {
+	os.Remove(l.addr.Name)
+	return l.Listener.Close()
+}
 
 // tls returns the configuration for TLS, or nil without.
 func (o *options) tls() (*tls.Config, error) {
@@ -130,6 +194,15 @@ func (n *networks) Set(s string) error {
 			return fmt.Errorf("%q is no network: write it as 192.0.2.0/24", part)
 		}
 		*n = append(*n, p.Masked())
+	}
+	return nil
+}
+
+// authorize refuses clients whose address is not allowed.
+func (o *options) authorize(conn net.Conn) error {
+	from, err := netip.ParseAddrPort(conn.RemoteAddr().String())
+	if err == nil && !o.allow.contains(from.Addr()) {
+		return errors.New("Your address is not allowed to use this port.")
 	}
 	return nil
 }

@@ -32,8 +32,9 @@ type Config struct {
 	// port.
 	Mode port.Mode
 
-	// Dial makes the connection, with network "tcp". Default: net.Dialer. For
-	// TLS give the DialContext method of a tls.Dialer.
+	// Dial makes the connection, with network "tcp", or "unix" for an address
+	// that begins with "unix:". Default: net.Dialer. For TLS give the
+	// DialContext method of a tls.Dialer.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	// Plain says whether a server without COM-PORT will do. Default:
@@ -63,7 +64,13 @@ type Config struct {
 	// needed. 0, or negative: 64 KiB.
 	Buffer int
 
-	// Signature is told to a server that asks for it. Default: "rasline".
+	// SocketBuffer is the size of the system's buffers for the connection, in
+	// each direction, if it is TCP. Larger ones are faster on connections with
+	// a long delay; purges, breaks and modem lines wait for what is in them.
+	// 0: 64 KiB; negative: the system's default.
+	SocketBuffer int
+
+	// Signature is sent to a server that requests it. Default: "rasline".
 	Signature string
 }
 
@@ -71,7 +78,7 @@ const (
 	defaultAckTimeout = 5 * time.Second
 	defaultKeepAlive  = 30 * time.Second
 	defaultBuffer     = 64 << 10
-	socketBuffer      = 64 << 10
+	defaultSocket     = 64 << 10
 	defaultSignature  = "rasline"
 	minBuffer         = 2 << 10
 	forever           = 1 << 62 * time.Nanosecond // 146 years
@@ -110,13 +117,23 @@ func signature(s string) string {
 // tune makes the system notice within limit that the far end is gone, and keep
 // no more bytes under way than a serial line needs: a purge, a break or a close
 // has to wait for them. Connections that are not TCP are left alone.
-func tune(c net.Conn, limit time.Duration) {
+//
+// Urgent data is left in the stream: Telnet sends the data mark of a Synch
+// (RFC 854) as such, and a system that takes it out of the stream leaves an IAC
+// behind that swallows the next byte.
+func tune(c net.Conn, limit time.Duration, buffer int) {
 	tcp := tcpOf(c)
 	if tcp == nil {
 		return
 	}
-	tcp.SetReadBuffer(socketBuffer)
-	tcp.SetWriteBuffer(socketBuffer)
+	keepUrgentInline(tcp)
+	if buffer == 0 {
+		buffer = defaultSocket
+	}
+	if buffer > 0 {
+		tcp.SetReadBuffer(buffer)
+		tcp.SetWriteBuffer(buffer)
+	}
 	if limit < 0 {
 		return
 	}

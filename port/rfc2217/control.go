@@ -28,6 +28,9 @@ func (p *Port) sendBreak(ctx context.Context, d time.Duration) error {
 	}
 	defer p.breaks.release()
 	err := p.ask(ctx, request{itemBreak, uint32(ctlBreakOn)})
+	if err == nil && p.breakRefused() {
+		return errNoBreak
+	}
 	if err == nil {
 		err = p.hold(ctx, d)
 	}
@@ -37,6 +40,13 @@ func (p *Port) sendBreak(ctx context.Context, d time.Duration) error {
 		return err
 	}
 	return p.ask(ctx, off)
+}
+
+// breakRefused reports whether the server has answered that there is no break.
+func (p *Port) breakRefused() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.answers[itemBreak].known && p.answers[itemBreak].value == uint32(ctlBreakOff)
 }
 
 // hold blocks for d, unless the context or the port ends first.
@@ -67,9 +77,18 @@ func (p *Port) discard(ctx context.Context, d port.Direction) error {
 		return err
 	}
 	defer p.purges.release()
+	if d&port.Input != 0 {
+		// What is received before the acknowledgement is dropped as well. That
+		// makes room, so the acknowledgement is never held off.
+		p.mu.Lock()
+		p.purging = p.comPort
+		p.dropInput()
+		p.mu.Unlock()
+	}
 	err := p.ask(ctx, request{itemPurge, v})
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.purging = false
 	p.answers[itemPurge].want = request{} // an answer that comes later drops nothing
 	if d&port.Input != 0 && (p.cfg.IgnoreAcks || !p.comPort) {
 		p.dropInput()
@@ -79,10 +98,30 @@ func (p *Port) discard(ctx context.Context, d port.Direction) error {
 
 // Suspend asks the server to stop sending data (FLOWCONTROL-SUSPEND, RFC 2217,
 // section 5); notifications still come. There is no acknowledgement.
-func (p *Port) Suspend() error { return p.wrap("suspend", p.sendCommand(cmdSuspend)) }
+func (p *Port) Suspend() error { return p.wrap("suspend", p.silence(true)) }
 
 // Resume ends what Suspend began (FLOWCONTROL-RESUME).
-func (p *Port) Resume() error { return p.wrap("resume", p.sendCommand(cmdResume)) }
+func (p *Port) Resume() error { return p.wrap("resume", p.silence(false)) }
+
+func (p *Port) silence(on bool) error {
+	if err := p.send(); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.silenced = on
+	cmd := cmdResume
+	switch {
+	case on:
+		cmd = cmdSuspend
+	case p.overflow:
+		return nil
+	}
+	if err := p.tc.Send(appendText(nil, cmd, "")...); err != nil {
+		return &lostError{cause: err}
+	}
+	return nil
+}
 
 // sendCommand sends a command that has no value and no acknowledgement.
 func (p *Port) sendCommand(cmd byte) error {
@@ -107,6 +146,8 @@ func (p *Port) signature(ctx context.Context) (string, error) {
 	}
 	limit, cancel := context.WithTimeout(ctx, p.cfg.AckTimeout)
 	defer cancel()
+	p.startWaiting()
+	defer p.endWaiting()
 	var sig string
 	err := p.await(limit, func() bool { sig = p.sig; return p.sigs != before })
 	if err != nil && ctx.Err() == nil && limit.Err() != nil {

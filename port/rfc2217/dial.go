@@ -1,11 +1,15 @@
 package rfc2217
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/rasline/rasline/internal/telnet"
 	"github.com/rasline/rasline/port"
@@ -24,16 +28,27 @@ func Dial(ctx context.Context, addr string, cfg *Config) (*Port, error) {
 	if c.Plain == PlainOnly {
 		name = "telnet://" + addr
 	}
-	conn, err := c.Dial(ctx, "tcp", addr)
+	network, addr := networkOf(addr)
+	conn, err := c.Dial(ctx, network, addr)
 	if err != nil {
 		return nil, &port.OpError{Op: "open", Port: name, Err: err}
 	}
 	return open(ctx, name, conn, c)
 }
 
-// open makes a port of a connection, or closes it.
+// networkOf splits the network off an address: "unix:/path" is a Unix-domain
+// socket, anything else is host and port.
+func networkOf(addr string) (network, rest string) {
+	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
+		return "unix", path
+	}
+	return "tcp", addr
+}
+
+// open makes a port of a connection, or closes it. A server that refuses a
+// client often sends the reason as text; the error then quotes it.
 func open(ctx context.Context, name string, conn net.Conn, c Config) (*Port, error) {
-	tune(conn, c.KeepAlive)
+	tune(conn, c.KeepAlive, c.SocketBuffer)
 	p := newPort(name, conn, c)
 	mark := p.request()
 	go p.receive()
@@ -42,6 +57,10 @@ func open(ctx context.Context, name string, conn net.Conn, c Config) (*Port, err
 		err = p.setMode(ctx, c.Mode)
 	}
 	if err != nil {
+		var lost *lostError
+		if errors.As(err, &lost) {
+			err = &lostError{cause: lost.cause, text: p.firstLine()}
+		}
 		p.Close()
 		return nil, p.wrap("open", err)
 	}
@@ -84,12 +103,44 @@ func (p *Port) handshake(ctx context.Context, mark int) error {
 	return nil
 }
 
+// firstLine returns the first line that has been received and was not read, if
+// it is text.
+func (p *Port) firstLine() string {
+	p.mu.Lock()
+	b := make([]byte, maxFirstLine)
+	b = b[:p.in.Take(b)]
+	p.mu.Unlock()
+	b = bytes.TrimLeft(b, "\r\n \x00")
+	if bytes.HasPrefix(b, []byte{0x15, 0x03}) { // an alert (RFC 8446, section 5.1)
+		return "the server speaks TLS"
+	}
+	line, _, _ := bytes.Cut(b, []byte("\n"))
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, string(line)))
+}
+
+const maxFirstLine = 200
+
 // negotiate returns once each option is settled, or the answer to the timing
-// mark shows that the server has passed them over.
+// mark shows that the server has passed them over. Some servers leave COM-PORT
+// to the program that opens the device, and answer for it later; they get a
+// moment.
 func (p *Port) negotiate(ctx context.Context, mark int) error {
 	limit, cancel := context.WithTimeout(ctx, p.cfg.AckTimeout)
 	defer cancel()
 	err := p.await(limit, func() bool { return p.settled || p.passed >= mark })
+	if err == nil && p.cfg.Plain != PlainOnly {
+		late, cancel := context.WithTimeout(limit, stateTimeout)
+		defer cancel()
+		err = p.await(late, func() bool { return p.comPort || p.refused })
+		if ctx.Err() == nil && late.Err() != nil {
+			err = nil
+		}
+	}
 	switch {
 	case err == nil || ctx.Err() != nil || limit.Err() == nil:
 		return err
@@ -125,18 +176,16 @@ func (p *Port) sendQueries() error {
 	p.mu.Lock()
 	p.dialed = time.Now()
 	p.mu.Unlock()
-	if err := p.tc.Send(appendByte(nil, cmdLineMask, lineErrors)...); err != nil {
-		return &lostError{err}
+	// The mask of modem lines has all bits by default (RFC 2217, section 3). It
+	// is not sent, since a doubled 0xFF in a value confuses sredird.
+	first := appendByte(nil, levelsQuery[0], levelsQuery[1])
+	if err := p.tc.Send(appendByte(first, cmdLineMask, lineErrors)...); err != nil {
+		return &lostError{cause: err}
 	}
 	err := p.send(query(itemDTR), query(itemRTS), query(itemFlow),
 		query(itemBaud), query(itemDataBits), query(itemParity))
 	if err != nil {
 		return err
-	}
-	notices := appendByte(nil, cmdModemMask, 0xff)
-	notices = appendByte(notices, cmdModemState, 0)
-	if err := p.tc.Send(notices...); err != nil {
-		return &lostError{err}
 	}
 	return p.send(query(itemStopBits))
 }
@@ -191,6 +240,8 @@ func (p *Port) drain(ctx context.Context) error {
 		limit, cancel = context.WithTimeout(ctx, p.cfg.AckTimeout)
 	}
 	defer cancel()
+	p.startWaiting()
+	defer p.endWaiting()
 	err := p.await(limit, func() bool { return p.passed >= mark })
 	if err != nil && ctx.Err() == nil && limit.Err() != nil {
 		return fmt.Errorf("the server answers no timing marks (RFC 860): %w", errors.ErrUnsupported)

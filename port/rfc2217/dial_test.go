@@ -42,7 +42,7 @@ func TestDialRefused(t *testing.T) {
 				}
 				return 0
 			},
-			want: errors.ErrUnsupported, text: "refuses COM-PORT",
+			want: errors.ErrUnsupported, text: "refuses COM-PORT", within: time.Second,
 		},
 	}
 	for _, tt := range tests {

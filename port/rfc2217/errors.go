@@ -11,7 +11,8 @@ import (
 
 var (
 	errNoComPort = fmt.Errorf("a plain Telnet port carries data only (no COM-PORT): %w", errors.ErrUnsupported)
-	errHungUp    = errors.New("the other end closed the connection")
+	errHungUp    = errors.New("the server closed the connection")
+	errNoBreak   = errors.New("the server did not begin the break: its port accepts no data, discard the output first")
 	errRefused   = fmt.Errorf("the server refuses COM-PORT (RFC 2217), allow plain Telnet to use it for data only: %w", errors.ErrUnsupported)
 )
 
@@ -24,11 +25,18 @@ func (p *Port) wrap(op string, err error) error {
 }
 
 // lostError is the loss of the connection: port.ErrCarrierLost and its cause.
-type lostError struct{ cause error }
+type lostError struct {
+	cause error
+	text  string // what the server sent before, if it may be the reason
+}
 
 // Error says that the carrier is lost, and why.
 func (e *lostError) Error() string {
-	return port.ErrCarrierLost.Error() + ": " + e.cause.Error()
+	s := port.ErrCarrierLost.Error() + ": " + e.cause.Error()
+	if e.text != "" {
+		s += fmt.Sprintf(": %q", e.text)
+	}
+	return s
 }
 
 // Unwrap returns port.ErrCarrierLost and the cause.

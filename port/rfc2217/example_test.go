@@ -93,12 +93,11 @@ func ExampleServer_ServePort() {
 			log.Fatal(err)
 		}
 		go server.ServePort(l, shared)
-		go io.WriteString(device, "login: ")
-
 		p, err := rfc2217.Dial(context.Background(), l.Addr().String(), nil)
 		if err != nil {
 			log.Fatal(err)
 		}
+		go io.WriteString(device, "login: ")
 		prompt := make([]byte, 7)
 		io.ReadFull(p, prompt)
 		fmt.Printf("%q\n", prompt)

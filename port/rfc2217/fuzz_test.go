@@ -2,7 +2,6 @@ package rfc2217
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"net"
@@ -76,7 +75,7 @@ func FuzzClient(f *testing.F) {
 var padding = regexp.MustCompile(`\r\x00+`)
 
 func dataOf(in []byte) (data []byte) {
-	var d telnet.Decoder
+	d := telnet.Decoder{Complete: complete}
 	for raw := bytes.Clone(in); len(raw) > 0; {
 		got, rest, _ := d.Next(raw)
 		data = append(data, got...)
@@ -94,13 +93,17 @@ func FuzzServer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte, seed uint64) {
 		shared, far := virtual.Pair(virtual.BufferSize(1 << 16))
 		near, conn := net.Pipe()
-		s := &Server{Poll: time.Millisecond}
-		s.ctx, s.stop = context.WithCancel(context.Background())
-		defer s.stop()
-		x := newSession(s, conn, shared)
+		s := &Server{Poll: time.Millisecond, HandshakeTimeout: time.Second}
+		defer s.Close()
+		sp, err := s.addListener(noListener{}, shared)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := newSession(s, conn, sp)
+		x.quiet = 0
 		go io.Copy(io.Discard, near)
 		go feed(near, in, seed)
-		x.run()
+		s.serve(x)
 		if m, err := shared.Mode(); err != nil || m.Validate() != nil {
 			t.Errorf("the port has the mode %v, %v", m, err)
 		}
@@ -117,6 +120,11 @@ func FuzzServer(f *testing.F) {
 		}
 	})
 }
+
+// noListener is a listener that nothing is accepted from.
+type noListener struct{ net.Listener }
+
+func (noListener) Close() error { return nil }
 
 // TestWireValues takes every value there and back.
 func TestWireValues(t *testing.T) {

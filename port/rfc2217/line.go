@@ -12,41 +12,104 @@ import (
 // line is the shared port's line as one client sees and sets it: settings,
 // modem lines, errors and breaks. What the port lacks, such as the bit rate of a
 // network connection, is remembered and has no effect, for many clients go no
-// further without an acknowledgement of the value that they asked for.
+// further without an acknowledgement of the value that they requested.
 type line struct {
 	x *session
 
-	breaking context.CancelFunc // execute's alone: ends the break
-	broken   chan struct{}      // closed when the break has ended
-	mode     port.Mode          // execute's alone: of a port that has none
-	outputs  port.Lines         // execute's alone: of a port that has no lines
+	outputs port.Lines // control's alone: of a port that has no lines
 
-	mu        sync.Mutex // guards what follows, and keeps notifications in command
+	breaking context.CancelFunc // control's alone: ends the break
+	broken   chan struct{}      // control's alone: closed when the break has ended
+
+	mu        sync.Mutex // guards what follows, and keeps notifications in order
+	mode      port.Mode  // of a port that has none
 	lineMask  byte
 	modemMask byte
-	inputs    port.Lines // as last told
-	told      bool
-	stats     port.Stats // as last told
+	inputs    port.Lines // as last notified
+	notified  bool
+	stats     port.Stats // as last notified
 }
 
 // maxBreak bounds a break that a client forgets to end.
 const maxBreak = time.Minute
 
-// raise asserts DTR and RTS for a new client.
-func (l *line) raise() {
+// noLinesState is the modem state of a port without modem lines, for clients
+// that insist on one: what a null-modem cable shows.
+const noLinesState = port.CTS | port.DSR | port.DCD
+
+// begin puts the port into the state in which a client gets it. It fails if the
+// port has failed.
+func (l *line) begin() error {
 	l.mode = port.Mode{Baud: 9600, DataBits: 8, Parity: port.ParityNone, StopBits: port.StopOne, Flow: port.FlowNone}
 	l.outputs = port.Outputs
+	if err := l.reset(); err != nil {
+		return err
+	}
 	l.stats = l.counts()
-	l.setOutputs(port.Outputs)
+	return l.setOutputs(port.Outputs)
 }
 
-// drop clears them when it has gone.
-func (l *line) drop() { l.setOutputs(0) }
+// restore takes back what the client has changed.
+func (l *line) restore() {
+	l.setOutputs(0)
+	l.reset()
+}
 
-func (l *line) setOutputs(v port.Lines) {
-	if c, ok := l.x.port.(port.LineController); ok && !l.x.srv.KeepLines {
-		c.SetLines(port.Outputs, v)
+// reset empties the port's queues and sets its mode.
+func (l *line) reset() error {
+	if l.x.srv.KeepState {
+		return nil
 	}
+	if d, ok := l.x.port.(port.Drainer); ok {
+		if err := d.Discard(port.Input | port.Output); l.failed(err) {
+			return portError("discard", err)
+		}
+	}
+	want := l.x.srv.Mode.Merge(l.x.shared.mode)
+	s, ok := l.x.port.(port.ModeSetter)
+	if !ok || want == (port.Mode{}) {
+		return nil
+	}
+	if now, err := s.Mode(); err == nil && now == want {
+		return nil
+	}
+	// SetMode waits for output; there should be none.
+	l.x.port.SetWriteDeadline(time.Now().Add(time.Second))
+	err := s.SetMode(want)
+	l.x.port.SetWriteDeadline(time.Time{})
+	if l.failed(err) {
+		return portError("set mode of", err)
+	}
+	return nil
+}
+
+// failed reports whether err is the end of the port.
+func (l *line) failed(err error) bool {
+	return errors.Is(err, port.ErrRemoved) || errors.Is(err, port.ErrCarrierLost)
+}
+
+func (l *line) setOutputs(v port.Lines) error {
+	if c, ok := l.x.port.(port.LineController); ok && !l.x.srv.KeepLines {
+		if err := c.SetLines(port.Outputs, v); l.failed(err) {
+			return portError("set lines of", err)
+		}
+	}
+	return nil
+}
+
+// stallLimit returns the time after which a port that accepts nothing is taken
+// to be stalled: base, and the time of 512 characters, since a driver makes room
+// in pieces. A negative base is no limit.
+func (l *line) stallLimit(base time.Duration) time.Duration {
+	if base < 0 {
+		return base
+	}
+	if s, ok := l.x.port.(port.ModeSetter); ok {
+		if m, err := s.Mode(); err == nil && m.Baud > 0 {
+			base += 512 * 10 * time.Second / time.Duration(m.Baud)
+		}
+	}
+	return base
 }
 
 // watch notifies the client of changes until the session ends.
@@ -75,8 +138,8 @@ func (l *line) watch() {
 	}
 }
 
-// ticks returns the clock of watch, which stands still if nothing is to be
-// looked at.
+// ticks returns the clock of watch, which never ticks if there is nothing to
+// poll.
 func (l *line) ticks() (<-chan time.Time, func()) {
 	_, lines := l.x.port.(port.LineController)
 	_, counts := l.x.port.(port.Counter)
@@ -102,29 +165,44 @@ func (l *line) wait(c port.LineController, kick chan struct{}) {
 	}
 }
 
-// report sends NOTIFY-MODEMSTATE if an input has changed that the client's mask
-// has, or if it is forced.
+// report sends NOTIFY-MODEMSTATE if an input has changed for which the client's
+// mask has a bit, or if it is forced. The mask selects when the client is
+// notified; the value has the levels of all lines.
 func (l *line) report(force bool) {
-	c, ok := l.x.port.(port.LineController)
+	levels, ok := l.levels()
 	if !ok {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	levels, err := c.Lines()
-	if err != nil {
-		return
-	}
 	levels &= port.Inputs
 	var changed port.Lines
-	if l.told {
+	if l.notified {
 		changed = levels ^ l.inputs
 	}
-	l.inputs, l.told = levels, true
+	l.inputs, l.notified = levels, true
 	v := modemState(levels, changed)
 	if force || v&(l.modemMask>>4|l.modemMask)&0x0f != 0 {
-		l.notify(cmdModemState, v&l.modemMask)
+		l.notify(cmdModemState, v)
 	}
+}
+
+// reportNoLines sends the modem state of a null-modem cable if the port has no
+// modem lines.
+func (l *line) reportNoLines() {
+	if _, ok := l.levels(); !ok {
+		l.notify(cmdModemState, modemState(noLinesState, 0))
+	}
+}
+
+// levels returns the lines of the port, if it has any.
+func (l *line) levels() (port.Lines, bool) {
+	c, ok := l.x.port.(port.LineController)
+	if !ok {
+		return 0, false
+	}
+	levels, err := c.Lines()
+	return levels, err == nil
 }
 
 // reportErrors sends NOTIFY-LINESTATE if errors or breaks have been counted that
@@ -172,74 +250,124 @@ func (l *line) counts() port.Stats {
 	return port.Stats{}
 }
 
-// command carries out a COM-PORT command and acknowledges it with the value
-// that is in force then (RFC 2217, section 2).
-func (l *line) command(cmd byte, value []byte) {
+// command carries out a COM-PORT command that is not ordered with the data, and
+// acknowledges it with the value that is in force then (RFC 2217, section 2).
+// at is its place in what the client sent.
+func (l *line) command(cmd byte, value []byte, at place) {
 	switch cmd {
-	case cmdBaud:
-		if rate, ok := parseBaud(value); ok {
-			m := l.setMode(port.Mode{Baud: int(rate)})
-			l.x.tc.Send(appendBaud(nil, cmdBaud+fromServer, uint32(m.Baud))...)
-		}
-	case cmdDataSize:
-		l.notify(cmd, byte(l.setMode(port.Mode{DataBits: int(value[0])}).DataBits))
-	case cmdParity:
-		l.notify(cmd, byte(l.setMode(port.Mode{Parity: port.Parity(value[0])}).Parity))
-	case cmdStopSize:
-		l.notify(cmd, stopSize(l.setMode(port.Mode{StopBits: stopBits(value[0])}).StopBits))
+	case cmdBaud, cmdDataSize, cmdParity, cmdStopSize: // queries
+		l.acknowledgeMode(cmd, value, l.currentMode())
 	case cmdControl:
-		l.notify(cmd, l.control(value[0]))
+		l.control(value[0], at)
 	case cmdLineMask, cmdModemMask:
-		l.mask(cmd, value[0])
+		l.setMask(cmd, value[0])
 	case cmdModemState:
+		if len(value) == 0 {
+			l.reportNoLines()
+		}
 		l.report(true)
 	case cmdLineState:
 		l.notify(cmd, 0)
-	case cmdPurge:
-		l.purge(value[0])
 	}
 }
 
-// setMode sets what is not zero in m and returns what is in force. That the
-// port refuses something the client sees by the value.
-func (l *line) setMode(m port.Mode) port.Mode {
-	s, ok := l.x.port.(port.ModeSetter)
-	if ok && m != (port.Mode{}) {
-		s.SetMode(m)
+// setMode carries out a command that sets a field of the mode, and acknowledges
+// it. It reports false if ctx has ended before the port accepted the mode.
+func (l *line) setMode(ctx context.Context, cmd byte, value []byte) bool {
+	var m port.Mode
+	switch cmd {
+	case cmdBaud:
+		rate, ok := parseBaud(value)
+		if !ok {
+			return true
+		}
+		m.Baud = int(rate)
+	case cmdDataSize:
+		m.DataBits = int(value[0])
+	case cmdParity:
+		m.Parity = port.Parity(value[0])
+	case cmdStopSize:
+		m.StopBits = stopBits(value[0])
 	}
-	if ok {
+	l.changeMode(m)
+	if ctx.Err() != nil {
+		return false
+	}
+	l.acknowledgeMode(cmd, value, l.currentMode())
+	return true
+}
+
+// changeMode sets what is not zero in m. That the port refuses something the
+// client sees by the value that is acknowledged.
+func (l *line) changeMode(m port.Mode) {
+	if m == (port.Mode{}) {
+		return
+	}
+	if s, ok := l.x.port.(port.ModeSetter); ok {
+		if err := s.SetMode(m); !errors.Is(err, errors.ErrUnsupported) {
+			return
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if m = m.Merge(l.mode); m.Validate() == nil {
+		l.mode = m
+	}
+}
+
+// currentMode returns the mode in force.
+func (l *line) currentMode() port.Mode {
+	if s, ok := l.x.port.(port.ModeSetter); ok {
 		if now, err := s.Mode(); err == nil {
 			return now
 		}
 	}
-	if m = m.Merge(l.mode); m.Validate() == nil {
-		l.mode = m
-	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	return l.mode
 }
 
-// control carries out a SET-CONTROL (RFC 2217, section 3) and returns the
-// acknowledgement. Flow control is the same in both directions, so the values
-// for one alone only ask.
-func (l *line) control(v byte) byte {
-	switch i, _ := controlItem(v); i {
-	case itemBreak:
-		return l.setBreak(v)
-	case itemDTR:
-		return l.setOutput(port.DTR, v, ctlDTROn, ctlDTROff)
-	case itemRTS:
-		return l.setOutput(port.RTS, v, ctlRTSOn, ctlRTSOff)
-	case itemFlowIn:
-		return flowControl(l.setMode(port.Mode{}).Flow) + ctlInboundShift
+// acknowledgeMode acknowledges cmd with its field of m. A bit rate is sent in
+// the form in which the client has sent it.
+func (l *line) acknowledgeMode(cmd byte, value []byte, m port.Mode) {
+	switch cmd {
+	case cmdBaud:
+		l.x.tc.Send(appendBaudLike(nil, cmdBaud+fromServer, value, uint32(m.Baud))...)
+	case cmdDataSize:
+		l.notify(cmd, byte(m.DataBits))
+	case cmdParity:
+		l.notify(cmd, byte(m.Parity))
+	case cmdStopSize:
+		l.notify(cmd, stopSize(m.StopBits))
 	}
-	var m port.Mode
-	if v >= ctlFlowNone && v <= ctlFlowRTS {
-		m.Flow = flowOf(v)
-	}
-	return flowControl(l.setMode(m).Flow)
 }
 
-// setOutput sets or asks for one output line.
+// control carries out a SET-CONTROL (RFC 2217, section 3). Flow control is the
+// same in both directions, so the values for one alone only ask. Values that
+// the RFC does not define are not acknowledged.
+func (l *line) control(v byte, at place) {
+	i, ok := controlItem(v)
+	if !ok {
+		return
+	}
+	switch i {
+	case itemBreak:
+		l.setBreak(v, at)
+	case itemDTR:
+		l.notify(cmdControl, l.setOutput(port.DTR, v, ctlDTROn, ctlDTROff))
+	case itemRTS:
+		l.notify(cmdControl, l.setOutput(port.RTS, v, ctlRTSOn, ctlRTSOff))
+	case itemFlowIn:
+		l.notify(cmdControl, flowControl(l.currentMode().Flow)+ctlInboundShift)
+	case itemFlow:
+		if v >= ctlFlowNone && v <= ctlFlowRTS {
+			l.changeMode(port.Mode{Flow: flowOf(v)})
+		}
+		l.notify(cmdControl, flowControl(l.currentMode().Flow))
+	}
+}
+
+// setOutput sets or asks for one output line and returns the acknowledgement.
 func (l *line) setOutput(which port.Lines, v, on, off byte) byte {
 	var want port.Lines
 	if v == on {
@@ -263,30 +391,48 @@ func (l *line) setOutput(which port.Lines, v, on, off byte) byte {
 	return off
 }
 
-func (l *line) setBreak(v byte) byte {
+// setBreak begins or ends a break, or asks. A break that cannot begin, because
+// the port accepts none of the data before it, is acknowledged as off.
+func (l *line) setBreak(v byte, at place) {
 	switch {
-	case v == ctlBreakOn:
-		l.breakOn()
+	case v == ctlBreakOn && l.breaking == nil:
+		l.beginBreak(at, maxBreak, func(begun bool) {
+			if begun {
+				l.notify(cmdControl, ctlBreakOn)
+			} else {
+				l.notify(cmdControl, ctlBreakOff)
+			}
+		})
+		return
 	case v == ctlBreakOff:
 		l.breakOff()
 	}
 	if l.breaking != nil {
-		return ctlBreakOn
+		l.notify(cmdControl, ctlBreakOn)
+	} else {
+		l.notify(cmdControl, ctlBreakOff)
 	}
-	return ctlBreakOff
 }
 
-// breakOn begins a break that lasts until breakOff, or the end of the session.
-func (l *line) breakOn() {
-	if l.breaking != nil {
-		return
-	}
+// breakStall is how long a break waits for a port that accepts no data.
+const breakStall = 500 * time.Millisecond
+
+// beginBreak begins a break after the data before it, that lasts for d, until
+// breakOff or the end of the session. It calls begun when the break begins or
+// cannot begin.
+func (l *line) beginBreak(at place, d time.Duration, begun func(ok bool)) {
 	ctx, cancel := context.WithCancel(l.x.ctx)
 	done := make(chan struct{})
 	l.breaking, l.broken = cancel, done
 	go func() {
 		defer close(done)
-		l.sendBreak(ctx, maxBreak)
+		l.x.startSteps()
+		err := l.x.queue.awaitDone(ctx, at, l.stallLimit(breakStall))
+		l.x.endSteps()
+		begun(err == nil)
+		if b, ok := l.x.port.(port.Breaker); ok && err == nil {
+			b.SendBreak(ctx, d)
+		}
 	}()
 }
 
@@ -298,51 +444,35 @@ func (l *line) breakOff() {
 	}
 }
 
-// shortBreak answers the BRK of a plain Telnet client.
-func (l *line) shortBreak(ctx context.Context) error {
-	l.breakOff()
-	l.sendBreak(ctx, 0)
-	return nil
-}
-
-// sendBreak sends a break if the port can.
-func (l *line) sendBreak(ctx context.Context, d time.Duration) {
-	if b, ok := l.x.port.(port.Breaker); ok {
-		b.SendBreak(ctx, d)
+// shortBreak carries out the BRK of a plain Telnet client. During a break it has
+// no effect.
+func (l *line) shortBreak(at place) {
+	select {
+	case <-l.broken:
+		l.breakOff()
+	default:
+	}
+	if l.breaking == nil {
+		l.beginBreak(at, 0, func(bool) {})
 	}
 }
 
-// mask sets which changes the client wants to hear of.
-func (l *line) mask(cmd, v byte) {
+// setMask sets the changes of which the client is notified, and acknowledges
+// the bits that are in force. A mask of modem lines is followed by their state.
+func (l *line) setMask(cmd, v byte) {
+	if cmd == cmdLineMask {
+		v &= lineErrors
+	}
 	l.mu.Lock()
 	if cmd == cmdLineMask {
-		l.lineMask = v & lineErrors
+		l.lineMask = v
 		l.stats = l.counts()
 	} else {
 		l.modemMask = v
 	}
 	l.mu.Unlock()
 	l.notify(cmd, v)
-	if cmd == cmdModemMask {
+	if cmd == cmdModemMask && v != 0 {
 		l.report(true)
 	}
-}
-
-// purge empties the port's queues. What was waiting for the port is gone since
-// the purge came in.
-func (l *line) purge(v byte) {
-	if v > purgeInput|purgeOutput {
-		return
-	}
-	l.x.resume() // an interruption may have come late
-	if err := l.discard(port.Direction(v)); err == nil || errors.Is(err, errors.ErrUnsupported) {
-		l.notify(cmdPurge, v)
-	}
-}
-
-func (l *line) discard(d port.Direction) error {
-	if p, ok := l.x.port.(port.Drainer); ok {
-		return p.Discard(d)
-	}
-	return nil
 }

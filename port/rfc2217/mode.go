@@ -91,7 +91,7 @@ func (p *Port) setMode(ctx context.Context, m port.Mode) error {
 		return err
 	}
 	if have := p.known(); len(modeRequests(m, have)) > 0 {
-		return refusal(m, have)
+		return modeRefused(m, have)
 	}
 	return nil
 }
@@ -137,8 +137,8 @@ func near(have, want int) bool {
 	return max(have-want, want-have) <= want/50
 }
 
-// refusal names the first field of want that the server has set otherwise.
-func refusal(want, have port.Mode) error {
+// modeRefused names the first field of want that the server has set otherwise.
+func modeRefused(want, have port.Mode) error {
 	field, w, h := "flow control", any(want.Flow), any(have.Flow)
 	switch {
 	case want.Baud != 0 && !near(have.Baud, want.Baud):

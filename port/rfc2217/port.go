@@ -43,15 +43,20 @@ type Port struct {
 	mu       sync.Mutex // guards what follows
 	in       wait.Ring
 	starved  bool          // the reader waits for room
+	waiting  int           // calls that wait for something from the server
+	overflow bool          // data was accepted beyond cfg.Buffer for them, and the server is to send none
+	purging  bool          // what is received is dropped until a PURGE-DATA is acknowledged
 	changed  wait.Notifier // of what follows
 	closed   bool
 	lost     error // why the connection ended
 	comPort  bool  // the server has agreed to COM-PORT
+	refused  bool  // the server has refused COM-PORT
 	settled  bool  // the server has answered for every option that matters
 	dialed   time.Time
 	answers  [itemCount]answer
 	inputs   port.Lines
-	notified bool // inputs is the server's word
+	notified bool // the server has sent inputs
+	silenced bool // by Suspend
 	changes  wait.Edges
 	stats    port.Stats
 	sig      string
@@ -76,6 +81,7 @@ func (s semaphore) release() { <-s }
 
 func newPort(name string, conn net.Conn, cfg Config) *Port {
 	tc := telnet.NewConn(conn)
+	tc.SetComplete(complete)
 	return &Port{
 		name:     name,
 		cfg:      cfg,
@@ -90,7 +96,7 @@ func newPort(name string, conn net.Conn, cfg Config) *Port {
 		lines:    make(semaphore, 1),
 		breaks:   make(semaphore, 1),
 		purges:   make(semaphore, 1),
-		in:       wait.Ring{Min: minBuffer, Max: cfg.Buffer},
+		in:       newRing(cfg.Buffer),
 	}
 }
 
@@ -137,7 +143,42 @@ func (p *Port) readQueued(b []byte) (int, error) {
 		post(p.readable)
 	}
 	p.signalSpace()
+	p.endOverflow()
 	return n, nil
+}
+
+// overflowMax is how much is accepted beyond Config.Buffer while calls wait for
+// an acknowledgement: what is on its way when the server is asked to suspend.
+const overflowMax = 2 << 20
+
+func newRing(size int) wait.Ring {
+	return wait.Ring{Min: minBuffer, Max: size + max(overflowMax, 8*size)}
+}
+
+// startWaiting begins a wait for something from the server. It must not be held
+// off by data that is not read, so meanwhile more data is accepted.
+func (p *Port) startWaiting() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waiting++
+	p.signalSpace()
+}
+
+func (p *Port) endWaiting() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waiting--
+	p.endOverflow()
+}
+
+// endOverflow asks the server to resume once there is room. p.mu is held.
+func (p *Port) endOverflow() {
+	if p.overflow && p.waiting == 0 && p.in.Len() <= p.cfg.Buffer/2 {
+		p.overflow = false
+		if !p.silenced {
+			p.tc.Send(appendText(nil, cmdResume, "")...)
+		}
+	}
 }
 
 // signalSpace tells a reader that waits for room. p.mu is held.
@@ -184,7 +225,7 @@ func (p *Port) ended(err error) error {
 	case p.lost != nil:
 		return p.lost
 	}
-	return &lostError{err}
+	return &lostError{cause: err}
 }
 
 // SetDeadline is SetReadDeadline and SetWriteDeadline. Deadlines are local:
@@ -236,7 +277,7 @@ func (p *Port) Close() error {
 	p.readDeadline.Set(time.Time{})
 	<-p.stopped
 	p.mu.Lock()
-	p.in = wait.Ring{Min: minBuffer, Max: p.cfg.Buffer}
+	p.in = newRing(p.cfg.Buffer)
 	p.mu.Unlock()
 	return p.wrap("close", err)
 }

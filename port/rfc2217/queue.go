@@ -2,174 +2,321 @@ package rfc2217
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"time"
 
-	"github.com/rasline/rasline/internal/telnet"
 	"github.com/rasline/rasline/internal/wait"
 )
 
-// queue holds what a client has sent and the port has not yet taken: data, and
-// commands at their places between the data. One goroutine fills it, another
-// empties it. Its memory is bounded; a full one holds the client off.
+// queue holds what a client has sent and the port has not accepted yet: data,
+// and at their places in it the commands that are ordered with the data. The
+// reader of the connection fills it, the writer of the port empties it.
+//
+// Up to soft bytes are queued. If the port does not make room within
+// suspendDelay, a client that speaks COM-PORT is asked to suspend its data, and
+// then up to hard bytes are queued, so that the commands behind the data that is
+// on its way are read. Beyond that, and for other clients beyond soft bytes, the
+// connection is not read.
 type queue struct {
-	ready chan struct{} // a token: there is something to do, or to end
+	ready chan struct{} // a token: next may have something
 	space chan struct{} // a token: there is room again
 
-	mu       sync.Mutex // guards what follows
-	data     wait.Ring
-	put      uint64    // bytes that came in since the beginning
-	got      uint64    // bytes that went out
-	commands []command // oldest first
-	purge    uint64    // data up to here is dropped
-	purging  bool      // and the port has not been purged yet
-	closed   bool
+	soft, hard int
+	suspend    func(on bool) // asks the client to suspend or to resume
+
+	mu        sync.Mutex // guards what follows
+	changed   wait.Notifier
+	data      wait.Ring
+	put, got  place     // what was queued, what is done
+	ordered   []ordered // commands, oldest first
+	progress  time.Time // when the port accepted something last, or got something to accept
+	suspended bool      // the client was asked to suspend
+	paused    bool      // next returns nothing,
+	parked    bool      // and the writer is waiting in it
+	closed    bool      // nothing more will be queued
+	ended     bool      // the writer has ended
 }
 
-// command is a command that takes its turn behind the data before it.
-type command struct {
-	at   uint64      // the place: how many bytes come before it
-	kind telnet.Kind // Command: a BRK; Negotiate: DO TIMING-MARK; Sub: cmd
-	cmd  []byte      // a COM-PORT command and its value
+// place is a position in what a client sends.
+type place struct{ bytes, commands uint64 }
+
+// reached reports whether all before q is done at p.
+func (p place) reached(q place) bool { return p.bytes >= q.bytes && p.commands >= q.commands }
+
+// ordered is a command that is carried out after the data before it. An empty
+// one is a timing mark.
+type ordered struct {
+	at  uint64 // how many bytes are before it
+	cmd []byte // a COM-PORT command and its value
 }
 
-// entry is what is next: data to write, a command, or a purge of the port on the
-// spot.
+// entry is what is to be done next: write data, which stays valid until done,
+// or, if there is none, carry out a command.
 type entry struct {
-	data    []byte // valid until done
-	command command
-	purge   bool
+	data    []byte
+	command ordered
 }
 
 const (
-	queueBytes    = 64 << 10 // bytes
-	queueCommands = 64
+	queueSoft    = 64 << 10
+	queueHard    = 2 << 20
+	maxOrdered   = 64
+	suspendDelay = 20 * time.Millisecond
 )
 
-func newQueue() *queue {
+// errStalled is the end of a wait for a port that accepts no data.
+var errStalled = errors.New("the port accepts no data")
+
+func newQueue(soft int, suspend func(on bool)) *queue {
+	hard := soft + max(queueHard, 8*soft)
 	return &queue{
-		ready: make(chan struct{}, 1),
-		space: make(chan struct{}, 1),
-		data:  wait.Ring{Min: minBuffer, Max: queueBytes},
+		ready:    make(chan struct{}, 1),
+		space:    make(chan struct{}, 1),
+		soft:     soft,
+		hard:     hard,
+		suspend:  suspend,
+		data:     wait.Ring{Min: minBuffer, Max: hard},
+		progress: time.Now(),
 	}
 }
 
-// room waits for a piece of memory to read into.
-func (b *queue) room(ctx context.Context, grow bool) ([]byte, error) {
-	for {
-		b.mu.Lock()
-		seg := b.data.Free(grow)
-		b.mu.Unlock()
-		if seg != nil {
-			return seg, nil
-		}
-		select {
-		case <-b.space:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+// room returns memory to read into, or nil if there is none now. grow requests
+// more than there is now.
+func (q *queue) room(grow bool) []byte {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	limit := q.soft
+	if q.suspended {
+		limit = q.hard
+	}
+	free := limit - q.data.Len()
+	if free <= 0 {
+		return nil
+	}
+	seg := q.data.Free(grow && q.data.Cap() < limit)
+	return seg[:min(len(seg), free)]
+}
+
+// suspendClient asks the client to send no data, and makes room for what is on
+// its way.
+func (q *queue) suspendClient() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.suspended && q.data.Len() >= q.soft {
+		q.suspended = true
+		q.suspend(true)
 	}
 }
 
-// add puts n bytes in that lie at the front of what room returned, or behind
+// add queues n bytes that are at the front of what room returned, or after
 // those that were added since.
-func (b *queue) add(n int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.data.Commit(n)
-	b.put += uint64(n)
-	post(b.ready)
+func (q *queue) add(n int) {
+	if n == 0 {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.data.Len() == 0 {
+		q.progress = time.Now()
+	}
+	q.data.Commit(n)
+	q.put.bytes += uint64(n)
+	post(q.ready)
 }
 
-// command puts an command in behind the data, and waits while there are too many.
-func (b *queue) command(ctx context.Context, o command) error {
+// addCommand queues a command after the data. It reports false if there are too
+// many of them.
+func (q *queue) addCommand(cmd []byte) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.ordered) >= maxOrdered {
+		return false
+	}
+	q.ordered = append(q.ordered, ordered{at: q.put.bytes, cmd: cmd})
+	q.put.commands++
+	post(q.ready)
+	return true
+}
+
+// commandQueued reports whether a command waits for its turn.
+func (q *queue) commandQueued() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.ordered) > 0
+}
+
+// end returns the place after all that is queued.
+func (q *queue) end() place {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.put
+}
+
+// first returns up to n of the bytes that are queued; they stay.
+func (q *queue) first(n int) []byte {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.data.Peek(n)
+}
+
+// close lets next end when all is done.
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	post(q.ready)
+}
+
+// next waits for something to do. It reports false at the end. What it returned
+// stays queued until done or commandDone is called.
+func (q *queue) next() (entry, bool) {
 	for {
-		b.mu.Lock()
-		fits := len(b.commands) < queueCommands
-		if fits {
-			o.at = b.put
-			b.commands = append(b.commands, o)
-			post(b.ready)
+		q.mu.Lock()
+		if q.parked = q.paused; !q.parked {
+			e, ok := q.head()
+			if ok || q.closed {
+				q.mu.Unlock()
+				return e, ok
+			}
 		}
-		b.mu.Unlock()
-		if fits {
+		q.changed.Notify()
+		q.mu.Unlock()
+		<-q.ready
+	}
+}
+
+// head returns what is to be done first. q.mu is held.
+func (q *queue) head() (entry, bool) {
+	end := q.put.bytes
+	if len(q.ordered) > 0 {
+		if end = q.ordered[0].at; end <= q.got.bytes {
+			return entry{command: q.ordered[0]}, true
+		}
+	}
+	n := int(end - q.got.bytes)
+	return entry{data: q.data.Peek(n)}, n > 0
+}
+
+// done removes the first n bytes of the data that next returned.
+func (q *queue) done(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if n > 0 {
+		q.progress = time.Now()
+		q.skip(n)
+	}
+	q.changed.Notify()
+}
+
+// commandDone removes the command that next returned.
+func (q *queue) commandDone() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.ordered = append(q.ordered[:0], q.ordered[1:]...)
+	q.got.commands++
+	q.progress = time.Now()
+	post(q.space)
+	q.changed.Notify()
+}
+
+// skip removes n bytes. q.mu is held.
+func (q *queue) skip(n int) {
+	q.data.Skip(n)
+	q.got.bytes += uint64(n)
+	post(q.space)
+	if q.suspended && q.data.Len() < q.soft/2 {
+		q.suspended = false
+		q.suspend(false)
+	}
+}
+
+// setPaused keeps next from returning anything, or ends that.
+func (q *queue) setPaused(on bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.paused = on
+	post(q.ready)
+}
+
+// awaitParked returns when the writer waits in next, or has ended. The caller
+// has paused the queue, and ends what the writer is waiting for.
+func (q *queue) awaitParked(ctx context.Context) error {
+	return q.await(ctx, func() bool { return q.parked || q.ended })
+}
+
+// writerEnded notes that next will not be called again.
+func (q *queue) writerEnded() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.ended = true
+	q.changed.Notify()
+}
+
+// discard drops the data before p. The writer is parked.
+func (q *queue) discard(p place) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.got.bytes < p.bytes {
+		q.skip(int(p.bytes - q.got.bytes))
+	}
+}
+
+// discardAll drops everything and returns how many bytes that were. The writer
+// is in charge.
+func (q *queue) discardAll() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := q.data.Len()
+	q.skip(n)
+	q.ordered = nil
+	return n
+}
+
+// await blocks until ok, which is called with q.mu held, reports true.
+func (q *queue) await(ctx context.Context, ok func() bool) error {
+	for {
+		q.mu.Lock()
+		done, changed := ok(), q.changed.Changed()
+		q.mu.Unlock()
+		if done {
 			return nil
 		}
 		select {
-		case <-b.space:
+		case <-changed:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// requestPurge drops the data that is in, and makes a purge of the port come next.
-func (b *queue) requestPurge() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.purge, b.purging = b.put, true
-	post(b.ready)
-}
-
-// purgePending reports whether a purge has come that was not yet carried out.
-func (b *queue) purgePending() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.purging
-}
-
-// close lets next end when all is done.
-func (b *queue) close() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.closed = true
-	post(b.ready)
-}
-
-// next waits for something to do. It returns false at the end.
-func (b *queue) next() (entry, bool) {
+// awaitDone blocks until all before p is done. It returns errStalled when the
+// port has accepted nothing for the time limit, unless that is negative.
+func (q *queue) awaitDone(ctx context.Context, p place, limit time.Duration) error {
+	stalled := false
+	tick := time.NewTicker(progressInterval)
+	defer tick.Stop()
 	for {
-		b.mu.Lock()
-		t, ok := b.first()
-		end := b.closed
-		b.mu.Unlock()
-		if ok || end {
-			return t, ok
+		q.mu.Lock()
+		done := q.got.reached(p) || q.ended
+		stalled = limit >= 0 && time.Since(q.progress) >= limit
+		changed := q.changed.Changed()
+		q.mu.Unlock()
+		switch {
+		case done:
+			return nil
+		case stalled:
+			return errStalled
 		}
-		<-b.ready
-	}
-}
-
-// first returns what is to be done first, if there is anything. b.mu is held.
-func (b *queue) first() (entry, bool) {
-	if b.purging {
-		b.purging = false
-		return entry{purge: true}, true
-	}
-	if b.got < b.purge {
-		b.drop(int(b.purge - b.got))
-	}
-	upTo := b.put
-	if len(b.commands) > 0 {
-		o := b.commands[0]
-		if o.at <= b.got { // less after a purge
-			b.commands = append(b.commands[:0], b.commands[1:]...)
-			post(b.space)
-			return entry{command: o}, true
+		select {
+		case <-changed:
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
-		upTo = o.at
 	}
-	return entry{data: b.data.Peek(int(upTo - b.got))}, upTo > b.got
 }
 
-// done takes away n bytes of the data that next returned.
-func (b *queue) done(n int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.drop(n)
-}
-
-func (b *queue) drop(n int) {
-	b.data.Skip(n)
-	b.got += uint64(n)
-	post(b.space)
-}
+// progressInterval is how often a write is interrupted to see how much of it the
+// port has accepted, while another goroutine needs to know.
+const progressInterval = 100 * time.Millisecond

@@ -30,7 +30,19 @@ func (p *Port) receive() {
 func (p *Port) room(grow bool) []byte {
 	for {
 		p.mu.Lock()
-		seg := p.in.Free(grow)
+		limit := p.cfg.Buffer
+		if p.in.Len() >= limit && p.waiting > 0 {
+			if !p.overflow && p.comPort {
+				p.overflow = true
+				p.tc.Send(appendText(nil, cmdSuspend, "")...)
+			}
+			limit = p.in.Max
+		}
+		var seg []byte
+		if free := limit - p.in.Len(); free > 0 {
+			seg = p.in.Free(grow && p.in.Cap() < limit)
+			seg = seg[:min(len(seg), free)]
+		}
 		p.starved = seg == nil
 		p.mu.Unlock()
 		if seg != nil {
@@ -54,7 +66,7 @@ func (p *Port) connectionLost(err error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.lost = &lostError{err}
+	p.lost = &lostError{cause: err}
 	close(p.down)
 	p.changed.Notify()
 }
@@ -80,6 +92,9 @@ func (p *Port) decode(seg []byte, n int) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.purging {
+		return
+	}
 	p.in.Commit(w)
 	p.stats.Received += uint64(w)
 	post(p.readable)
@@ -123,10 +138,12 @@ func (p *Port) timingMark(verb byte) {
 func (p *Port) options() {
 	var in, out bool
 	p.tc.Options(func(o *telnet.Options) {
-		p.comPort = o.Enabled(telnet.Us, telnet.ComPort)
+		// Some servers answer our WILL with a WILL of their own.
+		p.refused = o.Refused(telnet.Us, telnet.ComPort)
+		p.comPort = o.Enabled(telnet.Us, telnet.ComPort) || o.Enabled(telnet.Peer, telnet.ComPort) && !p.refused
 		in = nvt(o, telnet.Peer, p.comPort)
 		out = nvt(o, telnet.Us, p.comPort)
-		p.settled = o.Settled(telnet.Us, telnet.ComPort) &&
+		p.settled = (p.comPort || o.Settled(telnet.Us, telnet.ComPort)) &&
 			o.Settled(telnet.Us, telnet.Binary) &&
 			o.Settled(telnet.Peer, telnet.Binary)
 	})
@@ -141,21 +158,25 @@ func nvt(o *telnet.Options, s telnet.Side, comPort bool) bool {
 }
 
 // command handles a COM-PORT command from the server (RFC 2217, sections 2 to
-// 5). Some servers send the flow control commands with the client's codes.
+// 5). Some servers send the client's codes, and some acknowledge without a
+// value.
 func (p *Port) command(cmd byte, value []byte) (purge bool) {
+	if cmd <= cmdPurge {
+		cmd += fromServer
+	}
 	switch cmd {
 	case cmdSignature + fromServer:
 		p.signed(value)
 		return false
-	case cmdSuspend, cmdSuspend + fromServer:
-		p.tc.Suspend(true)
+	case cmdSuspend + fromServer:
+		p.tc.SetHold(telnet.HoldPeer, true)
 		return false
-	case cmdResume, cmdResume + fromServer:
-		p.tc.Suspend(false)
+	case cmdResume + fromServer:
+		p.tc.SetHold(telnet.HoldPeer, false)
 		return false
 	}
 	if len(value) == 0 {
-		return false
+		return p.acknowledgeEmpty(cmd)
 	}
 	switch cmd {
 	case cmdLineState + fromServer:

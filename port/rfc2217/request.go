@@ -143,6 +143,10 @@ func (p *Port) acknowledge(cmd byte, value []byte) (purge bool) {
 			return false
 		}
 	}
+	return p.acknowledgeItem(i, v)
+}
+
+func (p *Port) acknowledgeItem(i item, v uint32) (purge bool) {
 	a := &p.answers[i]
 	waiting, was := a.state != acked, a.levels(i)
 	if a.take(i, v) {
@@ -150,9 +154,23 @@ func (p *Port) acknowledge(cmd byte, value []byte) (purge bool) {
 	}
 	purge = i == itemPurge && waiting && a.state == acked && a.want.value&uint32(purgeInput) != 0
 	if purge {
+		p.purging = false
 		p.dropInput()
 	}
 	return purge
+}
+
+// acknowledgeEmpty handles an acknowledgement without a value: the server has
+// done what the request for that item asked for.
+func (p *Port) acknowledgeEmpty(cmd byte) (purge bool) {
+	if cmd == cmdControl+fromServer {
+		return false // it may be about any of several items
+	}
+	i, ok := itemOf(cmd, 0)
+	if a := &p.answers[i]; ok && a.state != acked && !a.want.isQuery() {
+		return p.acknowledgeItem(i, a.want.value)
+	}
+	return false
 }
 
 // take notes the value v and reports whether it is news about the item. While
@@ -201,6 +219,8 @@ func (p *Port) ask(ctx context.Context, reqs ...request) error {
 	}
 	limit, cancel := context.WithTimeout(ctx, p.cfg.AckTimeout)
 	defer cancel()
+	p.startWaiting()
+	defer p.endWaiting()
 	err := p.await(limit, func() bool { return p.firstUnacked(reqs) == nil })
 	if err == nil || ctx.Err() != nil || limit.Err() == nil {
 		return err
@@ -229,7 +249,7 @@ func (p *Port) send(reqs ...request) error {
 	}
 	p.watchdog.start()
 	if err := p.tc.Send(b...); err != nil {
-		return &lostError{err}
+		return &lostError{cause: err}
 	}
 	return nil
 }
@@ -257,7 +277,7 @@ func (p *Port) resolveTimeout(reqs []request) error {
 			a.open, a.state = 0, acked
 		case p.cfg.IgnoreAcks:
 			a.assumeDone(r)
-		case p.in.Len() == p.cfg.Buffer:
+		case p.in.Room() == 0:
 			return fmt.Errorf("no acknowledgement of %v within %v, the input queue is full: read from the port first", r, p.cfg.AckTimeout)
 		default:
 			return r.late(p.cfg.AckTimeout)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"sync"
@@ -15,23 +14,67 @@ import (
 )
 
 // Server shares ports over the network, each with one client at a time; others
-// get a sentence and are closed. Clients that speak RFC 2217 control the line,
+// are sent a sentence and closed. Clients that speak RFC 2217 control the line,
 // plain Telnet clients have its data.
 //
+// Nothing happens to a port before a client has proved itself. On a listener of
+// crypto/tls the TLS handshake comes first, with client certificates if the
+// listener demands them. Then the client must answer the server's negotiation
+// in Telnet. Until then no modem line is moved, no byte is read from the port,
+// and what the client sends is held and, if the answer does not arrive within
+// HandshakeTimeout, dropped. Clients that send a request of HTTP or a TLS record
+// are refused. At most 32 clients can be in that state; beyond them, the oldest
+// one of the address that has most is closed.
+//
+// The client begins with the mode of the server and empty queues, and when it
+// has left, what it had sent is written for as long as the port accepts it; then
+// the mode is restored and the queues are emptied.
+//
 // The fields must not change after the first call of Serve. The methods may be
-// called from several goroutines at once.
+// called from several goroutines at the same time.
 type Server struct {
-	// Port is what Serve shares. The server reads and writes it and moves its
-	// deadlines while a client is connected; it never closes it. Nobody else
-	// should use it meanwhile.
+	// Port is what Serve shares. While a client is connected the server reads
+	// and writes it and moves its deadlines; it never closes it. No other
+	// goroutine should use it meanwhile.
 	Port port.Port
 
-	// Signature is told to a client that asks. Default: "rasline".
-	Signature string
+	// Mode is the mode of the port when a client connects; zero fields are as
+	// they were when ServePort was called. It is restored when the client has
+	// left.
+	Mode port.Mode
+
+	// KeepState makes mode and queues survive from one client to the next.
+	// What the device sends while no client is connected is then kept as far
+	// as the port's queue holds it.
+	KeepState bool
 
 	// KeepLines leaves DTR and RTS alone. Default: they are asserted when a
-	// client comes and cleared when it goes, so that a modem hangs up.
+	// client has proved itself and cleared when it leaves, so that a modem
+	// hangs up.
 	KeepLines bool
+
+	// Raw serves clients that speak no Telnet at all: bytes pass as they are,
+	// and the client has the port as soon as it is connected (and its TLS
+	// handshake is complete). Without TLS or a Unix-domain socket any program
+	// and any web page that can reach the address can then send to the port,
+	// except for what begins with a request of HTTP.
+	Raw bool
+
+	// Authorize, if not nil, decides after the TLS handshake whether a client
+	// is served; conn is what the listener returned, for example a *tls.Conn.
+	// The text of the error is sent to the client. It may be called from
+	// several goroutines at the same time.
+	Authorize func(conn net.Conn) error
+
+	// Reopen, if not nil, opens a port again that has failed, for example
+	// because the device was removed or the line was hung up; old is the
+	// failed port, which Reopen closes. If it fails it is called again after
+	// a pause of 1 to 30 seconds. The context ends with the server. Default:
+	// Serve ends with the cause of the failure.
+	Reopen func(ctx context.Context, old port.Port) (port.Port, error)
+
+	// Signature is sent to a client that requests it. Default: "rasline".
+	Signature string
 
 	// HandshakeTimeout bounds how long a client may take for its TLS handshake
 	// and its first answer in Telnet. 0: 10 seconds; negative: none.
@@ -40,6 +83,12 @@ type Server struct {
 	// IdleTimeout ends a connection over which no byte has passed for so long,
 	// also if the client accepts none. 0, or negative: none.
 	IdleTimeout time.Duration
+
+	// DrainTimeout bounds how long the port may accept none of what a client
+	// had sent before it left; the rest is then dropped, and the log has its
+	// length. As long as bytes move the server goes on. The time in which the
+	// line sends 512 characters is added to it. 0: 10 seconds; negative: none.
+	DrainTimeout time.Duration
 
 	// KeepAlive bounds how long a client that has vanished holds the port; see
 	// Config.KeepAlive. 0: 30 seconds; negative: none.
@@ -50,32 +99,48 @@ type Server struct {
 	// for a change and for changes between two waits. 0, or negative: 250 ms.
 	Poll time.Duration
 
-	// Log receives a record for each client that comes, goes or is turned
-	// away. Default: none.
+	// SocketBuffer is the size of the system's buffers for a TCP connection in
+	// each direction; see Config.SocketBuffer. 0: 64 KiB; negative: the
+	// system's default.
+	SocketBuffer int
+
+	// Log receives a record for each client that connects or leaves, and for
+	// clients that are refused, of those at most one a second with the number
+	// of others. Default: none.
 	Log *slog.Logger
+
+	ctx  context.Context // ends with Close; set by the first Serve
+	stop context.CancelFunc
+	wg   sync.WaitGroup // connections, and ports being opened again
 
 	mu        sync.Mutex // guards what follows
 	closed    bool
-	listeners map[net.Listener]struct{}
-	busy      map[port.Port]bool
-	sessions  map[*session]struct{}
-	refusals  int           // clients being turned away
-	idle      chan struct{} // if not nil: closed when the last session ends
-	stop      context.CancelFunc
-	ctx       context.Context
-	wg        sync.WaitGroup // sessions and clients being turned away
+	ports     map[port.Port]*sharedPort
+	sessions  map[*session]struct{} // all connections
+	strangers map[*session]struct{} // those of them that have not claimed a port
+	active    int                   // those that have
+	idle      chan struct{}         // if not nil: closed when active becomes 0
+
+	logMu   sync.Mutex // guards what follows
+	logged  time.Time  // when a refusal was logged last
+	skipped int        // refusals since then
 }
 
 const (
-	defaultHandshake = 10 * time.Second
-	defaultPoll      = 250 * time.Millisecond
-	refusalTimeout   = 2 * time.Second
-	maxRefusals      = 16 // beyond them a client is closed without a sentence
+	defaultPoll  = 250 * time.Millisecond
+	defaultDrain = 10 * time.Second
 )
+
+func (s *Server) drainTimeout() time.Duration {
+	if s.DrainTimeout == 0 {
+		return defaultDrain
+	}
+	return s.DrainTimeout
+}
 
 // Serve accepts clients for s.Port on l until l fails or the server is closed.
 // It closes l. The error is never nil: net.ErrClosed after Close or Shutdown,
-// otherwise the cause; among the causes is the end of the port itself.
+// otherwise the cause, which may be the failure of the port.
 func (s *Server) Serve(l net.Listener) error {
 	if s.Port == nil {
 		l.Close()
@@ -88,51 +153,40 @@ func (s *Server) Serve(l net.Listener) error {
 // of its own, to serve a set of ports, one or more listeners each.
 func (s *Server) ServePort(l net.Listener, p port.Port) error {
 	defer l.Close()
-	ctx, err := s.addListener(l)
+	shared, err := s.addListener(l, p)
 	if err != nil {
 		return err
 	}
-	defer s.removeListener(l)
-	gone := make(chan error, 1)
+	defer s.removeListener(l, shared)
 	for pause := time.Duration(0); ; {
 		conn, err := l.Accept()
 		if err == nil {
 			pause = 0
-			s.admit(conn, l, p, gone)
+			s.admit(conn, shared)
 			continue
 		}
-		if pause = backOff(err, pause); pause == 0 || ctx.Err() != nil {
-			return serveError(ctx, l, err, gone)
+		// Too many open files and the like pass.
+		var t interface{ Temporary() bool }
+		if s.ctx.Err() == nil && errors.As(err, &t) && t.Temporary() {
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			s.sleep(pause)
+			continue
 		}
-		wait.Sleep(ctx, pause)
-	}
-}
-
-// serveError returns why serving has ended when Accept failed with err: the server
-// was closed, the port has gone, or the listener is broken.
-func serveError(ctx context.Context, l net.Listener, err error, gone <-chan error) error {
-	if ctx.Err() != nil {
-		return net.ErrClosed
-	}
-	select {
-	case cause := <-gone:
-		return fmt.Errorf("rfc2217: serve %v: %w", l.Addr(), cause)
-	default:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		switch {
+		case s.closed:
+			return net.ErrClosed
+		case shared.dead != nil && s.Reopen == nil:
+			return fmt.Errorf("rfc2217: serve %v: %w", l.Addr(), shared.dead)
+		}
 		return fmt.Errorf("rfc2217: accept on %v: %w", l.Addr(), err)
 	}
 }
 
-// backOff returns how long to wait after an error of Accept, such as too many
-// open files, or 0 if it is final.
-func backOff(err error, last time.Duration) time.Duration {
-	var t interface{ Temporary() bool }
-	if !errors.As(err, &t) || !t.Temporary() {
-		return 0
-	}
-	return min(max(2*last, 5*time.Millisecond), time.Second)
-}
+func (s *Server) sleep(d time.Duration) error { return wait.Sleep(s.ctx, d) }
 
-func (s *Server) addListener(l net.Listener) (context.Context, error) {
+func (s *Server) addListener(l net.Listener, p port.Port) (*sharedPort, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -140,133 +194,131 @@ func (s *Server) addListener(l net.Listener) (context.Context, error) {
 	}
 	if s.ctx == nil {
 		s.ctx, s.stop = context.WithCancel(context.Background())
-		s.listeners = make(map[net.Listener]struct{})
-		s.busy = make(map[port.Port]bool)
+		s.ports = make(map[port.Port]*sharedPort)
 		s.sessions = make(map[*session]struct{})
+		s.strangers = make(map[*session]struct{})
 	}
-	s.listeners[l] = struct{}{}
-	return s.ctx, nil
+	shared := s.ports[p]
+	if shared == nil {
+		shared = &sharedPort{port: p, listeners: make(map[net.Listener]struct{})}
+		shared.readMode()
+		s.ports[p] = shared
+	}
+	shared.listeners[l] = struct{}{}
+	return shared, nil
 }
 
-func (s *Server) removeListener(l net.Listener) {
+func (s *Server) removeListener(l net.Listener, shared *sharedPort) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.listeners, l)
+	delete(shared.listeners, l)
 }
 
-// admit gives a new client the port, or turns it away. If the port itself
-// comes to its end, gone gets the cause and l is closed.
-func (s *Server) admit(conn net.Conn, l net.Listener, p port.Port, gone chan<- error) {
+// admit starts the goroutine of a new connection. If there are too many that
+// have not proved themselves, one of the address that has most of them is
+// closed: so one host cannot keep others out.
+func (s *Server) admit(conn net.Conn, shared *sharedPort) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.closed:
+	if s.closed {
 		conn.Close()
 		return
-	case s.busy[p]:
-		s.refuse(conn)
-		return
 	}
-	s.busy[p] = true
-	x := newSession(s, conn, p)
-	s.sessions[x] = struct{}{}
-	s.wg.Add(1)
-	go func() {
-		defer s.wg.Done()
-		s.log("client connected", conn, nil)
-		err := x.run()
-		s.release(x)
-		s.log("client gone", conn, err)
-		if errors.Is(err, port.ErrRemoved) || errors.Is(err, errPortClosed) {
-			select {
-			case gone <- err:
-				l.Close()
-			default:
+	if len(s.strangers) >= maxStrangers {
+		byHost := make(map[string]int)
+		for x := range s.strangers {
+			byHost[hostOf(x.conn)]++
+		}
+		var oldest *session
+		for x := range s.strangers {
+			if oldest == nil || byHost[hostOf(x.conn)] > byHost[hostOf(oldest.conn)] ||
+				byHost[hostOf(x.conn)] == byHost[hostOf(oldest.conn)] && x.begun.Before(oldest.begun) {
+				oldest = x
 			}
 		}
-	}()
-}
-
-func (s *Server) release(x *session) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.sessions, x)
-	delete(s.busy, x.port)
-	if len(s.sessions) == 0 && s.idle != nil {
-		close(s.idle)
-		s.idle = nil
+		delete(s.strangers, oldest)
+		oldest.end(errEvicted)
 	}
-}
-
-// refuse tells a client that somebody else has the port. s.mu is held.
-func (s *Server) refuse(conn net.Conn) {
-	s.log("client turned away: the port is in use", conn, nil)
-	if s.refusals >= maxRefusals {
-		conn.Close()
-		return
-	}
-	s.refusals++
+	x := newSession(s, conn, shared)
+	s.sessions[x] = struct{}{}
+	s.strangers[x] = struct{}{}
 	s.wg.Add(1)
 	go func() {
 		defer s.wg.Done()
-		unhook := context.AfterFunc(s.ctx, func() { conn.Close() })
-		sendRefusal(conn)
-		unhook()
+		s.serve(x)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.refusals--
+		delete(s.sessions, x)
+		delete(s.strangers, x)
 	}()
 }
 
-// sendRefusal sends the sentence and takes what the client sends until it closes:
-// a close with bytes unread would make its system throw the sentence away.
-func sendRefusal(conn net.Conn) {
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(refusalTimeout))
-	if _, err := io.WriteString(conn, "The port is in use. Try again later.\r\n"); err != nil {
-		return
+// hostOf returns the address of a client without its port.
+func hostOf(conn net.Conn) string {
+	addr := conn.RemoteAddr().String()
+	if host, _, err := net.SplitHostPort(addr); err == nil {
+		return host
 	}
-	if half, ok := conn.(interface{ CloseWrite() error }); ok {
-		half.CloseWrite()
-	}
-	io.Copy(io.Discard, io.LimitReader(conn, 64<<10))
+	return addr
 }
 
-func (s *Server) log(text string, conn net.Conn, err error) {
-	if s.Log == nil {
+func (s *Server) log(text string, conn net.Conn, attrs ...any) {
+	if s.Log != nil {
+		s.Log.Info(text, append([]any{"client", conn.RemoteAddr().String(), "listener", conn.LocalAddr().String()}, attrs...)...)
+	}
+}
+
+func (s *Server) logGone(conn net.Conn, cause error, dropped int) {
+	var attrs []any
+	if cause != nil {
+		attrs = append(attrs, "reason", cause)
+	}
+	if dropped > 0 {
+		attrs = append(attrs, "dropped", dropped)
+	}
+	s.log("client gone", conn, attrs...)
+}
+
+// logRefusal logs at most one refused client a second.
+func (s *Server) logRefusal(conn net.Conn, cause error) {
+	s.logMu.Lock()
+	defer s.logMu.Unlock()
+	if !s.logged.IsZero() && time.Since(s.logged) < time.Second {
+		s.skipped++
 		return
 	}
-	attrs := []any{"client", conn.RemoteAddr().String(), "listener", conn.LocalAddr().String()}
-	if err != nil {
-		attrs = append(attrs, "reason", err)
+	attrs := []any{"reason", cause}
+	if s.skipped > 0 {
+		attrs = append(attrs, "others", s.skipped)
 	}
-	s.Log.Info(text, attrs...)
+	s.logged, s.skipped = time.Now(), 0
+	s.log("client turned away", conn, attrs...)
 }
 
 // Close closes the listeners and all clients, and returns when the last of them
-// is gone and the ports are left alone. A second Close does nothing.
+// has been closed and the ports are no longer used. A second Close does nothing.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	s.stopAccepting()
-	if s.stop != nil {
-		s.stop()
-	}
 	for x := range s.sessions {
 		x.end(net.ErrClosed)
+	}
+	if s.stop != nil {
+		s.stop()
 	}
 	s.mu.Unlock()
 	s.wg.Wait()
 	return nil
 }
 
-// Shutdown closes the listeners and waits until the last client has gone by
-// itself, or until ctx ends; then it closes those that are left and returns the
-// context's error.
+// Shutdown closes the listeners and waits until the last client that has a port
+// has left by itself, or until ctx ends; then it closes those that are left and
+// returns the context's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.stopAccepting()
 	var idle chan struct{}
-	if len(s.sessions) > 0 {
+	if s.active > 0 {
 		if s.idle == nil {
 			s.idle = make(chan struct{})
 		}
@@ -285,10 +337,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// stopAccepting stops accepting. s.mu is held.
+// stopAccepting closes the listeners. s.mu is held.
 func (s *Server) stopAccepting() {
 	s.closed = true
-	for l := range s.listeners {
-		l.Close()
+	for _, shared := range s.ports {
+		for l := range shared.listeners {
+			l.Close()
+		}
 	}
 }

@@ -173,7 +173,7 @@ func TestPurgeOvertakesHeldOutput(t *testing.T) {
 // TestTaciturnClient answers nothing but one option that does not matter.
 func TestTaciturnClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, far := bubble(t, &rfc2217.Server{})
+		l, far := bubble(t, &rfc2217.Server{KeepState: true})
 		c := l.connect()
 		defer c.Close()
 		go c.Write([]byte{telnet.IAC, telnet.DONT, telnet.Echo})
@@ -216,7 +216,8 @@ func TestServerLimits(t *testing.T) {
 	}{
 		{"a client that never speaks", &rfc2217.Server{}, func(net.Conn) {}, 10 * time.Second},
 		{"the same with a limit of its own", &rfc2217.Server{HandshakeTimeout: time.Second}, func(net.Conn) {}, time.Second},
-		{"one that speaks no Telnet", &rfc2217.Server{}, func(c net.Conn) { c.Write([]byte("GET / HTTP/1.0\r\n\r\n")) }, 10 * time.Second},
+		{"one that speaks HTTP", &rfc2217.Server{}, func(c net.Conn) { c.Write([]byte("GET / HTTP/1.0\r\n\r\n")) }, 0},
+		{"one that speaks no Telnet", &rfc2217.Server{}, func(c net.Conn) { c.Write([]byte("hello\r\n")) }, 10 * time.Second},
 		{"one that idles", &rfc2217.Server{IdleTimeout: time.Minute}, func(c net.Conn) { c.Write([]byte{telnet.IAC, telnet.DONT, telnet.Binary}) }, time.Minute},
 	}
 	for _, tt := range tests {

@@ -2,6 +2,7 @@ package rfc2217
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,67 +14,107 @@ import (
 	"time"
 
 	"github.com/rasline/rasline/internal/telnet"
+	"github.com/rasline/rasline/internal/wait"
 	"github.com/rasline/rasline/port"
 )
 
-var (
-	errPortClosed = errors.New("the shared port was closed")
-	errIdle       = errors.New("no byte passed within the idle limit")
-	errHandshake  = errors.New("the client did not answer in Telnet within the handshake limit")
-)
-
-// session is one client's time at a port. Four goroutines work for it, and run
-// returns when all of them have:
+// session is one connection to the server. At first it is a stranger's: the
+// port is not touched, and what the client sends is queued. Once the client has
+// proved itself, by TLS and by an answer in Telnet, claim gives it the port, and
+// these goroutines work for it:
 //
-//   - run itself reads the connection, takes it apart and fills the queue;
-//   - execute empties the queue: it writes data and carries out commands, in the
-//     command in which they came;
+//   - serve reads the connection, decodes it and fills the queue;
+//   - write empties the queue: it writes the data to the port and carries out
+//     the commands that are ordered with it (bit rate, character format, timing
+//     marks);
+//   - control carries out all other commands as they arrive: modem lines, flow
+//     control, breaks, purges. They are not ordered with the data;
 //   - send reads the port and writes to the connection;
 //   - watch follows modem lines, error counters and the idle limit.
+//
+// The control goroutine can pause write and send, to purge what they hold. It
+// ends their calls by deadlines in the past and waits until they are parked.
+//
+// Lock order: queue.mu, session.mu; neither is held while a method of the port
+// that may block is called.
 type session struct {
-	srv  *Server
-	port port.Port
-	tc   *telnet.Conn
+	srv    *Server
+	shared *sharedPort
+	conn   net.Conn
+	tc     *telnet.Conn
 
 	watchdog *ackWatchdog // may be nil
 
 	ctx    context.Context // ends with the session
 	cancel context.CancelFunc
+	done   chan struct{} // closed when the port was given back
 	queue  *queue
-	moved  atomic.Int64 // when bytes moved last, in nanoseconds of Unix time
+	urgent chan urgent // commands for control
+	moved  atomic.Int64
+	begun  time.Time
+	quiet  time.Duration // quietTime, but in tests
 
-	spoke   bool        // run's alone, as the next: the client has answered in Telnet
-	marked  bool        // and the timing mark of the greeting
-	comPort atomic.Bool // the client has agreed to COM-PORT
-	held    atomic.Bool // data waits for the end of the negotiation
+	// The reader's alone.
+	stallTimer *time.Timer
+	answered   bool // the client has answered in Telnet
+	marked     bool // and the timing mark of the greeting
+	commanded  bool // and has sent a COM-PORT command
 
-	line line // execute's and watch's
+	claimed  atomic.Bool
+	comPort  atomic.Bool // the client has agreed to COM-PORT
+	draining atomic.Bool // the client has closed, and its data is being written
+	leaving  atomic.Bool // and is out
 
-	mu            sync.Mutex
-	over          bool      // the port's deadlines are past for good
-	until         time.Time // the write deadline while they are not
-	interruptWait func()    // if not nil: ends what execute waits for
-	cause         error
+	port port.Port // since claim
+	line line
+
+	wg sync.WaitGroup // the goroutines but serve
+
+	mu          sync.Mutex // guards what follows
+	over        bool       // the port's deadlines are past for good
+	cause       error
+	steps       int  // goroutines that need to know the progress of a write
+	stepped     bool // the write deadline is a step
+	writePaused bool
+	endCommand  context.CancelFunc // ends the ordered command at work, if any
+	readPaused  bool
+	readParked  bool
+	readChanged wait.Notifier
+}
+
+// urgent is a command for control.
+type urgent struct {
+	cmd []byte        // a COM-PORT command and its value; empty: a BRK
+	at  place         // its place in what the client sent
+	ran chan struct{} // if not nil: there is no command, close it
 }
 
 const (
 	bufferMin = 2 << 10  // what send reads into at first
 	bufferMax = 64 << 10 // and once that was filled
+	maxUrgent = 64
 
-	// lingerLimit bounds the writing of what a client had sent before it left.
-	lingerLimit = 10 * time.Second
+	// negotiationTimeout bounds how long data waits for a client's answers.
+	negotiationTimeout = 2 * time.Second
 
-	// holdLimit bounds how long data waits for a client's answers.
-	holdLimit = 2 * time.Second
+	// quietTime is how long the port must be silent before a client without
+	// COM-PORT that has closed its side is taken to have left.
+	quietTime = time.Second
 )
 
-func newSession(s *Server, conn net.Conn, p port.Port) *session {
+func newSession(s *Server, conn net.Conn, shared *sharedPort) *session {
 	x := &session{
-		srv:   s,
-		port:  p,
-		tc:    telnet.NewConn(conn),
-		queue: newQueue(),
+		srv:    s,
+		shared: shared,
+		conn:   conn,
+		tc:     telnet.NewConn(conn),
+		done:   make(chan struct{}),
+		urgent: make(chan urgent, maxUrgent),
+		begun:  time.Now(),
+		quiet:  quietTime,
 	}
+	x.tc.SetComplete(complete)
+	x.queue = newQueue(max(queueSoft, s.SocketBuffer), x.suspendClient)
 	x.watchdog = newAckWatchdog(conn, s.KeepAlive, x.tc.Abort)
 	x.ctx, x.cancel = context.WithCancel(s.ctx)
 	x.line.x = x
@@ -85,107 +126,136 @@ func newSession(s *Server, conn net.Conn, p port.Port) *session {
 // end ends the session with the first of several causes.
 func (x *session) end(cause error) {
 	x.mu.Lock()
+	defer x.mu.Unlock()
 	if x.over {
-		x.mu.Unlock()
 		return
 	}
 	x.over, x.cause = true, cause
-	x.port.SetDeadline(time.Unix(1, 0))
-	x.mu.Unlock()
 	x.cancel()
 	x.watchdog.stop()
-	x.tc.Close()
-}
-
-// run serves the client until it leaves, and returns why it did; nil is its own
-// wish.
-func (x *session) run() error {
-	tune(x.tc.NetConn(), x.srv.KeepAlive)
-	x.line.raise()
-	x.negotiate()
-	late := time.AfterFunc(holdLimit, x.releaseData)
-	defer late.Stop()
-	var wg sync.WaitGroup
-	wg.Go(x.send)
-	wg.Go(x.line.watch)
-	executed := make(chan struct{})
-	go func() {
-		defer close(executed)
-		x.execute()
-	}()
-
-	err := x.receive()
-	x.queue.close()
-	if err == nil {
-		x.linger(executed)
+	if x.port != nil {
+		x.port.SetDeadline(past)
 	}
-	x.end(err)
-	<-executed
-	wg.Wait()
-	x.line.drop()
-	x.port.SetDeadline(time.Time{})
-	return x.cause
-}
-
-// linger lets execute finish what the client had sent before it left.
-func (x *session) linger(executed <-chan struct{}) {
-	x.mu.Lock()
-	x.until = time.Now().Add(lingerLimit)
-	x.mu.Unlock()
-	x.resume()
-	limit, cancel := context.WithTimeout(x.ctx, lingerLimit)
-	defer cancel()
-	select {
-	case <-executed:
-	case <-limit.Done():
+	x.conn.SetReadDeadline(past)
+	x.tc.DiscardWrites(true)
+	x.readChanged.Notify()
+	post(x.queue.ready)
+	if !x.claimed.Load() {
+		x.tc.Abort(cause) // a TLS handshake may be writing
 	}
 }
 
-// interrupt frees execute from a port that takes nothing: its write fails, and so
-// do others until resume.
-func (x *session) interrupt() {
+var past = time.Unix(1, 0)
+
+// isOver reports whether end was called.
+func (x *session) isOver() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.port.SetWriteDeadline(time.Unix(1, 0))
-	if x.interruptWait != nil {
-		x.interruptWait()
-	}
+	return x.over
 }
 
-func (x *session) resume() {
+// setReadDeadline bounds reading from the connection, unless that has ended.
+func (x *session) setReadDeadline(t time.Time) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if !x.over {
-		x.port.SetWriteDeadline(x.until)
+		x.conn.SetReadDeadline(t)
 	}
 }
 
-// negotiate begins the negotiation (RFC 2217, section 1): the far side's device
-// echoes, not the client, and COM-PORT is admit. No data leaves until the
-// client has said whether it takes binary, or has answered the timing mark that
-// comes last: what it would make of the data is not known before. A client that
-// answers neither gets it a little later.
-func (x *session) negotiate() {
+// begin starts the work on the port, which the session has claimed.
+func (x *session) begin() error {
+	x.mu.Lock()
+	if x.over {
+		x.mu.Unlock()
+		return x.cause
+	}
+	x.port = x.shared.port
+	x.mu.Unlock()
+	x.touch()
+	if err := x.line.begin(); err != nil {
+		return err
+	}
+	x.wg.Go(x.send)
+	x.wg.Go(x.line.watch)
+	x.wg.Go(x.control)
+	x.wg.Go(x.write)
+	return nil
+}
+
+// finish ends a session that has claimed the port after its client has left or
+// failed, and returns why, and how many bytes of the client were dropped. The
+// port is in its original state then.
+func (x *session) finish(err error) (cause error, dropped int) {
+	if !x.isOver() { // a connection that was lost has left something as well
+		err = cmp.Or(err, x.drain(err == nil))
+	}
+	x.leaving.Store(true)
+	x.end(err)
+	x.queue.close()
+	x.wg.Wait()
+	dropped = x.queue.discardAll()
+	if x.port != nil {
+		x.port.SetDeadline(time.Time{})
+		x.line.restore()
+	}
+	return x.cause, dropped
+}
+
+// drain waits for what the client has sent before it left: as long as the port
+// accepts some of it. A client without COM-PORT that has closed may have closed
+// its side only, and gets what the port answers.
+func (x *session) drain(closed bool) error {
+	x.draining.Store(true)
+	limit := x.line.stallLimit(x.srv.drainTimeout())
+	x.startSteps()
+	err := x.queue.awaitDone(x.ctx, x.queue.end(), limit)
+	x.endSteps()
+	if err == errStalled {
+		return fmt.Errorf("%w for %v after the client left", err, limit.Round(time.Second))
+	}
+	ran := make(chan struct{})
+	select {
+	case x.urgent <- urgent{ran: ran}:
+		select {
+		case <-ran:
+		case <-x.ctx.Done():
+		}
+	case <-x.ctx.Done():
+	}
+	if d, ok := x.port.(port.Drainer); ok && x.ctx.Err() == nil {
+		ctx, cancel := x.ctx, context.CancelFunc(func() {})
+		if limit >= 0 {
+			ctx, cancel = context.WithTimeout(x.ctx, limit)
+		}
+		d.Drain(ctx)
+		cancel()
+	}
+	x.leaving.Store(true)
+	for closed && !x.comPort.Load() && x.ctx.Err() == nil {
+		left := x.quiet - time.Since(time.Unix(0, x.moved.Load()))
+		if left <= 0 {
+			break
+		}
+		wait.Sleep(x.ctx, left)
+	}
+	return nil
+}
+
+// greet begins the negotiation (RFC 2217, section 1): the shared port's device
+// echoes, not the client, and COM-PORT is accepted. No data is sent until the
+// client has answered whether it accepts binary, or has answered the timing mark
+// that is sent last: how it would read the data is not known before.
+func (x *session) greet() {
 	x.tc.Options(func(o *telnet.Options) {
 		o.Allow(telnet.Us, telnet.Binary, telnet.SGA, telnet.Echo, telnet.ComPort)
 		o.Allow(telnet.Peer, telnet.Binary, telnet.SGA, telnet.ComPort)
 	})
 	x.options()
-	x.held.Store(true)
-	x.tc.Suspend(true)
+	x.tc.SetHold(telnet.HoldNegotiation, true)
 	x.tc.Request(telnet.Us, telnet.Binary, telnet.SGA, telnet.Echo)
 	x.tc.Request(telnet.Peer, telnet.Binary, telnet.SGA, telnet.ComPort)
 	x.tc.Send(telnet.IAC, telnet.DO, telnet.TimingMark)
-	if limit := x.handshakeLimit(); limit > 0 {
-		x.tc.SetReadDeadline(time.Now().Add(limit))
-	}
-}
-
-func (x *session) handshakeLimit() time.Duration {
-	if x.srv.HandshakeTimeout == 0 {
-		return defaultHandshake
-	}
-	return x.srv.HandshakeTimeout
 }
 
 // receive reads the connection until it ends, which is no error if the client
@@ -193,33 +263,86 @@ func (x *session) handshakeLimit() time.Duration {
 func (x *session) receive() error {
 	full := false
 	for {
-		seg, err := x.queue.room(x.ctx, full)
+		seg, err := x.awaitRoom(full)
 		if err != nil {
 			return err
 		}
 		n, err := x.tc.Read(seg)
 		full = n == len(seg)
 		x.touch()
-		if err := x.take(seg, n); err != nil {
+		if err := x.decode(seg, n); err != nil {
 			return err
 		}
 		switch {
 		case err == nil:
 		case err == io.EOF:
 			return nil
+		case x.isOver():
+			return x.cause
 		case x.tc.Err() != nil:
 			return x.tc.Err()
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			return errHandshake
+			return errHandshakeTimeout
 		default:
 			return err
 		}
 	}
 }
 
-// take takes n raw bytes at the front of seg apart, in place, and puts what it
-// finds into the queue.
-func (x *session) take(seg []byte, n int) error {
+// awaitRoom waits for memory to read into.
+func (x *session) awaitRoom(grow bool) ([]byte, error) {
+	for {
+		if seg := x.queue.room(grow); seg != nil {
+			return seg, nil
+		}
+		if !x.claimed.Load() {
+			return nil, errEarlyData
+		}
+		if x.stallTimer == nil {
+			x.stallTimer = time.NewTimer(suspendDelay)
+		} else {
+			x.stallTimer.Reset(suspendDelay)
+		}
+		select {
+		case <-x.queue.space:
+			x.stallTimer.Stop()
+		case <-x.stallTimer.C:
+			if x.comPort.Load() {
+				x.queue.suspendClient()
+			}
+			if seg := x.queue.room(grow); seg != nil {
+				return seg, nil
+			}
+			select {
+			case <-x.queue.space:
+			case <-x.ctx.Done():
+				return nil, x.ctx.Err()
+			}
+		case <-x.ctx.Done():
+			return nil, x.ctx.Err()
+		}
+	}
+}
+
+// suspendClient asks the client to send no data (RFC 2217, section 5), or to
+// resume.
+func (x *session) suspendClient(on bool) {
+	cmd := cmdResume
+	if on {
+		cmd = cmdSuspend
+	}
+	x.tc.Send(appendText(nil, cmd+fromServer, "")...)
+}
+
+// decode decodes n raw bytes at the front of seg in place, and queues what it
+// finds.
+func (x *session) decode(seg []byte, n int) error {
+	if x.srv.Raw && !x.answered && n > 0 {
+		if err := checkProtocol(seg[:n]); err != nil {
+			return err
+		}
+		x.answered = true
+	}
 	w := 0
 	for raw := seg[:n]; len(raw) > 0; {
 		data, rest, ev := x.tc.Next(raw)
@@ -233,182 +356,338 @@ func (x *session) take(seg []byte, n int) error {
 			return err
 		}
 	}
+	if !x.answered {
+		return checkProtocol(x.queue.first(protocolBytes))
+	}
 	return nil
 }
 
-// event handles what the decoder found: some of it at once, and the rest when
-// its turn comes.
+// event handles what the decoder found.
 func (x *session) event(ev telnet.Event) error {
-	switch {
-	case ev.Kind == telnet.Negotiate:
-		x.answered()
-		if ev.Option == telnet.TimingMark && ev.Verb == telnet.DO {
-			return x.queue.command(x.ctx, command{kind: ev.Kind})
+	isComPort := ev.Kind == telnet.Sub && ev.Option == telnet.ComPort && len(ev.Data) > 0
+	if !x.answered && (ev.Kind == telnet.Negotiate || isComPort) {
+		if err := checkProtocol(x.queue.first(protocolBytes)); err != nil {
+			return err
 		}
+		if err := x.claim(); err != nil {
+			return err
+		}
+		x.answered = true
+	}
+	switch {
+	case ev.Kind == telnet.Negotiate && ev.Option == telnet.TimingMark && ev.Verb == telnet.DO:
+		return x.order(nil)
+	case ev.Kind == telnet.Negotiate:
 		x.marked = x.marked || ev.Option == telnet.TimingMark
 		x.options()
+	case ev.Kind == telnet.Command && ev.Verb == telnet.AYT && x.comPort.Load():
+		x.tc.Send(telnet.IAC, telnet.NOP) // text would be data to a program
 	case ev.Kind == telnet.Command && ev.Verb == telnet.AYT:
-		x.tc.Send(telnet.IAC, telnet.NOP)
+		x.tc.Send([]byte("\r\n[yes, " + signature(x.srv.Signature) + "]\r\n")...) // RFC 854: visible evidence
 	case ev.Kind == telnet.Command && ev.Verb == telnet.BRK:
-		return x.queue.command(x.ctx, command{kind: ev.Kind})
-	case ev.Kind == telnet.Sub && ev.Option == telnet.ComPort && len(ev.Data) > 0:
+		return x.hurry(nil)
+	case isComPort:
 		return x.command(ev.Data)
 	}
 	return nil
 }
 
-// answered ends the time for the handshake.
-func (x *session) answered() {
-	if !x.spoke {
-		x.spoke = true
-		x.tc.SetReadDeadline(time.Time{})
-	}
-}
-
-// options follows what has been agreed. Clients err in who offers COM-PORT and
-// who asks for it, so either will do.
+// options follows what has been agreed. Clients err in which of them offers
+// COM-PORT and which requests it, so either will do.
 func (x *session) options() {
-	var comPort, in, out bool
+	var comPort, in, out, settled bool
 	x.tc.Options(func(o *telnet.Options) {
 		comPort = o.Enabled(telnet.Peer, telnet.ComPort) || o.Enabled(telnet.Us, telnet.ComPort)
 		in = nvt(o, telnet.Peer, comPort)
 		out = nvt(o, telnet.Us, comPort)
+		settled = o.Settled(telnet.Us, telnet.Binary)
 	})
 	x.tc.SetNVT(in, out)
-	if x.negotiated() {
-		x.releaseData()
+	if x.answered && settled || x.marked {
+		x.tc.SetHold(telnet.HoldNegotiation, false)
 	}
 	if comPort && !x.comPort.Swap(true) {
 		x.line.report(true)
 	}
 }
 
-// releaseData lets data flow that negotiate has held.
-func (x *session) releaseData() {
-	if x.held.Swap(false) {
-		x.tc.Suspend(false)
-	}
-}
-
-func (x *session) negotiated() (ok bool) {
-	x.tc.Options(func(o *telnet.Options) { ok = o.Settled(telnet.Us, telnet.Binary) })
-	return ok && x.spoke || x.marked
-}
-
-// command carries out what must not wait for the port, and leaves the rest to
-// execute. A purge of the output drops what is waiting; its own turn, with the
-// acknowledgement, comes after the commands before it.
+// command carries out what needs no port, and leaves the rest to control or, in
+// its place among the data, to write.
 func (x *session) command(cmd []byte) error {
+	if !x.commanded {
+		x.commanded = true
+		if !bytes.Equal(cmd, levelsQuery) {
+			x.line.reportNoLines()
+		}
+	}
 	switch {
 	case cmd[0] == cmdSuspend:
-		x.tc.Suspend(true)
+		x.tc.SetHold(telnet.HoldPeer, true)
 	case cmd[0] == cmdResume:
-		x.tc.Suspend(false)
+		x.tc.SetHold(telnet.HoldPeer, false)
 	case cmd[0] == cmdSignature && len(cmd) == 1:
 		x.tc.Send(appendText(nil, cmdSignature+fromServer, signature(x.srv.Signature))...)
-	case cmd[0] == cmdModemState, cmd[0] != cmdSignature && cmd[0] <= cmdPurge && len(cmd) > 1:
-		if cmd[0] == cmdPurge && cmd[1]&purgeOutput != 0 {
-			x.queue.requestPurge()
-			x.interrupt()
+	case cmd[0] == cmdSignature || cmd[0] > cmdPurge:
+	case cmd[0] == cmdModemState || cmd[0] == cmdLineState:
+		return x.hurry(cmd)
+	case len(cmd) == 1:
+	case cmd[0] >= cmdBaud && cmd[0] <= cmdStopSize:
+		// A query may overtake the data, but no change of what it asks for.
+		if bytes.Count(cmd[1:], []byte{0}) == len(cmd)-1 && !x.queue.commandQueued() {
+			return x.hurry(cmd)
 		}
-		return x.queue.command(x.ctx, command{kind: telnet.Sub, cmd: bytes.Clone(cmd[:min(len(cmd), 5)])})
+		return x.order(cmd)
+	default:
+		return x.hurry(cmd)
 	}
 	return nil
 }
 
-// execute does what is in the queue until that is closed. Once the session is over
-// it only empties it.
-func (x *session) execute() {
+// order queues a command in its place among the data; nil is a timing mark.
+func (x *session) order(cmd []byte) error {
+	cmd = bytes.Clone(cmd[:min(len(cmd), maxCommand)])
+	for !x.queue.addCommand(cmd) {
+		select {
+		case <-x.queue.space:
+		case <-x.ctx.Done():
+			return x.ctx.Err()
+		}
+	}
+	return nil
+}
+
+// hurry gives control a command; nil is a BRK.
+func (x *session) hurry(cmd []byte) error {
+	u := urgent{cmd: bytes.Clone(cmd[:min(len(cmd), maxCommand)]), at: x.queue.end()}
+	select {
+	case x.urgent <- u:
+		return nil
+	case <-x.ctx.Done():
+		return x.ctx.Err()
+	}
+}
+
+// maxCommand is the length of the longest command that is carried out, a
+// SET-BAUDRATE.
+const maxCommand = 5
+
+// control carries out commands as they arrive, until the session ends.
+func (x *session) control() {
 	defer x.line.breakOff()
 	for {
-		t, ok := x.queue.next()
-		if !ok {
+		select {
+		case u := <-x.urgent:
+			switch {
+			case u.ran != nil:
+				close(u.ran)
+			case len(u.cmd) == 0:
+				x.line.shortBreak(u.at)
+			case u.cmd[0] == cmdPurge:
+				x.purge(u.cmd[1], u.at)
+			default:
+				x.line.command(u.cmd[0], u.cmd[1:], u.at)
+			}
+		case <-x.ctx.Done():
 			return
 		}
-		if err := x.executeItem(t); err != nil {
-			x.end(x.portError("write", err))
+	}
+}
+
+// write does what is in the queue, until the queue is closed and empty or the
+// session is over.
+func (x *session) write() {
+	defer x.queue.writerEnded()
+	for {
+		e, ok := x.queue.next()
+		if !ok || x.ctx.Err() != nil {
+			return
+		}
+		err := error(nil)
+		switch {
+		case len(e.data) > 0:
+			x.setStepDeadline()
+			n := 0
+			n, err = x.port.Write(e.data)
+			x.queue.done(n)
+			x.touch()
+		case x.runOrdered(e.command, &err):
+			x.queue.commandDone()
+		}
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			x.end(portError("write", err))
 		}
 	}
 }
 
-func (x *session) executeItem(t entry) error {
-	switch {
-	case x.ctx.Err() != nil:
-		x.queue.done(len(t.data))
-	case t.purge:
-		x.resume()
-		x.line.discard(port.Output)
-	case len(t.data) > 0:
-		return x.output(t.data)
-	case t.command.kind == telnet.Negotiate:
-		return x.mark()
-	case t.command.kind == telnet.Command:
-		x.interruptible(x.line.shortBreak)
-	default:
-		x.line.command(t.command.cmd[0], t.command.cmd[1:])
-	}
-	return nil
-}
-
-// output writes data to the port. A purge that overtakes it makes it stop.
-func (x *session) output(data []byte) error {
-	n, err := x.port.Write(data)
-	x.queue.done(n)
-	x.touch()
-	if errors.Is(err, os.ErrDeadlineExceeded) && x.queue.purgePending() {
-		return nil
-	}
-	return err
-}
-
-// mark answers a timing mark (RFC 860) when all before it has left the port, or
-// was purged.
-func (x *session) mark() error {
-	if d, ok := x.port.(port.Drainer); ok {
-		if err := x.interruptible(d.Drain); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-			return err
-		}
-	}
-	return x.tc.Send(telnet.IAC, telnet.WILL, telnet.TimingMark)
-}
-
-// interruptible calls f with a context that ends with the session, and when a purge
-// comes. An end by the context is no error.
-func (x *session) interruptible(f func(context.Context) error) error {
+// runOrdered carries out a command that is ordered with the data. It reports
+// false if a purge or the end has interrupted it, after which it is repeated.
+func (x *session) runOrdered(c ordered, err *error) bool {
 	ctx, cancel := context.WithCancel(x.ctx)
 	defer cancel()
-	x.setInterrupt(cancel)
-	defer x.setInterrupt(nil)
-	if x.queue.purgePending() {
-		return nil
+	x.mu.Lock()
+	if x.writePaused {
+		x.mu.Unlock()
+		return false
 	}
-	if err := f(ctx); ctx.Err() == nil {
-		return err
+	x.endCommand = cancel
+	if x.stepped && !x.over {
+		x.stepped = false
+		x.port.SetWriteDeadline(time.Time{})
 	}
-	return nil
+	x.mu.Unlock()
+	defer func() {
+		x.mu.Lock()
+		x.endCommand = nil
+		x.mu.Unlock()
+	}()
+	if len(c.cmd) > 0 {
+		return x.line.setMode(ctx, c.cmd[0], c.cmd[1:])
+	}
+	// A timing mark is answered when all before it has left the port.
+	if d, ok := x.port.(port.Drainer); ok {
+		switch derr := d.Drain(ctx); {
+		case ctx.Err() != nil:
+			return false
+		case derr != nil && !errors.Is(derr, errors.ErrUnsupported):
+			*err = derr
+			return true
+		}
+	}
+	x.tc.Send(telnet.IAC, telnet.WILL, telnet.TimingMark)
+	return true
 }
 
-func (x *session) setInterrupt(f func()) {
+// startSteps makes write show its progress every progressInterval.
+func (x *session) startSteps() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.interruptWait = f
+	x.steps++
+	if x.steps == 1 && !x.over && !x.writePaused && x.endCommand == nil {
+		x.stepped = true
+		x.port.SetWriteDeadline(past) // ends the write at work
+	}
+}
+
+func (x *session) endSteps() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.steps--
+}
+
+// setStepDeadline sets the port's write deadline before a write, if it needs
+// one.
+func (x *session) setStepDeadline() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch {
+	case x.over || x.writePaused:
+	case x.steps > 0:
+		x.stepped = true
+		x.port.SetWriteDeadline(time.Now().Add(progressInterval))
+	case x.stepped:
+		x.stepped = false
+		x.port.SetWriteDeadline(time.Time{})
+	}
+}
+
+// pauseWrite interrupts write and waits until it is parked.
+func (x *session) pauseWrite() {
+	x.queue.setPaused(true)
+	x.mu.Lock()
+	x.writePaused = true
+	if !x.over {
+		x.port.SetWriteDeadline(past)
+	}
+	if x.endCommand != nil {
+		x.endCommand()
+	}
+	x.mu.Unlock()
+	x.queue.awaitParked(x.ctx)
+}
+
+func (x *session) resumeWrite() {
+	x.mu.Lock()
+	x.writePaused, x.stepped = false, false
+	if !x.over {
+		x.port.SetWriteDeadline(time.Time{})
+	}
+	x.mu.Unlock()
+	x.queue.setPaused(false)
+}
+
+// pauseSend interrupts send and waits until it is parked. What it has read and
+// not sent is dropped.
+func (x *session) pauseSend() {
+	x.tc.DiscardWrites(true)
+	x.mu.Lock()
+	x.readPaused = true
+	if !x.over {
+		x.port.SetReadDeadline(past)
+	}
+	for !x.readParked && !x.over {
+		changed := x.readChanged.Changed()
+		x.mu.Unlock()
+		<-changed
+		x.mu.Lock()
+	}
+	x.mu.Unlock()
+}
+
+func (x *session) resumeSend() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.readPaused = false
+	if !x.over {
+		x.port.SetReadDeadline(time.Time{})
+		x.tc.DiscardWrites(false)
+	}
+	x.readChanged.Notify()
+}
+
+// purge empties the queues in the directions of v, in the port and here, and
+// acknowledges that (RFC 2217, section 3). What the client had sent before the
+// command is dropped, and nothing that the port had received before is sent
+// after the acknowledgement.
+func (x *session) purge(v byte, at place) {
+	d := port.Direction(v)
+	if d == 0 || d > port.Input|port.Output {
+		return
+	}
+	if d&port.Output != 0 {
+		x.pauseWrite()
+		defer x.resumeWrite()
+		x.queue.discard(at)
+	}
+	if d&port.Input != 0 {
+		x.pauseSend()
+		defer x.resumeSend()
+	}
+	err := error(nil)
+	if p, ok := x.port.(port.Drainer); ok {
+		err = p.Discard(d)
+	}
+	if err == nil || errors.Is(err, errors.ErrUnsupported) {
+		x.line.notify(cmdPurge, v)
+	}
 }
 
 // send copies from the port to the client.
 func (x *session) send() {
 	buf := make([]byte, bufferMin)
-	for {
+	for x.awaitReading() {
 		n, err := x.port.Read(buf)
 		if n > 0 {
 			x.watchdog.start()
-			if _, werr := x.tc.Write(buf[:n]); werr != nil {
+			switch _, werr := x.tc.Write(buf[:n]); {
+			case werr == telnet.ErrDiscarded:
+			case werr != nil:
 				x.end(werr)
 				return
 			}
 			x.touch()
 		}
-		if err != nil {
-			x.end(x.portError("read", err))
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			x.end(portError("read", err))
 			return
 		}
 		if n == len(buf) && n < bufferMax {
@@ -417,13 +696,41 @@ func (x *session) send() {
 	}
 }
 
-// portError tells a port that has ended from one that failed.
-func (x *session) portError(op string, err error) error {
-	if errors.Is(err, net.ErrClosed) {
-		return errPortClosed
+// awaitReading parks send while it is paused, and reports false once the
+// session is over.
+func (x *session) awaitReading() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for x.readPaused && !x.over {
+		x.readParked = true
+		x.readChanged.Notify()
+		changed := x.readChanged.Changed()
+		x.mu.Unlock()
+		<-changed
+		x.mu.Lock()
 	}
-	return fmt.Errorf("%s the shared port: %w", op, err)
+	x.readParked = false
+	return !x.over
 }
+
+// portFailure is the end of the shared port.
+type portFailure struct {
+	op  string
+	err error
+}
+
+// Error names the operation that failed, and the cause.
+func (e *portFailure) Error() string {
+	if errors.Is(e.err, net.ErrClosed) {
+		return "the shared port was closed"
+	}
+	return fmt.Sprintf("%s the shared port: %v", e.op, e.err)
+}
+
+// Unwrap returns the cause.
+func (e *portFailure) Unwrap() error { return e.err }
+
+func portError(op string, err error) error { return &portFailure{op, err} }
 
 // touch notes that bytes have moved.
 func (x *session) touch() { x.moved.Store(time.Now().UnixNano()) }

@@ -53,6 +53,13 @@ func tlsConfigs(t testing.TB) (server, client *tls.Config) {
 	return server, client
 }
 
+// identity returns a certificate and the pool that trusts it.
+func identity(t testing.TB) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	server, _ := tlsConfigs(t)
+	return server.Certificates[0], server.ClientCAs
+}
+
 // serveTLS is serve with TLS.
 func serveTLS(t testing.TB, s *rfc2217.Server, p port.Port, cfg *tls.Config) string {
 	t.Helper()

@@ -113,6 +113,12 @@ func modemState(levels, changed port.Lines) (state byte) {
 	return state
 }
 
+// levelsQuery asks for the modem state in a form that only package rfc2217's own
+// client uses, as its first command: a port without modem lines then does not
+// answer, while other clients are given the state of a null-modem cable, because
+// some (C-Kermit, pyserial) do not work without one.
+var levelsQuery = []byte{cmdModemState, 0}
+
 // stopSize and stopBits translate the stop elements, whose numbers differ; the
 // parities have the same numbers on both sides.
 func stopSize(s port.StopBits) byte {
@@ -176,11 +182,56 @@ func appendText(dst []byte, cmd byte, text string) []byte {
 	return telnet.AppendSub(dst, telnet.ComPort, append([]byte{cmd}, text...)...)
 }
 
-// parseBaud reads the value of a SET-BAUDRATE. Some servers send more bytes
-// than four; those that follow say nothing.
+// baudCodes are the bit rates of a SET-BAUDRATE of one byte, as some terminal
+// servers (Cisco IOS) and ser2net's cisco option use it.
+var baudCodes = [...]uint32{
+	3: 300, 4: 600, 5: 1200, 6: 2400, 7: 4800, 8: 9600, 9: 14400, 10: 19200, 11: 28800, 12: 38400, 13: 57600, 14: 115200, 15: 230400,
+}
+
+// parseBaud reads the value of a SET-BAUDRATE: a code of one byte, or a number
+// of which the first four bytes count.
 func parseBaud(value []byte) (rate uint32, ok bool) {
-	if len(value) < 4 {
+	switch {
+	case len(value) == 0:
 		return 0, false
+	case len(value) == 1 && value[0] == 0:
+		return 0, true
+	case len(value) == 1:
+		if int(value[0]) >= len(baudCodes) || baudCodes[value[0]] == 0 {
+			return 0, false
+		}
+		return baudCodes[value[0]], true
 	}
-	return binary.BigEndian.Uint32(value), true
+	for _, c := range value[:min(len(value), 4)] {
+		rate = rate<<8 | uint32(c)
+	}
+	return rate, true
+}
+
+// appendBaudLike appends a SET-BAUDRATE in the form of value: as a code if that
+// is one and the rate has one.
+func appendBaudLike(dst []byte, cmd byte, value []byte, rate uint32) []byte {
+	if len(value) == 1 {
+		for code, r := range baudCodes {
+			if r == rate && r != 0 {
+				return appendByte(dst, cmd, byte(code))
+			}
+		}
+	}
+	return appendBaud(dst, cmd, rate)
+}
+
+// complete reports whether the payload of a sub-negotiation has the length that
+// RFC 2217 prescribes, for peers that do not double a 0xFF in it.
+func complete(opt byte, payload []byte) bool {
+	if opt != telnet.ComPort || len(payload) == 0 {
+		return false
+	}
+	switch payload[0] % fromServer {
+	case cmdSignature, cmdSuspend, cmdResume:
+		return false
+	case cmdBaud:
+		return len(payload) == 5
+	}
+	return len(payload) == 2
 }
