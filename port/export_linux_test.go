@@ -26,3 +26,10 @@ func NeverEmpty(s *Serial) (asked func() int64) {
 	s.dev.(*tty).lsr = func(int) (uint32, error) { n.Add(1); return 0, nil }
 	return n.Load
 }
+
+// WithoutReopening runs f while no file can be opened anew.
+func WithoutReopening(f func()) {
+	defer func(old string) { descriptors = old }(descriptors)
+	descriptors = "/nonexistent"
+	f()
+}

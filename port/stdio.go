@@ -11,6 +11,11 @@ type StdioConfig struct {
 	// Name stands for the port in errors. Default: "-".
 	Name string
 
+	// Exclusive says that no other program has the same open files, as when this
+	// one has opened them itself and started no child with them. They are then
+	// made non-blocking until Close, which costs least. Default: off.
+	Exclusive bool
+
 	// Raw puts terminals among the files in raw mode, in which every byte
 	// passes unchanged and no key interrupts the program, and Close puts back
 	// their settings. Default: off; pppd(8) for one hands over a line that is
@@ -23,18 +28,20 @@ type StdioConfig struct {
 // is how a program run by pppd's connect option or by inetd gets its line. A
 // nil cfg means the zero StdioConfig.
 //
-// The port works on duplicates and leaves in and out open. Deadlines work, and
-// Read never takes more than it is asked for, so that whoever uses the files
-// afterwards misses nothing. If one of the files is a terminal, the mode, the
+// The port leaves in and out open, and changes no flag that they share with the
+// program that started this one: it opens a terminal or pipe anew, and uses what
+// cannot be opened anew without making it non-blocking. So deadlines, contexts
+// and Close work whatever other programs do with the same files, and a program
+// that is killed leaves nothing behind but the mode of a terminal, if Raw was
+// set. Read never takes more than it is asked for, so that the next user of the
+// files misses nothing. If one of the files is a terminal, the mode, the
 // modem lines, breaks and Drain work as far as the device behind it does them;
 // otherwise those calls return errors.ErrUnsupported. End of file is
 // ErrCarrierLost.
 //
-// While the port is open the files are non-blocking (O_NONBLOCK). That flag,
-// like a terminal's mode, belongs not to this process alone but to everybody
-// who inherited the same open file, a shell for example. Close puts it back; a
-// program that is killed cannot. Other reads from in and out meanwhile should
-// be avoided for the same reason.
+// A file that cannot be opened anew and is no socket (the master of a
+// pseudo-terminal; a terminal of another user, or in exclusive mode) costs more:
+// each read and write is made on a thread of its own.
 //
 // Regular files and the null device cannot be waited for and are refused.
 // Systems other than Linux return errors.ErrUnsupported.
@@ -48,7 +55,7 @@ func Stdio(in, out *os.File, cfg *StdioConfig) (*Serial, error) {
 	}
 	err := fmt.Errorf("a file is missing: %w", os.ErrInvalid)
 	if in != nil && out != nil {
-		s.dev, err = adopt(in, out, cfg.Raw)
+		s.dev, err = adopt(in, out, cfg)
 	}
 	if err != nil {
 		return nil, s.fail("open", err)

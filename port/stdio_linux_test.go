@@ -2,6 +2,7 @@ package port_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/port"
 )
 
@@ -71,8 +73,8 @@ func TestStdioPutsATerminalBack(t *testing.T) {
 	if during.Lflag&(unix.ICANON|unix.ECHO) != 0 || during.Iflag&unix.ICRNL != 0 {
 		t.Errorf("the terminal is not raw: %+v", during)
 	}
-	if !isNonblocking(t, shell) {
-		t.Error("the terminal is not on the poller")
+	if isNonblocking(t, shell) {
+		t.Error("the shell's terminal is non-blocking")
 	}
 	p.Port.Write([]byte("a\rb"))
 	got := make([]byte, 3)
@@ -188,6 +190,194 @@ func TestStdioOverASocket(t *testing.T) {
 	s.Close()
 	if isNonblocking(t, near) {
 		t.Error("Close left the socket non-blocking")
+	}
+}
+
+// stdioKinds are files of every kind that Stdio takes, and their far ends. Each
+// is blocking, as a shell has it, and may be shared with other programs.
+var stdioKinds = []struct {
+	name string
+	open func(t *testing.T) (f *os.File, far io.ReadWriteCloser)
+}{
+	{"terminal", func(t *testing.T) (*os.File, io.ReadWriteCloser) {
+		p := newPTY(t)
+		return openTerminal(t, p.Name), p.Port
+	}},
+	{"master of a pseudo-terminal", func(t *testing.T) (*os.File, io.ReadWriteCloser) {
+		fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := os.NewFile(uintptr(fd), "ptmx")
+		t.Cleanup(func() { f.Close() })
+		var number uint32
+		onFD(t, f, func(fd int) (err error) {
+			if err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err == nil {
+				number, err = unix.IoctlGetUint32(fd, unix.TIOCGPTN)
+			}
+			return err
+		})
+		return f, openSerial(t, fmt.Sprintf("/dev/pts/%d", number), nil)
+	}},
+	{"socket", func(t *testing.T) (*os.File, io.ReadWriteCloser) {
+		near, far := newSocketPair(t)
+		return near, far
+	}},
+}
+
+// eachStdio runs f on a file of every kind, opened anew and used as it is.
+func eachStdio(t *testing.T, f func(t *testing.T, file *os.File, far io.ReadWriteCloser)) {
+	t.Helper()
+	for _, kind := range stdioKinds {
+		t.Run(kind.name, func(t *testing.T) {
+			file, far := kind.open(t)
+			f(t, file, far)
+		})
+		t.Run(kind.name+" not opened anew", func(t *testing.T) {
+			file, far := kind.open(t)
+			port.WithoutReopening(func() { f(t, file, far) })
+		})
+	}
+}
+
+// wantDeadline checks that a read from silence ends at its deadline.
+func wantDeadline(t *testing.T, s *port.Serial) {
+	t.Helper()
+	s.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	wantOp(t, wantSoon(t, blocked(func() error { _, err := s.Read(make([]byte, 9)); return err })), "read", os.ErrDeadlineExceeded)
+	s.SetReadDeadline(time.Time{})
+}
+
+func wantPassed(t *testing.T, from io.Reader, to io.Writer, text string) {
+	t.Helper()
+	if _, err := io.WriteString(to, text); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, len(text))
+	n, err := 0, error(nil)
+	wantSoon(t, blocked(func() error { n, err = io.ReadFull(from, got); return nil }))
+	if err != nil || string(got) != text {
+		t.Fatalf("read %q, %v; want %q", got[:n], err, text)
+	}
+}
+
+// TestStdioIgnoresTheFlagOfOthers clears and sets O_NONBLOCK on the file as a
+// shell does, before and during a read.
+func TestStdioIgnoresTheFlagOfOthers(t *testing.T) {
+	eachStdio(t, func(t *testing.T, f *os.File, far io.ReadWriteCloser) {
+		s := newStdio(t, f, f, nil)
+		if isNonblocking(t, f) {
+			t.Error("Stdio made the file non-blocking")
+		}
+		for _, nonblock := range []bool{false, true, false} {
+			onFD(t, f, func(fd int) error { return unix.SetNonblock(fd, nonblock) })
+			wantDeadline(t, s)
+			wantPassed(t, s, far, "in")
+			wantPassed(t, far, s, "out")
+			got := make([]byte, 9)
+			read := blocked(func() error { _, err := s.Read(got); return err })
+			onFD(t, f, func(fd int) error { return unix.SetNonblock(fd, !nonblock) })
+			io.WriteString(far, "more")
+			if err := wantSoon(t, read); err != nil {
+				t.Fatal(err)
+			}
+			s.SetReadDeadline(time.Now().Add(50 * time.Millisecond)) // what is left of it
+			io.ReadAll(s)
+			wantDeadline(t, s)
+			onFD(t, f, func(fd int) error { return unix.SetNonblock(fd, false) })
+		}
+		read := blocked(func() error { _, err := s.Read(make([]byte, 9)); return err })
+		s.Close()
+		wantOp(t, wantSoon(t, read), "read", net.ErrClosed)
+		if isNonblocking(t, f) {
+			t.Error("the file is non-blocking after Close")
+		}
+	})
+}
+
+// TestTwoStdioOfOneFile closes one of two ports on the same file.
+func TestTwoStdioOfOneFile(t *testing.T) {
+	eachStdio(t, func(t *testing.T, f *os.File, far io.ReadWriteCloser) {
+		a, b := newStdio(t, f, f, nil), newStdio(t, f, f, nil)
+		a.Close()
+		wantDeadline(t, b)
+		wantPassed(t, b, far, "still here")
+		if err := wantSoon(t, blocked(b.Close)); err != nil {
+			t.Error(err)
+		}
+		if isNonblocking(t, f) {
+			t.Error("the file is non-blocking after both are closed")
+		}
+	})
+}
+
+// TestTwoReadersOfOneFile has two ports wait for the same bytes, which only one
+// of them gets: the other one's deadline and Close still hold.
+func TestTwoReadersOfOneFile(t *testing.T) {
+	eachStdio(t, func(t *testing.T, f *os.File, far io.ReadWriteCloser) {
+		a, b := newStdio(t, f, f, nil), newStdio(t, f, f, nil)
+		for range 20 {
+			results := make(chan error, 2)
+			for _, s := range []*port.Serial{a, b} {
+				s.SetReadDeadline(time.Now().Add(30 * time.Millisecond))
+				go func() { _, err := s.Read(make([]byte, 1)); results <- err }()
+			}
+			io.WriteString(far, "x")
+			first, second := wantSoon(t, results), wantSoon(t, results)
+			if first != nil {
+				first, second = second, first
+			}
+			if first != nil || !errors.Is(second, os.ErrDeadlineExceeded) {
+				t.Fatalf("the two readers got %v and %v; want nil and a timeout", first, second)
+			}
+		}
+		results := make(chan error, 2)
+		a.SetReadDeadline(time.Time{})
+		b.SetReadDeadline(time.Time{})
+		for _, s := range []*port.Serial{a, b} {
+			go func() { _, err := s.Read(make([]byte, 1)); results <- err }()
+		}
+		io.WriteString(far, "x")
+		if err := wantSoon(t, results); err != nil {
+			t.Fatal(err)
+		}
+		a.Close()
+		b.Close()
+		wantOp(t, wantSoon(t, results), "read", net.ErrClosed)
+	})
+}
+
+// TestStdioLeavesNothingBehind kills a program that uses our terminal as its
+// standard input.
+func TestStdioLeavesNothingBehind(t *testing.T) {
+	if os.Getenv("RASLINE_TEST_STDIO") != "" {
+		s, err := port.Stdio(os.Stdin, os.Stdout, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Write([]byte("open\n"))
+		s.Read(make([]byte, 1))
+		select {}
+	}
+	for _, sig := range []os.Signal{os.Kill, syscall.SIGQUIT, syscall.SIGABRT} {
+		p := newPTY(t)
+		shell := openTerminal(t, p.Name)
+		cmd := peertest.Self(t.Context(), "-test.run=^TestStdioLeavesNothingBehind$")
+		cmd.Env = append(os.Environ(), "RASLINE_TEST_STDIO=1")
+		onFD(t, shell, func(fd int) error { return unix.SetNonblock(fd, false) })
+		cmd.Stdin, cmd.Stdout = shell, shell
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		p.Port.SetReadDeadline(time.Now().Add(20 * time.Second))
+		if _, err := io.ReadFull(p.Port, make([]byte, 5)); err != nil {
+			t.Fatal(err)
+		}
+		cmd.Process.Signal(sig)
+		cmd.Wait()
+		if isNonblocking(t, shell) {
+			t.Errorf("after %v the shell's terminal is non-blocking", sig)
+		}
 	}
 }
 

@@ -8,6 +8,6 @@ import (
 	"os"
 )
 
-func adopt(_, _ *os.File, _ bool) (device, error) {
+func adopt(_, _ *os.File, _ *StdioConfig) (device, error) {
 	return nil, fmt.Errorf("open files can be made a port on Linux only: name the device instead: %w", errors.ErrUnsupported)
 }

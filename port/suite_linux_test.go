@@ -4,6 +4,8 @@ import (
 	"os"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/porttest"
 )
@@ -33,6 +35,42 @@ func TestSuite(t *testing.T) {
 	t.Run("Stdio", func(t *testing.T) {
 		porttest.TestPort(t, func(t *testing.T) (a, b port.Port) { return stdioPair(t) })
 	})
+	t.Run("Stdio not opened anew", func(t *testing.T) {
+		port.WithoutReopening(func() {
+			porttest.TestPort(t, func(t *testing.T) (a, b port.Port) { return stdioPair(t) })
+		})
+	})
+	t.Run("Stdio of a shared terminal", func(t *testing.T) {
+		port.WithoutReopening(func() {
+			porttest.TestPort(t, func(t *testing.T) (a, b port.Port) {
+				p := newPTY(t)
+				f := openTerminal(t, p.Name)
+				a = hungUp{Serial: newStdio(t, f, f, nil)}
+				f.Close()
+				return a, p.Port
+			})
+		})
+	})
+	t.Run("Stdio of a socket", func(t *testing.T) {
+		porttest.TestPort(t, func(t *testing.T) (a, b port.Port) {
+			near, far := newSocketPair(t)
+			a, b = newStdio(t, near, near, nil), newStdio(t, far, far, nil)
+			near.Close()
+			far.Close()
+			return a, b
+		})
+	})
+}
+
+func newSocketPair(t *testing.T) (near, far *os.File) {
+	t.Helper()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, far = os.NewFile(uintptr(pair[0]), "near"), os.NewFile(uintptr(pair[1]), "far")
+	t.Cleanup(func() { near.Close(); far.Close() })
+	return near, far
 }
 
 // stdioPair returns two ports made of two pipes.

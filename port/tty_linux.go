@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/rasline/rasline/internal/termios"
 )
 
 // tty is the device of Linux: non-blocking descriptors on the runtime poller.
@@ -23,7 +21,7 @@ import (
 // deadlines to the past after it, and whoever sets a deadline looks at the
 // flags after it; so a deadline set at the same time cannot revive the port.
 type tty struct {
-	in, out *os.File        // the same file for a device
+	in, out line            // the same for a device
 	ctl     syscall.RawConn // of the terminal among them; nil if neither is one
 	path    string          // of the device; "" for files that were open already
 	node    node            // what path led to at open
@@ -52,7 +50,7 @@ type tty struct {
 	lock         *lockFile
 }
 
-func newTTY(in, out *os.File) *tty {
+func newTTY(in, out line) *tty {
 	t := &tty{in: in, out: out, watch: lineWatch{wait: waitForModem}, lsr: lineStatus}
 	t.life, t.end = context.WithCancel(context.Background())
 	return t
@@ -78,6 +76,9 @@ func (t *tty) readAgain(b []byte) (n int, err error) {
 	if cerr != nil || len(b) == 0 {
 		return 0, io.EOF
 	}
+	if _, shared := t.in.(*sharedLine); shared {
+		return 0, io.EOF // it has checked that
+	}
 	cerr = conn.Read(func(fd uintptr) bool {
 		n, err = ignoringEINTR(func() (int, error) { return unix.Read(int(fd), b) })
 		if err == unix.EAGAIN {
@@ -87,8 +88,7 @@ func (t *tty) readAgain(b []byte) (n int, err error) {
 			return true
 		}
 		err = io.EOF
-		tio, terr := termios.Get(int(fd))
-		return terr != nil || tio.Lflag&unix.ICANON != 0 || tio.Cc[unix.VMIN] != 0
+		return !readsNothing(int(fd))
 	})
 	if cerr != nil {
 		err = os.ErrClosed // the poller's own error has no name

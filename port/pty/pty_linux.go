@@ -26,7 +26,7 @@ func (p *Pair) open() error {
 		return err
 	}
 	p.Name = "/dev/pts/" + strconv.Itoa(number)
-	p.Port, err = port.Stdio(f, f, &port.StdioConfig{Name: p.Name})
+	p.Port, err = port.Stdio(f, f, &port.StdioConfig{Name: p.Name, Exclusive: true})
 	return err
 }
 

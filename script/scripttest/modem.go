@@ -2,15 +2,22 @@ package scripttest
 
 import (
 	"context"
+	"errors"
+	"os"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/rasline/rasline/internal/wait"
 	"github.com/rasline/rasline/port"
 )
 
 // ModemConfig holds how a Modem behaves. The zero ModemConfig and a nil one
 // are a modem that reaches nobody.
 type ModemConfig struct {
+	// Personality is the kind of modem. Default: one after V.250.
+	Personality Personality
+
 	// Numbers says what becomes of a call, by the number as it is dialled,
 	// without dial modifiers, spaces and punctuation: "5551234". A far end in
 	// it serves one call; use Dial for more.
@@ -22,18 +29,35 @@ type ModemConfig struct {
 	Dial func(ctx context.Context, number string) Answer
 
 	// Profile is a command line without AT that is obeyed at the start and
-	// after Z, "E0V0" for one. Default: none, so echo on, verbose results, X4,
-	// &C1, &D2.
+	// after Z, after that of the Personality: "E0V0" for one. Default: none, so
+	// echo on, verbose results, X4, &C1, &D2.
 	Profile string
 
 	// Info is what I0, I1 and so on answer; an empty text is only an OK.
 	// Default: a name in I0 and I3.
 	Info []string
 
-	// Extended answers commands that the modem does not know itself, by their
-	// text in upper case: "+CSQ" → "+CSQ: 18,99". An empty answer is only an
-	// OK. Default: +GMI, +GMM, +GMR and +FCLASS.
+	// Extended answers commands of any kind, by their text in upper case:
+	// "+CSQ" → "+CSQ: 18,99", "^SYSINFO", "&Q5", "I4". It comes before what the
+	// modem knows itself. An empty answer is only an OK. Default: +GMI, +GMM,
+	// +GMR and +FCLASS.
 	Extended map[string]string
+
+	// Obey, if set, is asked for every command before Extended. It returns the
+	// information text and the result, and ok is false for a command that it
+	// does not know. It is called by the modem's own goroutine and must not call
+	// the Modem. Default: none.
+	Obey func(command string) (info, result string, ok bool)
+
+	// Connects are commands besides D that make a call, by their text in upper
+	// case: `+CGDATA="PPP",1`. Default: none.
+	Connects map[string]Answer
+
+	// Prompts are commands that ask for a text, by what they begin with in upper
+	// case, and the information text once it has been given: "+CMGS=" →
+	// "+CMGS: 7". The modem sends "> ", and takes everything up to a Ctrl-Z for
+	// the text, which is then one of Texts; ESC gives it up. Default: none.
+	Prompts map[string]string
 
 	// Codes are the numbers of results in numeric mode, besides those of
 	// V.250. A CONNECT text without a number is a 1. Default: none.
@@ -94,14 +118,21 @@ type Fault struct {
 
 	// EchoOff turns the echo off after the line, which nobody asked for.
 	EchoOff bool
+
+	// Again, if not 0, sends the whole answer a second time after that.
+	Again time.Duration
+
+	// Then is sent ThenAfter the answer: a text that follows OK.
+	Then      string
+	ThenAfter time.Duration
 }
 
 // Modem is a modem after V.250 (the Hayes commands), on whose line a script
 // runs. Its methods may be called from any goroutine.
 //
-// It knows A, D, E, H, I, O, Q, S, V, X, Z, &C, &D, &F and A/, takes L, M, N,
-// P, T, W, &K, &S, &W, \N and %C without effect, and answers ERROR to the
-// rest. The registers that do something are S0 (answer after so many rings),
+// It knows A, D, E, H, I, O, Q, S, V, X, Z, &C, &D, &F and A/, takes B, L, M, N,
+// P, T, W, most commands with &, % or \ in front, +IFC, +IPR and +MS without
+// effect, and answers ERROR to the rest that ModemConfig does not define. The registers that do something are S0 (answer after so many rings),
 // S1 (rings so far), S2, S12 (escape character, its guard time in 1/50 s), S3,
 // S4, S5 (line characters) and S7 (seconds to wait for a carrier). Any
 // character but a line feed gives up a call that is being made.
@@ -114,7 +145,8 @@ type Fault struct {
 // and DCD: there the modem's DTR is its carrier, and there is no RI. A drop of
 // the terminal's DTR, seen as DSR, does what &D says: 0 nothing, 1 online
 // command mode, 2 hangs up, 3 hangs up and resets. A port without lines, such
-// as a pseudo-terminal, does without.
+// as a pseudo-terminal, does without; there the last close of the terminal is a
+// drop of DTR, and the modem lives on for the program that opens it next.
 type Modem struct {
 	cfg    ModemConfig
 	dte    port.Port
@@ -180,6 +212,12 @@ func (m *Modem) Connected() (yes bool) {
 // unsolicited line, or noise.
 func (m *Modem) Inject(text string) { m.post(func() { m.send([]byte(text)) }) }
 
+// Texts returns what was given to the prompts of ModemConfig.Prompts.
+func (m *Modem) Texts() (texts []string) {
+	m.post(func() { texts = slices.Clone(m.texts) })
+	return texts
+}
+
 // Drop loses the carrier of the current call, if there is one.
 func (m *Modem) Drop() { m.post(m.loseCarrier) }
 
@@ -233,8 +271,8 @@ func (m *Modem) post(f func()) bool {
 func (m *Modem) until(f func() bool) bool {
 	for {
 		var ok bool
-		var changed chan struct{}
-		if !m.post(func() { ok, changed = f(), m.changed }) {
+		var changed <-chan struct{}
+		if !m.post(func() { ok, changed = f(), m.changed.Changed() }) {
 			return false
 		}
 		if ok {
@@ -285,10 +323,36 @@ func (m *Modem) readDTE() {
 	for m.until(m.hasRoom) {
 		n, err := m.dte.Read(buf)
 		m.log.add(Record{Data: buf[:n]})
-		if !m.feed(buf[:n]) || n == 0 && err != nil {
+		if !m.feed(buf[:n]) {
+			return
+		}
+		if n == 0 && err != nil && !(errors.Is(err, port.ErrCarrierLost) && m.reopens()) {
 			return
 		}
 	}
+}
+
+// reopenTick is how often a terminal is checked that no program has open.
+const reopenTick = 20 * time.Millisecond
+
+// reopens treats the end of the terminal as a drop of DTR and reports whether
+// another program may open it: a pseudo-terminal that is hung up still exists.
+func (m *Modem) reopens() bool {
+	named, ok := m.dte.(interface{ Name() string })
+	if !ok {
+		return false
+	}
+	if info, err := os.Stat(named.Name()); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	m.post(func() {
+		if m.ready >= 2 {
+			m.hangUp()
+		}
+		m.seeDTR(false)
+		m.dtr, m.out = true, nil // no program is there to read it
+	})
+	return wait.Sleep(m.ctx, reopenTick) == nil
 }
 
 // feed gives b to the loop in as many pieces as the modem's modes cut it into.

@@ -1,6 +1,7 @@
 package scripttest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -20,7 +21,7 @@ type lineEditor struct {
 
 // typed takes one character in command mode.
 func (m *Modem) typed(c byte) {
-	if m.echo {
+	if m.echo && !m.cfg.Personality.NoEcho {
 		m.send([]byte{c})
 	}
 	e := &m.editor
@@ -79,46 +80,154 @@ func (m *Modem) nextFault(line string) Fault {
 func (m *Modem) obey(line string) string {
 	line = strings.ToUpper(strings.ReplaceAll(line, " ", ""))
 	for line != "" {
-		name, rest := line[:1], line[1:]
-		if strings.Contains(`&\%`, name) && rest != "" {
-			name, rest = line[:2], line[2:]
+		if line[0] == ';' {
+			line = line[1:]
+			continue
 		}
-		switch name {
-		case "D":
-			return m.dial(rest)
-		case "A":
+		token := commandToken(line)
+		if result, ok := m.defined(token); ok {
+			if result != "OK" {
+				return result
+			}
+			line = line[len(token):]
+			continue
+		}
+		name, rest := token[:1], token[1:]
+		if strings.Contains(hayesPrefixes, name) && rest != "" {
+			name, rest = token[:2], token[2:]
+		}
+		value, _ := number(rest)
+		switch {
+		case name == "D":
+			return m.dial(line[1:])
+		case name == "A":
 			return m.answer()
-		case "+":
-			text, after, _ := strings.Cut(line, ";")
-			if !m.extended(text) {
-				return "ERROR"
-			}
-			line = after
-			continue
-		case "S":
-			var ok bool
-			if line, ok = m.register(rest); !ok {
-				return "ERROR"
-			}
-			continue
-		}
-		value, digits := number(rest)
-		line = rest[digits:]
-		if name == "O" {
+		case name == "O":
 			return m.resume()
-		}
-		if !m.basic(name, value) {
+		case name == "H" && value == 0:
+			if result := m.obeyH(); result != "OK" {
+				return result
+			}
+		case name == "S":
+			if !m.register(rest) {
+				return "ERROR"
+			}
+		case strings.HasPrefix(token, "+"):
+			if !slices.ContainsFunc(harmless[:], func(p string) bool { return strings.HasPrefix(token, p) }) {
+				return "ERROR"
+			}
+		case !m.basic(name, value):
 			return "ERROR"
+		case name == "Z":
+			return "OK" // the rest of the line is ignored
 		}
-		if name == "Z" {
-			break // the rest of the line is ignored
-		}
+		line = line[len(token):]
 	}
 	return "OK"
 }
 
+// The characters with which extended commands begin, and those that stand
+// before the letter of a Hayes command.
+const (
+	extendedPrefixes = "+#$^!@*"
+	hayesPrefixes    = `&\%-`
+)
+
+// harmless are extended commands that the modem takes and has no use for.
+var harmless = [...]string{"+IFC", "+ICF", "+IPR", "+MS", "+ES", "+DS", "+GCAP"}
+
+// commandToken returns the command with which a line begins: an extended one up
+// to a semicolon outside quotes, S with its number and what is done to it, any
+// other letter with its number.
+func commandToken(line string) string {
+	if strings.Contains(extendedPrefixes, line[:1]) {
+		quoted := false
+		for i := range len(line) {
+			switch {
+			case line[i] == '"':
+				quoted = !quoted
+			case line[i] == ';' && !quoted:
+				return line[:i]
+			}
+		}
+		return line
+	}
+	i := 1
+	if strings.Contains(hayesPrefixes, line[:1]) && len(line) > 1 {
+		i++
+	}
+	digits := func() {
+		for i < len(line) && '0' <= line[i] && line[i] <= '9' {
+			i++
+		}
+	}
+	// "#BND?" and "%TTC=1" of some makers have names.
+	if name := i; i == 2 {
+		for name < len(line) && 'A' <= line[name] && line[name] <= 'Z' {
+			name++
+		}
+		if name > i && name < len(line) && strings.Contains("=?", line[name:name+1]) {
+			return line
+		}
+	}
+	digits()
+	switch {
+	case i < len(line) && line[i] == '?':
+		i++
+	case i < len(line) && line[i] == '=':
+		i++
+		digits()
+	}
+	return line[:i]
+}
+
+// defined obeys a command that the configuration defines.
+func (m *Modem) defined(token string) (result string, ok bool) {
+	if m.resetting {
+		return "", false
+	}
+	if m.cfg.Obey != nil {
+		if info, result, ok := m.cfg.Obey(token); ok {
+			m.inform(info)
+			return result, true
+		}
+	}
+	if a, ok := m.cfg.Connects[token]; ok {
+		return m.connectBy(a), true
+	}
+	for prefix, info := range m.cfg.Prompts {
+		if strings.HasPrefix(token, prefix) {
+			m.mode, m.prompt = modePrompt, info
+			m.send([]byte(m.lineEnd() + "> "))
+			return "", true
+		}
+	}
+	answer, ok := m.cfg.Extended[token]
+	if !ok {
+		answer, ok = m.cfg.Personality.Extended[token]
+	}
+	if !ok && m.cfg.Extended == nil {
+		answer, ok = map[string]string{
+			"+GMI":      "rasline",
+			"+GMM":      "test modem",
+			"+GMR":      "1",
+			"+FCLASS=?": "0",
+			"+FCLASS?":  "0",
+		}[token]
+	}
+	if !ok && token == "+FCLASS=0" {
+		ok = true
+	}
+	m.inform(answer)
+	return "OK", ok
+}
+
 // idle are the commands that the modem takes and has no use for.
-var idle = [...]string{"L", "M", "N", "P", "T", "W", "&K", "&S", "&W", `\N`, "%C"}
+var idle = [...]string{
+	"B", "L", "M", "N", "P", "T", "W",
+	"&A", "&B", "&G", "&H", "&I", "&J", "&K", "&L", "&M", "&N", "&P", "&Q", "&R", "&S", "&U", "&V", "&W", "&X", "&Y",
+	`\A`, `\B`, `\G`, `\J`, `\K`, `\N`, `\Q`, `\T`, `\V`, `\X`, "%B", "%C", "%E", "-J",
+}
 
 // number reads the digits at the head of s; none are a 0.
 func number(s string) (value, digits int) {
@@ -136,7 +245,7 @@ func (m *Modem) basic(name string, value int) bool {
 		m.echo = value == 1
 		return value <= 1
 	case "V":
-		m.verbose = value == 1
+		m.verbose = value == 1 && !m.cfg.Personality.Numeric
 		return value <= 1
 	case "Q":
 		m.quiet = value == 1
@@ -152,9 +261,6 @@ func (m *Modem) basic(name string, value int) bool {
 		m.ready = value
 		return value <= 3
 	case "H":
-		if value == 0 {
-			m.hangUp()
-		}
 		return value <= 1
 	case "I":
 		return m.identify(value)
@@ -166,6 +272,7 @@ func (m *Modem) basic(name string, value int) bool {
 		return true
 	case "&F":
 		m.settings = factory()
+		m.verbose = !m.cfg.Personality.Numeric
 		m.driveLines()
 		return true
 	}
@@ -173,28 +280,31 @@ func (m *Modem) basic(name string, value int) bool {
 }
 
 // register obeys S, with rest beginning after the letter.
-func (m *Modem) register(rest string) (after string, ok bool) {
+func (m *Modem) register(rest string) bool {
 	reg, digits := number(rest)
 	rest = rest[digits:]
 	switch {
 	case reg > 255 || digits == 0 || rest == "":
-		return "", false
-	case rest[0] == '?':
+		return false
+	case rest == "?":
 		m.inform(fmt.Sprintf("%03d", m.regs[reg]))
-		return rest[1:], true
+		return true
 	case rest[0] == '=':
-		value, digits := number(rest[1:])
+		value, _ := number(rest[1:])
 		if value > 255 {
-			return "", false
+			return false
 		}
 		m.regs[reg] = byte(value)
-		return rest[1+digits:], true
+		return true
 	}
-	return "", false
+	return false
 }
 
 func (m *Modem) identify(n int) bool {
 	info := m.cfg.Info
+	if info == nil {
+		info = m.cfg.Personality.Info
+	}
 	if info == nil {
 		info = []string{"rasline", "", "", "rasline test modem"}
 	}
@@ -205,27 +315,13 @@ func (m *Modem) identify(n int) bool {
 	return true
 }
 
-func (m *Modem) extended(text string) bool {
-	answer, ok := m.cfg.Extended[text]
-	if !ok && m.cfg.Extended == nil {
-		answer, ok = map[string]string{
-			"+GMI":      "rasline",
-			"+GMM":      "test modem",
-			"+GMR":      "1",
-			"+FCLASS=?": "0",
-			"+FCLASS?":  "0",
-			"+FCLASS=0": "",
-		}[text]
-	}
-	m.inform(answer)
-	return ok
-}
-
 // reset restores the factory settings and the profile, in which Z is void.
 func (m *Modem) reset() {
 	m.settings = factory()
+	m.verbose = !m.cfg.Personality.Numeric
 	if !m.resetting {
 		m.resetting = true
+		m.obey(m.cfg.Personality.Profile)
 		m.obey(m.cfg.Profile)
 		m.resetting = false
 	}
@@ -244,7 +340,9 @@ func (m *Modem) inform(text string) {
 	m.reply = append(append(m.reply, text...), m.lineEnd()...)
 }
 
-func (m *Modem) lineEnd() string { return string(m.regs[3:5]) }
+func (m *Modem) lineEnd() string {
+	return cmp.Or(m.cfg.Personality.LineEnd, string(m.regs[3:5]))
+}
 
 // finish answers the command line in hand, as the fault that strikes it lets.
 func (m *Modem) finish(result string) {
@@ -263,14 +361,25 @@ func (m *Modem) finish(result string) {
 	m.reply = nil
 	if f.Delay <= 0 {
 		m.fault = Fault{}
-		m.send(answer)
+		m.sendAnswer(f, answer)
 		return
 	}
 	m.late = true
 	m.after(f.Delay, func() {
 		m.late, m.fault = false, Fault{}
-		m.send(answer)
+		m.sendAnswer(f, answer)
 	})
+}
+
+// sendAnswer sends an answer, and what a fault sends after it.
+func (m *Modem) sendAnswer(f Fault, answer []byte) {
+	m.send(answer)
+	if f.Again > 0 {
+		m.after(f.Again, func() { m.send(answer) })
+	}
+	if f.Then != "" {
+		m.after(f.ThenAfter, func() { m.send([]byte(f.Then)) })
+	}
 }
 
 // result is a result code as E, Q, V and X want it.
@@ -286,12 +395,19 @@ func (m *Modem) result(text string) []byte {
 	if m.verbose {
 		return []byte(m.lineEnd() + text + m.lineEnd())
 	}
-	return []byte(strconv.Itoa(m.code(text)) + string(m.regs[3:4]))
+	code := strconv.Itoa(m.code(text))
+	if m.cfg.Personality.Framed {
+		return []byte(m.lineEnd() + code + m.lineEnd())
+	}
+	return []byte(code + string(m.regs[3:4]))
 }
 
 // code is the number of a result (V.250, table 1, and what Hayes added).
 func (m *Modem) code(text string) int {
 	if n, ok := m.cfg.Codes[text]; ok {
+		return n
+	}
+	if n, ok := m.cfg.Personality.Codes[text]; ok {
 		return n
 	}
 	standard := map[string]int{

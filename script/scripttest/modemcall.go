@@ -1,6 +1,7 @@
 package scripttest
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -18,12 +19,7 @@ func (m *Modem) dial(text string) string {
 	if strings.HasSuffix(text, ";") {
 		return "OK" // a voice call, which is no business of this modem
 	}
-	number := strings.Map(func(r rune) rune {
-		if strings.ContainsRune("0123456789ABC#*+", r) {
-			return r
-		}
-		return -1
-	}, text)
+	number := m.number(text)
 	m.begin()
 	answer, known := m.cfg.Numbers[number]
 	switch {
@@ -33,6 +29,29 @@ func (m *Modem) dial(text string) string {
 		m.ask(number)
 	}
 	return ""
+}
+
+// connectBy makes a call by another command than D.
+func (m *Modem) connectBy(a Answer) string {
+	if m.call != nil {
+		return "ERROR"
+	}
+	m.begin()
+	m.take(m.call, a)
+	return ""
+}
+
+// number returns what is dialled, without dial modifiers and punctuation.
+func (m *Modem) number(text string) string {
+	if address := strings.TrimLeft(text, "TP"); m.cfg.Personality.Addresses && strings.ContainsAny(address, ".:") {
+		return strings.ToLower(address)
+	}
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune("0123456789ABC#*+", r) {
+			return r
+		}
+		return -1
+	}, text)
 }
 
 // begin starts a call, which S7 ends.
@@ -104,6 +123,7 @@ func (m *Modem) settle(call *modemCall, a Answer) {
 // fail ends a call that has not come about.
 func (m *Modem) fail(result string) {
 	m.hangUp()
+	m.offHook = m.cfg.Personality.OffHook
 	m.finish(result)
 }
 
@@ -173,6 +193,17 @@ func (m *Modem) loseCarrier() {
 	m.send(m.result("NO CARRIER"))
 }
 
+// obeyH is H0: it ends a call, if there is one.
+func (m *Modem) obeyH() string {
+	p := &m.cfg.Personality
+	result := p.NoCall
+	if m.call != nil {
+		result = p.HangUp
+	}
+	m.hangUp()
+	return cmp.Or(result, "OK")
+}
+
 // hangUp ends whatever call there is, and says nothing.
 func (m *Modem) hangUp() {
 	m.dropCall()
@@ -207,7 +238,12 @@ func (m *Modem) resume() string {
 	if !m.call.carrier() {
 		return "NO CARRIER"
 	}
-	m.finish(m.call.connect)
+	switch result := cmp.Or(m.cfg.Personality.Online, m.call.connect); result {
+	case NoResult:
+		m.fault = Fault{}
+	default:
+		m.finish(result)
+	}
 	m.goOnline()
 	return ""
 }

@@ -22,6 +22,12 @@ func (m *Modem) driveLines() { m.setLines(m.ringing != nil) }
 func (m *Modem) driveLinesQuietly() { m.setLines(false) }
 
 func (m *Modem) setLines(ring bool) {
+	if m.cfg.Personality.ThreeWire {
+		if p, ok := m.dte.(cable); ok {
+			p.Drive(port.Inputs, 0)
+		}
+		return
+	}
 	carrier := m.call.carrier() || m.carrier == 0
 	switch p := m.dte.(type) {
 	case cable:
@@ -45,7 +51,7 @@ func (m *Modem) setLines(ring bool) {
 // watchDTR waits for the terminal's DTR to fall, which arrives here as DSR.
 func (m *Modem) watchDTR() {
 	lines, ok := m.dte.(port.LineController)
-	if !ok {
+	if !ok || m.cfg.Personality.ThreeWire {
 		return
 	}
 	now, err := lines.Lines()

@@ -1,9 +1,11 @@
 package scripttest
 
 import (
+	"bytes"
 	"context"
 	"time"
 
+	"github.com/rasline/rasline/internal/wait"
 	"github.com/rasline/rasline/port"
 )
 
@@ -17,20 +19,26 @@ const (
 	modeCommand modemMode = iota
 	modeDialing           // any character gives up
 	modeOnline
+	modePrompt // what is typed is a text
 )
 
 // modemState is what the loop owns.
 type modemState struct {
 	mode    modemMode
-	changed chan struct{} // closed and replaced by notify
-	out     []byte        // for writeDTE to send
-	faults  []Fault       // with what is left of Times
+	changed wait.Notifier
+	out     []byte  // for writeDTE to send
+	faults  []Fault // with what is left of Times
 
 	settings
 	editor lineEditor
 	reply  []byte // information text of the command line in hand
 	fault  Fault  // what strikes it
 	late   bool   // its answer is being held back
+
+	offHook bool     // a failed call has left the line off hook
+	prompt  string   // the information text once the text is given
+	text    []byte   // typed at the prompt
+	texts   []string // given to prompts
 
 	call    *modemCall
 	ringing *ringing
@@ -66,7 +74,7 @@ type modemCall struct {
 func (c *modemCall) carrier() bool { return c != nil && c.far != nil }
 
 func newModemState(faults []Fault) modemState {
-	s := modemState{changed: make(chan struct{}), dtr: true}
+	s := modemState{dtr: true}
 	for _, f := range faults {
 		if f.Times == 0 {
 			f.Times = 1
@@ -85,11 +93,8 @@ func factory() settings {
 	return s
 }
 
-// notify lets until look again.
-func (m *Modem) notify() {
-	close(m.changed)
-	m.changed = make(chan struct{})
-}
+// notify lets until check again.
+func (m *Modem) notify() { m.changed.Notify() }
 
 // hasRoom reports whether the modem can take more from the terminal.
 func (m *Modem) hasRoom() bool {
@@ -115,6 +120,17 @@ func (m *Modem) fromDTE(b []byte) (far port.Port, n int) {
 		m.watchEscape(b)
 		return m.call.far, len(b)
 	case m.late: // and deaf
+		return nil, len(b)
+	case m.mode == modePrompt:
+		m.typeText(b[0])
+		return nil, 1
+	case m.offHook && m.mode == modeCommand:
+		m.offHook = false
+		m.hangUp()
+		m.finish("OK")
+		if i := bytes.IndexByte(b, m.regs[3]); i >= 0 {
+			return nil, i + 1
+		}
 		return nil, len(b)
 	case m.mode == modeDialing:
 		if b[0] != '\n' {
@@ -160,6 +176,29 @@ func (m *Modem) escape() {
 	m.mode = modeCommand
 	m.fault = m.nextFault("+++")
 	m.finish("OK")
+}
+
+// typeText takes one character of the text that a prompt asks for.
+func (m *Modem) typeText(c byte) {
+	const esc, ctrlZ = 0x1B, 0x1A
+	switch c {
+	case esc:
+		m.mode, m.text = modeCommand, nil
+		m.finish("OK")
+	case ctrlZ:
+		m.texts = append(m.texts, string(m.text))
+		m.mode, m.text = modeCommand, nil
+		m.inform(m.prompt)
+		m.finish("OK")
+	default:
+		if m.echo {
+			m.send([]byte{c})
+		}
+		m.text = append(m.text, c)
+		if c == m.regs[3] {
+			m.send([]byte("\n> "))
+		}
+	}
 }
 
 // goOnline enters online mode.
