@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"syscall"
 	"time"
 
 	"go.bug.st/serial"
@@ -233,4 +235,37 @@ func (a *adapter) Stats() (Stats, error) {
 		return Stats{}, net.ErrClosed
 	}
 	return Stats{}, fmt.Errorf("line errors are counted on Linux only: %w", errors.ErrUnsupported)
+}
+
+// notHere is the error of what only the drivers of other systems can do.
+func notHere(what string) error {
+	return fmt.Errorf("%s is not supported on this system: %w", what, errors.ErrUnsupported)
+}
+
+func (a *adapter) Queued() (in, out int, err error) {
+	if a.closing.Load() {
+		return 0, 0, net.ErrClosed
+	}
+	return 0, 0, notHere("counting queued bytes")
+}
+
+func (a *adapter) SetBreak(bool) error {
+	if a.closing.Load() {
+		return net.ErrClosed
+	}
+	return notHere("a break without a length")
+}
+
+func (a *adapter) Detach() (*os.File, error) {
+	if a.closing.Load() {
+		return nil, net.ErrClosed
+	}
+	return nil, notHere("giving the descriptor away")
+}
+
+func (a *adapter) SyscallConn() (syscall.RawConn, error) {
+	if a.closing.Load() {
+		return nil, net.ErrClosed
+	}
+	return nil, notHere("access to the descriptor")
 }

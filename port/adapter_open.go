@@ -42,13 +42,19 @@ func openAdapter(ctx context.Context, name string, cfg *Config) (device, error) 
 
 func refuseConfig(cfg *Config) error {
 	no := func(field string) error {
-		return fmt.Errorf("%s is there on Linux only: leave it unset: %w", field, errors.ErrUnsupported)
+		return fmt.Errorf("%s is supported only on Linux: leave it unset: %w", field, errors.ErrUnsupported)
 	}
 	switch {
 	case cfg.HangupOnClose != Leave:
 		return no("HangupOnClose")
 	case cfg.KernelHangup:
 		return no("KernelHangup")
+	case cfg.RS485 != nil:
+		return no("RS485")
+	case cfg.Marks:
+		return no("Marks")
+	case cfg.XON != 0 || cfg.XOFF != 0:
+		return no("XON or XOFF")
 	}
 	return nil
 }

@@ -62,6 +62,21 @@ type Config struct {
 	// drivers do not do it. The carrier policies do without it. Default: off.
 	KernelHangup bool
 
+	// XON and XOFF are the characters of XON/XOFF flow control. Default, for 0:
+	// DC1 (0x11) and DC3 (0x13).
+	XON, XOFF byte
+
+	// RS485 makes the driver switch the direction of an RS-485 line with RTS
+	// (Linux only; not every driver). Close puts back what Open found. Default:
+	// nil, the driver's setting stays.
+	RS485 *RS485
+
+	// Marks makes Read report received breaks and damaged characters (Linux
+	// only). It delivers what arrived before one, and then, once, an error that
+	// matches ErrBreak, or that is a *CharError; the port lives on. Default:
+	// off, a break reads as a NUL byte, and a damaged character as it came.
+	Marks bool
+
 	// LockDir, if set, is a folder for a UUCP lock file in the HDB format
 	// (ten characters of PID and a newline), usually /var/lock. A file left by
 	// a process that is gone is replaced; ours goes on Close and when Open
@@ -84,6 +99,25 @@ type Config struct {
 	// it discards them. Default, and if negative: bytes still queued are
 	// discarded immediately. Call Drain first to be sure of them.
 	CloseTimeout time.Duration
+}
+
+// RS485 holds the settings of a half-duplex line whose transmitter is switched
+// on by RTS (struct serial_rs485 of linux/serial.h).
+type RS485 struct {
+	// Inverted says that RTS is cleared while sending and asserted after it,
+	// instead of the other way round.
+	Inverted bool
+
+	// Before and After are how long RTS is held before the first and after the
+	// last bit, in whole milliseconds.
+	Before, After time.Duration
+
+	// Echo leaves the receiver on while sending.
+	Echo bool
+
+	// Terminate connects the bus's termination resistor, where the driver
+	// controls one.
+	Terminate bool
 }
 
 // Info describes a port found by List.

@@ -14,11 +14,13 @@
 //
 // [Port] is the interface that everything above works with, and every net.Conn
 // has it. What a port may do besides are interfaces of their own, [ModeSetter],
-// [LineController], [Breaker], [Drainer] and [Counter], to be asked for with a
-// type assertion. [Open] makes a [Serial], which has them all; a method that
-// the device at hand cannot do returns an error that matches
-// errors.ErrUnsupported. [Stdio] makes a Serial of files that are open already.
-// [List] tells which devices there are.
+// [LineController], [Breaker], [BreakSetter], [Drainer], [QueueCounter],
+// [Counter], [Detacher], [Named] and [Hider], to be asked for with a type
+// assertion; each comment describes what happens without it. [Open] makes a
+// [Serial], which has them all but the last; a method that the device at hand
+// cannot do returns an error that matches errors.ErrUnsupported. [Stdio] makes a
+// Serial of files that are open already, and [FromStream] a Port of any stream.
+// [List] returns the devices of this machine.
 //
 // # Errors
 //

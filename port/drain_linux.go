@@ -183,7 +183,7 @@ func (t *tty) Discard(d Direction) error {
 
 func (t *tty) SendBreak(ctx context.Context, d time.Duration) error {
 	if t.ctl == nil || t.pseudo {
-		return fmt.Errorf("this port has no line that could be held in a break: %w", errors.ErrUnsupported)
+		return errNoBreak
 	}
 	if err := t.Drain(ctx); err != nil {
 		return err
@@ -203,3 +203,5 @@ func (t *tty) SendBreak(ctx context.Context, d time.Duration) error {
 	}
 	return noLines(err)
 }
+
+var errNoBreak = fmt.Errorf("this port has no line that could be held in a break: %w", errors.ErrUnsupported)

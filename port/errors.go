@@ -2,6 +2,7 @@ package port
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"time"
@@ -29,6 +30,20 @@ var (
 	// of a port that reports it returns it once, and the port lives on.
 	ErrOverrun = errors.New("received characters lost")
 )
+
+// ErrBreak reports a received break, see Config.Marks.
+var ErrBreak = errors.New("break received")
+
+// CharError reports a received character with a parity or framing error, see
+// Config.Marks.
+type CharError struct {
+	Char byte // as the UART received it
+}
+
+// Error returns a text with the character.
+func (e *CharError) Error() string {
+	return fmt.Sprintf("damaged character %#02x received (parity or framing error)", e.Char)
+}
 
 // OpError is the error of every operation on a port.
 type OpError struct {

@@ -49,7 +49,14 @@ const (
 	FlowNone Flow = iota + 1
 	FlowRTSCTS
 	FlowXONXOFF
-	FlowBoth // RTS/CTS and XON/XOFF together
+	FlowBoth   // RTS/CTS and XON/XOFF together
+	FlowDSRDTR // DSR holds the sender off, DTR the peer (Windows and package virtual)
+)
+
+// The usual characters of XON/XOFF flow control.
+const (
+	xon  = 0x11 // DC1
+	xoff = 0x13 // DC3
 )
 
 const (
@@ -59,7 +66,7 @@ const (
 
 var (
 	stopNames = [...]string{"", "1", "1.5", "2"}
-	flowNames = [...]string{"", "none", "rtscts", "xonxoff", "both"}
+	flowNames = [...]string{"", "none", "rtscts", "xonxoff", "both", "dsrdtr"}
 )
 
 // String returns the letter that ParseMode reads: N, O, E, M or S, and "-" for
@@ -74,7 +81,7 @@ func (p Parity) String() string {
 // String returns "1", "1.5" or "2", and "-" for stop bits left as they are.
 func (s StopBits) String() string { return nameOf(stopNames[:], int(s)) }
 
-// String returns "none", "rtscts", "xonxoff" or "both", and "-" for a flow
+// String returns "none", "rtscts", "xonxoff", "both" or "dsrdtr", and "-" for a flow
 // control left as it is.
 func (f Flow) String() string { return nameOf(flowNames[:], int(f)) }
 
@@ -153,8 +160,8 @@ func (m Mode) Validate() error {
 		return fmt.Errorf("parity %d: use none, odd, even, mark or space", m.Parity)
 	case m.StopBits > StopTwo:
 		return fmt.Errorf("stop bits %d: use 1, 1.5 or 2", m.StopBits)
-	case m.Flow > FlowBoth:
-		return fmt.Errorf("flow control %d: use none, rtscts, xonxoff or both", m.Flow)
+	case m.Flow > FlowDSRDTR:
+		return fmt.Errorf("flow control %d: use none, rtscts, xonxoff, both or dsrdtr", m.Flow)
 	case m.DataBits == 5 && m.StopBits == StopTwo:
 		return fmt.Errorf("5 data bits do not go with 2 stop bits: use 1 or 1.5")
 	case m.DataBits > 5 && m.StopBits == StopOneHalf:

@@ -2,6 +2,7 @@ package port
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -108,11 +109,21 @@ func (t *tty) setUp(ctx context.Context, cfg *Config) error {
 			t.rawIoctl(func(fd int) error { return termios.Set(fd, found) })
 		})
 	}
+	t.flowXON, t.flowXOFF = cmp.Or(cfg.XON, xon), cmp.Or(cfg.XOFF, xoff)
+	if cfg.Marks {
+		t.marks = new(marks)
+	}
 	if err := t.firstSettings(cfg); err != nil {
 		return explainOpen(t.path, err)
 	}
 	if cfg.LowLatency {
 		t.setLowLatency(cfg.KeepSettings)
+	}
+
+	if cfg.RS485 != nil {
+		if err := t.setRS485(cfg.RS485); err != nil {
+			return err
+		}
 	}
 
 	// A program that stopped the output with tcflow(3) and left would make every
@@ -138,6 +149,7 @@ func (t *tty) firstSettings(cfg *Config) error {
 	}
 	return t.changeSettings(mode, func(tio *unix.Termios) {
 		termios.MakeRaw(tio)
+		setBits(&tio.Iflag, unix.PARMRK|unix.INPCK, cfg.Marks)
 		setBits(&tio.Cflag, unix.CLOCAL, !cfg.KernelHangup)
 		if cfg.HangupOnClose != Leave {
 			setBits(&tio.Cflag, unix.HUPCL, cfg.HangupOnClose == Assert)

@@ -3,6 +3,7 @@ package port
 import (
 	"context"
 	"io"
+	"os"
 	"time"
 )
 
@@ -86,6 +87,43 @@ type Drainer interface {
 type Counter interface {
 	// Stats returns the counts since the port was opened.
 	Stats() (Stats, error)
+}
+
+// QueueCounter is a Port that knows how much is in its queues. A port without it
+// may have bytes waiting all the same.
+type QueueCounter interface {
+	// Queued returns the number of bytes that were received and not read yet,
+	// and of those that were written and have not left.
+	Queued() (in, out int, err error)
+}
+
+// BreakSetter is a Port whose line can be put in the spacing state and back by
+// hand. Without it use SendBreak, which does both.
+type BreakSetter interface {
+	// SetBreak begins a break, or ends it. A break that was begun also ends with
+	// Close. It does not wait for earlier output.
+	SetBreak(on bool) error
+}
+
+// Named is a Port that has a name, which its errors use too. A port without it
+// is described by its type.
+type Named interface{ Name() string }
+
+// Detacher is a Port that is an open file of this system and can give it away.
+// Without it a program that needs a descriptor gets a pseudo-terminal and a copy
+// of the bytes.
+type Detacher interface {
+	// Detach ends the port without closing the line and returns the descriptor,
+	// for another program such as pppd(8). The port's calls return net.ErrClosed
+	// from then on. Close the file when the other program has its own copy.
+	Detach() (*os.File, error)
+}
+
+// Hider is a Port that keeps what passes, such as a recording. Without it the
+// bytes are nowhere kept, and there is nothing to hide.
+type Hider interface {
+	// Hide masks text in what is kept from now on, and its echo.
+	Hide(text string)
 }
 
 // Direction names one queue of a port, or both.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -29,9 +30,16 @@ type device interface {
 	Breaker
 	Drainer
 	Counter
+	QueueCounter
+	BreakSetter
+	Detacher
+	syscall.Conn
 }
 
-var _ device = (*Serial)(nil)
+var (
+	_ device = (*Serial)(nil)
+	_ Named  = (*Serial)(nil)
+)
 
 // Open opens the serial device name, such as "/dev/ttyUSB0" or "COM3", for
 // exclusive use and puts it in raw mode. A nil cfg means the zero Config.
@@ -70,8 +78,9 @@ func Open(ctx context.Context, name string, cfg *Config) (*Serial, error) {
 func (s *Serial) Name() string { return s.name }
 
 // Read reads what has arrived, at most len(b) bytes, and blocks if that is
-// nothing. When the line is gone it returns ErrCarrierLost, or ErrRemoved if
-// the device went with it.
+// nothing. When the line is lost it returns ErrCarrierLost, or ErrRemoved if
+// the device is removed. A received break reads as a NUL byte and a character
+// with a wrong parity bit like any other, unless Config.Marks is set.
 func (s *Serial) Read(b []byte) (int, error) {
 	n, err := s.dev.Read(b)
 	if err != nil {
@@ -193,6 +202,45 @@ func (s *Serial) Discard(d Direction) error {
 		err = s.dev.Discard(d)
 	}
 	return s.wrap("discard", err)
+}
+
+// Queued returns the number of bytes that can be read without waiting, and of
+// those that the driver has not handed to the UART yet. Pipes and sockets taken
+// over with Stdio know only what can be read.
+func (s *Serial) Queued() (in, out int, err error) {
+	in, out, err = s.dev.Queued()
+	return in, out, s.wrap("queued", err)
+}
+
+// SetBreak puts the line in the spacing state, or back to marking. It does not
+// wait for earlier output: call Drain first. A break that was begun ends with
+// Close too. Serial devices on macOS, FreeBSD and OpenBSD, and pseudo-terminals,
+// return errors.ErrUnsupported.
+func (s *Serial) SetBreak(on bool) error { return s.wrap("set break", s.dev.SetBreak(on)) }
+
+// Detach ends the port without closing the line and returns the descriptor, for
+// another program such as pppd(8). Pending calls return net.ErrClosed, as all
+// later ones do. Nothing that arrived is lost: what was not read stays in the
+// kernel.
+//
+// The flock of the device stays with the descriptor, and DTR, HUPCL and the
+// settings stay as they are. TIOCEXCL is lifted, so that the other program can
+// open the device by its name, and a UUCP lock file is removed, so that it can
+// make its own. Close the file once that program has its copy.
+//
+// A port of Stdio that has two files, and systems other than Linux, return
+// errors.ErrUnsupported, and the port lives on.
+func (s *Serial) Detach() (*os.File, error) {
+	f, err := s.dev.Detach()
+	return f, s.wrap("detach", err)
+}
+
+// SyscallConn returns the descriptor (a handle on Windows) for calls that this
+// package does not make. Its Read and Write obey the port's deadlines on Linux.
+// macOS, FreeBSD and OpenBSD return errors.ErrUnsupported.
+func (s *Serial) SyscallConn() (syscall.RawConn, error) {
+	c, err := s.dev.SyscallConn()
+	return c, s.wrap("syscall", err)
 }
 
 // Stats returns what the driver counted since the port was opened

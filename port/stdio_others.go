@@ -9,5 +9,5 @@ import (
 )
 
 func adopt(_, _ *os.File, _ *StdioConfig) (device, error) {
-	return nil, fmt.Errorf("open files can be made a port on Linux only: name the device instead: %w", errors.ErrUnsupported)
+	return nil, fmt.Errorf("Stdio is supported only on Linux: open the device by its name: %w", errors.ErrUnsupported)
 }

@@ -11,11 +11,6 @@ import (
 
 // The settings of a line as termios(3) has them.
 
-const (
-	xon  = 0x11 // DC1
-	xoff = 0x13 // DC3
-)
-
 var dataBits = [...]uint32{5: unix.CS5, 6: unix.CS6, 7: unix.CS7, 8: unix.CS8}
 
 // setMode puts m, whose fields are all set, into tio, but for the bit rate.
@@ -29,7 +24,6 @@ func setMode(tio *unix.Termios, m Mode) {
 	setBits(&tio.Cflag, unix.CRTSCTS, m.Flow == FlowRTSCTS || m.Flow == FlowBoth)
 	setBits(&tio.Iflag, unix.IXON|unix.IXOFF, m.Flow == FlowXONXOFF || m.Flow == FlowBoth)
 	tio.Iflag &^= unix.IXANY
-	tio.Cc[unix.VSTART], tio.Cc[unix.VSTOP] = xon, xoff
 }
 
 func setBits(flags *uint32, bits uint32, on bool) {
@@ -132,10 +126,14 @@ func (t *tty) changeSettings(m Mode, change func(*unix.Termios)) error {
 	if err := all.Validate(); err != nil {
 		return err
 	}
+	if all.Flow == FlowDSRDTR {
+		return fmt.Errorf("flow control dsrdtr is not supported on Linux: use rtscts: %w", errors.ErrUnsupported)
+	}
 	if m.Baud != 0 {
 		termios.SetSpeed(&tio, m.Baud)
 	}
 	setMode(&tio, all)
+	tio.Cc[unix.VSTART], tio.Cc[unix.VSTOP] = t.flowXON, t.flowXOFF
 	if err := t.control(func(fd int) error { return termios.Set(fd, &tio) }); err != nil {
 		return err
 	}

@@ -39,7 +39,11 @@ type tty struct {
 	statsMu  sync.Mutex // guards counts and total
 	counts   icounter
 	total    Stats
-	breaking atomic.Int32
+	breaking atomic.Int32 // breaks under way
+	held     atomic.Bool  // one of them is SetBreak's
+	marks    *marks       // nil unless Config.Marks
+	flowXON  byte         // the characters of XON/XOFF
+	flowXOFF byte
 	lsr      func(fd int) (uint32, error) // lineStatus, but for tests
 	mute     atomic.Bool                  // lsr is refused or never reports an empty transmitter
 	watch    lineWatch
@@ -51,12 +55,19 @@ type tty struct {
 }
 
 func newTTY(in, out line) *tty {
-	t := &tty{in: in, out: out, watch: lineWatch{wait: waitForModem}, lsr: lineStatus}
+	t := &tty{in: in, out: out, watch: lineWatch{wait: waitForModem}, lsr: lineStatus, flowXON: xon, flowXOFF: xoff}
 	t.life, t.end = context.WithCancel(context.Background())
 	return t
 }
 
 func (t *tty) Read(b []byte) (int, error) {
+	if t.marks != nil {
+		return t.marks.read(b, t.read)
+	}
+	return t.read(b)
+}
+
+func (t *tty) read(b []byte) (int, error) {
 	n, err := t.in.Read(b)
 	if err == io.EOF {
 		n, err = t.readAgain(b)

@@ -77,7 +77,7 @@ func (p *Port) setMode(ctx context.Context, m port.Mode) error {
 	if err := m.Validate(); err != nil {
 		return err
 	}
-	if m.Flow == port.FlowBoth {
+	if m.Flow == port.FlowBoth || m.Flow == port.FlowDSRDTR {
 		return fmt.Errorf("flow control %v cannot be asked for (RFC 2217, section 3): %w", m.Flow, errors.ErrUnsupported)
 	}
 	if err := p.acquire(ctx, p.modes); err != nil {
