@@ -67,10 +67,10 @@ func openLibrary(name string, mode Mode, cfg *Config) (*adapter, error) {
 	if cfg.DTR != Leave || cfg.RTS != Leave {
 		m.InitialStatusBits = &serial.ModemOutputBits{DTR: cfg.DTR != Clear, RTS: cfg.RTS != Clear}
 	}
-	lib, err := serial.Open(name, m)
+	lib, err := openGuarded(name, m)
 	if err != nil && m.InitialStatusBits != nil {
 		m.InitialStatusBits = nil
-		lib, err = serial.Open(name, m)
+		lib, err = openGuarded(name, m)
 	}
 	if err != nil {
 		return nil, err

@@ -4,8 +4,10 @@ package port
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
+	"syscall"
 
 	"go.bug.st/serial"
 	"golang.org/x/sys/unix"
@@ -15,7 +17,92 @@ import (
 // Unix closing the port does.
 const freesReads = false
 
-func readSome(lib serial.Port, b []byte) (int, error) { return lib.Read(b) }
+// readSome reads at least one byte. The library waits with select(2), and its
+// set of descriptors panics on a number beyond its end; openGuarded refuses such
+// numbers, but a panic in a goroutine of ours would end the program.
+func readSome(lib serial.Port, b []byte) (n int, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			n, err = 0, fmt.Errorf("the port cannot be waited for: %v", r)
+		}
+	}()
+	return lib.Read(b)
+}
+
+// maxSelect is the first descriptor number that select(2) does not take, and
+// descriptorsNeeded is how many the library opens for a port.
+const (
+	maxSelect         = 1024
+	descriptorsNeeded = 3
+)
+
+// openGuarded opens a port with the library, which opens its descriptors without
+// O_CLOEXEC, waits for them with select(2), and does not show them. So those
+// that have appeared meanwhile are found by their numbers: they must not be
+// inherited by children, where they would keep the line from being hung up, and
+// not be too large.
+func openGuarded(name string, mode *serial.Mode) (serial.Port, error) {
+	if err := spareDescriptors(); err != nil {
+		return nil, err
+	}
+	syscall.ForkLock.RLock() // no child is started in between
+	defer syscall.ForkLock.RUnlock()
+	before := inheritable()
+	lib, err := serial.Open(name, mode)
+	if err != nil {
+		return nil, err
+	}
+	largest := 0
+	for fd := range inheritable() {
+		if !before[fd] {
+			unix.CloseOnExec(fd)
+			largest = max(largest, fd)
+		}
+	}
+	if largest >= maxSelect {
+		lib.Close()
+		return nil, errTooManyFiles
+	}
+	return lib, nil
+}
+
+var errTooManyFiles = fmt.Errorf("this program has more than %d files open, and on this system a serial port needs a lower descriptor number: open ports first: %w",
+	maxSelect-descriptorsNeeded, errors.ErrUnsupported)
+
+// spareDescriptors refuses to open a port if the next free descriptors are too
+// large.
+func spareDescriptors() error {
+	var held []int
+	defer func() {
+		for _, fd := range held {
+			unix.Close(fd)
+		}
+	}()
+	for range descriptorsNeeded {
+		fd, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		held = append(held, fd)
+		if fd >= maxSelect {
+			return errTooManyFiles
+		}
+	}
+	return nil
+}
+
+// inheritable returns the descriptors, up to some beyond maxSelect, that a child
+// would inherit.
+func inheritable() map[int]bool {
+	fds := make(map[int]bool)
+	for fd := range maxSelect + 64 {
+		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+		if err == nil && flags&unix.FD_CLOEXEC == 0 {
+			fds[fd] = true
+		}
+	}
+	return fds
+}
 
 // isPseudoName reports whether name is a pseudo-terminal, as the systems name
 // them: Linux and FreeBSD, macOS, OpenBSD.

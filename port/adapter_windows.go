@@ -49,6 +49,8 @@ func readSingly(lib serial.Port, b []byte) (int, error) {
 	return n, nil
 }
 
+func openGuarded(name string, mode *serial.Mode) (serial.Port, error) { return serial.Open(name, mode) }
+
 func isPseudoName(string) bool { return false }
 
 func isThere(name string) bool {

@@ -70,12 +70,21 @@
 //
 // # Systems
 //
-// Linux is driven directly. On Windows, macOS, FreeBSD and OpenBSD the work is
-// done through go.bug.st/serial by two goroutines for each port, with the same
-// interface and the same errors. There, flow control, Config.HangupOnClose and
-// Config.KernelHangup are refused with errors.ErrUnsupported, Stats is not to
-// be had, fields of Config.Mode that are zero become 9600,8N1, nobody but
-// TIOCEXCL and the UUCP lock file keeps others away on Unix, and a Write that
-// the driver never finishes can keep a goroutine until the process ends, though
-// never its caller.
+// Linux is driven directly. On macOS, FreeBSD and OpenBSD the work is done
+// through go.bug.st/serial by two goroutines for each port, with the same
+// interface and the same errors. What these systems lack:
+//
+//   - flow control, Config.HangupOnClose, KernelHangup, RS485, Marks, XON and
+//     XOFF are refused with errors.ErrUnsupported, and so are Stats, Queued,
+//     SetBreak, Detach and SyscallConn;
+//   - fields of Config.Mode that are zero become 9600,8N1, and Close does not
+//     put back the settings;
+//   - a port can be opened only while the program has fewer than about 1,020
+//     files open;
+//   - exclusive access relies on TIOCEXCL and the optional UUCP lock file;
+//   - a Write that the driver never finishes can keep a goroutine until the
+//     process ends, though never its caller.
+//
+// Elsewhere Open returns errors.ErrUnsupported, and all that needs no serial
+// device of this machine works: FromStream, and the packages rfc2217 and virtual.
 package port
