@@ -120,17 +120,6 @@ type RS485 struct {
 	Terminate bool
 }
 
-// Info describes a port found by List.
-type Info struct {
-	Name         string // what Open takes: "/dev/ttyUSB0", "COM3"
-	Description  string // the driver's or the product's text; may be empty
-	Driver       string // the kernel driver; may be empty
-	USB          bool   // whether the four fields below mean something
-	VID, PID     string // USB vendor and product, four hexadecimal digits each
-	Product      string // the USB product text
-	SerialNumber string // the USB serial number text
-}
-
 // levels turns two levels into what SetLines takes.
 func levels(dtr, rts Level) (mask, values Lines) {
 	for _, l := range []struct {

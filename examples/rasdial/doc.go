@@ -20,6 +20,7 @@
 //	-section NAME     the section of an .inf file
 //	-lang L           scp, switchinf, chat or dll, whatever the file's name
 //	-list             name the sections of an .inf file and stop
+//	-list-ports       list the serial ports of this machine and stop
 //	-check            check the script and stop
 //	-user U           user name
 //	-password-file F  file whose first line is the password

@@ -37,6 +37,9 @@ func run(ctx context.Context, args []string, std streams) int {
 	if err != nil {
 		return exitUsage
 	}
+	if opts.listPorts {
+		return listPorts(ctx, std)
+	}
 	scr := newScreen(std.err)
 	defer scr.close()
 	d := &dialer{opts: opts, std: std, screen: scr, log: newLogger(opts, scr)}

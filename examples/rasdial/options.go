@@ -30,6 +30,7 @@ type options struct {
 	section   string
 	lang      string
 	list      bool
+	listPorts bool
 	check     bool
 	params    ras.DialParams
 	phonebook string
@@ -63,6 +64,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f.StringVar(&o.section, "section", "", "section of an .inf file")
 	f.StringVar(&o.lang, "lang", "", "language of the script: scp, switchinf, chat or dll (default by the file's name)")
 	f.BoolVar(&o.list, "list", false, "name the sections of an .inf file and stop")
+	f.BoolVar(&o.listPorts, "list-ports", false, "list the serial ports of this machine and stop")
 	f.BoolVar(&o.check, "check", false, "check the script and stop")
 	f.StringVar(&o.params.UserName, "user", "", "user name")
 	f.StringVar(&passwordFile, "password-file", "", "`file` whose first line is the password")

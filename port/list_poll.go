@@ -1,0 +1,31 @@
+//go:build !linux
+
+package port
+
+import (
+	"context"
+	"time"
+)
+
+// watchDevices asks for a new list every second.
+func watchDevices(ctx context.Context) (<-chan struct{}, error) {
+	wake := make(chan struct{})
+	go func() {
+		defer close(wake)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case wake <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return wake, nil
+}
