@@ -14,14 +14,15 @@ import (
 // and the bytes that were received and not consumed yet. One goroutine at a
 // time uses it.
 type line struct {
-	call   *ras.Call
-	event  *ras.Event
-	in     []byte // received and not consumed; lies in the buffer retrieved last
-	full   ras.Buffer
-	small  [11]ras.Buffer // of 1, 2, 4 … 1024 bytes, for exact receives
-	tx     ras.Buffer
-	posted ras.Buffer           // of a receive that a cancelled wait left behind
-	shared map[reflect.Type]any // see Shared
+	call      *ras.Call
+	event     *ras.Event
+	in        []byte // received and not consumed; lies in the buffer retrieved last
+	full      ras.Buffer
+	small     [11]ras.Buffer // of 1, 2, 4 … 1024 bytes, for exact receives
+	tx        ras.Buffer
+	posted    ras.Buffer           // of a receive that a cancelled wait left behind
+	shared    map[reflect.Type]any // see Shared
+	observers []*func(b []byte)    // see OnReceive
 }
 
 // What an API may have besides the callbacks. A Session has all of it.
@@ -68,6 +69,9 @@ func (l *line) receive(ctx context.Context, limit time.Duration, need int) error
 	}
 	l.posted = nil
 	l.in = b.Bytes()[:n]
+	for _, f := range l.observers {
+		(*f)(l.in)
+	}
 	return err
 }
 

@@ -32,7 +32,7 @@ type demo struct {
 
 // openDemo sets the modem up and returns the port it is connected to. Without
 // -user the program logs in as the guest.
-func (d *dialer) openDemo() port.Port {
+func (d *dialer) openDemo(ctx context.Context) port.Port {
 	dte, dce := virtual.Pair(virtual.Names("built-in modem", "modem"))
 	if d.opts.params.UserName == "" && d.opts.params.Password == "" {
 		d.opts.params.UserName, d.opts.params.Password = demoUser, demoPassword
@@ -41,7 +41,29 @@ func (d *dialer) openDemo() port.Port {
 		Info: []string{"rasline built-in modem"},
 		Dial: callDemo,
 	})}
+	if d.opts.answer {
+		near, far := virtual.Pair(virtual.LineSpeed(demoSpeed))
+		host := demoHost(far)
+		ring := time.AfterFunc(demoRingAfter, func() { d.demo.modem.Ring(near, demoRings) })
+		context.AfterFunc(ctx, func() { ring.Stop(); host.Close() })
+	}
 	return dte
+}
+
+// A call to the built-in modem: when it begins and how often it rings.
+const (
+	demoRingAfter = 2 * time.Second
+	demoRings     = 5
+)
+
+// demoHost is the host that the built-in modem reaches.
+func demoHost(far port.Port) *scripttest.Login {
+	return scripttest.NewLogin(far, &scripttest.LoginConfig{
+		User:     demoUser,
+		Password: demoPassword,
+		Menu:     []string{"Telnet", "PPP", "Quit"},
+		Delay:    demoThinks,
+	})
 }
 
 // callDemo answers the built-in modem's calls. The numbers of the directory
@@ -53,12 +75,7 @@ func callDemo(ctx context.Context, number string) scripttest.Answer {
 		}
 	}
 	near, far := virtual.Pair(virtual.LineSpeed(demoSpeed))
-	host := scripttest.NewLogin(far, &scripttest.LoginConfig{
-		User:     demoUser,
-		Password: demoPassword,
-		Menu:     []string{"Telnet", "PPP", "Quit"},
-		Delay:    demoThinks,
-	})
+	host := demoHost(far)
 	context.AfterFunc(ctx, func() { host.Close() })
 	return scripttest.Answer{Far: near, After: demoRinging, Connect: "CONNECT 9600/V42"}
 }

@@ -26,6 +26,7 @@ type dialer struct {
 	log    *slog.Logger
 	demo   *demo // the built-in modem, if that is dialled
 	online bool  // whether a call was set up
+	ended  bool  // whether the end of a failed run has hung up
 }
 
 func (d *dialer) run(ctx context.Context) int {
@@ -79,27 +80,50 @@ func (d *dialer) report(findings []lint.Finding) int {
 	return exitUsage
 }
 
-// executor returns what is to be run: the modem's dialling if asked for, then
-// the script.
+// executor returns what is to be run: the modem's dialling or answering if asked
+// for, then the script.
 func (d *dialer) executor(login script.Executor) script.Executor {
 	numbers := d.opts.numbers
-	if d.opts.port == "" && len(numbers) == 0 {
+	if d.opts.port == "" && len(numbers) == 0 && !d.opts.answer {
 		numbers = []string{demoNumber}
 	}
-	if len(numbers) == 0 {
+	if len(numbers) == 0 && !d.opts.answer {
 		return d.interactive(login)
+	}
+	login = d.interactive(modem.WatchCarrier(login, &modem.CarrierConfig{Step: "login"}))
+	dialog := &script.DialogConfig{Log: d.log}
+	if d.opts.answer {
+		return script.Sequence(&modem.Answerer{
+			Config: d.modem(), Dialog: dialog, Init: d.opts.init, Rings: d.opts.rings,
+			OnRing: d.rings, OnState: d.progress,
+		}, login)
 	}
 	d.opts.params.PhoneNumber = numbers[0]
 	dial := &modem.Dialer{
-		Init:    d.opts.init,
-		Numbers: numbers,
-		Dialog:  &script.DialogConfig{Log: d.log},
+		Config: d.modem(), Dialog: dialog, Init: d.opts.init, Numbers: numbers,
 		OnState: d.progress,
 	}
 	if d.opts.redial > 0 {
 		dial.Redial.Attempts = d.opts.redial + 1
 	}
-	return script.Sequence(dial, d.interactive(modem.WatchCarrier(login, &modem.CarrierConfig{Step: "login"})))
+	return script.Sequence(dial, login)
+}
+
+// modem returns what is expected of the modem. A call does not outlive a run that
+// fails or is stopped, unless -hangup none asks for that.
+func (d *dialer) modem() *modem.Config {
+	return &modem.Config{
+		Log:       d.log,
+		Addresses: true,
+		HangUp:    d.opts.hangup,
+		KeepCall:  d.opts.hangupSet && len(d.opts.hangup) == 0,
+		OnHangUp: func(r modem.HangupReport, err error) {
+			d.ended = true
+			if err == nil {
+				d.screen.state(ras.StateDisconnected, "hung up by "+proof(r))
+			}
+		},
+	}
 }
 
 // interactive announces the state in which a script runs.
@@ -120,6 +144,17 @@ func (d *dialer) progress(p script.State) {
 	}
 	d.online = d.online || p.Conn == ras.StateDeviceConnected && p.Err == nil
 	d.screen.state(p.Conn, text)
+}
+
+// rings announces a call that rings.
+func (d *dialer) rings(c modem.IncomingCall) {
+	text := fmt.Sprintf("ring %d", c.Count)
+	for _, more := range []string{c.Number, c.Name, c.Kind} {
+		if more != "" {
+			text += ", " + more
+		}
+	}
+	d.screen.state(ras.StateWaitForCallback, text)
 }
 
 // dial opens the port, runs e and hangs up.
@@ -198,12 +233,12 @@ func (d *dialer) end(p port.Port, res *script.Result, err error) {
 	if !d.opts.hangupSet {
 		methods = d.defaultHangup(err)
 	}
-	if len(methods) == 0 {
+	if len(methods) == 0 || d.ended {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), hangupLimit)
 	defer cancel()
-	report, hangErr := modem.HangUp(ctx, p, nil, methods...)
+	report, hangErr := modem.HangUp(ctx, p, &modem.Config{Log: d.log}, methods...)
 	switch {
 	case hangErr == nil:
 		d.screen.state(ras.StateDisconnected, "hung up by "+proof(report))
@@ -222,15 +257,18 @@ func (d *dialer) defaultHangup(err error) []modem.Method {
 		return nil
 	case d.online:
 		return []modem.Method{modem.DTR, modem.ATH}
-	case err != nil && (len(d.opts.numbers) == 0 || errors.Is(err, context.Canceled)):
+	case err != nil && len(d.opts.numbers) == 0:
 		return []modem.Method{modem.DTR}
 	}
 	return nil
 }
 
 func proof(r modem.HangupReport) string {
-	if r.Proved {
+	switch {
+	case r.Proved:
 		return r.Method.String() + ", DCD has fallen"
+	case r.Confirmed:
+		return r.Method.String() + ", the modem has confirmed it"
 	}
 	return r.Method.String()
 }

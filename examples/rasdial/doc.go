@@ -11,11 +11,14 @@
 //	                  rfc2217://host:port, or - for standard input and output,
 //	                  as pppd's connect option gives them
 //	-mode M           bit rate, format and flow control: 115200,8N1,rtscts
-//	-dial NUMBER      dial through an AT modem first (repeatable)
+//	-dial NUMBER      dial through an AT modem first (repeatable): a number, or a
+//	                  host and a port for a modem in software
+//	-answer           wait for a call instead; -rings N takes it at that ring
 //	-init COMMAND     command for the modem before dialling (repeatable)
 //	-redial N         further attempts after a failed one
-//	-hangup HOW       dtr, ath, both or none. Without it a call that was dialled
-//	                  is hung up both ways, and a line that failed by DTR
+//	-hangup HOW       dtr, ath, both or none. Without it a call is hung up both
+//	                  ways, also when it is still being made and the program is
+//	                  stopped, and a line that failed by DTR
 //	-script FILE      .scp, .inf (with -section), .chat, .dll (Windows)
 //	-section NAME     the section of an .inf file
 //	-lang L           scp, switchinf, chat or dll, whatever the file's name

@@ -29,7 +29,7 @@ func (d *dialer) openPort(ctx context.Context) (p port.Port, exact bool, err err
 	scheme, rest, remote := strings.Cut(name, "://")
 	switch {
 	case name == "":
-		return d.openDemo(), false, nil
+		return d.openDemo(ctx), false, nil
 	case name == "-":
 		p, err := port.Stdio(d.std.in, d.std.out, nil)
 		if err != nil {

@@ -24,6 +24,8 @@ type options struct {
 	numbers   []string
 	init      []string
 	redial    int
+	answer    bool
+	rings     int
 	hangup    []modem.Method
 	hangupSet bool
 	script    string
@@ -59,6 +61,8 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f.Var((*texts)(&o.numbers), "dial", "`number` to dial through an AT modem (repeatable)")
 	f.Var((*texts)(&o.init), "init", "modem `command` before dialling (repeatable)")
 	f.IntVar(&o.redial, "redial", 0, "further attempts after a failed one")
+	f.BoolVar(&o.answer, "answer", false, "wait for a call instead of dialling")
+	f.IntVar(&o.rings, "rings", 1, "with -answer: answer at this `ring`; callers are known from the second on")
 	f.StringVar(&hangup, "hangup", "", "how to hang up at the end: dtr, ath, both or none")
 	f.StringVar(&o.script, "script", "", "script `file`: .scp, .inf, .chat, .dll")
 	f.StringVar(&o.section, "section", "", "section of an .inf file")
@@ -180,12 +184,13 @@ func (o *options) checkFlags(f *flag.FlagSet) error {
 	refuse(o.lang == "switchinf" && o.section == "" && !o.check && !o.list, "an .inf file needs -section NAME; -list names them")
 	refuse(o.redial < 0, "-redial %d: use 0 or more", o.redial)
 	refuse(o.redial > 0 && len(o.numbers) == 0, "-redial needs -dial NUMBER")
-	refuse(len(o.init) > 0 && len(o.numbers) == 0, "-init needs -dial NUMBER")
+	refuse(o.answer && len(o.numbers) > 0, "-answer and -dial: one of them")
+	refuse(o.rings < 1, "-rings %d: use 1 or more", o.rings)
+	refuse(len(o.init) > 0 && len(o.numbers) == 0 && !o.answer, "-init needs -dial NUMBER or -answer")
 	refuse(o.timeout < 0, "-timeout %v: use 0 for no limit", o.timeout)
 	refuse(o.logFormat != "" && o.logFormat != "text" && o.logFormat != "json", "-log %q: use text or json", o.logFormat)
 	for _, number := range o.numbers {
-		_, err := modem.CheckNumber(number)
-		refuse(err != nil, "-dial: %w", err)
+		refuse(modem.CheckDial(number) != nil, "-dial: %w", modem.CheckDial(number))
 	}
 	for _, command := range o.init {
 		_, err := modem.CheckCommand(command)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
+	"github.com/rasline/rasline/internal/wait"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
@@ -15,9 +17,13 @@ import (
 // zero CarrierConfig and a nil one are right for most.
 type CarrierConfig struct {
 	// Ignore runs the script as if there were no DCD, for adapters that lack
-	// the wire. Default: a loss ends the script. A port without modem lines is
-	// always ignored.
+	// the wire. Default: a loss ends the script. On a port without modem lines
+	// there is none.
 	Ignore bool
+
+	// Text is whether the line NO CARRIER in what is received is a loss, if
+	// nothing follows it for the time Debounce. Default: TextAuto.
+	Text CarrierText
 
 	// Require is how long the script waits for DCD to come before it starts;
 	// if it does not come the run fails with ras.ErrNoCarrier. Default, and
@@ -37,6 +43,16 @@ type CarrierConfig struct {
 	Step string
 }
 
+// CarrierText is whether a modem's word is taken for the loss of the carrier.
+type CarrierText uint8
+
+// What a CarrierConfig may say of the text.
+const (
+	TextAuto   CarrierText = iota // if there is no DCD to watch, after a connection that this package has made in the same run
+	TextWatch                     // in any case
+	TextIgnore                    // never
+)
+
 const (
 	defaultDebounce = 200 * time.Millisecond
 	defaultGrace    = time.Second
@@ -53,12 +69,16 @@ type CarrierError struct {
 	Doing string        // what the script was doing: `wait for "ogin:"`; empty if it does not tell
 	Time  time.Time     // when DCD fell
 	After time.Duration // since the script was started
+	Text  string        // the modem's word, if that is how it was noticed: "NO CARRIER (00:01:28)"
 	Err   error         // what the script made of it; may be nil
 }
 
 // Error tells step and time.
 func (e *CarrierError) Error() string {
 	text := fmt.Sprintf("%s: carrier lost after %v", e.Step, e.After.Round(time.Millisecond))
+	if e.Text != "" {
+		text += " (" + e.Text + ")"
+	}
 	if e.Doing != "" {
 		text += ", at: " + e.Doing
 	}
@@ -105,14 +125,18 @@ type watcher struct {
 func (w *watcher) Execute(ctx context.Context, call *ras.Call) error {
 	lines, now, err := linesOf(call)
 	if w.Ignore || err != nil {
+		lines = nil
+	}
+	text := w.CarrierConfig.Text == TextWatch || w.CarrierConfig.Text == TextAuto && lines == nil && script.Shared[callState](call).dialled
+	if lines == nil && !text {
 		return w.script.Execute(ctx, call)
 	}
-	if w.Require > 0 && !now.Has(port.DCD) {
+	if lines != nil && w.Require > 0 && !now.Has(port.DCD) {
 		if err := w.awaitCarrier(ctx, lines); err != nil {
 			return err
 		}
 	}
-	return w.run(ctx, call, lines)
+	return w.run(ctx, call, lines, text)
 }
 
 // awaitCarrier waits for DCD to come.
@@ -135,21 +159,26 @@ func (w *watcher) awaitCarrier(ctx context.Context, lines port.LineController) e
 	}
 }
 
-// run runs the script beside a goroutine that watches, and waits for both.
-func (w *watcher) run(ctx context.Context, call *ras.Call, lines port.LineController) error {
+// run runs the script beside a goroutine that watches, and waits for both. lines
+// is nil where there is no DCD.
+func (w *watcher) run(ctx context.Context, call *ras.Call, lines port.LineController, text bool) error {
 	start := time.Now()
 	inner, end := context.WithCancelCause(ctx)
 	watch, stop := context.WithCancel(ctx)
 	finished := make(chan struct{})
 	watched := make(chan struct{})
+	said := lostText{debounce: w.Debounce, found: make(chan struct{})}
+	if text {
+		defer script.OnReceive(call, said.receive)()
+	}
 	var lost *CarrierError
 	go func() {
 		defer close(watched)
-		fell, ok := w.awaitLoss(watch, lines)
+		fell, ok := w.awaitEither(watch, lines, &said)
 		if !ok {
 			return
 		}
-		lost = &CarrierError{Step: w.Step, Time: fell, After: fell.Sub(start)}
+		lost = &CarrierError{Step: w.Step, Time: fell, After: fell.Sub(start), Text: said.lost()}
 		end(lost)
 		w.enforce(call, lost, finished)
 	}()
@@ -157,6 +186,7 @@ func (w *watcher) run(ctx context.Context, call *ras.Call, lines port.LineContro
 	close(finished)
 	stop()
 	<-watched
+	said.stop()
 	end(nil)
 	if err == nil || lost == nil {
 		return err
@@ -166,6 +196,115 @@ func (w *watcher) run(ctx context.Context, call *ras.Call, lines port.LineContro
 		return lost
 	}
 	return errors.Join(err, lost) // the script has its own view of what happened
+}
+
+// awaitEither waits until the carrier is lost by DCD or by the modem's word, and
+// returns when. It returns false if the context or the port ends first.
+func (w *watcher) awaitEither(ctx context.Context, lines port.LineController, said *lostText) (fell time.Time, ok bool) {
+	if lines == nil {
+		select {
+		case <-said.found:
+			return said.time(), true
+		case <-ctx.Done():
+			return time.Time{}, false
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := make(chan struct{})
+	go func() {
+		defer close(stop)
+		select {
+		case <-said.found:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	fell, ok = w.awaitLoss(ctx, lines)
+	cancel()
+	<-stop
+	if !ok && said.lost() != "" {
+		return said.time(), true
+	}
+	return fell, ok
+}
+
+// lostText looks for the line NO CARRIER at the end of what is received.
+type lostText struct {
+	debounce time.Duration
+	found    chan struct{} // closed when nothing has followed it
+
+	mu      sync.Mutex // guards all below
+	line    []byte     // that has begun
+	text    string     // the line, once it is complete and the last
+	at      time.Time  // when it was received
+	timer   *time.Timer
+	stopped bool
+}
+
+// receive takes what was received.
+func (t *lostText) receive(b []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stopped {
+		return
+	}
+	for _, c := range b {
+		if c != '\r' && c != '\n' {
+			t.drop()
+			if t.line = append(t.line, c); len(t.line) > lineLimit {
+				t.line = t.line[:lineLimit]
+			}
+			continue
+		}
+		if r, known := ParseResult(string(t.line)); known && r.Outcome == NoCarrier && !r.Numeric {
+			t.text, t.at = r.Text, time.Now()
+			t.timer = time.AfterFunc(max(0, t.debounce), t.decide)
+		}
+		t.line = t.line[:0]
+	}
+}
+
+// drop takes the text back, since more was received. t.mu is held.
+func (t *lostText) drop() {
+	if t.timer != nil && t.timer.Stop() {
+		t.timer, t.text = nil, ""
+	}
+}
+
+// decide runs when nothing has followed the text.
+func (t *lostText) decide() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.stopped && t.text != "" {
+		t.stopped = true
+		close(t.found)
+	}
+}
+
+func (t *lostText) stop() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+	t.stopped = true
+}
+
+// lost returns the text that was found, or "".
+func (t *lostText) lost() string {
+	select {
+	case <-t.found:
+		return t.text
+	default:
+		return ""
+	}
+}
+
+func (t *lostText) time() time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.at
 }
 
 // awaitLoss waits until DCD has fallen and stayed off, and returns when it
@@ -192,19 +331,7 @@ func (w *watcher) awaitLoss(ctx context.Context, lines port.LineController) (fel
 	if fell.IsZero() {
 		fell = time.Now()
 	}
-	return fell, w.sleep(ctx, w.Debounce-time.Since(fell))
-}
-
-// sleep reports whether d has passed before the context ended.
-func (w *watcher) sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return fell, wait.Sleep(ctx, w.Debounce-time.Since(fell)) == nil
 }
 
 // nextLines waits for DCD to change, or for the debounce time after it fell.

@@ -32,12 +32,13 @@ func (e *InputError) Error() string {
 func (e *InputError) Unwrap() error { return e.Code }
 
 // CheckNumber checks a phone number and returns it as it is dialled, in upper
-// case and without the blanks, hyphens, dots and parentheses that people write.
+// case and without the blanks, hyphens, dots, slashes and parentheses that people
+// write.
 //
 // A number has digits, which are 0 to 9, *, # and A to D, a + in front of them
 // if at all, and the dial modifiers of V.250: a comma (pause), T and P (tone
-// and pulse dialling), W (wait for dial tone), @ (wait for silence) and ! (hook
-// flash). Everything else is refused, above all the semicolon, S= and control
+// and pulse dialling), W (wait for dial tone), @ (wait for silence), ! (hook
+// flash), $ (wait for the tone of a calling card) and & (wait for a prompt). Everything else is refused, above all the semicolon, S= and control
 // characters, with which a phone book could give the modem commands of its own.
 // The error is an *InputError.
 func CheckNumber(number string) (string, error) {
@@ -51,7 +52,7 @@ func CheckNumber(number string) (string, error) {
 	digits := 0
 	for i, c := range []byte(strings.ToUpper(number)) {
 		switch {
-		case strings.IndexByte(" -.()", c) >= 0:
+		case strings.IndexByte(" -.()/", c) >= 0:
 			continue
 		case strings.IndexByte("0123456789*#ABCD", c) >= 0:
 			digits++
@@ -59,7 +60,7 @@ func CheckNumber(number string) (string, error) {
 			return bad(i+1, ras.ErrBadPhoneNumber, "a + belongs in front of the digits")
 		case c == '+':
 			digits++
-		case strings.IndexByte(",TPW@!", c) < 0:
+		case strings.IndexByte(",TPW@!$&", c) < 0:
 			return bad(i+1, ras.ErrBadPhoneNumber, fmt.Sprintf("%q is no digit and no dial modifier: take it out", c))
 		}
 		dial = append(dial, c)
@@ -70,16 +71,48 @@ func CheckNumber(number string) (string, error) {
 	return string(dial), nil
 }
 
+// isAddress reports whether a text to dial is a host with a port rather than a
+// number.
+func isAddress(s string) bool {
+	return strings.ContainsAny(s, ":") || strings.ContainsFunc(s, func(r rune) bool {
+		return r > '9' && strings.ToUpper(string(r)) > "D" && !strings.ContainsRune("TPWtpw@", r)
+	})
+}
+
+// CheckAddress checks a host and a port to dial, such as "bbs.example:23" or
+// "[2001:db8::1]:23", and returns them as they are dialled. Letters, digits,
+// dots, hyphens, underscores, colons, slashes and brackets are allowed. Everything
+// else is refused, as CheckNumber does. The error is an *InputError.
+func CheckAddress(address string) (string, error) {
+	bad := func(pos int, code ras.Code, why string) (string, error) {
+		return "", &InputError{What: "address", Pos: pos, Why: why, Code: code}
+	}
+	address = strings.TrimSpace(address)
+	switch {
+	case address == "":
+		return bad(0, ras.ErrBadPhoneNumber, "it is empty: give the host and the port to call")
+	case len(address) > ras.MaxPhoneNumber:
+		return bad(0, ras.ErrPhoneNumberTooLong, fmt.Sprintf("it has %d characters, at most %d fit", len(address), ras.MaxPhoneNumber))
+	}
+	for i := range len(address) {
+		if c := address[i]; !isAlphanumeric(c) && strings.IndexByte(".-_:/[]", c) < 0 {
+			return bad(i+1, ras.ErrBadPhoneNumber, fmt.Sprintf("%q is no part of a host or a port: take it out", c))
+		}
+	}
+	return address, nil
+}
+
 // CheckCommand checks a command line and returns it without the AT in front,
 // which may be missing. It takes one line of V.250 commands that are obeyed in
 // command mode: basic commands (E0, S7=60, &C1, \N3), extended ones
 // (+CGDCONT=1,"IP","net") and a semicolon after an extended one that another
-// command follows. It refuses what would leave command mode, which is Dial's,
+// command follows; one at the end is left out. A basic command may have its value
+// after an equals sign (E=1), which some makers' documents do. It refuses what would leave command mode, which is Dial's,
 // Answer's and Online's work (D, A, O, A/), control characters and characters
 // beyond ASCII, an open quotation mark, and a semicolon anywhere else. The error
 // is an *InputError.
 func CheckCommand(command string) (string, error) {
-	body := command
+	body := strings.TrimRight(command, "; ")
 	if len(body) >= 2 && strings.EqualFold(body[:2], "AT") {
 		body = body[2:]
 	}
@@ -88,7 +121,7 @@ func CheckCommand(command string) (string, error) {
 			Why: fmt.Sprintf("it has %d characters, at most %d fit: use several commands", len(body)+2, commandLimit)}
 	}
 	if pos, why := scanCommand(body); why != "" {
-		return "", &InputError{What: "command", Pos: pos + 1 + len(command) - len(body), Why: why, Code: ras.ErrInvalidParameter}
+		return "", &InputError{What: "command", Pos: pos + 1 + len(strings.TrimRight(command, "; ")) - len(body), Why: why, Code: ras.ErrInvalidParameter}
 	}
 	return body, nil
 }
@@ -139,6 +172,9 @@ func scanOne(s string, i int) (end int, why string) {
 		return i, fmt.Sprintf("%q leaves command mode: use Dial, Answer or Online", s[i])
 	case c == 'S':
 		return scanRegister(s, i)
+	}
+	if i+1 < len(s) && s[i+1] == '=' {
+		return skipDigits(s, i+2), ""
 	}
 	return skipQuery(s, skipDigits(s, i+1)), ""
 }
@@ -220,3 +256,11 @@ func skipQuery(s string, i int) int {
 }
 
 func isLetter(c byte) bool { return isAlphanumeric(c) && c > '9' }
+
+// CheckDial checks a number or, if it is one, an address, as Modem.Dial does
+// with Config.Addresses. The error is an *InputError.
+func CheckDial(number string) error {
+	c := Config{DialPrefix: "D", Addresses: true}
+	_, err := c.dialBody(number)
+	return err
+}

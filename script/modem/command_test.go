@@ -56,8 +56,8 @@ func TestCommandChangesNotation(t *testing.T) {
 		if err := m.Init(ctx, "ATE0", "ATV0", "ATI3", "ATE1", "ATI3", "ATV1", "ATI3", "ATV0E0", "ATZ", "ATI3", "ATS3?"); err != nil {
 			return err
 		}
-		if took := time.Since(start); took > time.Second {
-			t.Errorf("took %v: some command was not understood at once", took)
+		if took := time.Since(start); took >= 5*time.Second {
+			t.Errorf("took %v: some command was not understood", took)
 		}
 		return nil
 	}))

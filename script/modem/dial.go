@@ -5,26 +5,46 @@ import (
 	"errors"
 	"time"
 
+	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script"
 )
 
 // Dial calls a number and returns the CONNECT result, after which the modem is
-// online: the next byte of the line is the far end's first. CheckNumber tells
-// what a number may hold.
+// online: the next byte of the line is the peer's first. CheckNumber describes
+// what a number may hold; with Config.Addresses, CheckAddress.
 //
 // The error is an *InputError, or a *CommandError. The latter holds an
 // *OutcomeError if the modem gives another result, which matches the outcome's
-// RAS code. If none comes within Config.DialTimeout, or the context ends first,
-// the call is given up as V.250 has it, by sending a carriage return.
+// RAS code. If none is received within Config.DialTimeout, or the context ends
+// first, the call is given up as V.250 has it, by sending a carriage return, and
+// by DTR if that brings no answer. OK is no result of a call, and is passed over.
+//
+// A call that has been made, and one in the making, does not outlive a run that
+// fails; see Config.KeepCall.
 func (m *Modem) Dial(ctx context.Context, number string) (Result, error) {
-	digits, err := CheckNumber(number)
+	body, err := m.cfg.dialBody(number)
 	if err != nil {
 		return Result{}, err
 	}
-	if err := checkPrefix(m.cfg.DialPrefix); err != nil {
-		return Result{}, err
+	return m.connect(ctx, request{body: body, timeout: m.cfg.DialTimeout, final: isCallResult})
+}
+
+// dialBody returns the command line that dials a number or an address.
+func (c *Config) dialBody(number string) (string, error) {
+	prefix := c.DialPrefix
+	if err := checkPrefix(prefix); err != nil {
+		return "", err
 	}
-	return m.call(ctx, m.cfg.DialPrefix+digits)
+	check := CheckNumber
+	if c.Addresses && isAddress(number) {
+		check = CheckAddress
+	}
+	digits, err := check(number)
+	if err != nil {
+		return "", err
+	}
+	return prefix + digits, nil
 }
 
 // checkPrefix holds Config.DialPrefix to its promise.
@@ -40,43 +60,110 @@ func checkPrefix(prefix string) error {
 	return nil
 }
 
-// Answer takes a call that rings and returns the CONNECT result, as Dial does.
-func (m *Modem) Answer(ctx context.Context) (Result, error) { return m.call(ctx, "A") }
-
-// Online goes back to a call after Escape and returns the CONNECT result, as
-// Dial does. ras.ErrNoCarrier says that there is no call any more.
-func (m *Modem) Online(ctx context.Context) (Result, error) { return m.call(ctx, "O") }
-
-// WaitRing waits until somebody calls, for the limit at most; 0 or less is no
-// limit. The error is a *CommandError, or a *script.TimeoutError if nobody has
-// called.
-func (m *Modem) WaitRing(ctx context.Context, limit time.Duration) error {
-	if err := m.Sync(ctx); err != nil {
-		return err
+// Connect sends a command that makes a connection without dialling, such as
+// AT+CGDATA="PPP",1 or AT+QIOPEN with a transparent mode, and returns the CONNECT
+// result as Dial does. Results of calls and the ERROR of the command end it.
+func (m *Modem) Connect(ctx context.Context, command string) (Result, error) {
+	body, err := CheckCommand(command)
+	if err != nil {
+		return Result{}, err
 	}
-	start := time.Now()
-	m.raw = m.raw[:0]
-	for {
-		line, err := m.readLine(ctx, start, limit)
-		if isTimeout(err) {
-			return m.timeout("RING", start, limit)
-		}
-		if err != nil {
-			return m.commandError("", nil, err)
-		}
-		m.indicate(line, "")
-		if r, _ := m.result(line); r.Outcome == Ring {
-			return nil
-		}
+	return m.connect(ctx, request{body: body, timeout: m.cfg.DialTimeout, final: isCallResult})
+}
+
+// Answer takes a call that rings and returns the CONNECT result, as Dial does.
+func (m *Modem) Answer(ctx context.Context) (Result, error) {
+	if m.state == OnlineMode && m.ring.connect.Outcome == Connect {
+		return m.ring.connect, nil // by S0, before this
+	}
+	return m.connect(ctx, request{body: "A", timeout: m.cfg.DialTimeout, final: isCallResult})
+}
+
+// Online goes back to a call after Escape and returns the result: CONNECT, or OK
+// on modems that say so. ras.ErrNoCarrier says that there is no call any more.
+// Without a result within Config.OnlineTimeout the error matches
+// ras.ErrRequestTimeout; the modem then counts as online, for there are modems
+// that say nothing, and what was received stays for the next reader.
+func (m *Modem) Online(ctx context.Context) (Result, error) {
+	if err := m.ready(ctx); err != nil {
+		return Result{}, err
+	}
+	m.keep = []byte{}
+	r, err := m.ask(ctx, request{body: "O", timeout: m.cfg.OnlineTimeout, final: isOnlineResult})
+	kept := m.keep
+	m.keep = nil
+	switch res := r.Result; {
+	case isTimeout(err):
+		m.putBack(withoutEcho(kept, "ATO"))
+		m.takeLine("")
+		m.setOnline()
+		return res, err
+	case err != nil:
+		return res, err
+	case res.Outcome == Connect || res.Outcome == OK:
+		m.setOnline()
+		return res, nil
+	default:
+		m.held = false
+		m.ended()
+		return res, m.commandError("O", r.Lines, &OutcomeError{res})
 	}
 }
 
-// call sends a command that leads to a connection and waits for it.
-func (m *Modem) call(ctx context.Context, body string) (Result, error) {
-	if err := m.Sync(ctx); err != nil {
+// withoutEcho returns b without the echo of a line at its head.
+func withoutEcho(b []byte, echo string) []byte {
+	if len(b) > len(echo) && hasFold(string(b), echo) && b[len(echo)] == '\r' {
+		return b[len(echo)+1:]
+	}
+	return b
+}
+
+// isCallResult reports whether an outcome ends the making of a call.
+func isCallResult(o Outcome) bool { return o != Unknown && o != Ring && o != Ongoing && o != OK }
+
+// isOnlineResult reports whether an outcome is the answer to O.
+func isOnlineResult(o Outcome) bool { return isCallResult(o) || o == OK }
+
+// callState is what the modems of one call know of each other.
+type callState struct {
+	deferred bool
+	dialled  bool   // a connection has been made in this run
+	active   *Modem // has a call, in the making or up, that must not outlive a run that fails
+}
+
+// begin notes that a call is in the making.
+func (m *Modem) begin() {
+	m.dialling, m.proven = true, false
+	c := m.dialog.Call()
+	state := script.Shared[callState](c)
+	state.active = m
+	if !state.deferred {
+		state.deferred = true
+		script.Defer(c, state.cleanUp)
+	}
+}
+
+// setOnline notes that a call is up and that what is sent goes to the peer.
+func (m *Modem) setOnline() {
+	m.begin()
+	m.state, m.dialling, m.held = OnlineMode, false, false
+	m.in.text, m.in.blank = m.in.text[:0], m.in.blank[:0]
+	script.Shared[callState](m.dialog.Call()).dialled = true
+}
+
+// ended notes that there is no call any more.
+func (m *Modem) ended() {
+	m.dialling, m.held = false, false
+	script.Shared[callState](m.dialog.Call()).active = nil
+}
+
+// connect sends a command that leads to a connection and waits for it.
+func (m *Modem) connect(ctx context.Context, req request) (Result, error) {
+	if err := m.ready(ctx); err != nil {
 		return Result{}, err
 	}
-	r, err := m.exchange(ctx, body, m.cfg.DialTimeout, isCallResult)
+	m.begin()
+	r, err := m.ask(ctx, req)
 	res := r.Result
 	switch {
 	case isTimeout(err):
@@ -85,20 +172,23 @@ func (m *Modem) call(ctx context.Context, body string) (Result, error) {
 		if res.Outcome != Unknown {
 			return res, err
 		}
-	case err != nil:
-		if m.state == Unsynchronised {
-			m.giveUp(ctx)
-		}
+		return res, m.commandError(req.body, r.Lines, &OutcomeError{res})
+	case err != nil && res.Outcome != Failed:
+		m.giveUp(ctx)
 		return res, err
 	case res.Outcome == Connect:
-		m.state = OnlineMode
+		m.setOnline()
 		return res, nil
 	}
-	return res, m.commandError(body, r.Lines, &OutcomeError{res})
+	// A modem that is off hook after a failed call answers the next character,
+	// whatever it is.
+	m.ended()
+	m.state = Unsynchronised
+	if err == nil {
+		err = m.commandError(req.body, r.Lines, &OutcomeError{res})
+	}
+	return res, err
 }
-
-// isCallResult reports whether an outcome ends the making of a call.
-func isCallResult(o Outcome) bool { return o != Unknown && o != Ring && o != Ongoing }
 
 // lastWord is the outcome of a call that no result has ended: Unknown if the
 // last line is a text that nobody knows, which is most likely the result.
@@ -113,21 +203,66 @@ func (m *Modem) lastWord(lines []string) Result {
 	return res
 }
 
-// giveUp breaks off a call in the making: any character does. The modem's word
-// on it is read, but nothing is made of it; the modem stays unsynchronised. If
-// the call has come about at the last moment, it is hung up. All this has its
-// own limits, since the context may have ended. If that has failed the whole
-// session, then so does this, and only the modem lines are left.
+// giveUp breaks off a call in the making. It has its own limits, since the
+// context may have ended. If that has failed the whole session as well, the run
+// cleans up at its end.
 func (m *Modem) giveUp(ctx context.Context) {
-	ctx = context.WithoutCancel(ctx)
-	limited, cancel := context.WithTimeout(ctx, abortLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.cfg.HangUpTimeout)
 	defer cancel()
-	if m.dialog.Send(limited, []byte("\r")) != nil {
-		return
+	m.logf(ctx, "give the call up", "CR")
+	switch ended, err := m.abort(ctx); {
+	case err != nil, ended:
+	case m.state == OnlineMode:
+		m.HangUp(ctx)
+	default:
+		if lines, _, err := linesOf(m.dialog.Call()); err == nil {
+			m.holdDTR(ctx, lines, false)
+		}
 	}
-	r, _ := m.readAnswer(limited, "", abortLimit, isCallResult)
-	if r.Result.Outcome == Connect {
-		m.state = OnlineMode
-		m.HangUp(ctx) // each of its steps is limited
+}
+
+// abort sends a carriage return, with which a call in the making ends, and
+// reports whether the modem has confirmed that. A call that has come up at the
+// last moment makes the modem online.
+func (m *Modem) abort(ctx context.Context) (ended bool, err error) {
+	if err := m.dialog.Send(ctx, []byte("\r")); err != nil {
+		return false, err
 	}
+	for until := time.Now().Add(abortTimeout); ; {
+		l, err := m.readLine(ctx, until)
+		if isTimeout(err) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		res, known := m.result(l)
+		switch {
+		case !known || res.Outcome == Ring || res.Outcome == Ongoing:
+		case res.Outcome == Connect:
+			m.setOnline()
+			return false, nil
+		default:
+			m.ended()
+			m.proven = true
+			return true, nil
+		}
+	}
+}
+
+// cleanUp hangs up at the end of a run that has failed.
+func (s *callState) cleanUp(ctx context.Context, p port.Port, runErr error) error {
+	m := s.active
+	if runErr == nil || m == nil || m.cfg.KeepCall {
+		return nil
+	}
+	s.active = nil
+	if errors.Is(runErr, port.ErrCarrierLost) || errors.Is(runErr, port.ErrRemoved) {
+		return nil // the call has ended, or the modem cannot be reached
+	}
+	rep, err := hangUp(ctx, p, &m.source, m)
+	if m.cfg.OnHangUp != nil {
+		m.cfg.OnHangUp(rep, err)
+	}
+	return err
 }

@@ -1,6 +1,7 @@
 package modem
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,9 +29,19 @@ type Dialer struct {
 	// Default, and for nil: ATZ and ATQ0V1E1, so reset, and results in words.
 	Init []string
 
-	// Numbers are dialled in this order; see CheckNumber. Default: the number
-	// in the call's Params.
+	// Numbers are dialled in this order; see Modem.Dial. Default: the number in
+	// the call's Params.
 	Numbers []string
+
+	// Command makes the connection instead of a number: AT+CGDATA="PPP",1; see
+	// Modem.Connect. Numbers are then not used. Default: none.
+	Command string
+
+	// Before is called before every attempt, when the modem is set up: to wait
+	// for the network, to define a context, to unlock a SIM. An error ends the
+	// attempt; one with an outcome, a CMEError that is Temporary or a
+	// RegistrationError is followed by another. Default: none.
+	Before func(ctx context.Context, m *Modem) error
 
 	// Redial says what follows a failed attempt. Default: the zero Redial.
 	Redial Redial
@@ -49,22 +60,23 @@ type Dialer struct {
 var _ script.Executor = (*Dialer)(nil)
 
 // Redial is what a Dialer does about attempts that fail. Only outcomes and
-// time-outs are tried again; a line that fails or a context that ends stops it
-// at once.
+// timeouts are tried again; a line that fails or a context that ends stops it.
 type Redial struct {
 	// Attempts is the number of attempts in all, going round the numbers.
-	// Default, and for 0 or less: each number once.
+	// Default, and for 0: each number once. Negative: without end.
 	Attempts int
 
 	// Pause is the time between two attempts, Pauses that after certain
-	// outcomes. Many countries ask for some seconds. Default: 5 s. Negative:
-	// none.
-	Pause  time.Duration
-	Pauses map[Outcome]time.Duration
+	// outcomes, and RoundPause that after the last of the numbers, before the
+	// first is dialled again. A modem that reports DELAYED with a time is left
+	// alone for that time at least. Many countries ask for some seconds.
+	// Default: 5 s; RoundPause that of Pause. Negative: none.
+	Pause, RoundPause time.Duration
+	Pauses            map[Outcome]time.Duration
 
 	// Stop are the outcomes after which no further attempt is made. Default,
-	// and for nil: Voice, Blacklisted and Failed. Add Busy and NoDialtone to
-	// give up on those.
+	// and for nil: Voice, Blacklisted and Failed, unless the modem gives a
+	// CMEError that is Temporary. Add Busy and NoDialtone to give up on those.
 	Stop []Outcome
 
 	// Timeout bounds the whole: setting up, attempts and pauses. Default, and
@@ -74,21 +86,34 @@ type Redial struct {
 
 const defaultPause = 5 * time.Second
 
-func (r *Redial) stops(o Outcome) bool {
-	if r.Stop == nil {
-		return o == Voice || o == Blacklisted || o == Failed
+// stops reports whether an attempt has failed for good.
+func (r *Redial) stops(err error) bool {
+	outcome := OutcomeOf(err)
+	if r.Stop != nil {
+		return slices.Contains(r.Stop, outcome)
 	}
-	return slices.Contains(r.Stop, o)
+	var cme *CMEError
+	if errors.As(err, &cme) && cme.Temporary() {
+		return false
+	}
+	return outcome == Voice || outcome == Blacklisted || outcome == Failed
 }
 
-func (r *Redial) pauseAfter(o Outcome) time.Duration {
-	if p, ok := r.Pauses[o]; ok {
-		return p
+// pauseAfter returns the time to wait after an attempt. Last is whether it was
+// that of the last number.
+func (r *Redial) pauseAfter(err error, last bool) time.Duration {
+	pause := cmp.Or(r.Pause, defaultPause)
+	if last {
+		pause = cmp.Or(r.RoundPause, pause)
 	}
-	if r.Pause == 0 {
-		return defaultPause
+	if p, ok := r.Pauses[OutcomeOf(err)]; ok {
+		pause = p
 	}
-	return r.Pause
+	var o *OutcomeError
+	if errors.As(err, &o) {
+		pause = max(pause, o.Result.Wait)
+	}
+	return max(0, pause)
 }
 
 // Attempt is one call that was tried.
@@ -104,7 +129,7 @@ type Attempt struct {
 // DialError says that no attempt led to a connection. It matches the error of
 // the last one, so also its RAS code.
 type DialError struct {
-	Attempts []Attempt // all that were made; at least one
+	Attempts []Attempt // those that were made; at least one, and of very many the first and the latest
 	Err      error     // why no further one was made: the last one's error, or the limit's
 }
 
@@ -137,7 +162,7 @@ func (e *DialError) Unwrap() []error {
 func (d *Dialer) Execute(ctx context.Context, call *ras.Call) error {
 	dialog := script.NewDialog(call, d.Dialog)
 	defer dialog.Close()
-	run := dialing{Dialer: d, modem: New(dialog, d.Config), start: time.Now()}
+	run := dialing{Dialer: d, modem: New(dialog, withLog(d.Config, d.Dialog)), start: time.Now()}
 	if err := run.prepare(call); err != nil {
 		return err
 	}
@@ -171,13 +196,20 @@ func (r *dialing) prepare(call *ras.Call) error {
 	if r.commands == nil {
 		r.commands = []string{"ATZ", "ATQ0V1E1"}
 	}
-	if len(r.numbers) == 0 {
+	switch {
+	case r.Command != "":
+		if _, err := CheckCommand(r.Command); err != nil {
+			return err
+		}
+		r.numbers = []string{r.Command}
+	case len(r.numbers) == 0:
 		_, err := CheckNumber("")
 		return err
-	}
-	for _, n := range r.numbers {
-		if _, err := CheckNumber(n); err != nil {
-			return err
+	default:
+		for _, n := range r.numbers {
+			if _, err := r.modem.cfg.dialBody(n); err != nil {
+				return err
+			}
 		}
 	}
 	for _, c := range r.commands {
@@ -191,7 +223,10 @@ func (r *dialing) prepare(call *ras.Call) error {
 // setUp sends the initial commands.
 func (r *dialing) setUp(ctx context.Context) error {
 	r.tell(script.State{Conn: ras.StateConnectDevice, Text: "setting up the modem"})
-	err := r.modem.Init(ctx, r.commands...)
+	err := r.modem.leaveCall(ctx)
+	if err == nil {
+		err = r.modem.Init(ctx, r.commands...)
+	}
 	if err != nil {
 		r.tell(script.State{Conn: ras.StateConnectDevice, Err: err})
 	}
@@ -200,38 +235,37 @@ func (r *dialing) setUp(ctx context.Context) error {
 
 // dial makes attempts until one succeeds or the policy stops it.
 func (r *dialing) dial(ctx context.Context) error {
-	most := r.Redial.Attempts
-	if most <= 0 {
-		most = len(r.numbers)
-	}
-	for i := range most {
+	most := cmp.Or(r.Redial.Attempts, len(r.numbers))
+	for i := 0; ; i++ {
 		err := r.attempt(ctx, i)
 		if err == nil {
 			return nil
 		}
-		outcome := OutcomeOf(err)
-		if i == most-1 || ctx.Err() != nil || !isOutcome(err) || r.Redial.stops(outcome) {
+		if i == most-1 || ctx.Err() != nil || !repeatable(err) || r.Redial.stops(err) {
 			return &DialError{Attempts: r.attempts, Err: err}
 		}
-		if err := r.modem.dialog.Pause(ctx, r.Redial.pauseAfter(outcome)); err != nil {
+		pause := r.Redial.pauseAfter(err, (i+1)%len(r.numbers) == 0)
+		if err := r.modem.dialog.Pause(ctx, pause); err != nil {
 			return &DialError{Attempts: r.attempts, Err: err}
 		}
 	}
-	return nil
 }
 
-// isOutcome reports whether an attempt failed in a way that another might not.
-func isOutcome(err error) bool {
-	var o *OutcomeError
-	return errors.As(err, &o) || isTimeout(err)
+// repeatable reports whether an attempt failed in a way that another might not.
+func repeatable(err error) bool {
+	return errors.As(err, new(*OutcomeError)) || errors.As(err, new(*RegistrationError)) || isTimeout(err)
 }
 
 // attempt dials once and tells about it.
 func (r *dialing) attempt(ctx context.Context, i int) error {
 	a := Attempt{Index: i + 1, Number: r.numbers[i%len(r.numbers)], Start: time.Now()}
 	r.tell(script.State{Conn: ras.StateConnectDevice, Attempt: a.Index, Number: a.Number, Text: "dialling"})
-	a.Result, a.Err = r.modem.Dial(ctx, a.Number)
+	a.Result, a.Err = r.call(ctx, a.Number)
 	a.Took = time.Since(a.Start)
+	if len(r.attempts) == maxAttempts { // an endless redial keeps the first and the latest
+		copy(r.attempts[1:], r.attempts[2:])
+		r.attempts = r.attempts[:maxAttempts-1]
+	}
 	r.attempts = append(r.attempts, a)
 	if r.OnAttempt != nil {
 		r.OnAttempt(a)
@@ -246,6 +280,25 @@ func (r *dialing) attempt(ctx context.Context, i int) error {
 	p.Conn = ras.StateAllDevicesConnected
 	r.tell(p)
 	return nil
+}
+
+// maxAttempts bounds DialError.Attempts.
+const maxAttempts = 1000
+
+// call makes one call.
+func (r *dialing) call(ctx context.Context, number string) (Result, error) {
+	if err := r.modem.leaveCall(ctx); err != nil {
+		return Result{}, err
+	}
+	if r.Before != nil {
+		if err := r.Before(ctx, r.modem); err != nil {
+			return Result{}, err
+		}
+	}
+	if r.Command != "" {
+		return r.modem.Connect(ctx, number)
+	}
+	return r.modem.Dial(ctx, number)
 }
 
 func (r *dialing) tell(p script.State) {

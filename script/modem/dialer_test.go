@@ -146,8 +146,8 @@ func TestDialerTellsStates(t *testing.T) {
 		"1s RASCS_ConnectDevice 1 dialling",
 		"2s RASCS_ConnectDevice 1 BUSY",
 		"7s RASCS_ConnectDevice 2 dialling",
-		"7s RASCS_DeviceConnected 2 CONNECT 115200",
-		"7s RASCS_AllDevicesConnected 2 CONNECT 115200",
+		"8s RASCS_DeviceConnected 2 CONNECT 115200",
+		"8s RASCS_AllDevicesConnected 2 CONNECT 115200",
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("error %v, states\ngot  %q\nwant %q", err, got, want)

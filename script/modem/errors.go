@@ -37,8 +37,14 @@ func (e *OutcomeError) Error() string {
 	return fmt.Sprintf("%s: %s", text, e.Result.Outcome.Explain())
 }
 
-// Unwrap returns the RAS code.
-func (e *OutcomeError) Unwrap() error { return e.Result.Outcome.Code() }
+// Unwrap returns the RAS code and, for the error of a cellular module, the
+// *CMEError.
+func (e *OutcomeError) Unwrap() []error {
+	if cme := cmeError(e.Result.Text); cme != nil {
+		return []error{e.Result.Outcome.Code(), cme}
+	}
+	return []error{e.Result.Outcome.Code()}
+}
 
 // OutcomeOf returns the outcome that err stands for, or Unknown if it is not a
 // modem's result; TimedOut stands for any time-out.
@@ -67,11 +73,8 @@ func (m *Modem) shown(body string) string { return m.mask("AT" + body) }
 
 func (m *Modem) mask(s string) string { return string(m.dialog.Call().Mask([]byte(s))) }
 
-// isTimeout reports whether a wait's own limit ended it.
-func isTimeout(err error) bool {
-	var t *script.TimeoutError
-	return errors.As(err, &t)
-}
+// isTimeout reports whether the limit of a wait for the modem ended it.
+func isTimeout(err error) bool { return errors.As(err, new(*script.TimeoutError)) }
 
 // joinInfo joins lines of information and drops the name of the question,
 // which some modems repeat.

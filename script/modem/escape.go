@@ -3,6 +3,7 @@ package modem
 import (
 	"bytes"
 	"context"
+	"regexp"
 	"time"
 
 	"github.com/rasline/rasline/port"
@@ -13,51 +14,55 @@ const escapeSequence = "+++"
 
 // Escape brings the modem from online to command mode and leaves the call up.
 // It waits until all output has left, keeps Config.Guard of silence, sends +++,
-// and keeps silent until the modem says OK, so nothing may use the Dialog
-// meanwhile. Data that the far end sends until then is returned: it comes
-// before what is read after Online. In command mode Escape does nothing.
+// and keeps silent until the modem answers, so nothing may use the Dialog
+// meanwhile. An OK counts if the modem's guard time can have passed and if it is
+// the last that is received: until then it is data of the peer. Data that the
+// peer sends until then is returned: it comes before what is read after Online.
+// In command mode Escape does nothing.
 //
 // The error is a *CommandError. It matches ras.ErrRemoteDisconnection if the
 // call has ended, and the modem is then in command mode;
-// ras.ErrRequestTimeout if no OK comes within Config.Guard and
-// Config.CommandTimeout; ras.ErrRecvBufFull if more than 64 KiB of data come.
+// ras.ErrRequestTimeout if no OK is received within Config.Guard and
+// Config.CommandTimeout; ras.ErrRecvBufFull if more than 64 KiB of data are.
 func (m *Modem) Escape(ctx context.Context) ([]byte, error) {
 	if m.state == CommandMode {
 		return nil, nil
 	}
-	return m.escape(ctx, m.cfg.Guard+m.cfg.CommandTimeout, answerLimit)
-}
-
-// escape is Escape with its limits. If the limit for data is 0, data is dropped.
-func (m *Modem) escape(ctx context.Context, limit time.Duration, keep int) ([]byte, error) {
-	if err := m.sendEscape(ctx); err != nil {
-		return nil, m.escapeError(err)
+	if err := m.dialog.Pause(ctx, m.cfg.Guard); err != nil {
+		return nil, &CommandError{Command: escapeSequence, Err: err}
 	}
-	m.state = Unsynchronised
-	e := escaping{modem: m, start: time.Now(), limit: limit, keep: keep}
-	m.raw = m.raw[:0]
-	err := e.read(ctx)
-	m.lexer.flush()
+	data, err := m.escapeNow(ctx, m.cfg.Guard+m.cfg.CommandTimeout, answerLimit)
 	if err != nil {
-		return e.data, m.escapeError(err)
+		err = &CommandError{Command: escapeSequence, Err: err}
 	}
-	return e.data, nil
+	return data, err
 }
 
-func (m *Modem) escapeError(err error) error { return &CommandError{Command: escapeSequence, Err: err} }
-
-// sendEscape sends +++ after silence.
-func (m *Modem) sendEscape(ctx context.Context) error {
+// escapeNow is Escape without the guard time before it. If keep is 0, data is
+// dropped.
+func (m *Modem) escapeNow(ctx context.Context, limit time.Duration, keep int) ([]byte, error) {
 	if p, ok := m.dialog.Call().Line().(port.Drainer); ok {
 		if err := p.Drain(ctx); err != nil && !noLines(err) {
-			return err
+			return nil, err
 		}
 	}
-	if err := m.dialog.Pause(ctx, m.cfg.Guard); err != nil {
-		return err
+	if err := m.dialog.Send(ctx, []byte(escapeSequence)); err != nil {
+		return nil, err
 	}
-	return m.dialog.Send(ctx, []byte(escapeSequence))
+	m.state = Unsynchronised
+	m.takeLine("")
+	m.in.raw = m.in.raw[:0]
+	e := escaping{modem: m, start: time.Now(), limit: limit, keep: keep}
+	err := e.read(ctx)
+	return e.data, err
 }
+
+// The answers to +++, as the last line of the data.
+var (
+	escapeOK        = regexp.MustCompile(`(?:^|[\r\n]+)OK[\r\n]+$`)
+	escapeNumericOK = regexp.MustCompile(`(?:^|[\r\n]*)0\r\n?$`)
+	escapeLost      = regexp.MustCompile(`(?:^|[\r\n]+)NO CARRIER[^\r\n]*[\r\n]+(?:\+\+\+)?$`)
+)
 
 // escaping is the wait for the modem's answer to +++, in the middle of data.
 type escaping struct {
@@ -66,15 +71,10 @@ type escaping struct {
 	limit time.Duration
 	keep  int
 	data  []byte
+	sent  time.Time // when the byte that ends data was read
 }
 
-// The answers to look for.
-const (
-	verboseOK        = "\r\nOK\r\n"
-	verboseNoCarrier = "\r\nNO CARRIER\r\n"
-	numericOK        = "0\r"
-)
-
+// read reads until silence follows an answer.
 func (e *escaping) read(ctx context.Context) error {
 	m := e.modem
 	for {
@@ -82,58 +82,63 @@ func (e *escaping) read(ctx context.Context) error {
 		if left <= 0 {
 			return m.timeout("OK to "+escapeSequence, e.start, e.limit)
 		}
-		c, err := m.dialog.NextByte(ctx, left)
-		if isTimeout(err) {
-			continue
-		}
-		if err != nil {
+		c, err := m.readByte(ctx, min(left, m.cfg.Quiet))
+		switch {
+		case isTimeout(err):
+			if done, err := e.decide(); done || err != nil {
+				return err
+			}
+		case err != nil:
 			return err
-		}
-		done, err := e.take(ctx, c)
-		if done || err != nil {
-			return err
+		default:
+			e.data = append(e.data, c)
+			e.sent = time.Now()
+			if err := e.bound(); err != nil {
+				return err
+			}
 		}
 	}
 }
 
-// take adds a byte and reports whether the modem's answer is complete.
-func (e *escaping) take(ctx context.Context, c byte) (done bool, err error) {
+// earliest is when an answer can be the modem's: its guard time, in S12, may be
+// a little shorter than Config.Guard.
+func (e *escaping) earliest() time.Time { return e.start.Add(e.modem.cfg.Guard * 4 / 5) }
+
+// decide reports whether the data ends with the modem's answer, now that the
+// line is silent.
+func (e *escaping) decide() (done bool, err error) {
 	m := e.modem
-	m.note(c)
-	e.data = append(e.data, c)
-	switch {
-	case e.cut(verboseOK):
-		m.state, m.notation = CommandMode, verbose
-		return true, nil
-	case e.cut(verboseNoCarrier):
-		m.state, m.notation = CommandMode, verbose
+	// A lost carrier leaves the modem in command mode, and it can be reported at
+	// any time; silence up to the guard time shows that it is not data.
+	if time.Since(e.start) >= m.cfg.Guard && e.cut(escapeLost) {
+		m.state, m.notation, m.proven = CommandMode, verbose, true
+		m.ended()
 		return true, ras.ErrRemoteDisconnection
-	case m.notation != verbose && bytes.HasSuffix(e.data, []byte(numericOK)):
-		return e.endsHere(ctx)
 	}
-	return false, e.bound()
-}
-
-// endsHere decides whether a number is the answer: silence follows it then.
-func (e *escaping) endsHere(ctx context.Context) (bool, error) {
-	m := e.modem
-	c, err := m.dialog.NextByte(ctx, m.cfg.Quiet)
-	if isTimeout(err) {
-		e.cut(numericOK)
-		m.state, m.notation = CommandMode, numeric
-		return true, nil
+	if e.sent.Before(e.earliest()) {
+		return false, nil
 	}
-	if err != nil {
-		return false, err
+	switch {
+	case e.cut(escapeOK):
+		m.notation = verbose
+	case m.notation != verbose && e.cut(escapeNumericOK):
+		m.notation = numeric
+	default:
+		return false, nil
 	}
-	return e.take(ctx, c)
+	m.state, m.proven, m.held = CommandMode, true, true
+	return true, nil
 }
 
 // cut takes an answer off the data, if it is there.
-func (e *escaping) cut(answer string) bool {
-	rest, ok := bytes.CutSuffix(e.data, []byte(answer))
-	e.data = rest
-	return ok
+func (e *escaping) cut(answer *regexp.Regexp) bool {
+	tail := max(0, len(e.data)-tailLimit)
+	at := answer.FindIndex(e.data[tail:])
+	if at == nil {
+		return false
+	}
+	e.data = bytes.Clone(e.data[:tail+at[0]])
+	return true
 }
 
 // bound keeps the data within its limit.

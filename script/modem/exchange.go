@@ -2,6 +2,7 @@ package modem
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -10,206 +11,312 @@ import (
 )
 
 const (
-	answerLimit = 64 << 10              // bytes of information text in one answer
-	tailLimit   = 200                   // bytes of input that errors show
-	strayLimit  = time.Millisecond      // for input that is there before a command
-	abortLimit  = 2 * time.Second       // for the answer to giving up a call
-	pollLines   = 20 * time.Millisecond // between looks at a line that may have changed
+	answerLimit  = 64 << 10              // bytes of information text in one answer
+	tailLimit    = 200                   // bytes of input that errors show
+	strayLimit   = time.Millisecond      // for input that is there before a command
+	abortTimeout = 2 * time.Second       // for the answer to giving up a call
+	pollLines    = 20 * time.Millisecond // between looks at a line that may have changed
+	resyncs      = 3                     // how often a command is held back because of a late answer
 )
 
-// exchange sends a command line and reads its answer up to a result that final
-// accepts. The modem must be in command mode.
-func (m *Modem) exchange(ctx context.Context, body string, limit time.Duration, final func(Outcome) bool) (Response, error) {
-	if err := m.strays(ctx); err != nil {
-		return Response{}, m.commandError(body, nil, err)
+// echoing is what is known of the modem's echo.
+type echoing uint8
+
+const (
+	echoUnknown echoing = iota
+	echoOn
+	echoOff
+)
+
+// request is a command line and what its answer is.
+type request struct {
+	body    string // without AT
+	end     string // after the line; "" is Config.End
+	timeout time.Duration
+	final   func(Outcome) bool // the results that end the answer
+	call    bool               // CONNECT is among them, and nothing after it may be read
+	prompt  string             // ends the answer too, as the beginning of a line
+}
+
+// errPrompted is the error of an answer that the prompt has ended.
+var errPrompted = errors.New("the modem asks for a text")
+
+// exchange sends a command line and reads its answer. The answer is this
+// command's: nothing is outstanding when the line is sent, and where the modem
+// echoes, only what follows the echo counts.
+func (m *Modem) exchange(ctx context.Context, req request) (Response, error) {
+	if err := m.ready(ctx); err != nil {
+		return Response{}, err
 	}
-	if changesNotation(body) {
+	return m.ask(ctx, req)
+}
+
+// ready synchronises if need be, and leaves nothing unread.
+func (m *Modem) ready(ctx context.Context) error {
+	for range resyncs {
+		if err := m.Sync(ctx); err != nil {
+			return err
+		}
+		stale, err := m.strays(ctx)
+		if err != nil {
+			return m.commandError("", nil, err)
+		}
+		if !stale {
+			return nil
+		}
+		m.logf(ctx, "a result was received that answers no command", "")
+		m.state = Unsynchronised
+	}
+	return m.commandError("", nil, errStale)
+}
+
+var errStale = &ras.Error{Code: ras.ErrUnexpectedResponse, Err: errors.New("the modem keeps sending results that answer no command")}
+
+// ask sends a command line and reads its answer.
+func (m *Modem) ask(ctx context.Context, req request) (Response, error) {
+	if changesNotation(req.body) {
 		m.notation = anyNotation
 	}
 	m.state = Unsynchronised // until the answer is there
-	if err := m.dialog.Send(ctx, []byte("AT"+body+"\r")); err != nil {
-		return Response{}, m.commandError(body, nil, err)
+	m.in.raw = m.in.raw[:0]
+	if err := m.sendLine(ctx, "AT"+req.body, req.end); err != nil {
+		return Response{}, m.commandError(req.body, nil, err)
 	}
-	r, err := m.readAnswer(ctx, body, limit, final)
-	if err != nil {
-		return r, m.commandError(body, r.Lines, err)
+	a := answer{modem: m, request: req}
+	m.prompt = strings.TrimSpace(req.prompt)
+	err := a.read(ctx)
+	m.prompt = ""
+	switch {
+	case err != nil:
+		return a.response, m.commandError(req.body, a.response.Lines, err)
+	case !a.stale:
+		m.state = CommandMode
 	}
-	m.state = CommandMode
-	if r.Result.Outcome == Failed {
-		return r, m.commandError(body, r.Lines, &OutcomeError{r.Result})
+	m.proven = true
+	if changesEcho(req.body) {
+		m.echo = echoUnknown
 	}
-	if r.Result.Outcome == Connect {
-		return r, nil
+	if a.response.Result.Outcome == Failed {
+		return a.response, m.commandError(req.body, a.response.Lines, &OutcomeError{a.response.Result})
 	}
-	return r, m.dialog.Pause(ctx, m.cfg.Settle)
+	return a.response, nil
+}
+
+// sendLine sends a line with its end.
+func (m *Modem) sendLine(ctx context.Context, text, end string) error {
+	if end == "" {
+		end = m.cfg.End
+	}
+	return m.dialog.Send(ctx, []byte(text+end))
 }
 
 // changesNotation reports whether a command can change how results are
 // written: V, Z, &F and what may come after them.
 func changesNotation(body string) bool { return strings.ContainsAny(body, "VvZzFfYy") }
 
-// strays hands on what the modem has said unasked since the last command. A
+// changesEcho reports whether a command can change the echo.
+func changesEcho(body string) bool { return strings.ContainsAny(body, "EeZzFfYy") }
+
+// strays hands on what the modem has sent unasked since the last command, and
+// reports whether a result was among it: an answer to an earlier command, behind
+// which another may follow. It waits until the modem has been silent for
+// Config.Settle, or for Config.Quiet where no echo shows whose an answer is. A
 // line that has begun is awaited, so that its end is not taken for an answer.
-func (m *Modem) strays(ctx context.Context) error {
+func (m *Modem) strays(ctx context.Context) (stale bool, err error) {
+	settle := m.cfg.Settle
+	if m.echo != echoOn {
+		settle = max(settle, m.cfg.Quiet)
+	}
 	start := time.Now()
 	for time.Since(start) < m.cfg.CommandTimeout {
-		limit := strayLimit
-		if m.lexer.begun() {
-			limit = m.cfg.Quiet
+		l, err := m.readWholeLine(ctx, time.Now().Add(max(strayLimit, settle-time.Since(m.in.heard))))
+		if isTimeout(err) && len(m.in.text) > 0 {
+			l, err = m.readLine(ctx, time.Now().Add(m.cfg.Quiet))
 		}
-		if came, err := m.hearLine(ctx, limit); err != nil || !came {
+		if isTimeout(err) {
+			m.in.blank = m.in.blank[:0]
+			return stale, nil
+		}
+		if err != nil {
+			return stale, err
+		}
+		if res, known := m.result(l); known && res.Outcome != Ring && res.Outcome != Ongoing && res.Outcome != NoCarrier {
+			stale = true
+			if res.Outcome == Connect {
+				m.proven = false // a call that was given up has come up
+			}
+		}
+		if err := m.unasked(ctx, l, ""); err != nil {
+			return stale, err
+		}
+	}
+	return stale, m.timeout("the modem to fall silent", start, m.cfg.CommandTimeout)
+}
+
+// answer is the answer to a command while it is read.
+//
+// Where the modem echoes, what arrives before the echo answers something else:
+// results before it are dropped, and the modem counts as out of step. Where the
+// echo is not known, where a number may be a result or information, and after a
+// line of the command before, a result is held until Config.Quiet of silence
+// shows that it is the last.
+type answer struct {
+	modem *Modem
+	request
+	response Response
+
+	echo   string  // what is left of the echo
+	echoed bool    // the echo has arrived
+	size   int     // bytes of lines
+	held   *Result // waits for silence
+	number string  // the number that held was read from, or ""
+	doubt  bool    // a line of another command has arrived
+	stale  bool    // a result of another command has arrived
+}
+
+// read reads up to the final result.
+func (a *answer) read(ctx context.Context) error {
+	m := a.modem
+	a.echo = "AT" + a.body
+	start := time.Now()
+	for {
+		until := start.Add(a.timeout)
+		if quiet := time.Now().Add(m.cfg.Quiet); a.held != nil && quiet.Before(until) {
+			until = quiet
+		}
+		l, err := m.readLine(ctx, until)
+		switch {
+		case isTimeout(err) && a.held != nil:
+			if m.echo == echoUnknown {
+				m.echo = echoOff
+			}
+			a.finish(*a.held)
+			return nil
+		case isTimeout(err):
+			return m.timeout("an answer to "+m.shown(a.body), start, a.timeout)
+		case err != nil:
+			return err
+		}
+		if done, err := a.take(ctx, l); done || err != nil {
 			return err
 		}
 	}
-	return m.timeout("the modem to fall silent", start, m.cfg.CommandTimeout)
 }
 
-// hearLine takes one byte, if one comes within the limit. A line that it
-// completes, or that silence ends, is handed on if it is an indication.
-func (m *Modem) hearLine(ctx context.Context, limit time.Duration) (came bool, err error) {
-	c, err := m.dialog.NextByte(ctx, limit)
-	var line lineText
-	var ok bool
-	switch {
-	case isTimeout(err):
-		line, ok = m.lexer.flush()
-		m.lexer.blank = false
+// take does with a line what it is, and reports whether the answer is complete.
+func (a *answer) take(ctx context.Context, l line) (done bool, err error) {
+	m := a.modem
+	if a.takeEcho(l.text) {
+		return false, nil
+	}
+	res, known := m.result(l)
+	if a.number != "" && l.text != "" { // it was a line of information
+		a.response.Lines = append(a.response.Lines, a.number)
+		a.held, a.number = nil, ""
+	}
+	if known && a.final(res.Outcome) {
+		switch {
+		case res.Outcome == Connect:
+		case m.echo == echoOn && !a.echoed:
+			m.logf(ctx, "a result was received before the echo of the command", l.text)
+			a.stale = true
+			return false, nil
+		case m.echo == echoUnknown && !a.echoed, res.Numeric && !m.certain(l), a.doubt:
+			a.stale = a.stale || a.held != nil
+			a.held = &res
+			if res.Numeric {
+				a.number = trimNoise(l.text)
+			}
+			m.learn(l)
+			return false, nil
+		}
+		m.learn(l)
+		a.finish(res)
+		return true, nil
+	}
+	switch isUnasked, err := m.indicated(ctx, l, a.body); {
 	case err != nil:
 		return false, err
-	default:
-		m.note(c)
-		line, ok = m.lexer.feed(c)
+	case isUnasked:
+		a.response.Unasked = append(a.response.Unasked, trimNoise(l.text))
+		a.doubt = a.doubt || names(m.previous, prefixOf(l.text))
+		return false, nil
 	}
-	if ok {
-		m.indicate(line, "")
-	}
-	return err == nil, nil
+	return false, a.add(l.text)
 }
 
-// readAnswer collects lines up to a final result.
-func (m *Modem) readAnswer(ctx context.Context, body string, limit time.Duration, final func(Outcome) bool) (r Response, err error) {
-	start := time.Now()
-	m.raw = m.raw[:0]
-	echo, size := "AT"+body, 0
-	for {
-		line, err := m.readLine(ctx, start, limit)
-		if isTimeout(err) {
-			err = m.timeout("an answer to "+m.shown(body), start, limit)
-		}
-		if err != nil {
-			return r, err
-		}
-		res, known := m.result(line)
-		switch {
-		case len(r.Lines) == 0 && echo != "" && line.text == echo:
-			echo = ""
-		case known && final(res.Outcome):
-			res.Lines = r.Lines
-			r.Result = res
-			m.learn(line)
-			return r, nil
-		case m.indicate(line, body):
-		case size+len(line.text) > answerLimit:
-			return r, ras.ErrRecvBufFull
-		default:
-			size += len(line.text)
-			r.Lines = append(r.Lines, line.text)
-		}
+// takeEcho reports whether a line is the echo or a part of it. What was read
+// before it is no answer to this command.
+func (a *answer) takeEcho(text string) bool {
+	text = trimNoise(text)
+	if a.echoed || text == "" || !hasFold(a.echo, text) {
+		return false
 	}
+	a.echo = a.echo[len(text):]
+	if a.echo == "" {
+		a.echoed = true
+		a.stale = a.stale || a.held != nil
+		a.held, a.number, a.response.Lines, a.size = nil, "", nil, 0
+		a.modem.echo = echoOn
+	}
+	return true
 }
 
-// readLine reads one line. The limit runs from start on; 0 or less is none. A
-// line without its end counts as one when the limit passes.
-func (m *Modem) readLine(ctx context.Context, start time.Time, limit time.Duration) (lineText, error) {
-	for {
-		left := limit - time.Since(start)
-		if limit <= 0 {
-			left = 0
-		} else if left <= 0 {
-			return lineText{}, m.timeout("a line", start, limit)
-		}
-		c, err := m.dialog.NextByte(ctx, left)
-		if isTimeout(err) {
-			if line, ok := m.lexer.flush(); ok {
-				return line, nil
-			}
-		}
-		if err != nil {
-			return lineText{}, err
-		}
-		m.note(c)
-		if line, ok := m.lexer.feed(c); ok {
-			return line, nil
-		}
+// add keeps a line of information.
+func (a *answer) add(text string) error {
+	if a.size += len(text); a.size > answerLimit {
+		return ras.ErrRecvBufFull
 	}
+	a.response.Lines = append(a.response.Lines, text)
+	return nil
 }
 
-// note keeps the end of what came, for errors.
-func (m *Modem) note(c byte) {
-	if len(m.raw) >= 2*tailLimit {
-		m.raw = m.raw[:copy(m.raw, m.raw[len(m.raw)-tailLimit:])]
-	}
-	m.raw = append(m.raw, c)
+func (a *answer) finish(res Result) {
+	a.stale = a.stale || a.doubt
+	a.modem.previous = a.body
+	res.Lines = a.response.Lines
+	a.response.Result = res
+}
+
+// certain reports whether a number can be nothing but a result: after nothing
+// but a CR, as V.250 has it, on a modem that writes its results so.
+func (m *Modem) certain(l line) bool {
+	return l.end == "\r" && m.in.ends[numberEnd] == "\r"
 }
 
 // timeout describes a wait that got nothing.
 func (m *Modem) timeout(want string, start time.Time, limit time.Duration) error {
 	return &script.TimeoutError{
 		Want:    []string{want},
-		Tail:    m.mask(string(m.raw)),
+		Tail:    m.mask(string(m.in.raw)),
 		Elapsed: time.Since(start),
 		Limit:   limit,
 	}
 }
 
-// isCode reports whether the lexer may take a number for a result.
-func (m *Modem) isCode(text string) bool {
-	if m.notation == verbose {
-		return false
-	}
-	_, ok := numericText(text, &m.cfg)
-	return ok
-}
-
 // result reads a line as a result code.
-func (m *Modem) result(line lineText) (Result, bool) {
-	if !line.numeric && isNumber(line.text) {
-		return Result{Text: line.text}, false
+func (m *Modem) result(l line) (Result, bool) {
+	if text := trimNoise(l.text); isNumber(text) && m.notation == verbose {
+		return Result{Text: text}, false
 	}
-	return parseResult(line.text, &m.cfg)
+	return parseResult(l.text, &m.cfg)
 }
 
-func isNumber(s string) bool { return skipDigits(s, 0) == len(s) }
+func isNumber(s string) bool { return s != "" && skipDigits(s, 0) == len(s) }
 
 // learn remembers how the modem writes results.
-func (m *Modem) learn(line lineText) {
+func (m *Modem) learn(l line) {
 	m.notation = verbose
-	if line.numeric {
+	kind := wordEnd
+	if isNumber(trimNoise(l.text)) {
 		m.notation = numeric
+		kind = numberEnd
 	}
-}
-
-// indicate hands a line that came unasked to its handler, and reports whether
-// it was one. Body is the command in hand; what it names is its answer.
-func (m *Modem) indicate(line lineText, body string) bool {
-	res, known := m.result(line)
-	for _, in := range m.cfg.Indications {
-		if hasFold(res.Text, in.Prefix) && !names(body, in.Prefix) {
-			if in.Handle != nil {
-				in.Handle(res.Text)
-			}
-			return true
-		}
+	if m.in.ends[kind] == "" && strings.HasPrefix(l.end, "\r\n") {
+		m.in.ends[kind] = l.end // nothing shorter can follow
 	}
-	return known && (res.Outcome == Ring || res.Outcome == NoCarrier)
 }
 
 func hasFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
-}
-
-// names reports whether a command asks for lines with the prefix.
-func names(body, prefix string) bool {
-	name := strings.TrimRight(prefix, ": ")
-	return name != "" && strings.Contains(strings.ToUpper(body), strings.ToUpper(name))
 }

@@ -23,27 +23,36 @@ const (
 
 	// ATH sends +++ and ATH.
 	ATH
+
+	// CR sends a carriage return, which ends a call in the making. It is always
+	// the first where there is one, and need not be asked for.
+	CR
 )
 
-// String returns "DTR" or "ATH".
+// String returns "DTR", "ATH" or "CR".
 func (m Method) String() string {
 	switch m {
 	case DTR:
 		return "DTR"
 	case ATH:
 		return "ATH"
+	case CR:
+		return "CR"
 	}
 	return "none"
 }
 
-// HangupReport tells how a call was ended.
+// HangupReport describes how a call was ended.
 type HangupReport struct {
-	// Method is the one that worked; 0 if none was tried.
+	// Method is the one that worked, or the last that was carried out without
+	// proof; 0 if there is none.
 	Method Method
 
-	// Proved says that DCD was on before and has fallen. Without it, DTR is
-	// taken at its word and ATH at the modem's OK.
+	// Proved is whether DCD was on at the start and has fallen.
 	Proved bool
+
+	// Confirmed is whether the modem has answered that the call is over.
+	Confirmed bool
 
 	// Tried holds the error of each method that did not work, in order.
 	Tried []error
@@ -56,52 +65,89 @@ type HangupReport struct {
 var errStillOn = errors.New("DCD is still on")
 
 // HangUp ends the call with the first of the methods that works; with no
-// argument it tries DTR and then ATH, with an empty slice nothing. A DTR drop has worked when DCD has fallen
-// within Config.CarrierTimeout. Where DCD was not on before, it proves nothing,
-// so the next method is tried as well, and the drop counts if there is none.
-// ATH has worked when the modem has said OK; DCD is waited for, but modems set
-// to &C0 hold it on all the time.
+// argument it tries DTR and then ATH, with an empty slice nothing. A call in the
+// making is ended by a carriage return before.
 //
-// DTR is raised again in any case. If no method works, the error is a
-// *HangupError. Afterwards the modem is in command mode or, after a DTR drop,
-// unsynchronised.
-func (m *Modem) HangUp(ctx context.Context, methods ...Method) (HangupReport, error) {
-	var rep HangupReport
+// A DTR drop has worked when DCD was on at the start and has fallen within
+// Config.CarrierTimeout. Where it was off already, which may be a cable without
+// the wire, the drop shows nothing, and the next method is tried as well. ATH
+// has worked when the modem has confirmed it: by OK, by NO CARRIER, or by ERROR
+// from a modem that has no call. DCD is waited for, but modems set to &C0 hold
+// it on all the time. DTR is raised again in any case.
+//
+// HangUp is clean-up: it goes on when ctx has ended, for Config.HangUpTimeout at
+// most. The error is a *HangupError if no method has worked. A drop that could
+// not be proved is one as well, with Unproved set, unless the port has no modem
+// lines and every method was carried out. Afterwards the modem is in command
+// mode or, after a DTR drop, unsynchronised.
+func (m *Modem) HangUp(ctx context.Context, methods ...Method) (rep HangupReport, err error) {
 	if methods == nil {
 		methods = []Method{DTR, ATH}
 	}
+	if len(methods) == 0 {
+		return rep, nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.cfg.HangUpTimeout)
+	defer cancel()
 	start := time.Now()
-	for i, method := range methods {
-		proved, err := m.hangUpBy(ctx, method)
-		rep.Took = time.Since(start)
+	defer func() { rep.Took = time.Since(start) }()
+	if m.dialling && m.state != OnlineMode {
+		m.logf(ctx, "hang up", "CR")
+		switch ended, err := m.abort(ctx); {
+		case err != nil:
+			rep.Tried = append(rep.Tried, fmt.Errorf("CR: %w", err))
+		case ended:
+			rep.Method, rep.Confirmed = CR, true
+			return rep, nil
+		}
+	}
+	unproved := false
+	for _, method := range methods {
+		m.logf(ctx, "hang up", method.String())
+		proved, confirmed, err := m.hangUpBy(ctx, method)
 		if err != nil {
 			rep.Tried = append(rep.Tried, fmt.Errorf("%v: %w", method, err))
 			continue
 		}
-		rep.Method, rep.Proved = method, proved
-		if proved || method == ATH || i == len(methods)-1 {
+		rep.Method, rep.Proved, rep.Confirmed = method, proved, confirmed
+		if proved || confirmed {
+			m.ended()
 			return rep, nil
 		}
+		unproved = true
 	}
-	if rep.Method != 0 || len(methods) == 0 {
-		return rep, nil // a drop that could not be proved, and nothing better
+	rep.Took = time.Since(start)
+	if _, _, err := linesOf(m.dialog.Call()); err != nil && unproved && len(rep.Tried) == 0 {
+		m.ended()
+		return rep, nil
 	}
-	return rep, &HangupError{rep}
+	return rep, &HangupError{Report: rep, Unproved: unproved}
 }
 
-// HangupError says that no method of hanging up has worked. It matches
+// HangupError says that a call may still be up. It matches
 // ras.ErrHangupFailed and the methods' errors.
 type HangupError struct {
 	Report HangupReport
+
+	// Unproved is whether a method was carried out and nothing shows that it has
+	// worked. Otherwise every method has failed.
+	Unproved bool
 }
 
 // Error names each method with its error.
 func (e *HangupError) Error() string {
-	parts := make([]string, len(e.Report.Tried))
-	for i, err := range e.Report.Tried {
-		parts[i] = err.Error()
+	var parts []string
+	if e.Unproved {
+		parts = append(parts, fmt.Sprintf("%v: carried out, but DCD was off before and proves nothing", e.Report.Method))
 	}
-	return "cannot hang up: " + strings.Join(parts, "; ")
+	for _, err := range e.Report.Tried {
+		parts = append(parts, err.Error())
+	}
+	text := "cannot hang up: "
+	if e.Unproved {
+		text = "cannot prove that the call is hung up: "
+	}
+	return text + strings.Join(parts, "; ")
 }
 
 // Unwrap returns ras.ErrHangupFailed and the methods' errors.
@@ -109,71 +155,94 @@ func (e *HangupError) Unwrap() []error {
 	return append([]error{ras.ErrHangupFailed}, e.Report.Tried...)
 }
 
-func (m *Modem) hangUpBy(ctx context.Context, method Method) (proved bool, err error) {
+func (m *Modem) hangUpBy(ctx context.Context, method Method) (proved, confirmed bool, err error) {
 	switch method {
 	case DTR:
-		return m.dropDTR(ctx)
+		proved, err = m.dropDTR(ctx)
+		return proved, false, err
 	case ATH:
 		return m.sendATH(ctx)
 	}
-	return false, fmt.Errorf("no such method: use modem.DTR or modem.ATH")
+	return false, false, fmt.Errorf("no such method: use modem.DTR or modem.ATH")
 }
 
-// dropDTR holds DTR off for its time and until DCD has fallen.
+// dropDTR holds DTR off for its time and until DCD has fallen, if it was on.
 func (m *Modem) dropDTR(ctx context.Context) (proved bool, err error) {
 	lines, before, err := linesOf(m.dialog.Call())
 	if err != nil {
 		return false, err
 	}
-	m.state = Unsynchronised
-	if err := lines.SetLines(port.DTR, 0); err != nil {
-		return false, err
-	}
-	start := time.Now()
-	if before.Has(port.DCD) {
-		proved, err = awaitFall(ctx, lines, m.cfg.CarrierTimeout)
-	}
-	if err == nil {
-		err = m.dialog.Pause(ctx, m.cfg.DropTime-time.Since(start))
-	}
-	err = errors.Join(err, lines.SetLines(port.DTR, port.DTR))
-	if err == nil && before.Has(port.DCD) && !proved {
+	known := before.Has(port.DCD)
+	proved, err = m.holdDTR(ctx, lines, known)
+	if err == nil && known && !proved {
 		err = errStillOn
 	}
 	return proved, err
 }
 
-// sendATH escapes if need be and has the modem hang up.
-func (m *Modem) sendATH(ctx context.Context) (proved bool, err error) {
-	lines, before, lineErr := linesOf(m.dialog.Call())
-	known := lineErr == nil && before.Has(port.DCD)
-	if err := m.leaveOnline(ctx, lineErr == nil && !known); err != nil {
+// holdDTR holds DTR off for its time, and until DCD has fallen if that is to be
+// awaited, and raises it again in any case.
+func (m *Modem) holdDTR(ctx context.Context, lines port.LineController, awaited bool) (fell bool, err error) {
+	if m.state != CommandMode || m.held {
+		m.state = Unsynchronised
+	}
+	if err := lines.SetLines(port.DTR, 0); err != nil {
 		return false, err
 	}
-	if _, err := m.exchange(ctx, "H", m.cfg.CommandTimeout, isCommandResult); err != nil {
-		return false, err
+	start := time.Now()
+	if awaited {
+		fell, err = awaitFall(ctx, lines, m.cfg.CarrierTimeout)
 	}
-	if known {
-		proved, err = awaitFall(ctx, lines, m.cfg.CarrierTimeout)
+	if err == nil {
+		err = m.dialog.Pause(ctx, m.cfg.DropTime-time.Since(start))
 	}
-	return proved, err
+	m.state = Unsynchronised
+	m.proven = m.proven || fell
+	return fell, errors.Join(err, lines.SetLines(port.DTR, port.DTR))
 }
 
-// leaveOnline gets the modem into command mode from whatever mode it is in.
-func (m *Modem) leaveOnline(ctx context.Context, noCarrier bool) error {
-	if m.state == OnlineMode || m.state == Unsynchronised && !noCarrier {
-		_, err := m.escape(ctx, m.cfg.Guard+m.cfg.ProbeTimeout, 0)
+// sendATH escapes if need be and has the modem hang up.
+func (m *Modem) sendATH(ctx context.Context) (proved, confirmed bool, err error) {
+	lines, before, lineErr := linesOf(m.dialog.Call())
+	known := lineErr == nil && before.Has(port.DCD)
+	body := "H"
+	if m.state != CommandMode && !(m.proven && m.state == Unsynchronised) {
+		if err := m.dialog.Pause(ctx, m.cfg.Guard); err != nil {
+			return false, false, err
+		}
+		_, err := m.escapeNow(ctx, m.cfg.Guard+m.cfg.ProbeTimeout, 0)
 		if isTimeout(err) {
 			// It may have been in command mode all the time, with +++ now at
-			// the head of its line.
-			err = m.dialog.Send(ctx, []byte("\r"))
+			// the head of its line, or give no results. One line serves both;
+			// more would be typed at a login host.
+			body = "Q0V1H"
+			err = m.sendLine(ctx, "", "")
 		}
 		if err != nil && !errors.Is(err, ras.ErrRemoteDisconnection) {
-			return err
+			return false, false, err
 		}
 	}
-	return m.Sync(ctx)
+	if _, err := m.strays(ctx); err != nil {
+		return false, false, err
+	}
+	_, err = m.ask(ctx, request{body: body, timeout: m.cfg.CommandTimeout, final: isHangupResult})
+	if err != nil && OutcomeOf(err) != Failed {
+		return false, false, err
+	}
+	if err := m.quiet(ctx, m.cfg.CommandTimeout); err != nil { // OK may follow NO CARRIER
+		return false, false, err
+	}
+	if known {
+		if proved, err = awaitFall(ctx, lines, m.cfg.CarrierTimeout); err != nil {
+			return false, true, err
+		}
+	}
+	return proved, true, nil
 }
+
+// isHangupResult reports whether an outcome is the answer to H. NO CARRIER is
+// the word of some modems for it, and ERROR that of a modem without a call.
+func isHangupResult(o Outcome) bool { return o == OK || o == NoCarrier || o == Failed }
 
 // awaitFall waits until DCD is off, for the limit at most, and reports whether
 // it is.
@@ -204,14 +273,29 @@ func waitChange(ctx context.Context, lines port.LineController, mask port.Lines)
 func noLines(err error) bool { return errors.Is(err, errors.ErrUnsupported) }
 
 // HangUp ends a call on p after a script has ended, however it ended: it runs
-// HangUp on a session of its own. The modem is taken to be online. The port is
-// left open.
-func HangUp(ctx context.Context, p port.Port, cfg *Config, methods ...Method) (rep HangupReport, err error) {
-	_, err = script.Run(ctx, p, script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
-		d := script.NewDialog(call, nil)
+// Modem.HangUp on a session of its own, also with a context that has ended. The
+// modem is taken to be online. The port is left open.
+func HangUp(ctx context.Context, p port.Port, cfg *Config, methods ...Method) (HangupReport, error) {
+	return hangUp(ctx, p, cfg, nil, methods...)
+}
+
+// hangUp is HangUp with what another Modem knows of the modem.
+func hangUp(ctx context.Context, p port.Port, cfg *Config, known *Modem, methods ...Method) (rep HangupReport, err error) {
+	var c Config
+	if cfg != nil {
+		c = *cfg
+	}
+	if methods == nil {
+		methods = c.HangUp
+	}
+	_, err = script.Run(context.WithoutCancel(ctx), p, script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
+		d := script.NewDialog(call, &script.DialogConfig{Log: c.Log})
 		defer d.Close()
-		m := New(d, cfg)
-		m.SetOnline()
+		m := New(d, &c)
+		m.state = OnlineMode
+		if known != nil {
+			m.state, m.notation, m.dialling, m.held, m.proven, m.in.ends = known.state, known.notation, known.dialling, known.held, known.proven, known.in.ends
+		}
 		rep, err = m.HangUp(ctx, methods...)
 		return err
 	}), nil)

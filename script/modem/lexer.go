@@ -1,68 +1,177 @@
 package modem
 
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/rasline/rasline/script"
+)
+
 // lineLimit bounds a line; what follows up to its end is dropped.
 const lineLimit = 1024
 
-// lexer cuts what a modem sends in command mode into lines. A verbose line
-// ends with CR LF; a numeric result and an echo end with CR alone. The byte
-// after a CR decides, but for a number that can be a result: nothing need
-// follow that, so the CR completes it. It is told from a line of information
-// that holds a number by the empty line that comes before information in
-// verbose mode. So not one byte past a CONNECT is taken.
-type lexer struct {
-	isCode func(text string) bool // whether a number is a result code
-
-	line  []byte
-	cr    bool // line is complete if the next byte shows it is no result
-	blank bool // an empty line came before
+// line is a line that a modem has sent in command mode.
+type line struct {
+	text string // without its end
+	end  string // "\r\n", "\r", "\n" and so on; "" where silence ended it
 }
 
-// lineText is a line without its end.
-type lineText struct {
-	text    string
-	numeric bool // a number that is a result code
+// reader cuts what a modem sends in command mode into lines. Between two calls
+// it holds the part of a line that has arrived.
+//
+// A line ends with CR LF, with LF or with CR, by maker and by what it is: an
+// echo ends with CR alone. After a CR the next byte decides; if none arrives
+// within Config.Quiet, the CR was the whole end. Not one byte past a CONNECT may
+// be consumed, since it is data: a byte that belongs to no end is put back, and
+// once Sync has learnt the ends of this modem's results, nothing else is read
+// after them.
+type reader struct {
+	text  []byte    // of the line that has begun
+	ends  [2]string // of results in words and in numbers; "" is not known
+	blank []byte    // CR and LF since the last line
+	heard time.Time // when the last byte was read
+	raw   []byte    // the end of what was received in this wait, for errors
 }
 
-// feed takes one byte and returns the line that it completes, if any.
-func (l *lexer) feed(c byte) (lineText, bool) {
-	if l.cr {
-		out, ok := l.flush()
-		if c != '\n' {
-			l.take(c)
+// The indexes of reader.ends.
+const (
+	wordEnd = iota
+	numberEnd
+)
+
+// readLine reads a line, or up to the prompt that is awaited. At the time until,
+// what there is of a line counts as one; without any, the error is a
+// *script.TimeoutError.
+func (m *Modem) readLine(ctx context.Context, until time.Time) (line, error) {
+	l, err := m.readWholeLine(ctx, until)
+	if isTimeout(err) {
+		if l, ok := m.takeLine(""); ok {
+			return l, nil
 		}
-		return out, ok
 	}
-	return l.take(c)
+	return l, err
 }
 
-func (l *lexer) take(c byte) (lineText, bool) {
-	switch {
-	case c == '\r' && len(l.line) == 0:
-		l.blank = true
-	case c == '\r':
-		if !l.blank && l.isCode(string(l.line)) {
-			out, _ := l.flush()
-			out.numeric = true
-			return out, true
+// readWholeLine is readLine that keeps what there is of a line.
+func (m *Modem) readWholeLine(ctx context.Context, until time.Time) (line, error) {
+	for {
+		c, err := m.readByte(ctx, time.Until(until))
+		if err != nil {
+			return line{}, err
 		}
-		l.cr = true
-	case c == '\n':
-		return l.flush()
-	case c != 0 && len(l.line) < lineLimit:
-		l.line = append(l.line, c)
+		if c == '\r' || c == '\n' {
+			if len(m.in.text) == 0 {
+				m.in.blank = append(m.in.blank, c)
+				continue
+			}
+			end, err := m.readEnd(ctx, c, until)
+			if err != nil {
+				return line{}, err
+			}
+			l, _ := m.takeLine(end)
+			return l, nil
+		}
+		if c != 0 && len(m.in.text) < lineLimit {
+			m.in.text = append(m.in.text, c)
+		}
+		if m.prompt != "" && strings.TrimSpace(string(m.in.text)) == m.prompt {
+			m.takeLine("")
+			return line{}, errPrompted
+		}
 	}
-	return lineText{}, false
 }
 
-// begun reports whether there is part of a line.
-func (l *lexer) begun() bool { return len(l.line) > 0 }
-
-// flush returns what there is of a line.
-func (l *lexer) flush() (lineText, bool) {
-	out := lineText{text: string(l.line)}
-	if len(l.line) > 0 {
-		l.blank = false
+// takeLine returns what there is of a line.
+func (m *Modem) takeLine(end string) (line, bool) {
+	l := line{text: string(m.in.text), end: end}
+	m.in.text = m.in.text[:0]
+	if l.text != "" {
+		m.in.blank = m.in.blank[:0]
 	}
-	l.line, l.cr = l.line[:0], false
-	return out, out.text != ""
+	return l, l.text != ""
+}
+
+// readEnd reads the rest of a line end whose first byte is c.
+func (m *Modem) readEnd(ctx context.Context, c byte, until time.Time) (string, error) {
+	kind := wordEnd
+	if m.isCode(string(m.in.text)) {
+		kind = numberEnd
+	}
+	want, end := m.in.ends[kind], string(c)
+	if want == "" && c == '\r' {
+		want = "\r\n"
+	}
+	for strings.HasPrefix(want, end) && len(end) < len(want) {
+		ok, err := m.accept(ctx, want[len(end)], until)
+		if err != nil || !ok {
+			return end, err
+		}
+		end = want[:len(end)+1]
+	}
+	return end, nil
+}
+
+// accept reads the next byte and reports whether it is c. Any other is put
+// back, with the NULs before it that some modems send as padding.
+func (m *Modem) accept(ctx context.Context, c byte, until time.Time) (bool, error) {
+	var skipped []byte
+	limit := time.Now().Add(m.cfg.Quiet)
+	if until.Before(limit) {
+		limit = until
+	}
+	for {
+		b, err := m.readByte(ctx, time.Until(limit))
+		switch {
+		case isTimeout(err):
+			m.putBack(skipped)
+			return false, nil
+		case err != nil:
+			return false, err
+		case b == c:
+			return true, nil
+		}
+		if skipped = append(skipped, b); b != 0 {
+			m.putBack(skipped)
+			return false, nil
+		}
+	}
+}
+
+func (m *Modem) putBack(b []byte) {
+	m.dialog.Unread(b)
+	m.in.raw = m.in.raw[:max(0, len(m.in.raw)-len(b))]
+	m.keep = m.keep[:max(0, len(m.keep)-len(b))]
+}
+
+// errOver is the error of a read whose limit has passed before it began.
+var errOver = &script.TimeoutError{Want: []string{"the modem"}}
+
+// readByte reads a byte. A limit of 0 or less has passed.
+func (m *Modem) readByte(ctx context.Context, limit time.Duration) (byte, error) {
+	if limit <= 0 {
+		return 0, errOver
+	}
+	c, err := m.dialog.NextByte(ctx, limit)
+	if err != nil {
+		return 0, err
+	}
+	m.in.heard = time.Now()
+	if len(m.in.raw) >= 2*tailLimit {
+		m.in.raw = m.in.raw[:copy(m.in.raw, m.in.raw[len(m.in.raw)-tailLimit:])]
+	}
+	m.in.raw = append(m.in.raw, c)
+	if m.keep != nil {
+		m.keep = append(m.keep, c)
+	}
+	return c, nil
+}
+
+// isCode reports whether a line may be a numeric result.
+func (m *Modem) isCode(text string) bool {
+	if m.notation == verbose {
+		return false
+	}
+	_, ok := numericText(text, &m.cfg)
+	return ok
 }

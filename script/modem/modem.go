@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/rasline/rasline/port"
@@ -14,24 +16,36 @@ import (
 // Config holds what a Modem expects of its modem. The zero Config and a nil
 // one are right for most. A time of 0 is its default, and a negative one is none.
 type Config struct {
-	// CommandTimeout is how long a command may take to be answered. Default: 5 s.
+	// CommandTimeout bounds the wait for the answer to a command. Default: 5 s.
 	CommandTimeout time.Duration
 
-	// DialTimeout is how long a call may take until it is there or has failed,
-	// for Dial, Answer and Online. It should be longer than S7 lets the modem
-	// wait for a carrier. Default: 60 s.
+	// DialTimeout bounds the wait until a call is there or has failed, for Dial,
+	// Connect and Answer. It should be longer than S7 lets the modem wait for a
+	// carrier. Default: 60 s.
 	DialTimeout time.Duration
 
-	// DialPrefix is what stands between AT and the number. It is checked to be
+	// OnlineTimeout bounds the wait for the answer to O. Default: 10 s.
+	OnlineTimeout time.Duration
+
+	// DialPrefix is what is sent between AT and the number. It is checked to be
 	// D with dial modifiers. Default: "DT", tone dialling.
 	DialPrefix string
+
+	// Addresses takes a host and a port for a number, as the modems in software
+	// do that dial over the Internet: "bbs.example:23". See CheckAddress.
+	// Default: digits only.
+	Addresses bool
+
+	// End is what ends a command line. Default: CR, as V.250 has it. There are
+	// devices that need CR LF.
+	End string
 
 	// Guard is the silence before and after the escape sequence. It should be
 	// a little longer than S12 has it. Default: 1.1 s.
 	Guard time.Duration
 
-	// Quiet is the silence that ends whatever a modem out of step still has to
-	// say, and ProbeTimeout how long it may take to answer the probe after it.
+	// Quiet is the silence that ends whatever a modem out of step still sends,
+	// and ProbeTimeout bounds the wait for the answer to the probe after it.
 	// Defaults: 300 ms and 1 s.
 	Quiet, ProbeTimeout time.Duration
 
@@ -39,38 +53,52 @@ type Config struct {
 	// than the slowest command may take. Default: 15 s.
 	SyncTimeout time.Duration
 
-	// Settle is a pause after each answer before the next command is sent, for
-	// modems that lose what comes at once. Default: none.
+	// Rates are bit rates that Sync tries when nothing else has helped; the port
+	// must be a port.ModeSetter. Default: none.
+	Rates []int
+
+	// Settle is the silence before each command, counted from the last byte of
+	// the modem: there are modems that lose what is sent earlier, and an answer
+	// that is given twice is noticed then. On a modem without echo it is at
+	// least Quiet. Default: 100 ms.
 	Settle time.Duration
 
-	// DropTime is how long a hang-up holds DTR off, and CarrierTimeout how long
-	// it waits for DCD to fall. Defaults: 1 s and 5 s.
+	// DropTime is how long a hang-up holds DTR off, and CarrierTimeout bounds its
+	// wait for DCD to fall. Defaults: 1 s and 5 s.
 	DropTime, CarrierTimeout time.Duration
 
+	// HangUpTimeout bounds a hang-up with all its methods, also one that ends a
+	// run. Default: 30 s.
+	HangUpTimeout time.Duration
+
+	// KeepCall leaves the call up when the run in which it was made fails, is
+	// cancelled or panics. Default: it is hung up before script.Run returns, and
+	// if that does not work, the error of the run holds a *HangupError.
+	KeepCall bool
+
+	// HangUp are the methods for that, and of the function HangUp. Default, and
+	// for nil: DTR, then ATH.
+	HangUp []Method
+
+	// OnHangUp is called after such a hang-up. Default: none.
+	OnHangUp func(HangupReport, error)
+
 	// Codes are the texts that numeric results stand for, where a maker's
-	// differ from the built-in table: 43: "CONNECT 14400". Default: none.
+	// differ from the built-in table, such as CodesUSR. Default: none.
 	Codes map[int]string
 
-	// Results are further result texts, whole lines in any letter case, and
-	// what they mean: "CALL REJECTED": Busy. Default: none.
+	// Results are further result texts and what they mean, in any letter case:
+	// "CALL REJECTED": Busy. They match whole lines, or the beginning of a line
+	// if they end with an asterisk: "+ERR=*": Failed. Default: none.
 	Results map[string]Outcome
 
-	// Indications take the lines that the modem sends unasked. RING and, in
-	// answers to commands, NO CARRIER are kept out of answers in any case.
-	// Default: none.
+	// Indications take the lines that the modem sends unasked. RING, NO CARRIER
+	// and, in the answer to an extended command, lines that begin with the name
+	// of another are kept out of answers in any case. Default: none.
 	Indications []Indication
-}
 
-// Indication is a kind of line that a modem sends unasked.
-type Indication struct {
-	// Prefix is what such a line begins with, letter case aside: "RING",
-	// "+CREG:". A line is left to the command in hand if that command names
-	// it: the +CREG: after AT+CREG? is an answer.
-	Prefix string
-
-	// Handle is called with the line, without its end, in the middle of the
-	// wait that has read it, so it must not use the Modem. Nil drops the line.
-	Handle func(line string)
+	// Log receives debug records of what Sync and HangUp do. Default: no log.
+	Log *slog.Logger
 }
 
 func (c *Config) withDefaults() Config {
@@ -80,16 +108,17 @@ func (c *Config) withDefaults() Config {
 	}
 	full.CommandTimeout = timeout(full.CommandTimeout, 5*time.Second)
 	full.DialTimeout = timeout(full.DialTimeout, time.Minute)
+	full.OnlineTimeout = timeout(full.OnlineTimeout, 10*time.Second)
 	full.ProbeTimeout = timeout(full.ProbeTimeout, time.Second)
 	full.SyncTimeout = timeout(full.SyncTimeout, 15*time.Second)
 	full.CarrierTimeout = timeout(full.CarrierTimeout, 5*time.Second)
+	full.HangUpTimeout = timeout(full.HangUpTimeout, 30*time.Second)
 	full.Guard = max(0, cmp.Or(full.Guard, 1100*time.Millisecond))
 	full.Quiet = max(time.Millisecond, cmp.Or(full.Quiet, 300*time.Millisecond))
 	full.DropTime = max(0, cmp.Or(full.DropTime, time.Second))
-	full.Settle = max(0, full.Settle)
-	if full.DialPrefix == "" {
-		full.DialPrefix = "DT"
-	}
+	full.Settle = max(0, cmp.Or(full.Settle, 100*time.Millisecond))
+	full.DialPrefix = cmp.Or(full.DialPrefix, "DT")
+	full.End = cmp.Or(full.End, "")
 	return full
 }
 
@@ -142,45 +171,107 @@ const (
 // while a Modem's method runs; between them, and above all while the modem is
 // online, the Dialog is free.
 type Modem struct {
-	dialog   *script.Dialog
-	cfg      Config
+	dialog *script.Dialog
+	cfg    Config // complete
+	source Config // as it was given
+
 	state    State
+	proven   bool // the modem has answered in command mode, and no call was made since
+	dialling bool // a call is in the making, or was given up without an answer
+	held     bool // in command mode a call is up
 	notation notation
-	lexer    lexer
+	echo     echoing
+	previous string // the command before
 	probe    int    // the next of probes to send
-	raw      []byte // the end of what came in the wait in hand
+
+	in     reader
+	prompt string // ends a line that is being read
+	keep   []byte // what is read is kept here too, if it is not nil
+	ring   ringing
 }
 
 // New returns a Modem on d. A nil cfg means the zero Config. Nothing is sent.
 // The state is Unsynchronised: call SetOnline if the modem is online.
 func New(d *script.Dialog, cfg *Config) *Modem {
 	m := &Modem{dialog: d, cfg: cfg.withDefaults()}
-	m.lexer.isCode = m.isCode
+	if cfg != nil {
+		m.source = *cfg
+	}
 	return m
+}
+
+// logf logs what is done, for people.
+func (m *Modem) logf(ctx context.Context, text, step string) {
+	if m.cfg.Log != nil {
+		m.cfg.Log.DebugContext(ctx, "modem: "+text, "step", m.mask(step))
+	}
 }
 
 // State returns what is known of the modem.
 func (m *Modem) State() State { return m.state }
 
-// SetOnline tells the Modem that the modem is online, because somebody else
+// SetOnline tells the Modem that the modem is online, because another program
 // has dialled.
-func (m *Modem) SetOnline() { m.state = OnlineMode }
+func (m *Modem) SetOnline() { m.state, m.proven, m.held = OnlineMode, false, false }
 
 // Response is the answer to a command.
 type Response struct {
 	// Lines is the information text, without the echo, the line ends, empty
-	// lines and what the modem said unasked.
+	// lines and what the modem sent unasked.
 	Lines []string
+
+	// Unasked are lines that began with the name of another extended command
+	// and are no Indication of the configuration.
+	Unasked []string
 
 	Result Result
 }
 
+// Values returns the values of the lines that begin with a name, such as "+CSQ":
+// what is behind the colon, divided at commas outside quotes, without blanks and
+// quotes. "+CREG: 0,1" is {"0", "1"}.
+func (r Response) Values(name string) [][]string {
+	var all [][]string
+	name = strings.TrimSuffix(name, ":") + ":"
+	for _, l := range r.Lines {
+		if hasFold(l, name) {
+			all = append(all, splitValues(l[len(name):]))
+		}
+	}
+	return all
+}
+
+// splitValues divides a list at its commas.
+func splitValues(s string) []string {
+	var values []string
+	quoted, from := false, 0
+	for i := range len(s) {
+		switch {
+		case s[i] == '"':
+			quoted = !quoted
+		case s[i] == ',' && !quoted:
+			values = append(values, unquote(s[from:i]))
+			from = i + 1
+		}
+	}
+	return append(values, unquote(s[from:]))
+}
+
+func unquote(s string) string { return strings.Trim(strings.TrimSpace(s), `"`) }
+
 // Command sends a command, with or without AT in front, and returns its
-// answer. Commands that leave command mode are Dial's, Answer's and Online's;
-// CheckCommand tells what else is refused. The error is an *InputError, or a
-// *CommandError if the modem refuses the command (ras.ErrFromDevice), gives no
-// answer within Config.CommandTimeout (ras.ErrRequestTimeout), or the line or the
-// context fails.
+// answer. Commands that leave command mode are those of Dial, Connect, Answer
+// and Online; CheckCommand describes what else is refused. A value in quotes of
+// a command that takes a PIN or a password is hidden in logs and errors.
+//
+// The error is an *InputError, or a *CommandError if the modem refuses the
+// command (ras.ErrFromDevice, see CMEError), gives no answer within
+// Config.CommandTimeout (ras.ErrRequestTimeout), or the line or the context
+// fails.
+//
+// An answer is taken for this command's if it follows the echo, where the modem
+// echoes. A line of text that is exactly a result, such as OK in a message, ends
+// the answer early; the next command then brings the modem into step first.
 func (m *Modem) Command(ctx context.Context, command string) (Response, error) {
 	body, err := CheckCommand(command)
 	if err != nil {
@@ -189,10 +280,60 @@ func (m *Modem) Command(ctx context.Context, command string) (Response, error) {
 	if m.state == OnlineMode {
 		return Response{}, &CommandError{Command: m.shown(body), Err: errOnline}
 	}
-	if err := m.Sync(ctx); err != nil {
-		return Response{}, err
+	m.hideValues(body)
+	return m.exchange(ctx, request{body: body, timeout: m.cfg.CommandTimeout, final: isCommandResult})
+}
+
+// CommandThen is Command for one whose true answer is a line that follows OK,
+// such as "+CMQTTSTART: 0" or the +CUSD: of a request to the network. It returns
+// the first line that begins with the prefix and is received within the timeout
+// after OK; 0 or less is no limit.
+func (m *Modem) CommandThen(ctx context.Context, command, prefix string, timeout time.Duration) (Response, string, error) {
+	r, err := m.Command(ctx, command)
+	if err != nil {
+		return r, "", err
 	}
-	return m.exchange(ctx, body, m.cfg.CommandTimeout, isCommandResult)
+	for _, l := range r.Lines {
+		if hasFold(l, prefix) {
+			return r, l, nil
+		}
+	}
+	if timeout <= 0 {
+		timeout = forever
+	}
+	start := time.Now()
+	for {
+		l, err := m.readLine(ctx, start.Add(timeout))
+		if isTimeout(err) {
+			err = m.timeout(prefix, start, timeout)
+		}
+		if err != nil {
+			return r, "", m.commandError(command, r.Lines, err)
+		}
+		if text := trimNoise(l.text); hasFold(text, prefix) {
+			return r, text, nil
+		}
+		if err := m.unasked(ctx, l, ""); err != nil {
+			return r, "", m.commandError(command, r.Lines, err)
+		}
+	}
+}
+
+// secretCommands are extended commands whose values in quotes are secrets.
+var secretCommands = []string{"+CPIN", "+CPIN2", "+CPUK", "+CPWD", "+CLCK", "^CPIN", "+QSIMPIN", "+CWJAP"}
+
+// hideValues hides the secrets of a command line.
+func (m *Modem) hideValues(body string) {
+	for _, name := range secretCommands {
+		if !names(body, name) {
+			continue
+		}
+		for i, part := range strings.Split(body, `"`) {
+			if i%2 == 1 && len(part) > 2 {
+				m.dialog.Hide(ras.Secret(part))
+			}
+		}
+	}
 }
 
 var errOnline = errors.New("the modem is online: call Escape first")
@@ -203,11 +344,12 @@ func isCommandResult(o Outcome) bool { return o == OK || o == Failed }
 
 // Init sends commands in order and stops at the first error. A command that
 // gets no answer is sent once more, since a modem that has just been reset can
-// lose one.
+// lose one; not so one with a value in quotes, such as a PIN, of which a SIM
+// allows three attempts.
 func (m *Modem) Init(ctx context.Context, commands ...string) error {
 	for _, c := range commands {
 		_, err := m.Command(ctx, c)
-		if errors.Is(err, ras.ErrRequestTimeout) && ctx.Err() == nil {
+		if isTimeout(err) && ctx.Err() == nil && !strings.Contains(c, `"`) {
 			_, err = m.Command(ctx, c)
 		}
 		if err != nil {
@@ -234,19 +376,19 @@ func (m *Modem) Identify(ctx context.Context) (Identity, error) {
 	}{
 		{"+GMI", &id.Manufacturer}, {"+GMM", &id.Model}, {"+GMR", &id.Revision},
 	} {
-		lines, err := m.ask(ctx, q.command)
+		lines, err := m.question(ctx, q.command)
 		if err != nil {
 			return id, err
 		}
 		*q.field = joinInfo(lines, q.command+":")
 	}
 	var err error
-	id.Info, err = m.ask(ctx, "I3")
+	id.Info, err = m.question(ctx, "I3")
 	return id, err
 }
 
-// ask is Command for a question that may be refused.
-func (m *Modem) ask(ctx context.Context, command string) ([]string, error) {
+// question is Command for one that may be refused.
+func (m *Modem) question(ctx context.Context, command string) ([]string, error) {
 	r, err := m.Command(ctx, command)
 	if errors.Is(err, ras.ErrFromDevice) {
 		err = nil

@@ -34,7 +34,7 @@ var outcomes = [...]struct {
 	text string
 }{
 	Unknown:     {"UNKNOWN", ras.ErrUnrecognizedResponse, "the modem's answer is not known: add it to Config.Results"},
-	OK:          {"OK", ras.ErrUnexpectedResponse, "the modem says OK where a connection was expected"},
+	OK:          {"OK", ras.ErrUnexpectedResponse, "the modem answers OK where a connection was expected"},
 	Connect:     {"CONNECT", ras.Success, "connected"},
 	Ring:        {"RING", ras.ErrUnexpectedResponse, "the line rings: somebody calls at the same time"},
 	NoCarrier:   {"NO CARRIER", ras.ErrNoCarrier, "no carrier: nobody there, or no modem"},

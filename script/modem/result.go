@@ -2,9 +2,11 @@ package modem
 
 import (
 	_ "embed"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Result is a result code of a modem.
@@ -27,7 +29,11 @@ type Result struct {
 	// "LAPM" and "V42BIS", as the modem writes them.
 	Protocols []string
 
-	// Lines is what else the modem said before the result, unasked lines
+	// Wait is how long the modem will not call again, from a DELAYED text. 0 if
+	// it does not say.
+	Wait time.Duration
+
+	// Lines is what else the modem sent before the result, unasked lines
 	// aside: "CARRIER 33600", "PROTOCOL: LAPM".
 	Lines []string
 }
@@ -73,7 +79,7 @@ func ParseResult(line string) (Result, bool) { return parseResult(line, nil) }
 
 // parseResult is ParseResult with a configuration's own codes and texts.
 func parseResult(line string, c *Config) (Result, bool) {
-	line = strings.TrimSpace(line)
+	line = trimNoise(line)
 	if text, ok := numericText(line, c); ok {
 		r, known := parseVerbose(text, c)
 		r.Numeric = true
@@ -118,27 +124,44 @@ func parseCode(s string) (int, bool) {
 func parseVerbose(line string, c *Config) (Result, bool) {
 	if c != nil {
 		for text, outcome := range c.Results {
-			if strings.EqualFold(text, line) {
+			prefix, open := strings.CutSuffix(text, "*")
+			if strings.EqualFold(text, line) || open && hasFold(line, prefix) {
 				return describe(Result{Outcome: outcome, Text: line}), true
 			}
 		}
 	}
 	for _, r := range table {
-		if startsWith(line, r.text) {
+		if hasFold(line, r.text) && r.outcome.goesOn(line[len(r.text):]) {
 			return describe(Result{Outcome: r.outcome, Text: line}), true
 		}
 	}
 	return Result{Text: line}, false
 }
 
-// startsWith reports whether a line begins with a result text and goes on, if
-// it does, with neither a letter nor a digit.
-func startsWith(line, text string) bool {
-	if len(line) < len(text) || !strings.EqualFold(line[:len(text)], text) {
-		return false
+// goesOn reports whether a line that begins with a result's text is a result if
+// it goes on with rest. Lines of information begin with such words too: "OK-LED
+// ON", "Error in line 5", "NO CARRIER TIMEOUT 60".
+func (o Outcome) goesOn(rest string) bool {
+	if rest == "" {
+		return true
 	}
-	rest := line[len(text):]
-	return rest == "" || !isAlphanumeric(rest[0])
+	switch o {
+	case OK:
+		return false
+	case Failed:
+		return rest[0] == ':'
+	case Connect, Ongoing:
+		return !isAlphanumeric(rest[0])
+	case Ring: // RING1, RING A, RING;5551234
+		if short := strings.TrimSpace(rest); len(short) == 1 && isAlphanumeric(short[0]) {
+			return true
+		}
+	}
+	if strings.IndexByte("/:;,(", rest[0]) >= 0 {
+		return true
+	}
+	rest = strings.TrimLeft(rest, " ")
+	return rest == "" || rest[0] == '(' || rest[0] == '/' || rest[0] >= '0' && rest[0] <= '9'
 }
 
 func isAlphanumeric(c byte) bool {
@@ -147,6 +170,9 @@ func isAlphanumeric(c byte) bool {
 
 // describe takes a CONNECT text apart.
 func describe(r Result) Result {
+	if r.Outcome == Delayed {
+		r.Wait = delay(r.Text)
+	}
 	if r.Outcome != Connect || len(r.Text) < len("CONNECT") {
 		return r
 	}
@@ -165,16 +191,35 @@ func describe(r Result) Result {
 	return r
 }
 
-// leadingNumber reads the digits at the head of s; none, or more than a rate
-// can have, are a 0.
-func leadingNumber(s string) int {
-	i := 0
-	for i < len(s) && s[i] >= '0' && s[i] <= '9' {
-		i++
+// delay reads the time in a DELAYED text: "DELAYED 00:30", "DELAYED 30".
+func delay(text string) time.Duration {
+	from := strings.IndexAny(text, "0123456789")
+	if from < 0 {
+		return 0
 	}
-	n, err := strconv.ParseInt(s[:i], 10, 32)
-	if err != nil {
+	var total time.Duration
+	for part := range strings.SplitSeq(text[from:], ":") {
+		total = total*60 + time.Duration(min(leadingNumber(part), 1e6))*time.Second
+	}
+	return total
+}
+
+// leadingNumber reads the digits at the head of s; without any it is 0, and
+// beyond what an int holds the largest.
+func leadingNumber(s string) int {
+	n, err := strconv.ParseInt(s[:skipDigits(s, 0)], 10, strconv.IntSize)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return 0
 	}
 	return int(n)
+}
+
+// trimNoise returns a line without the bytes in front that are no printable
+// ASCII, which a line makes when a modem comes to it, and without blanks.
+func trimNoise(s string) string {
+	i := 0
+	for i < len(s) && (s[i] < ' ' || s[i] > '~') {
+		i++
+	}
+	return strings.TrimSpace(s[i:])
 }

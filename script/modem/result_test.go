@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rasline/rasline/ras"
 )
@@ -29,7 +30,7 @@ func TestParseResult(t *testing.T) {
 		{"CONNECT 1200TX/75RX", Result{Outcome: Connect, Text: "CONNECT 1200TX/75RX",
 			Rate: 1200, Protocols: []string{"1200TX", "75RX"}}, true},
 		{"CONNECT FAX", Result{Outcome: Connect, Text: "CONNECT FAX", Protocols: []string{"FAX"}}, true},
-		{"CONNECT 99999999999", Result{Outcome: Connect, Text: "CONNECT 99999999999", Protocols: []string{"99999999999"}}, true},
+		{"CONNECT 2000000000", Result{Outcome: Connect, Text: "CONNECT 2000000000", Rate: 2000000000}, true},
 		{"1", Result{Outcome: Connect, Text: "CONNECT", Numeric: true}, true},
 		{"10", Result{Outcome: Connect, Text: "CONNECT 2400", Numeric: true, Rate: 2400}, true},
 		{"NO CARRIER", Result{Outcome: NoCarrier, Text: "NO CARRIER"}, true},
@@ -42,7 +43,7 @@ func TestParseResult(t *testing.T) {
 		{"NO ANSWER", Result{Outcome: NoAnswer, Text: "NO ANSWER"}, true},
 		{"8", Result{Outcome: NoAnswer, Text: "NO ANSWER", Numeric: true}, true},
 		{"VOICE", Result{Outcome: Voice, Text: "VOICE"}, true},
-		{"DELAYED 00:01:30", Result{Outcome: Delayed, Text: "DELAYED 00:01:30"}, true},
+		{"DELAYED 00:01:30", Result{Outcome: Delayed, Text: "DELAYED 00:01:30", Wait: 90 * time.Second}, true},
 		{"BLACKLISTED", Result{Outcome: Blacklisted, Text: "BLACKLISTED"}, true},
 		{"RING", Result{Outcome: Ring, Text: "RING"}, true},
 		{"RINGING", Result{Outcome: Ongoing, Text: "RINGING"}, true},

@@ -3,9 +3,15 @@ package modem
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/ras"
 )
 
 // probes are what Sync asks for in turn: the registers S3, S4 and S5, one at
@@ -33,27 +39,63 @@ func probeCommand(values []byte) string {
 	return b.String()
 }
 
-// registerValues returns the register values among the lines of an answer.
-func registerValues(lines []string) (values []byte) {
-	for _, l := range lines {
-		l = strings.TrimSpace(l)
-		if n, err := strconv.ParseUint(l, 10, 8); err == nil && len(l) <= 3 {
-			values = append(values, byte(n))
-		}
-	}
-	return values
+// SyncError says that no modem has answered, whatever was tried. It matches
+// ras.ErrRequestTimeout and os.ErrDeadlineExceeded.
+type SyncError struct {
+	Tried   []string      // in order: "ESC", "ATS3?", "+++", "ATQ0V1", "DTR", "9600 bit/s"
+	Tail    string        // the end of what was received meanwhile, secrets masked
+	Elapsed time.Duration // since the start
 }
 
-// Sync makes sure that no answer is outstanding, and does nothing if that is
-// known. It waits until the modem has been silent for Config.Quiet, asks for
-// registers, and is done when the answer, which cannot be mistaken for a late
-// one to another command, has come and silence after it. A modem that answers
-// such questions in another way is believed when it has given just that and
-// silence three times running. What is read meanwhile is dropped, but for
-// indications.
+// Error returns what to check, and what was tried.
+func (e *SyncError) Error() string {
+	text := "no modem answers: check its power, the cable and the bit rate"
+	if e.Tail != "" {
+		text = "the modem gives no answer that makes sense: check the bit rate, and that no other program uses the port"
+	}
+	text += fmt.Sprintf(" (tried %s in %v)", strings.Join(e.Tried, ", "), e.Elapsed.Round(time.Millisecond))
+	if e.Tail != "" {
+		text += fmt.Sprintf("; received last: %q", e.Tail)
+	}
+	return text
+}
+
+// Unwrap returns the errors that it matches.
+func (e *SyncError) Unwrap() []error { return []error{ras.ErrRequestTimeout, os.ErrDeadlineExceeded} }
+
+// Timeout returns true; net.Error asks for it.
+func (e *SyncError) Timeout() bool { return true }
+
+// Sync makes sure that the modem is in command mode and that no answer is
+// outstanding, and does nothing if that is known. What is read meanwhile is
+// dropped, but for indications.
 //
-// The error is a *CommandError and matches ras.ErrRequestTimeout if the modem
-// is not in step after Config.SyncTimeout.
+// It waits until the modem has been silent for Config.Quiet and asks for
+// registers. It is done when the answer, which cannot be mistaken for a late one
+// to another command, has arrived and silence after it. A modem that answers
+// such questions in another way is believed when it has given just that and
+// silence three times running.
+//
+// A modem in an unknown state is brought to that by a ladder, each rung of which
+// is bounded and goes to Config.Log:
+//
+//	ESC and CR          end the prompt for a text, and a call in the making
+//	a probe             is answered by a modem in command mode
+//	+++                 with its guard times, if nothing shows command mode: a
+//	                    modem that is online comes to command mode, with its
+//	                    call up (see Held). No other line is sent before, since
+//	                    lines typed at a login host lock accounts
+//	ATQ0V1              wakes a modem that gives no results
+//	DTR                 is dropped for Config.DropTime where there is such a
+//	                    line, which ends a call
+//	other bit rates     those of Config.Rates
+//
+// and probes after each, until Config.SyncTimeout. A modem that has answered
+// before and is merely late is asked again, longer each time, before the ladder
+// goes on.
+//
+// The error is a *CommandError. It holds a *SyncError if the modem is not in
+// step in time.
 func (m *Modem) Sync(ctx context.Context) error {
 	switch m.state {
 	case CommandMode:
@@ -61,44 +103,126 @@ func (m *Modem) Sync(ctx context.Context) error {
 	case OnlineMode:
 		return &CommandError{Command: "AT", Err: errOnline}
 	}
-	m.notation = anyNotation
-	if err := m.sync(ctx); err != nil {
+	m.notation, m.echo = anyNotation, echoUnknown
+	m.in.ends = [2]string{}
+	m.in.raw = m.in.raw[:0]
+	s := syncing{modem: m, start: time.Now(), limit: m.cfg.ProbeTimeout}
+	if err := s.run(ctx); err != nil {
 		return m.commandError("", nil, err)
 	}
-	m.state, m.probe = CommandMode, 0
+	m.state, m.proven, m.probe = CommandMode, true, 0
+	if m.dialling {
+		m.ended()
+	}
 	return nil
 }
 
-func (m *Modem) sync(ctx context.Context) error {
-	start := time.Now()
-	m.raw = m.raw[:0]
-	for other, limit := 0, m.cfg.ProbeTimeout; ; limit *= 2 {
-		if err := m.quiet(ctx, start); err != nil {
+// Held reports whether Sync has found the modem online: the call is still up,
+// behind the modem's back as it were, until HangUp or Online.
+func (m *Modem) Held() bool { return m.held }
+
+// syncing is one run of Sync.
+type syncing struct {
+	modem *Modem
+	start time.Time
+	limit time.Duration // of the next probe
+	rung  int           // the next of rungs
+	other int           // how many probes running were answered in another way
+	tried []string
+}
+
+// rungs are what is done when a probe gets no answer.
+var rungs = [...]func(s *syncing, ctx context.Context) error{
+	(*syncing).escape, (*syncing).wake, (*syncing).dropDTR, (*syncing).changeRate,
+}
+
+func (s *syncing) run(ctx context.Context) error {
+	m := s.modem
+	if err := m.quiet(ctx, s.left()/3); err != nil {
+		return err
+	}
+	s.note(ctx, "ESC")
+	if err := m.dialog.Send(ctx, []byte("\x1B\r")); err != nil {
+		return err
+	}
+	for {
+		if s.left() <= 0 {
+			return s.failure()
+		}
+		done, err := s.probe(ctx)
+		if done || err != nil {
 			return err
-		}
-		if other == enough {
-			return nil
-		}
-		left := m.cfg.SyncTimeout - time.Since(start)
-		if left <= 0 {
-			return m.timeout("an answer to AT", start, m.cfg.SyncTimeout)
-		}
-		reply, err := m.sendProbe(ctx, min(limit, left))
-		if err != nil {
-			return err
-		}
-		switch reply {
-		case noReply:
-			other = 0
-		case otherReply:
-			other++
-		case ownReply:
-			other = 0
-			if talks, err := m.talks(ctx); err != nil || !talks {
-				return err
-			}
 		}
 	}
+}
+
+func (s *syncing) failure() error {
+	m := s.modem
+	tail := m.in.raw[max(0, len(m.in.raw)-tailLimit):]
+	return &SyncError{Tried: s.tried, Tail: m.mask(string(tail)), Elapsed: time.Since(s.start)}
+}
+
+func (s *syncing) left() time.Duration { return s.modem.cfg.SyncTimeout - time.Since(s.start) }
+
+// note logs a rung and keeps it for the error.
+func (s *syncing) note(ctx context.Context, what string) {
+	if len(s.tried) == 0 || s.tried[len(s.tried)-1] != what {
+		s.tried = append(s.tried, what)
+	}
+	s.modem.logf(ctx, "bring the modem into step", what)
+}
+
+// probe sends one probe, waits for silence, and climbs if there was no answer.
+func (s *syncing) probe(ctx context.Context) (done bool, err error) {
+	m := s.modem
+	reply, end, err := s.send(ctx, min(s.limit, s.left()))
+	if err != nil {
+		return false, err
+	}
+	if reply != noReply && reply != connected {
+		m.proven = true
+	}
+	switch reply {
+	case noReply:
+		s.other = 0
+		// A modem that has answered before is only late: its settings are left
+		// alone for half of the time.
+		if m.proven && s.left() > m.cfg.SyncTimeout/2 {
+			s.limit *= 2
+			return false, m.quiet(ctx, s.left())
+		}
+		if s.rung < len(rungs) {
+			climb := rungs[s.rung]
+			s.rung++
+			return false, climb(s, ctx)
+		}
+		s.limit *= 2
+	case connected:
+		s.other = 0
+		m.proven = false
+		return false, s.escape(ctx)
+	case quietReply:
+		s.other = 0
+		return false, s.wake(ctx)
+	case otherReply:
+		s.other++
+	case ownReply:
+		s.other = 0
+		silent, err := m.silent(ctx)
+		if err != nil {
+			return false, err
+		}
+		if silent {
+			if len(m.in.text) == 0 {
+				end.learn(m)
+			}
+			return true, nil
+		}
+	}
+	if err := m.quiet(ctx, s.left()); err != nil {
+		return false, err
+	}
+	return s.other == enough, nil
 }
 
 // reply is what a probe has brought.
@@ -107,46 +231,223 @@ type reply uint8
 const (
 	noReply    reply = iota
 	otherReply       // results, but none with the register's value
+	quietReply       // the value and no result
+	connected        // a CONNECT: a call that was given up has come up
 	ownReply
 )
 
-// sendProbe asks for the next registers and reads until its answer has come or
+// lastLine is the result with which a probe was answered.
+type lastLine struct {
+	line
+	kind int
+}
+
+// learn remembers how results end, from the blanks that followed the last one up
+// to silence.
+func (l lastLine) learn(m *Modem) { m.in.ends[l.kind] = l.end + string(m.in.blank) }
+
+// send asks for the next registers and reads until the answer has arrived or
 // the limit has passed.
-func (m *Modem) sendProbe(ctx context.Context, limit time.Duration) (reply, error) {
+func (s *syncing) send(ctx context.Context, limit time.Duration) (reply, lastLine, error) {
+	m := s.modem
 	want := probes[m.probe]
 	m.probe = (m.probe + 1) % len(probes)
-	command := probeCommand(want)
-	if err := m.dialog.Send(ctx, []byte("AT"+command+"\r")); err != nil {
-		return noReply, err
+	command := "AT" + probeCommand(want)
+	s.note(ctx, command)
+	if err := m.sendLine(ctx, command, ""); err != nil {
+		return noReply, lastLine{}, err
 	}
-	got := noReply
-	for start := time.Now(); time.Since(start) < limit; {
-		r, err := m.readAnswer(ctx, command, limit-time.Since(start), isCommandResult)
-		switch {
-		case isTimeout(err):
-			return got, nil
-		case err != nil:
-			return got, err
-		case bytes.Equal(registerValues(r.Lines), want):
-			return ownReply, nil
+	got, echoed, late := noReply, false, false
+	var values []byte
+	for end := time.Now().Add(limit); ; {
+		until := end
+		if quiet := time.Now().Add(m.cfg.Quiet); got != noReply && quiet.Before(until) {
+			until = quiet
 		}
-		got = otherReply
+		l, err := m.readLine(ctx, until)
+		switch {
+		case isTimeout(err) && got == noReply && bytes.Equal(values, want):
+			return quietReply, lastLine{}, nil
+		case isTimeout(err):
+			return got, lastLine{}, nil
+		case err != nil:
+			return got, lastLine{}, err
+		}
+		text := trimNoise(l.text)
+		res, known := m.result(l)
+		switch {
+		case strings.EqualFold(text, command):
+			echoed, values = true, nil
+		case isValue(text, want, len(values)):
+			values = append(values, want[len(values)])
+		case known && res.Outcome == Connect:
+			return connected, lastLine{}, nil
+		case known && (res.Outcome == OK || res.Outcome == Failed):
+			if res.Outcome == OK && bytes.Equal(values, want) {
+				m.learn(l)
+				m.echo = echoOff
+				if echoed {
+					m.echo = echoOn
+				}
+				kind := wordEnd
+				if m.notation == numeric {
+					kind = numberEnd
+				}
+				return ownReply, lastLine{l, kind}, nil
+			}
+			if !late && len(values) == 0 {
+				got = otherReply
+			}
+			late, values = false, nil // else the answer to another probe
+		default:
+			late = late || isValue(text, []byte("\r"), 0) || isValue(text, []byte("\n"), 0) || isValue(text, []byte("\b"), 0)
+			if err := m.unasked(ctx, l, ""); err != nil {
+				return got, lastLine{}, err
+			}
+		}
 	}
-	return got, nil
 }
 
-// quiet reads until the modem has been silent.
-func (m *Modem) quiet(ctx context.Context, start time.Time) error {
-	for {
-		talks, err := m.talks(ctx)
-		if err != nil || !talks {
+// isValue reports whether a line is the value that is wanted next.
+func isValue(text string, want []byte, i int) bool {
+	if i >= len(want) || len(text) > 3 {
+		return false
+	}
+	n, err := strconv.ParseUint(text, 10, 8)
+	return err == nil && byte(n) == want[i]
+}
+
+// escape brings a modem that may be online to command mode.
+func (s *syncing) escape(ctx context.Context) error {
+	m := s.modem
+	if m.proven {
+		return nil
+	}
+	s.note(ctx, "+++")
+	// The guard time passes listening: an answer shows command mode.
+	for until := time.Now().Add(m.cfg.Guard); time.Now().Before(until); {
+		l, err := m.readLine(ctx, until)
+		if isTimeout(err) {
+			break
+		}
+		if err != nil {
 			return err
 		}
-		if time.Since(start) >= m.cfg.SyncTimeout {
-			return m.timeout("the modem to fall silent", start, m.cfg.SyncTimeout)
+		if res, known := m.result(l); known && (res.Outcome == OK || res.Outcome == Failed) {
+			m.proven = true
+			return m.quiet(ctx, s.left())
+		}
+	}
+	_, err := m.escapeNow(ctx, m.cfg.Guard+m.cfg.ProbeTimeout, 0)
+	switch {
+	case err == nil:
+		m.logf(ctx, "the modem was online", "")
+		m.held, m.proven = true, true
+		return nil
+	case errors.Is(err, ras.ErrRemoteDisconnection):
+		m.proven = true
+		return nil
+	case !isTimeout(err):
+		return err
+	}
+	// In command mode +++ is at the head of a line now.
+	return m.sendLine(ctx, "", "")
+}
+
+// wake makes a modem give results, in words.
+func (s *syncing) wake(ctx context.Context) error {
+	s.note(ctx, "ATQ0V1")
+	s.limit = max(s.limit, 2*s.modem.cfg.ProbeTimeout)
+	if err := s.modem.sendLine(ctx, "ATQ0V1", ""); err != nil {
+		return err
+	}
+	return s.modem.quiet(ctx, s.left())
+}
+
+// dropDTR drops DTR where there is such a line.
+func (s *syncing) dropDTR(ctx context.Context) error {
+	m := s.modem
+	lines, _, err := linesOf(m.dialog.Call())
+	if err != nil {
+		return nil
+	}
+	s.note(ctx, "DTR")
+	if _, err := m.holdDTR(ctx, lines, false); err != nil && ctx.Err() != nil {
+		return err
+	}
+	return m.quiet(ctx, s.left())
+}
+
+// changeRate tries the bit rates of the configuration.
+func (s *syncing) changeRate(ctx context.Context) error {
+	m := s.modem
+	p, ok := m.dialog.Call().Line().(port.ModeSetter)
+	if !ok {
+		return nil
+	}
+	for _, rate := range m.cfg.Rates {
+		if found, err := s.tryRate(ctx, p, rate); found || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tryRate reports whether the modem answers at a bit rate. A modem that sets its
+// rate by the AT of a command may miss the first.
+func (s *syncing) tryRate(ctx context.Context, p port.ModeSetter, rate int) (bool, error) {
+	m := s.modem
+	if err := p.SetMode(port.Mode{Baud: rate}); err != nil {
+		return false, nil // not one of this port's
+	}
+	s.note(ctx, fmt.Sprintf("%d bit/s", rate))
+	if err := m.quiet(ctx, m.cfg.Quiet); err != nil {
+		return false, err
+	}
+	if err := m.dialog.Send(ctx, []byte("\x1B\r")); err != nil {
+		return false, err
+	}
+	for range 2 {
+		reply, _, err := s.send(ctx, m.cfg.ProbeTimeout)
+		if err != nil || reply == ownReply || reply == quietReply || reply == otherReply {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+// quiet reads until the modem has been silent for Config.Quiet. One that does
+// not stop within the limit is left talking: it may be online.
+func (m *Modem) quiet(ctx context.Context, limit time.Duration) error {
+	end := time.Now().Add(limit)
+	for {
+		silent, err := m.silent(ctx)
+		if err != nil || silent || !time.Now().Before(end) {
+			return err
 		}
 	}
 }
 
-// talks reports whether a byte comes within Config.Quiet.
-func (m *Modem) talks(ctx context.Context) (bool, error) { return m.hearLine(ctx, m.cfg.Quiet) }
+// silent reports whether nothing is received for Config.Quiet, indications
+// aside. What is received is dropped.
+func (m *Modem) silent(ctx context.Context) (bool, error) {
+	m.in.blank = m.in.blank[:0]
+	until := time.Now().Add(m.cfg.Quiet)
+	for {
+		l, err := m.readLine(ctx, until)
+		if isTimeout(err) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		known, err := m.indicated(ctx, l, "")
+		if err != nil || !known && !m.expected(l) {
+			return false, err
+		}
+	}
+}
+
+// expected reports whether a line is one of the configuration's indications or
+// of those that modems send unasked.
+func (m *Modem) expected(l line) bool { return prefixOf(trimNoise(l.text)) != "" && l.end != "" }

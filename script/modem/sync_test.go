@@ -169,8 +169,8 @@ func TestSyncGivesUp(t *testing.T) {
 		talk time.Duration // between two unasked lines; 0: silence
 		want string
 	}{
-		{"on a dead modem", 0, "AT: wait for an answer to AT: timed out after 15"},
-		{"on one that never stops talking", 100 * time.Millisecond, "AT: wait for the modem to fall silent: timed out after 15"},
+		{"on a dead modem", 0, "AT: no modem answers: check its power, the cable and the bit rate (tried ESC, ATS3?, +++, ATS4?, ATQ0V1, ATS5?, DTR"},
+		{"on one that never stops talking", 100 * time.Millisecond, "AT: the modem gives no answer that makes sense: check the bit rate"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -204,10 +204,9 @@ func (m *Modem) obeyH() string {
 	return cmp.Or(result, "OK")
 }
 
-// hangUp ends whatever call there is, and says nothing.
+// hangUp ends whatever call there is, without a result. One that rings goes on.
 func (m *Modem) hangUp() {
 	m.dropCall()
-	m.dropRinging()
 	m.mode = modeCommand
 	m.pluses = 0
 	if m.guard != nil {

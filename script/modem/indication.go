@@ -1,0 +1,139 @@
+package modem
+
+import (
+	"context"
+	"strings"
+	"time"
+)
+
+// Indication is a kind of line that a modem sends unasked.
+type Indication struct {
+	// Prefix is what such a line begins with, letter case aside: "RING",
+	// "+CREG:". A line is left to the command in hand if that command names
+	// it: the +CREG: after AT+CREG? is an answer.
+	Prefix string
+
+	// Lines is how many lines follow that belong to it: 1 for the text of
+	// +CMT:. Negative: those up to the end of a quotation that the line begins,
+	// as the text of +CUSD: may be several lines. Default: none.
+	Lines int
+
+	// Handle is called with the line, without its end, and with those that
+	// follow it after line feeds. That is in the middle of the wait that has
+	// read it, so it must not use the Modem. Nil drops the line.
+	Handle func(line string)
+}
+
+// maxQuotedLines bounds the lines of an indication whose quotation is not closed.
+const maxQuotedLines = 32
+
+// Listen hands on the lines that the modem sends unasked until ctx ends, which
+// is no error. A program calls it between commands, where otherwise nothing is
+// read. The modem must be in command mode; if a call that was ringing has come
+// up by S0, the modem is online and Listen returns.
+func (m *Modem) Listen(ctx context.Context) error {
+	if err := m.Sync(ctx); err != nil {
+		return err
+	}
+	for {
+		l, err := m.readLine(ctx, time.Now().Add(forever))
+		if err == nil {
+			err = m.unasked(ctx, l, "")
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return m.commandError("", nil, err)
+		}
+		if res, known := m.result(l); known {
+			switch res.Outcome {
+			case Connect:
+				m.setOnline()
+				return nil
+			case OK, Failed:
+				m.state = Unsynchronised
+			}
+		}
+	}
+}
+
+// unasked hands a line on if it is an indication.
+func (m *Modem) unasked(ctx context.Context, l line, body string) error {
+	_, err := m.indicated(ctx, l, body)
+	return err
+}
+
+// indicated reports whether a line was sent unasked, and hands it to its
+// handler. Body is the command in hand; what it names is its answer.
+func (m *Modem) indicated(ctx context.Context, l line, body string) (bool, error) {
+	res, known := m.result(l)
+	if known && res.Outcome == Ring {
+		m.ring.ringing(res.Text)
+	} else {
+		m.ring.identify(res.Text)
+	}
+	for _, in := range m.cfg.Indications {
+		if hasFold(res.Text, in.Prefix) && !names(body, in.Prefix) {
+			text, err := m.restOf(ctx, res.Text, in.Lines)
+			if err == nil && in.Handle != nil {
+				in.Handle(text)
+			}
+			return true, err
+		}
+	}
+	if known && (res.Outcome == Ring || res.Outcome == NoCarrier) {
+		return true, nil
+	}
+	name := prefixOf(res.Text)
+	return name != "" && isExtended(body) && !holdsTexts(body) && !names(body, name), nil
+}
+
+// restOf reads the lines that belong to an indication.
+func (m *Modem) restOf(ctx context.Context, text string, lines int) (string, error) {
+	quoted := lines < 0
+	if quoted {
+		lines = maxQuotedLines
+	}
+	for ; lines > 0 && (!quoted || strings.Count(text, `"`)%2 == 1); lines-- {
+		l, err := m.readLine(ctx, time.Now().Add(m.cfg.CommandTimeout))
+		if isTimeout(err) {
+			break
+		}
+		if err != nil {
+			return text, err
+		}
+		text += "\n" + l.text
+	}
+	return text, nil
+}
+
+// names reports whether a command asks for lines with the prefix.
+func names(body, prefix string) bool {
+	name := strings.TrimRight(prefix, ": ")
+	return name != "" && strings.Contains(strings.ToUpper(body), strings.ToUpper(name))
+}
+
+// isExtended reports whether a command line begins with an extended command,
+// whose answer has its own name in front. Basic commands such as I may answer
+// anything.
+func isExtended(body string) bool {
+	return body != "" && strings.IndexByte(extendedPrefixes, body[0]) >= 0
+}
+
+// holdsTexts reports whether the answer to a command holds texts of other
+// people, which may look like anything.
+func holdsTexts(body string) bool { return names(body, "+CMGR") || names(body, "+CMGL") }
+
+// prefixOf returns the "+NAME:" with which a line of an extended command begins,
+// or "".
+func prefixOf(text string) string {
+	if text == "" || strings.IndexByte(extendedPrefixes, text[0]) < 0 {
+		return ""
+	}
+	i := skipName(text, 1)
+	if i == 1 || i == len(text) || text[i] != ':' {
+		return ""
+	}
+	return text[:i+1]
+}
