@@ -150,3 +150,25 @@ func FuzzDecoder(f *testing.F) {
 		}
 	})
 }
+
+// TestDecoderComplete reads sub-negotiations of known lengths in which an IAC
+// was not doubled, cut in every place.
+func TestDecoderComplete(t *testing.T) {
+	complete := func(opt byte, payload []byte) bool { return opt == 44 && len(payload) == 2 }
+	tests := []struct{ in, data, sub string }{
+		{"a\xff\xfa\x2c\x07\xff\xff\xf0b", "ab", "\x07\xff"},
+		{"a\xff\xfa\x2c\x07\xff\xff\xff\xf0b", "ab", "\x07\xff"},
+		{"a\xff\xfa\x2c\x07\x01\xff\xf0b", "ab", "\x07\x01"},
+		{"a\xff\xfa\x2c\x07\xff\xff\x01\xff\xf0b", "ab", "\x07\xff\x01"},
+		{"a\xff\xfa\x2d\x07\xff\xff\xf0\xff\xf0b", "ab", "\x07\xff\xf0"},
+	}
+	for _, tt := range tests {
+		for cut := range len(tt.in) {
+			d := &Decoder{Complete: complete}
+			data, events := decodeAll(d, []byte(tt.in[:cut]), []byte(tt.in[cut:]))
+			if string(data) != tt.data || len(events) != 1 || events[0] != event(1, Sub, 0, tt.in[3], tt.sub) {
+				t.Errorf("%q cut at %d: data %q and %q, want %q and %q", tt.in, cut, data, events, tt.data, tt.sub)
+			}
+		}
+	}
+}
