@@ -43,8 +43,9 @@ const (
 	defaultHandshake = 10 * time.Second
 	maxStrangers     = 32              // connections that have not proved themselves
 	refusalTimeout   = 2 * time.Second // for the sentence that refuses a client
-	releaseTimeout   = 5 * time.Second // for a port whose client has just left
-	protocolBytes    = 64              // by which a protocol is recognized
+	releaseTimeout   = 5 * time.Second // for a port whose client is leaving
+	busyTimeout      = 250 * time.Millisecond
+	protocolBytes    = 64 // by which a protocol is recognized
 )
 
 // prove performs what a client must do before it can claim the port: the TLS
@@ -77,7 +78,7 @@ func (x *session) prove() error {
 			return &refusal{text: err.Error(), err: err}
 		}
 	}
-	if err := x.srv.available(x.shared); err != nil {
+	if err := x.srv.awaitFree(x, false); err != nil { // saves the client the negotiation
 		return err
 	}
 	if x.srv.Raw {
@@ -182,20 +183,6 @@ func (s *Server) serve(x *session) {
 	x.tc.Close()
 }
 
-// available returns why a new client cannot have the port now, or nil. It saves
-// the client the negotiation; claim decides.
-func (s *Server) available(shared *sharedPort) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if shared.dead != nil {
-		return unavailable(shared.dead)
-	}
-	if y := shared.busy; y != nil && !y.leaving.Load() {
-		return y.busy()
-	}
-	return nil
-}
-
 func unavailable(cause error) error {
 	return &refusal{text: fmt.Sprintf("The port is not available: %v. Try again later.", cause), err: cause}
 }
@@ -209,14 +196,26 @@ func (x *session) busy() error {
 	return errBusy
 }
 
-// claim gives x the port of its listener, and waits for a client that is
-// leaving.
+// claim gives x the port of its listener. It waits for a client that is leaving,
+// and for a moment for any other: its end may not have been noticed yet.
 func (s *Server) claim(x *session) error {
-	late := time.NewTimer(releaseTimeout)
+	if err := s.awaitFree(x, true); err != nil {
+		return err
+	}
+	s.log("client connected", x.conn)
+	return nil
+}
+
+// awaitFree returns when the port of x can be claimed, or is claimed if claim is
+// set, or the reason why it cannot.
+func (s *Server) awaitFree(x *session, claim bool) error {
+	patience, late := time.NewTimer(busyTimeout), time.NewTimer(releaseTimeout)
+	defer patience.Stop()
 	defer late.Stop()
 	for {
 		s.mu.Lock()
 		y := x.shared.busy
+		changed := s.freed.Changed()
 		switch {
 		case s.closed:
 			s.mu.Unlock()
@@ -224,26 +223,31 @@ func (s *Server) claim(x *session) error {
 		case x.shared.dead != nil:
 			defer s.mu.Unlock()
 			return unavailable(x.shared.dead)
-		case y == nil:
+		case y == nil && claim:
 			x.shared.busy = x
 			delete(s.strangers, x)
 			s.active++
 			x.claimed.Store(true)
+			fallthrough
+		case y == nil || y.leaving && !claim:
 			s.mu.Unlock()
-			s.log("client connected", x.conn)
 			return nil
-		case !y.leaving.Load():
-			s.mu.Unlock()
-			return y.busy()
 		}
+		leaving := y.leaving
 		s.mu.Unlock()
-		y.end(nil)
+		if leaving {
+			y.end(nil)
+		}
 		select {
-		case <-y.done:
-		case <-x.ctx.Done():
-			return x.ctx.Err()
+		case <-changed:
+		case <-patience.C:
+			if !leaving {
+				return y.busy()
+			}
 		case <-late.C:
 			return errBusy
+		case <-x.ctx.Done():
+			return x.ctx.Err()
 		}
 	}
 }
@@ -254,7 +258,7 @@ func (s *Server) release(x *session, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x.shared.busy = nil
-	close(x.done)
+	s.freed.Notify()
 	if s.active--; s.active == 0 && s.idle != nil {
 		close(s.idle)
 		s.idle = nil

@@ -97,16 +97,21 @@ func (l *line) setOutputs(v port.Lines) error {
 	return nil
 }
 
+const (
+	pieceChars = 512  // in pieces of which a driver makes room
+	queueChars = 4096 // that a driver queues
+)
+
 // stallLimit returns the time after which a port that accepts nothing is taken
-// to be stalled: base, and the time of 512 characters, since a driver makes room
-// in pieces. A negative base is no limit.
-func (l *line) stallLimit(base time.Duration) time.Duration {
+// to be stalled: base, and the time of some characters. A negative base is no
+// limit.
+func (l *line) stallLimit(base time.Duration, chars int) time.Duration {
 	if base < 0 {
 		return base
 	}
 	if s, ok := l.x.port.(port.ModeSetter); ok {
 		if m, err := s.Mode(); err == nil && m.Baud > 0 {
-			base += 512 * 10 * time.Second / time.Duration(m.Baud)
+			base += time.Duration(chars) * 10 * time.Second / time.Duration(m.Baud)
 		}
 	}
 	return base
@@ -427,8 +432,17 @@ func (l *line) beginBreak(at place, d time.Duration, begun func(ok bool)) {
 	go func() {
 		defer close(done)
 		l.x.startSteps()
-		err := l.x.queue.awaitDone(ctx, at, l.stallLimit(breakStall))
+		err := l.x.queue.awaitDone(ctx, at, l.stallLimit(breakStall, pieceChars))
 		l.x.endSteps()
+		if d, ok := l.x.port.(port.Drainer); ok && err == nil {
+			// The port waits for its own queue before a break, and begins none
+			// that the client has ended by then.
+			limit, cancel := context.WithTimeout(ctx, l.stallLimit(breakStall, queueChars))
+			if d.Drain(limit); limit.Err() != nil {
+				err = limit.Err()
+			}
+			cancel()
+		}
 		begun(err == nil)
 		if b, ok := l.x.port.(port.Breaker); ok && err == nil {
 			b.SendBreak(ctx, d)

@@ -293,13 +293,13 @@ func (q *queue) await(ctx context.Context, ok func() bool) error {
 // awaitDone blocks until all before p is done. It returns errStalled when the
 // port has accepted nothing for the time limit, unless that is negative.
 func (q *queue) awaitDone(ctx context.Context, p place, limit time.Duration) error {
-	stalled := false
+	begun := time.Now()
 	tick := time.NewTicker(progressInterval)
 	defer tick.Stop()
 	for {
 		q.mu.Lock()
 		done := q.got.reached(p) || q.ended
-		stalled = limit >= 0 && time.Since(q.progress) >= limit
+		stalled := limit >= 0 && time.Since(q.progress) >= limit && time.Since(begun) >= limit
 		changed := q.changed.Changed()
 		q.mu.Unlock()
 		switch {

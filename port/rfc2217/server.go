@@ -120,6 +120,7 @@ type Server struct {
 	strangers map[*session]struct{} // those of them that have not claimed a port
 	active    int                   // those that have
 	idle      chan struct{}         // if not nil: closed when active becomes 0
+	freed     wait.Notifier         // of a session that leaves or has left
 
 	logMu   sync.Mutex // guards what follows
 	logged  time.Time  // when a refusal was logged last

@@ -47,7 +47,6 @@ type session struct {
 
 	ctx    context.Context // ends with the session
 	cancel context.CancelFunc
-	done   chan struct{} // closed when the port was given back
 	queue  *queue
 	urgent chan urgent // commands for control
 	moved  atomic.Int64
@@ -63,7 +62,8 @@ type session struct {
 	claimed  atomic.Bool
 	comPort  atomic.Bool // the client has agreed to COM-PORT
 	draining atomic.Bool // the client has closed, and its data is being written
-	leaving  atomic.Bool // and is out
+
+	leaving bool // and is out; guarded by the server's mu
 
 	port port.Port // since claim
 	line line
@@ -108,7 +108,6 @@ func newSession(s *Server, conn net.Conn, shared *sharedPort) *session {
 		shared: shared,
 		conn:   conn,
 		tc:     telnet.NewConn(conn),
-		done:   make(chan struct{}),
 		urgent: make(chan urgent, maxUrgent),
 		begun:  time.Now(),
 		quiet:  quietTime,
@@ -190,7 +189,7 @@ func (x *session) finish(err error) (cause error, dropped int) {
 	if !x.isOver() { // a connection that was lost has left something as well
 		err = cmp.Or(err, x.drain(err == nil))
 	}
-	x.leaving.Store(true)
+	x.leave()
 	x.end(err)
 	x.queue.close()
 	x.wg.Wait()
@@ -202,12 +201,20 @@ func (x *session) finish(err error) (cause error, dropped int) {
 	return x.cause, dropped
 }
 
+// leave notes that a client that waits may have the port.
+func (x *session) leave() {
+	x.srv.mu.Lock()
+	defer x.srv.mu.Unlock()
+	x.leaving = true
+	x.srv.freed.Notify()
+}
+
 // drain waits for what the client has sent before it left: as long as the port
 // accepts some of it. A client without COM-PORT that has closed may have closed
 // its side only, and gets what the port answers.
 func (x *session) drain(closed bool) error {
 	x.draining.Store(true)
-	limit := x.line.stallLimit(x.srv.drainTimeout())
+	limit := x.line.stallLimit(x.srv.drainTimeout(), pieceChars)
 	x.startSteps()
 	err := x.queue.awaitDone(x.ctx, x.queue.end(), limit)
 	x.endSteps()
@@ -226,12 +233,13 @@ func (x *session) drain(closed bool) error {
 	if d, ok := x.port.(port.Drainer); ok && x.ctx.Err() == nil {
 		ctx, cancel := x.ctx, context.CancelFunc(func() {})
 		if limit >= 0 {
-			ctx, cancel = context.WithTimeout(x.ctx, limit)
+			ctx, cancel = context.WithTimeout(x.ctx, x.line.stallLimit(x.srv.drainTimeout(), queueChars))
 		}
 		d.Drain(ctx)
 		cancel()
 	}
-	x.leaving.Store(true)
+	x.leave()
+	x.tc.SetHold(telnet.HoldNegotiation, false)
 	for closed && !x.comPort.Load() && x.ctx.Err() == nil {
 		left := x.quiet - time.Since(time.Unix(0, x.moved.Load()))
 		if left <= 0 {
