@@ -1,4 +1,4 @@
-//go:build darwin || freebsd || openbsd || windows || (linux && !ppc64)
+//go:build darwin || freebsd || openbsd || (linux && !ppc64)
 
 package port
 
@@ -81,10 +81,6 @@ func (a *adapter) Close() error {
 		a.lib.ResetOutputBuffer()
 	}
 	a.writeLines(a.closeMask, a.closeTo)
-	if freesReads {
-		a.lib.ResetInputBuffer()
-		awaitGone(a.readerGone, freeBound)
-	}
 	err := a.lib.Close()
 	awaitGone(a.readerGone, freeBound)
 	a.lock.release()

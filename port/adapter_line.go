@@ -1,4 +1,4 @@
-//go:build darwin || freebsd || openbsd || windows || (linux && !ppc64)
+//go:build darwin || freebsd || openbsd || (linux && !ppc64)
 
 package port
 
@@ -70,8 +70,7 @@ func refuseFlow(m Mode) error {
 	return fmt.Errorf("flow control %v is there on Linux only: use none: %w", m.Flow, errors.ErrUnsupported)
 }
 
-// explainMode names the field that the library refused. On Windows it closes
-// the port when the driver refuses a mode.
+// explainMode names the field that the library refused.
 func (a *adapter) explainMode(m Mode, err error) error {
 	var lib *serial.PortError
 	if !errors.As(err, &lib) {
@@ -89,8 +88,6 @@ func (a *adapter) explainMode(m Mode, err error) error {
 		return no("parity", m.Parity)
 	case serial.InvalidStopBits:
 		return no("stop bits", m.StopBits)
-	case serial.InvalidSerialPort:
-		return fmt.Errorf("the driver refused the mode %v: open the port again and try another: %w", m, errors.ErrUnsupported)
 	}
 	return err
 }

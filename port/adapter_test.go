@@ -1,4 +1,4 @@
-//go:build darwin || freebsd || openbsd || windows || (linux && !ppc64)
+//go:build darwin || freebsd || openbsd || (linux && !ppc64)
 
 package port
 

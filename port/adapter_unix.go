@@ -13,10 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freesReads says whether discarding the input makes a blocked read return. On
-// Unix closing the port does.
-const freesReads = false
-
 // readSome reads at least one byte. The library waits with select(2), and its
 // set of descriptors panics on a number beyond its end; openGuarded refuses such
 // numbers, but a panic in a goroutine of ours would end the program.

@@ -70,9 +70,14 @@
 //
 // # Systems
 //
-// Linux is driven directly. On macOS, FreeBSD and OpenBSD the work is done
-// through go.bug.st/serial by two goroutines for each port, with the same
-// interface and the same errors. What these systems lack:
+// Linux and Windows are driven directly. Windows lacks KernelHangup, RS485, Marks,
+// LockDir and Detach; it opens a port for one program alone, and modem lines are
+// polled every 20 ms, so that shorter pulses are not seen. A read takes what has
+// arrived, also where a driver would wait for as much as it was asked for.
+//
+// On macOS, FreeBSD and OpenBSD the work is done through go.bug.st/serial by two
+// goroutines for each port, with the same interface and the same errors. What
+// these systems lack:
 //
 //   - flow control, Config.HangupOnClose, KernelHangup, RS485, Marks, XON and
 //     XOFF are refused with errors.ErrUnsupported, and so are Stats, Queued,

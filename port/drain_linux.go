@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -131,27 +129,8 @@ func (t *tty) heldOff() bool {
 // drainToWriteDeadline is Drain until the write deadline, wherever that moves
 // meanwhile.
 func (t *tty) drainToWriteDeadline() error {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	defer cancel(nil)
-	late := func() bool {
-		by := t.writeBy.Load()
-		return by != 0 && time.Now().UnixNano() >= by
-	}
-	if late() {
-		return t.afterClose(os.ErrDeadlineExceeded)
-	}
-	go func() {
-		for wait.Sleep(ctx, maxQueuePoll) == nil {
-			if late() {
-				cancel(os.ErrDeadlineExceeded)
-			}
-		}
-	}()
-	err := t.drain(ctx, t.queue)
-	if err != nil && err != net.ErrClosed && context.Cause(ctx) == os.ErrDeadlineExceeded {
-		return os.ErrDeadlineExceeded
-	}
-	return err
+	err := untilLate(&t.writeBy, func(ctx context.Context) error { return t.drain(ctx, t.queue) })
+	return t.afterClose(err)
 }
 
 // waitingIoctl makes an ioctl before which the kernel waits for all output to

@@ -1,4 +1,4 @@
-//go:build darwin || freebsd || openbsd || windows
+//go:build darwin || freebsd || openbsd
 
 package port
 

@@ -152,11 +152,7 @@ func (t *tty) SetReadDeadline(d time.Time) error {
 }
 
 func (t *tty) SetWriteDeadline(d time.Time) error {
-	if d.IsZero() {
-		t.writeBy.Store(0)
-	} else {
-		t.writeBy.Store(d.UnixNano())
-	}
+	setDeadlineIn(&t.writeBy, d)
 	err := t.out.SetWriteDeadline(d)
 	t.keepEnded()
 	return t.afterClose(err)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rasline/rasline/internal/peertest"
+	"github.com/rasline/rasline/internal/winetest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/script/scripttest"
 )
@@ -25,7 +26,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
-	os.Exit(m.Run())
+	winetest.Main(m)
 }
 
 const password = "hunter2-Gr8"
