@@ -6,87 +6,94 @@ type text struct {
 	bytes []byte
 }
 
-// An automaton finds any number of texts. A state is named by the offset of
-// its row, so that a step is one addition and one load. State 0 is the root;
-// all states from accept on are those in which a text has just ended.
+// The states of an automaton are numbers with two flags: accept for a state in
+// which a text has just ended, and sparse for one that has no row of its own.
+// Without the flags the number is the offset of the row of a dense state, or
+// the identity of a sparse one. The root is 0.
+const (
+	accept uint32 = 1 << 31
+	sparse uint32 = 1 << 30
+)
+
+// An automaton finds any number of texts (Aho and Corasick). The states that are
+// next to the root have rows with the next state for every class of bytes, so
+// that a step there is one addition and one load. A state beyond the room for
+// rows has its children and the state of its longest proper suffix, which it
+// falls back on; a byte still takes a constant number of steps on average.
+//
+// States are identified breadth first, so the children of a state follow each
+// other, and those with rows come first.
 type automaton struct {
 	class  [256]uint8 // the column of a byte
 	rows   []uint32
 	stride uint32
-	accept uint32
+	dense  uint32 // states with rows
 
-	// By state number, which is the offset over the stride.
-	dist []uint32 // fewest bytes, at least 1, until a text can end
+	// By identity.
+	child []uint32 // the first child; the one after the last belongs to the next state
+	label []uint8  // the class of the byte that leads to the state
+	fail  []uint32 // the state of the longest proper suffix
+	dist  []uint32 // fewest bytes, at least 1, until a text can end
+	level []uint32 // length of the state's text
+	out   []uint32 // 1 + the index in outs of the nearest suffix in which a text ends; 0: none
+
 	outs []output
-	hits []int // the patterns whose texts end in a state; outs has the ranges
+	hits []uint32 // the patterns whose texts end in a state; outs has the ranges
 }
 
-// An output tells which texts end in a state: those of hits[from:to], and
-// those of the shorter state next, and so on down to the root, in which the
-// empty text ends. Keeping the chain and not the lists keeps memory linear.
-type output struct {
-	from, to uint32
-	next     uint32 // a state's number
-}
-
-// A node is a state under construction, numbered in order of creation.
-type node struct {
-	parent uint32
-	fail   uint32 // the longest proper suffix that is a node
-	out    uint32 // the nearest node on the chain of fails, from this one on, that has texts of its own; or the root
-	own    []int
-	dist   uint32
-	final  uint32 // the number among the states that are kept
-	accept bool
-}
+// An output lists the texts that end in a state: those of hits[from:to], and
+// those of next, the output of the longest proper suffix with one, or 0.
+type output struct{ from, to, next uint32 }
 
 const far = 1 << 30
 
-// newAutomaton builds the automaton of texts. If fold is set, letters of
-// either case fall into one class.
-func newAutomaton(texts []text, fold bool) *automaton {
-	b := &builder{}
-	b.setClasses(texts, fold)
-	b.addTexts(texts)
-	order := b.link()
-	b.setDist(order)
-	return b.finish(order)
-}
+// rowRoom returns how many bytes the rows for n bytes of text may take. With it
+// a set of patterns stays within 64 KiB and 64 bytes for each byte of text.
+func rowRoom(n int) int { return 24<<10 + 24*n }
 
-type builder struct {
-	class  [256]uint8
-	stride int
-	nodes  []node
-	rows   []uint32 // stride entries a node; 0 is "none" until link has run
+// newAutomaton builds the automaton of texts. If fold is set, letters of
+// either case are in one class.
+func newAutomaton(texts []text, fold bool) *automaton {
+	a := &automaton{}
+	a.setClasses(texts, fold)
+	t := newTrie(texts, &a.class)
+	order := a.number(t)
+	a.setFails()
+	a.setOuts(t, order)
+	a.setDist()
+	size := 0
+	for _, t := range texts {
+		size += len(t.bytes)
+	}
+	a.dense = uint32(min(len(a.label), max(1, rowRoom(size)/int(4*a.stride))))
+	a.setRows()
+	return a
 }
 
 // setClasses gives each byte that occurs in the texts a column. Column 0 is
 // for all the others, if there are any.
-func (b *builder) setClasses(texts []text, fold bool) {
+func (a *automaton) setClasses(texts []text, fold bool) {
 	var used [256]bool
 	for _, t := range texts {
 		for _, c := range t.bytes {
 			used[foldByte(c, fold)] = true
 		}
 	}
-	b.stride = 0
 	for c := range used {
 		if !used[foldByte(byte(c), fold)] {
-			b.stride = 1
+			a.stride = 1
 		}
 	}
 	for c := range used {
 		if used[c] {
-			b.class[c] = uint8(b.stride)
-			b.stride++
+			a.class[c] = uint8(a.stride)
+			a.stride++
 		}
 	}
 	for c := 'A'; fold && c <= 'Z'; c++ {
-		b.class[c] = b.class[c|0x20]
+		a.class[c] = a.class[c|0x20]
 	}
-	if b.stride == 0 {
-		b.stride = 1
-	}
+	a.stride = max(a.stride, 1)
 }
 
 // foldByte returns c, as a small letter if fold is set.
@@ -97,131 +104,219 @@ func foldByte(c byte, fold bool) byte {
 	return c
 }
 
-// addTexts makes the trie.
-func (b *builder) addTexts(texts []text) {
-	b.addNode(0)
+// A trie holds the texts. Its nodes are numbered in order of creation.
+type trie struct {
+	nodes []node
+	ends  []end // in order of the texts
+}
+
+type node struct {
+	child, sibling uint32 // 0: none
+	label          uint8
+}
+
+// An end is a node in which the text of a pattern ends.
+type end struct{ node, pattern uint32 }
+
+func newTrie(texts []text, class *[256]uint8) *trie {
+	size := 1
 	for _, t := range texts {
+		size += len(t.bytes)
+	}
+	t := &trie{nodes: make([]node, 1, size), ends: make([]end, 0, len(texts))}
+	for _, text := range texts {
 		n := uint32(0)
-		for _, c := range t.bytes {
-			at := int(n)*b.stride + int(b.class[c])
-			if b.rows[at] == 0 {
-				b.rows[at] = b.addNode(n)
-			}
-			n = b.rows[at]
+		for _, c := range text.bytes {
+			n = t.next(n, class[c])
 		}
-		b.nodes[n].own = append(b.nodes[n].own, t.index)
+		t.ends = append(t.ends, end{n, uint32(text.index)})
 	}
+	return t
 }
 
-func (b *builder) addNode(parent uint32) uint32 {
-	b.nodes = append(b.nodes, node{parent: parent, dist: far})
-	b.rows = append(b.rows, make([]uint32, b.stride)...)
-	return uint32(len(b.nodes) - 1)
-}
-
-// link turns the trie into the automaton: it fills the empty entries of every
-// row from the row of the longest proper suffix. It returns the nodes breadth
-// first, the root in front.
-func (b *builder) link() []uint32 {
-	b.nodes[0].accept = len(b.nodes[0].own) > 0
-	order := make([]uint32, 1, len(b.nodes))
-	for i := 0; i < len(order); i++ {
-		n := order[i]
-		for c := range b.stride {
-			at := int(n)*b.stride + c
-			next := b.rows[at]
-			fallback := uint32(0)
-			if n != 0 {
-				fallback = b.rows[int(b.nodes[n].fail)*b.stride+c]
-			}
-			if next == 0 {
-				b.rows[at] = fallback
-				continue
-			}
-			b.setFail(next, fallback)
-			order = append(order, next)
+// next returns the child of n with the given label, which is made if needed.
+func (t *trie) next(n uint32, label uint8) uint32 {
+	for c := t.nodes[n].child; c != 0; c = t.nodes[c].sibling {
+		if t.nodes[c].label == label {
+			return c
 		}
 	}
-	return order
+	c := uint32(len(t.nodes))
+	t.nodes = append(t.nodes, node{sibling: t.nodes[n].child, label: label})
+	t.nodes[n].child = c
+	return c
 }
 
-func (b *builder) setFail(n, fail uint32) {
-	nd := &b.nodes[n]
-	nd.fail, nd.out = fail, b.nodes[fail].out
-	if len(nd.own) > 0 {
-		nd.out = n
-	}
-	nd.accept = len(nd.own) > 0 || b.nodes[fail].accept
-}
-
-// setDist finds for every node how many bytes are still missing at the least:
-// down the trie from the node or from one of its suffixes. A parent has a
-// lower number than its children.
-func (b *builder) setDist(order []uint32) {
-	for n := len(b.nodes) - 1; n > 0; n-- {
-		nd := &b.nodes[n]
-		need := nd.dist + 1
-		if len(nd.own) > 0 {
-			need = 1
+// number identifies the nodes breadth first, fills child, label and level, and
+// returns the identity of each node.
+func (a *automaton) number(t *trie) []uint32 {
+	n := len(t.nodes)
+	a.child, a.label, a.level = make([]uint32, n+1), make([]uint8, n), make([]uint32, n)
+	identity := make([]uint32, n)
+	queue := make([]uint32, 1, n)
+	for id := 0; id < len(queue); id++ {
+		at := queue[id]
+		identity[at] = uint32(id)
+		a.label[id] = t.nodes[at].label
+		a.child[id] = uint32(len(queue))
+		for c := t.nodes[at].child; c != 0; c = t.nodes[c].sibling {
+			a.level[len(queue)] = a.level[id] + 1
+			queue = append(queue, c)
 		}
-		parent := &b.nodes[nd.parent]
-		parent.dist = min(parent.dist, need)
 	}
-	if b.nodes[0].accept {
-		b.nodes[0].dist = 1
-	}
-	for _, n := range order {
-		nd := &b.nodes[n]
-		nd.dist = min(nd.dist, b.nodes[nd.fail].dist)
-	}
+	a.child[n] = uint32(n)
+	return identity
 }
 
-// finish renumbers the states, those that accept last and the root in front,
-// and writes the rows with offsets in place of numbers.
-func (b *builder) finish(order []uint32) *automaton {
-	a := &automaton{
-		class:  b.class,
-		rows:   make([]uint32, len(b.rows)),
-		stride: uint32(b.stride),
-		dist:   make([]uint32, len(b.nodes)),
-		outs:   make([]output, len(b.nodes)),
-	}
-	next := uint32(0)
-	for _, accept := range []bool{false, true} {
-		if accept {
-			a.accept = next * a.stride
+// follow returns the child of id with the given label, or 0.
+func (a *automaton) follow(id uint32, label uint8) uint32 {
+	for c := a.child[id]; c < a.child[id+1]; c++ {
+		if a.label[c] == label {
+			return c
 		}
-		for _, n := range order {
-			if b.nodes[n].accept == accept {
-				b.nodes[n].final = next
-				next++
+	}
+	return 0
+}
+
+// setFails finds the longest proper suffix of each state. A parent is before
+// its children, and a suffix before what it is a suffix of.
+func (a *automaton) setFails() {
+	a.fail = make([]uint32, len(a.label))
+	for id := range uint32(len(a.label)) {
+		for c := a.child[id]; c < a.child[id+1]; c++ {
+			for f := id; f != 0 && a.fail[c] == 0; {
+				f = a.fail[f]
+				a.fail[c] = a.follow(f, a.label[c])
 			}
 		}
 	}
-	for i := range b.nodes {
-		b.keep(a, &b.nodes[i], b.rows[i*b.stride:][:b.stride])
-	}
-	return a
 }
 
-// keep writes one node and its row to its place in a.
-func (b *builder) keep(a *automaton, nd *node, row []uint32) {
-	for c, to := range row {
-		a.rows[nd.final*a.stride+uint32(c)] = b.nodes[to].final * a.stride
+// setOuts records which texts end in which states.
+func (a *automaton) setOuts(t *trie, identity []uint32) {
+	a.out = make([]uint32, len(a.label))
+	counts := make([]uint32, len(a.label)+1)
+	for _, e := range t.ends {
+		counts[identity[e.node]+1]++
 	}
-	a.dist[nd.final] = nd.dist
-	from := uint32(len(a.hits))
-	a.hits = append(a.hits, nd.own...)
-	a.outs[nd.final] = output{from, uint32(len(a.hits)), b.nodes[b.nodes[nd.fail].out].final}
+	ending := 0
+	for id := range a.label {
+		if counts[id+1] > 0 {
+			ending++
+		}
+		counts[id+1] += counts[id]
+	}
+	a.hits = make([]uint32, len(t.ends))
+	a.outs = make([]output, 0, ending)
+	for id := range a.label {
+		if id > 0 {
+			a.out[id] = a.out[a.fail[id]]
+		}
+		if from, to := counts[id], counts[id+1]; from < to {
+			a.outs = append(a.outs, output{from, to, a.out[id]})
+			a.out[id] = uint32(len(a.outs))
+		}
+	}
+	for _, e := range t.ends {
+		at := &counts[identity[e.node]]
+		a.hits[*at] = e.pattern
+		*at++
+	}
 }
+
+// setDist finds for every state how many bytes are still missing at the least:
+// down from the state or from one of its suffixes.
+func (a *automaton) setDist() {
+	a.dist = make([]uint32, len(a.label))
+	for id := len(a.label) - 1; id >= 0; id-- {
+		a.dist[id] = far
+		for c := a.child[id]; c < a.child[id+1]; c++ {
+			need := a.dist[c] + 1
+			if out := a.out[c]; out != 0 && out != a.out[a.fail[c]] {
+				need = 1
+			}
+			a.dist[id] = min(a.dist[id], need)
+		}
+	}
+	if a.out[0] != 0 {
+		a.dist[0] = 1
+	}
+	for id := range a.dist {
+		a.dist[id] = min(a.dist[id], a.dist[a.fail[id]])
+	}
+}
+
+// setRows writes the rows of the dense states: a state's is that of its suffix
+// with its own children in place.
+func (a *automaton) setRows() {
+	stride := a.stride
+	a.rows = make([]uint32, a.dense*stride)
+	for id := range a.dense {
+		row := a.rows[id*stride:][:stride]
+		if id > 0 {
+			copy(row, a.rows[a.fail[id]*stride:][:stride])
+		} else {
+			for c := range row {
+				row[c] = a.state(0)
+			}
+		}
+		for c := a.child[id]; c < a.child[id+1]; c++ {
+			row[a.label[c]] = a.state(c)
+		}
+	}
+}
+
+// state returns the state with the identity id.
+func (a *automaton) state(id uint32) uint32 {
+	s := id * a.stride
+	if id >= a.dense {
+		s = id | sparse
+	}
+	if a.out[id] != 0 {
+		s |= accept
+	}
+	return s
+}
+
+// identity returns the identity of the state s.
+func (a *automaton) identity(s uint32) uint32 {
+	if s &^= accept; s&sparse != 0 {
+		return s &^ sparse
+	}
+	return s / a.stride
+}
+
+// step returns the state that follows s with the byte c.
+func (a *automaton) step(s uint32, c byte) uint32 {
+	s &^= accept
+	label := a.class[c]
+	if s&sparse == 0 {
+		return a.rows[s+uint32(label)]
+	}
+	for id := s &^ sparse; ; id = a.fail[id] {
+		if id < a.dense {
+			return a.rows[id*a.stride+uint32(label)]
+		}
+		if next := a.follow(id, label); next != 0 {
+			return a.state(next)
+		}
+	}
+}
+
+func (a *automaton) accepts(s uint32) bool { return s&accept != 0 }
+
+// need returns the fewest bytes, at least 1, until a text can end.
+func (a *automaton) need(s uint32) int { return int(a.dist[a.identity(s)]) }
+
+// depth returns how many of the last bytes can be the beginning of a text.
+func (a *automaton) depth(s uint32) int { return int(a.level[a.identity(s)]) }
 
 // appendHits appends the patterns whose texts end in state s, in no order.
 func (a *automaton) appendHits(hits []int, s uint32) []int {
-	for n := s / a.stride; ; n = a.outs[n].next {
-		out := a.outs[n]
-		hits = append(hits, a.hits[out.from:out.to]...)
-		if n == 0 {
-			return hits
+	for n := a.out[a.identity(s)]; n != 0; n = a.outs[n-1].next {
+		for _, p := range a.hits[a.outs[n-1].from:a.outs[n-1].to] {
+			hits = append(hits, int(p))
 		}
 	}
+	return hits
 }

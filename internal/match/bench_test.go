@@ -49,7 +49,7 @@ func bench(b *testing.B, name string, p []Pattern, data []byte) {
 		b.SetBytes(int64(len(data)))
 		b.ReportAllocs()
 		for b.Loop() {
-			sc.Reset(s)
+			sc.Reset(s, false)
 			for i := 0; i < len(data); i += 4096 {
 				if n, ok := sc.Scan(data[i:min(len(data), i+4096)]); ok {
 					b.Fatalf("%v at byte %d", sc.Hits(), i+n)
@@ -86,7 +86,7 @@ func TestNoAllocations(t *testing.T) {
 		s := mustCompile(t, tt.patterns)
 		var sc Scanner
 		got := testing.AllocsPerRun(100, func() {
-			sc.Reset(s)
+			sc.Reset(s, false)
 			for b := data; len(b) > 0; {
 				n, _ := sc.Scan(b)
 				for _, h := range sc.Hits() {

@@ -13,7 +13,7 @@ func Example() {
 		return
 	}
 	var sc match.Scanner
-	sc.Reset(set)
+	sc.Reset(set, false)
 	fmt.Println("nothing can complete within fewer bytes than", sc.Need())
 	for _, piece := range []string{"Welcome\r\nLo", "gin: PPP"} {
 		n, ok := sc.Scan([]byte(piece))

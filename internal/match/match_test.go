@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"regexp/syntax"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -32,25 +34,34 @@ func mustCompile(t testing.TB, p []Pattern) *Set {
 func scan(t testing.TB, s *Set, pieces ...string) []hit {
 	t.Helper()
 	var sc Scanner
-	sc.Reset(s)
+	sc.Reset(s, false)
 	var all []hit
 	base, quietUntil := 0, sc.Need()-1
+	var read []byte
 	for _, piece := range pieces {
 		for b := []byte(piece); len(b) > 0; {
 			n, ok := sc.Scan(b)
 			if n < 1 || n > len(b) || !ok && n != len(b) {
 				t.Fatalf("Scan(%q) = %d, %v", b, n, ok)
 			}
-			base += n
+			read = append(read, b[:n]...)
 			b = b[n:]
+			if over := sc.Over(); over > 0 {
+				if !ok || over > 3 || over > len(read) {
+					t.Fatalf("%d bytes too many were read of %q, a pattern completed: %v", over, read, ok)
+				}
+				b = append(slices.Clone(read[len(read)-over:]), b...)
+				read = read[:len(read)-over]
+			}
+			base = len(read)
 			if ok {
 				h := hit{end: base, hits: slices.Clone(sc.Hits())}
 				for _, i := range h.hits {
 					h.lens = append(h.lens, sc.Len(i))
 				}
 				all = append(all, h)
-				if base <= quietUntil {
-					t.Errorf("hit at byte %d, but Need said none before %d", base, quietUntil+1)
+				if read := base + sc.Over(); read <= quietUntil {
+					t.Errorf("hit when byte %d was read, but Need said none before %d", read, quietUntil+1)
 				}
 			}
 			quietUntil = base + sc.Need() - 1
@@ -118,7 +129,10 @@ func TestScan(t *testing.T) {
 		{"the start of a line", res(`(?m)^a`), "ba\na", []hit{{4, []int{0}, []int{1}}}},
 		{"a rune completes with its last byte", res(`ä`, `(?i)Ä`), "xä", []hit{{3, []int{0, 1}, []int{2, 2}}}},
 		{"a broken byte is U+FFFD", res(`\x{FFFD}`), "a\xff", []hit{{2, []int{0}, []int{1}}}},
-		{"a broken rune shows by the next byte", res(`\x{FFFD}`), "\xe2\x82a", []hit{{3, []int{0}, []int{3}}}},
+		{"a broken rune shows by the next byte", res(`\x{FFFD}`), "\xe2\x82a", []hit{{1, []int{0}, []int{1}}, {2, []int{0}, []int{1}}}},
+		{"nothing beyond the match is consumed", res(`>[^a-z]`), ">\xc3~\xff}#", []hit{{2, []int{0}, []int{2}}}},
+		{"a text behind a broken rune", []Pattern{{Re: regexp.MustCompile(`\x{FFFD}`)}, {Text: "\xc3~"}, {Text: "\xc3"}}, "\xc3~",
+			[]hit{{1, []int{2}, []int{1}}, {1, []int{0}, []int{1}}, {2, []int{1}, []int{2}}}},
 		{"text and regexp", []Pattern{{Re: regexp.MustCompile("[0-9]+ ")}, {Text: "12 "}}, "a12 ",
 			[]hit{{4, []int{0, 1}, []int{3, 3}}}},
 	}
@@ -189,7 +203,7 @@ func TestNeed(t *testing.T) {
 	}
 	for _, tt := range tests {
 		var sc Scanner
-		sc.Reset(mustCompile(t, tt.patterns))
+		sc.Reset(mustCompile(t, tt.patterns), false)
 		for b := []byte(tt.in); len(b) > 0; {
 			n, _ := sc.Scan(b)
 			b = b[n:]
@@ -206,51 +220,55 @@ func naive(p []Pattern, in string) []hit {
 	ref := make([]*regexp.Regexp, len(p))
 	for i := range p {
 		if p[i].Re != nil {
-			ref[i] = regexp.MustCompile(`\A(?s:.*?)(` + p[i].Re.String() + `)\z`)
+			tree, err := syntax.Parse(p[i].Re.String(), syntax.Perl) // closes an open \Q
+			if err != nil {
+				panic(err)
+			}
+			ref[i] = regexp.MustCompile(`\A(?s:.*?)(` + tree.String() + `)\z`)
 		}
 	}
-	for end := 1; end <= len(in); end++ {
-		h := hit{end: end}
-		for i := range p {
-			if n, ok := naiveLen(p[i], ref[i], in[:end]); ok {
-				h.hits, h.lens = append(h.hits, i), append(h.lens, n)
+	// By bytes read: a regular expression may be known to have matched only when
+	// later bytes were read, and those are then read again.
+	for read := 1; read <= len(in); read++ {
+		for end := 1; end <= read; end++ {
+			h := hit{end: end}
+			for i := range p {
+				var n int
+				var ok bool
+				if ref[i] == nil {
+					n, ok = len(p[i].Text), end == read && endsWith(in[:end], p[i])
+				} else if boundary(in[:read], end) && !boundary(in[:read-1], end) {
+					if m := ref[i].FindStringSubmatchIndex(in[:end]); m != nil {
+						n, ok = end-m[2], true
+					}
+				}
+				if ok {
+					h.hits, h.lens = append(h.hits, i), append(h.lens, n)
+				}
 			}
-		}
-		if len(h.hits) > 0 {
-			all = append(all, h)
+			if len(h.hits) > 0 {
+				all = append(all, h)
+			}
 		}
 	}
 	return all
 }
 
-func naiveLen(p Pattern, ref *regexp.Regexp, in string) (int, bool) {
-	switch {
-	case ref != nil:
-		longest, found := 0, false
-		for end := certain(in[:len(in)-1]); end < certain(in); {
-			_, size := utf8.DecodeRuneInString(in[end:])
-			end += size
-			if m := ref.FindStringSubmatchIndex(in[:end]); m != nil {
-				longest, found = max(longest, len(in)-m[2]), true
-			}
-		}
-		return longest, found
-	case p.Fold && len(p.Text) <= len(in):
-		return len(p.Text), lower(in[len(in)-len(p.Text):]) == lower(p.Text)
+func endsWith(in string, p Pattern) bool {
+	if p.Fold && len(p.Text) <= len(in) {
+		return lower(in[len(in)-len(p.Text):]) == lower(p.Text)
 	}
-	return len(p.Text), strings.HasSuffix(in, p.Text)
+	return strings.HasSuffix(in, p.Text)
 }
 
-// certain returns the length of in without a rune that may be cut off.
-func certain(in string) int {
-	for i := 0; i < len(in); {
-		if !utf8.FullRuneInString(in[i:]) {
-			return i
-		}
-		_, size := utf8.DecodeRuneInString(in[i:])
-		i += size
+// boundary reports whether a character of in is known to end at end.
+func boundary(in string, end int) bool {
+	at := 0
+	for at < end && utf8.FullRuneInString(in[at:]) {
+		_, size := utf8.DecodeRuneInString(in[at:])
+		at += size
 	}
-	return len(in)
+	return at == end
 }
 
 func lower(s string) string {
@@ -378,6 +396,7 @@ func FuzzTexts(f *testing.F) {
 
 func FuzzRegexps(f *testing.F) {
 	f.Add("lo+g", "^a|b", "xloog\xe2\x82", uint64(3))
+	f.Add(`\Q`, `a\Qb`, "ab", uint64(5))
 	f.Add("(?m)^a*[^b]", "(?i)ä.", "aaa\nÄ\xff", uint64(4))
 	f.Fuzz(func(t *testing.T, a, b, in string, seed uint64) {
 		if len(in) > 200 || len(a) > 50 || len(b) > 50 {
@@ -394,4 +413,103 @@ func FuzzRegexps(f *testing.F) {
 		}
 		compare(t, rand.New(rand.NewPCG(seed, 0)), p, in)
 	})
+}
+
+// TestExactNeedsNoNextByte holds that an exact scanner completes on the last
+// byte that was scanned, also where that is not the end of a character.
+func TestExactNeedsNoNextByte(t *testing.T) {
+	for _, v := range []struct {
+		re, in string
+		want   int
+	}{
+		{`>[^a-z]`, ">\xc3~", 2},
+		{`>[^a-z][^a-z]`, ">\xe2\x82~", 3},
+		{`>ä`, ">\xc3\xa4~", 3},
+		{`>.`, ">\xe2\x82\xac~", 2},
+	} {
+		var sc Scanner
+		sc.Reset(mustCompile(t, res(v.re)), true)
+		got := 0
+		for i := range len(v.in) {
+			if _, ok := sc.Scan([]byte(v.in[i : i+1])); ok {
+				got = i + 1 - sc.Over()
+				break
+			}
+		}
+		if got != v.want || sc.Over() != 0 {
+			t.Errorf("%s in %q completes at byte %d, with %d read beyond, want %d", v.re, v.in, got, sc.Over(), v.want)
+		}
+	}
+}
+
+func TestPOSIX(t *testing.T) {
+	for _, v := range []struct {
+		re   *regexp.Regexp
+		in   string
+		want bool
+	}{
+		{regexp.MustCompilePOSIX(`^login:`), "motd\r\nlogin:", true},
+		{regexp.MustCompile(`^login:`), "motd\r\nlogin:", false},
+		{regexp.MustCompile(`(?m)^login:`), "motd\r\nlogin:", true},
+		{regexp.MustCompilePOSIX(`(^|x)[a-c]{2}[0-9]`), "\nab7", true},
+		{regexp.MustCompile(`(^|x)[a-c]{2}[0-9]`), "\nab7", false},
+		{regexp.MustCompilePOSIX(`a^`), "a\n", false},
+	} {
+		got := scan(t, mustCompile(t, []Pattern{{Re: v.re}}), v.in)
+		if (len(got) > 0) != v.want {
+			t.Errorf("%v in %q: %v, want a match: %v", v.re, v.in, got, v.want)
+		}
+	}
+}
+
+// TestLimits holds that patterns which would take too much are refused, and that
+// memory is what the package says it is.
+func TestLimits(t *testing.T) {
+	for name, p := range map[string][]Pattern{
+		"text":   {{Text: strings.Repeat("x", MaxText)}, {Text: "y"}},
+		"regexp": res(strings.Repeat(`[a-z]{1,990}[0-9]`, 14)),
+	} {
+		if _, err := Compile(p); err == nil {
+			t.Errorf("%s: more than the limit is accepted", name)
+		}
+	}
+	rng := rand.New(rand.NewPCG(5, 6))
+	english := strings.Split("etaoinshrdlucmfwypvbgkqjxz ETAOIN.,:;-", "")
+	binary := make([]string, 256)
+	for i := range binary {
+		binary[i] = string([]byte{byte(i)})
+	}
+	for _, v := range []struct {
+		why      string
+		alphabet []string
+		n, size  int
+	}{
+		{"one long text", english, 1, 400_000},
+		{"one long text of any bytes", binary, 1, 100_000},
+		{"many texts", english, 400, 10},
+		{"many short texts of any bytes", binary, 20_000, 2},
+		{"texts of 4 KiB", english, 16, 256},
+		{"one text", english, 1, 10},
+	} {
+		var p []Pattern
+		size := 0
+		for range v.n {
+			p = append(p, Pattern{Text: randomText(rng, v.alphabet, v.size), Fold: len(p)%2 == 1})
+			size += v.size
+		}
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		set := mustCompile(t, p)
+		runtime.ReadMemStats(&after)
+		spent := int(after.TotalAlloc - before.TotalAlloc)
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		kept := int(after.HeapAlloc) - int(before.HeapAlloc)
+		runtime.KeepAlive(set)
+		runtime.KeepAlive(p)
+		if limit := 64<<10 + 64*size; kept > limit || spent > 4*limit {
+			t.Errorf("%s: %d bytes of text keep %d bytes and take %d, want at most %d and %d", v.why, size, kept, spent, limit, 4*limit)
+		}
+	}
 }

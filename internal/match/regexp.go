@@ -2,7 +2,11 @@ package match
 
 import (
 	"errors"
+	"fmt"
+	"regexp"
 	"regexp/syntax"
+	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -24,14 +28,24 @@ var (
 	errWord = errors.New(`\b and \B ask for a byte that has not come yet: write the byte before or after the word instead, such as [^0-9A-Za-z_]`)
 )
 
-func compileRegexp(index int, expr string) (*program, error) {
-	re, err := syntax.Parse(expr, syntax.Perl)
+// instSize is about what one instruction takes, with its threads.
+const instSize = 96
+
+func compileRegexp(index int, re *regexp.Regexp) (*program, error) {
+	tree, err := parse(re)
 	if err != nil {
 		return nil, err
 	}
-	prog, err := syntax.Compile(re.Simplify())
+	prog, err := syntax.Compile(tree.Simplify())
 	if err != nil {
 		return nil, err
+	}
+	size := len(prog.Inst) * instSize
+	for i := range prog.Inst {
+		size += 4 * len(prog.Inst[i].Rune)
+	}
+	if size > MaxText {
+		return nil, fmt.Errorf("the regular expression compiles to %d KiB, at most %d: use fewer or shorter repeats", size>>10, MaxText>>10)
 	}
 	p := &program{index: index, inst: prog.Inst, start: uint32(prog.Start)}
 	for i := range p.inst {
@@ -42,6 +56,65 @@ func compileRegexp(index int, expr string) (*program, error) {
 	p.setDist()
 	p.setBegins()
 	return p, nil
+}
+
+// parse returns the syntax tree of re. Package regexp does not tell whether re
+// is of Compile or of CompilePOSIX, in which ^ is the start of a line and not of
+// the text. Where an expression can be either and the two differ, texts that it
+// matches after a line are tried on re itself.
+func parse(re *regexp.Regexp) (*syntax.Regexp, error) {
+	tree, err := syntax.Parse(re.String(), syntax.Perl)
+	posix, posixErr := syntax.Parse(re.String(), syntax.POSIX)
+	switch {
+	case err != nil && posixErr == nil:
+		return posix, nil
+	case err != nil || posixErr != nil || tree.String() == posix.String():
+		return tree, err
+	}
+	perl, err := regexp.Compile(re.String())
+	if err != nil {
+		return posix, nil
+	}
+	likePOSIX, err := regexp.CompilePOSIX(re.String())
+	if err != nil {
+		return tree, nil
+	}
+	for _, s := range []string{example(posix), "", "x"} {
+		for _, probe := range []string{s, "x\n" + s, s + "\nx", "x\n" + s + "\nx"} {
+			if want := likePOSIX.MatchString(probe); want != perl.MatchString(probe) {
+				if re.MatchString(probe) == want {
+					return posix, nil
+				}
+				return tree, nil
+			}
+		}
+	}
+	return tree, nil
+}
+
+// example returns a short text that re matches, if its assertions hold.
+func example(re *syntax.Regexp) string {
+	switch re.Op {
+	case syntax.OpLiteral:
+		return string(re.Rune)
+	case syntax.OpCharClass:
+		if len(re.Rune) > 0 {
+			return string(re.Rune[:1])
+		}
+	case syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		return "x"
+	case syntax.OpCapture, syntax.OpPlus, syntax.OpAlternate:
+		return example(re.Sub[0])
+	case syntax.OpRepeat:
+		return strings.Repeat(example(re.Sub[0]), re.Min)
+	case syntax.OpConcat:
+		var b strings.Builder
+		for _, sub := range re.Sub {
+			b.WriteString(example(sub))
+		}
+		return b.String()
+	}
+	return ""
 }
 
 func checkInst(in *syntax.Inst) error {
@@ -249,6 +322,25 @@ func (v *vm) follow(t thread, cond syntax.EmptyOp) {
 			v.next = append(v.next, thread{pc, t.start})
 		}
 	}
+}
+
+// matchesInvalid reports whether the program matches after n more characters
+// U+FFFD, without taking them.
+func (v *vm) matchesInvalid(n int) bool {
+	trial := vm{prog: v.prog, now: slices.Clone(v.now), visited: make([]uint32, len(v.prog.inst))}
+	for range n {
+		trial.step(utf8.RuneError, 0)
+	}
+	return trial.matched
+}
+
+// earliest returns where the first attempt that is under way began; those that
+// begin at pos have not read anything.
+func (v *vm) earliest(pos int64) int64 {
+	for _, t := range v.now {
+		pos = min(pos, t.start)
+	}
+	return pos
 }
 
 func (v *vm) match(start int64) {

@@ -1,6 +1,9 @@
 package match
 
-import "slices"
+import (
+	"slices"
+	"unicode/utf8"
+)
 
 // Scanner is the state of one wait for the patterns of a Set. Reset makes it
 // ready, also for another wait. It is not for use by several goroutines at a
@@ -12,6 +15,16 @@ type Scanner struct {
 	decode decoder   // for vms
 	begun  int64     // bytes that the decoder has passed on
 	seen   int64     // bytes scanned; kept for vms alone
+	began  int       // bytes that the decoder passed on in this step
+	exact  bool      // see Reset
+	over   int       // see Over
+	again  int       // bytes that are about to be read again
+	told   bool      // texts that end on this byte were reported when it was read first
+
+	// The states of the texts before the bytes that the decoder holds, the
+	// latest last: to return to when a regular expression turns out to have
+	// matched before those bytes.
+	before [utf8.UTFMax][2]uint32
 
 	hits  []int
 	local [8]int // room for the hits of a small set
@@ -20,7 +33,12 @@ type Scanner struct {
 // Reset starts a wait for the patterns of s. It allocates nothing if s has at
 // most eight patterns, none of them a regular expression, or is the set of the
 // last wait.
-func (sc *Scanner) Reset(s *Set) {
+//
+// A byte that may begin a character of several bytes tells nothing until the
+// next byte has been read. An exact scanner does not read on: to it the end of
+// what has been scanned is U+FFFD if a regular expression matches so.
+func (sc *Scanner) Reset(s *Set, exact bool) {
+	sc.exact, sc.over, sc.again, sc.told = exact, 0, 0, false
 	sc.set = s
 	sc.state = [2]uint32{}
 	sc.decode.n, sc.begun, sc.seen = 0, 0, 0
@@ -45,10 +63,12 @@ func (sc *Scanner) Reset(s *Set) {
 // read. If ok is false no pattern completed and n is len(b). Another call goes
 // on from there, so that matches that overlap are found too.
 //
-// A regular expression that may end in a byte that is no UTF-8 can complete up
-// to three bytes later than that, when it is certain.
+// A regular expression that ends in a byte that is no UTF-8 completes when that
+// is certain, up to three bytes later; Over tells how many of the bytes read
+// are not part of the match.
 func (sc *Scanner) Scan(b []byte) (n int, ok bool) {
 	sc.hits = sc.hits[:0]
+	sc.over = 0
 	switch {
 	case sc.set.byByte:
 		n, ok = sc.scanAll(b)
@@ -61,6 +81,27 @@ func (sc *Scanner) Scan(b []byte) (n int, ok bool) {
 		sc.collect()
 	}
 	return n, ok
+}
+
+// Over returns how many bytes Scan has read beyond the end of the match, 0 to 3.
+// The scanner has forgotten them: to go on, Scan must be given them again.
+func (sc *Scanner) Over() int { return sc.over }
+
+// Slow reports whether the scanner may take a microsecond for each byte, because
+// there are regular expressions.
+func (sc *Scanner) Slow() bool { return len(sc.vms) > 0 }
+
+// Pending returns how many of the last bytes read may be the beginning of a
+// match.
+func (sc *Scanner) Pending() int {
+	pending := sc.decode.n
+	for i, a := range sc.set.texts {
+		pending = max(pending, a.depth(sc.state[i]))
+	}
+	for i := range sc.vms {
+		pending = max(pending, int(sc.seen-sc.vms[i].earliest(sc.begun)))
+	}
+	return pending
 }
 
 // Hits returns the indices of all patterns that completed on the last byte
@@ -89,7 +130,7 @@ func (sc *Scanner) Len(hit int) int {
 func (sc *Scanner) Need() int {
 	need := far
 	for i, a := range sc.set.texts {
-		need = min(need, int(a.dist[sc.state[i]/a.stride]))
+		need = min(need, a.need(sc.state[i]))
 	}
 	for i := range sc.vms {
 		need = min(need, sc.vms[i].need(sc.decode.n))
@@ -100,7 +141,7 @@ func (sc *Scanner) Need() int {
 // collect fills hits after a byte on which something completed.
 func (sc *Scanner) collect() {
 	for i, a := range sc.set.texts {
-		if s := sc.state[i]; s >= a.accept {
+		if s := sc.state[i]; a.accepts(s) && !sc.told {
 			sc.hits = a.appendHits(sc.hits, s)
 		}
 	}
@@ -114,21 +155,25 @@ func (sc *Scanner) collect() {
 
 // scanTexts is Scan for one automaton.
 func (sc *Scanner) scanTexts(b []byte) (int, bool) {
-	a, s := sc.set.texts[0], sc.state[0]
-	accept, rows, class := a.accept, a.rows, &a.class
+	a, s := sc.set.texts[0], sc.state[0]&^accept
+	rows, class := a.rows, &a.class
 	for i := 0; i < len(b); {
-		if s == 0 {
+		switch {
+		case s == 0:
 			i += sc.set.filter.skip(b[i:])
+		case s&sparse != 0:
+			s = a.step(s, b[i])
+			i++
 		}
-		for i < len(b) {
+		for i < len(b) && s < sparse {
 			s = rows[s+uint32(class[b[i]])]
 			i++
-			// The root and the states that accept, in one comparison.
-			if s-1 >= accept-1 {
+			// The root, sparse states and those that accept, in one comparison.
+			if s-1 >= sparse-1 {
 				break
 			}
 		}
-		if s >= accept {
+		if s&accept != 0 {
 			sc.state[0] = s
 			return i, true
 		}
@@ -189,36 +234,84 @@ func (sc *Scanner) skip(b []byte) int {
 
 // step gives a byte to all machines and reports whether a pattern completed.
 func (sc *Scanner) step(c byte) bool {
-	ok := false
-	for k, a := range sc.set.texts {
-		s := a.rows[sc.state[k]+uint32(a.class[c])]
-		sc.state[k] = s
-		ok = ok || s >= a.accept
-	}
 	if len(sc.vms) > 0 {
-		ok = sc.stepRegexps(c) || ok
+		sc.before[sc.decode.n] = sc.state
+	}
+	ok := false
+	if sc.told = sc.again > 0; sc.told {
+		sc.again--
+	}
+	for k, a := range sc.set.texts {
+		sc.state[k] = a.step(sc.state[k], c)
+		ok = ok || a.accepts(sc.state[k]) && !sc.told
+	}
+	if len(sc.vms) > 0 && sc.stepRegexps(c) {
+		if sc.over = sc.decode.n; sc.over > 0 {
+			// The bytes that are left were read to see that the match had
+			// ended. Texts that end in them were reported but for the last.
+			sc.again += sc.over
+			if !sc.told {
+				sc.again--
+			}
+			sc.told = true
+			sc.state = sc.before[sc.began]
+			sc.seen -= int64(sc.over)
+			sc.decode.n = 0
+		}
+		return true
 	}
 	return ok
 }
 
 // stepRegexps gives a byte to the regular expressions and reports whether one
-// of them matched.
+// of them matched. It stops after the first character with which one does.
 func (sc *Scanner) stepRegexps(c byte) bool {
 	for i := range sc.vms {
 		sc.vms[i].clear()
 	}
 	sc.seen++
 	sc.decode.add(c)
-	ok := false
+	sc.began = 0
 	for {
 		r, size := sc.decode.next()
 		if size == 0 {
-			return ok
+			if sc.exact && sc.endsHere() {
+				return true
+			}
+			copy(sc.before[:], sc.before[sc.began:])
+			return false
 		}
+		sc.began += size
 		sc.begun += int64(size)
+		ok := false
 		for i := range sc.vms {
 			sc.vms[i].step(r, sc.begun)
 			ok = ok || sc.vms[i].matched
 		}
+		if ok {
+			return true
+		}
 	}
+}
+
+// endsHere reports whether a regular expression matches if the bytes that the
+// decoder holds are no UTF-8, and takes them for that if so.
+func (sc *Scanner) endsHere() bool {
+	if sc.decode.n == 0 {
+		return false
+	}
+	found := false
+	for i := range sc.vms {
+		found = found || sc.vms[i].matchesInvalid(sc.decode.n)
+	}
+	if !found {
+		return false
+	}
+	for ; sc.decode.n > 0; sc.decode.n-- {
+		sc.begun++
+		for i := range sc.vms {
+			sc.vms[i].step(utf8.RuneError, sc.begun)
+		}
+	}
+	return true
 }

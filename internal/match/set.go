@@ -25,23 +25,32 @@ type Set struct {
 	empty  int
 }
 
-// Compile prepares p for scanning. It fails for a regular expression that asks
-// about bytes after the match ($, \z, \b, \B), with an error that names the
-// pattern and says what to write instead.
+// MaxText is the number of bytes that all texts of a set may have, and about
+// what a regular expression may take when it is compiled.
+const MaxText = 1 << 20
+
+// Compile prepares p for scanning, in time and memory linear in the texts. It
+// fails for a regular expression that asks about bytes after the match ($, \z,
+// \b, \B), with an error that says what to write instead, and for more than
+// MaxText. The error is a *PatternError if one pattern is to blame.
 func Compile(p []Pattern) (*Set, error) {
 	s := &Set{lens: make([]int, len(p)), empty: -1}
 	var exact, fold []text
+	size := 0
 	for i, pat := range p {
 		if pat.Re != nil {
-			prog, err := compileRegexp(i, pat.Re.String())
+			prog, err := compileRegexp(i, pat.Re)
 			if err != nil {
-				return nil, fmt.Errorf("pattern %d, regexp %q: %w", i+1, pat.Re, err)
+				return nil, &PatternError{Index: i, Err: err}
 			}
 			s.lens[i] = -1
 			s.progs = append(s.progs, prog)
 			continue
 		}
 		s.lens[i] = len(pat.Text)
+		if size += len(pat.Text); size > MaxText {
+			return nil, fmt.Errorf("the patterns have more than %d bytes of text: wait for fewer at a time", MaxText)
+		}
 		if pat.Fold {
 			fold = append(fold, text{i, []byte(pat.Text)})
 		} else {
@@ -54,6 +63,19 @@ func Compile(p []Pattern) (*Set, error) {
 	s.byByte = len(s.progs) > 0 || len(s.texts) > 1 || slices.Contains(s.lens, 0)
 	return s, nil
 }
+
+// PatternError is what is wrong with one pattern. Its text does not show the
+// pattern, which may be a secret.
+type PatternError struct {
+	Index int // of the pattern in the list
+	Err   error
+}
+
+// Error returns "pattern N: CAUSE", counted from 1.
+func (e *PatternError) Error() string { return fmt.Sprintf("pattern %d: %v", e.Index+1, e.Err) }
+
+// Unwrap returns the cause.
+func (e *PatternError) Unwrap() error { return e.Err }
 
 func (s *Set) addTexts(exact, fold []text) {
 	if len(exact)+len(fold) == 0 {
