@@ -1,0 +1,373 @@
+// Package mask hides secrets in texts and in streams that are about to be
+// shown.
+//
+// A peer echoes a password in many ways: in other letter case, with parity
+// bits, wrapped to the width of its terminal, with a character lost or damaged,
+// cut to the eight characters that old systems keep, overtyped with backspaces;
+// and programs print it quoted, in hexadecimal, in base64 or escaped for a URL.
+// A [Masker] knows these forms of its secrets. It hides every piece of a form
+// that is long enough to be recognised, with one error in it at most, and
+// ignores line ends, control characters and terminal sequences in between.
+//
+// A piece is long enough if it has all characters of the secret but one, or
+// eight. Secrets of fewer than [Short] bytes would be found in ordinary words:
+// they are hidden only where an echo is expected, up to the next line end; see
+// [Masker.Expect].
+package mask
+
+import (
+	"bytes"
+	"sync"
+)
+
+// Mark is what is shown in place of a secret.
+const Mark = "***"
+
+// Short is the length in bytes from which a secret is hidden everywhere.
+const Short = 4
+
+// Masker holds secrets. The zero Masker has none and is ready for use. Its
+// methods may be called from several goroutines.
+type Masker struct {
+	mu    sync.Mutex
+	known map[string]bool
+	forms []*form
+	whole *Stream // for Mask
+
+	short  []string // secrets that Expect announced
+	before int      // how many of them were dropped from the front of short
+}
+
+// keptShort is how many announced secrets are remembered.
+const keptShort = 8
+
+// Expect announces that the secret is about to be sent, so that its echo may
+// follow up to the next line end of every stream. It does what Add does for a
+// secret that is not short.
+func (m *Masker) Expect(secret string) {
+	trimmed := trim(secret)
+	if len(trimmed) >= Short {
+		m.Add(secret)
+		return
+	}
+	if trimmed == "" {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.short = append(m.short, trimmed)
+	if n := len(m.short) - keptShort; n > 0 {
+		m.short = append(m.short[:0], m.short[n:]...)
+		m.before += n
+	}
+}
+
+// Add registers a secret. White space at its end is not part of it, since the
+// line end that it is sent with comes back in another form. A short secret is
+// ignored; see Short.
+func (m *Masker) Add(secret string) {
+	trimmed := trim(secret)
+	if len(trimmed) < Short {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.known[trimmed] {
+		return
+	}
+	if m.known == nil {
+		m.known = make(map[string]bool)
+	}
+	m.known[trimmed] = true
+	m.forms = append(m.forms, formsOf(trimmed)...)
+}
+
+// Empty reports whether no secret is registered that is hidden everywhere.
+func (m *Masker) Empty() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.forms) == 0
+}
+
+// Mask returns a copy of b that may be shown. The beginning of a secret at the
+// end of b is hidden as well, since an echo may still be arriving. If b is the
+// last part of a longer text, tail must be set: then the end of a secret at the
+// start of b is hidden, a piece of one that fills b, and an announced short
+// secret up to the first line end.
+func (m *Masker) Mask(b []byte, tail bool) []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.forms) == 0 && len(m.short) == 0 {
+		return bytes.Clone(b)
+	}
+	if m.whole == nil {
+		m.whole = new(Stream)
+	}
+	s := m.whole
+	s.start(m)
+	s.sync()
+	var out []byte
+	if tail {
+		for _, secret := range m.short {
+			s.expect(secret)
+		}
+	}
+	for _, c := range b {
+		s.hold(c)
+		if c == '\n' || c == '\r' {
+			s.short = nil
+		}
+	}
+	if tail {
+		s.hideEnds()
+	}
+	s.flush(func(b []byte) { out = append(out, b...) })
+	if out == nil {
+		out = []byte{}
+	}
+	return out
+}
+
+// Stream hides the secrets of a Masker in a stream that arrives in pieces. It
+// holds back what may be the beginning of a secret until it is clear whether it
+// is one, or until Flush. It is for use by one goroutine at a time.
+type Stream struct {
+	masker *Masker
+	forms  []*formState
+	short  []*formState // of expected echoes; they end at the next line end
+	heard  int          // announcements of the masker that were taken up
+	view   view
+
+	held   []byte // not shown yet
+	hidden []bool // for each byte of held
+	base   int    // offset of held[0] in the stream
+	marked bool   // the byte before held[0] was hidden
+	clear  int    // offset of the first byte that can still become hidden
+	live   int    // offset of the first byte that must be held; -1: none
+	hide   int    // offset from which Flush hides what is held; -1: nothing
+}
+
+// Stream returns a new stream of the masker's secrets, those that are added
+// later included.
+func (m *Masker) Stream() *Stream {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := new(Stream)
+	s.start(m)
+	s.heard = m.before + len(m.short)
+	return s
+}
+
+func (s *Stream) start(m *Masker) {
+	s.masker = m
+	s.short = nil
+	s.view = view{}
+	s.held, s.hidden, s.base, s.clear, s.marked = s.held[:0], s.hidden[:0], 0, 0, false
+	s.live, s.hide = -1, -1
+	for _, f := range s.forms {
+		f.reset()
+	}
+}
+
+// sync takes up secrets that were added to the masker. The masker is locked.
+func (s *Stream) sync() {
+	for len(s.forms) < len(s.masker.forms) {
+		s.forms = append(s.forms, newFormState(s.masker.forms[len(s.forms)]))
+	}
+	for m := s.masker; s.heard < m.before+len(m.short); s.heard++ {
+		if s.heard >= m.before && s != m.whole {
+			s.expect(m.short[s.heard-m.before])
+		}
+	}
+}
+
+func (s *Stream) expect(secret string) {
+	s.short = append(s.short, newFormState(newForm(fold([]byte(secret)), len(secret), true, true)))
+}
+
+// Write adds b to the stream and calls emit with what may be shown now.
+func (s *Stream) Write(b []byte, emit func([]byte)) {
+	s.masker.mu.Lock()
+	s.sync()
+	s.masker.mu.Unlock()
+	if len(s.forms) == 0 && len(s.short) == 0 && len(s.held) == 0 {
+		if len(b) > 0 {
+			emit(b)
+			s.base += len(b)
+			s.marked = false
+		}
+		return
+	}
+	for _, c := range b {
+		s.hold(c)
+		if c == '\n' || c == '\r' {
+			s.short = nil
+		}
+		// What is shown after each byte does not depend on how the stream is cut.
+		clear := s.base + len(s.held)
+		if s.live >= 0 {
+			clear = min(clear, s.live)
+		}
+		s.clear = max(s.clear, clear)
+	}
+	s.emit(max(s.clear-s.base, 0), emit)
+}
+
+// Flush shows what is held back, because nothing may follow for long. The
+// beginning of a secret is hidden from its second byte on; a single byte gives
+// nothing away. What follows is hidden if it continues the piece.
+func (s *Stream) Flush(emit func([]byte)) { s.flush(emit) }
+
+func (s *Stream) flush(emit func([]byte)) {
+	if s.hide >= 0 {
+		for i := max(s.hide-s.base, 0); i < len(s.held); i++ {
+			s.hidden[i] = true
+		}
+	}
+	s.emit(len(s.held), emit)
+}
+
+// hold adds a byte and marks what has become recognisable.
+func (s *Stream) hold(c byte) {
+	at := s.base + len(s.held)
+	s.held, s.hidden = append(s.held, c), append(s.hidden, false)
+	plain, strip, skip := s.view.next(c)
+	if skip {
+		return
+	}
+	s.live, s.hide = -1, -1
+	for _, list := range [2][]*formState{s.forms, s.short} {
+		for _, f := range list {
+			in := plain
+			if f.strip {
+				in = strip
+			}
+			from, live, hide := f.step(in, at)
+			if from >= 0 {
+				for i := max(max(from, s.clear)-s.base, 0); i < len(s.held); i++ {
+					s.hidden[i] = true
+				}
+			}
+			s.live, s.hide = earlier(s.live, live), earlier(s.hide, hide)
+		}
+	}
+}
+
+// hideEnds hides the end of a secret at the start of a text, and a piece of one
+// that fills it.
+func (s *Stream) hideEnds() {
+	for _, f := range s.forms {
+		if n := f.headEnd; n > 0 {
+			for i := range min(n, len(s.hidden)) {
+				s.hidden[i] = true
+			}
+		}
+		if f.fills() {
+			for i := range s.hidden {
+				s.hidden[i] = true
+			}
+		}
+	}
+}
+
+// emit shows the first n bytes that are held.
+func (s *Stream) emit(n int, emit func([]byte)) {
+	for i := 0; i < n; {
+		j := i
+		for j < n && s.hidden[j] == s.hidden[i] {
+			j++
+		}
+		switch {
+		case !s.hidden[i]:
+			emit(s.held[i:j])
+		case i > 0 || !s.marked:
+			emit([]byte(Mark))
+		}
+		s.marked = s.hidden[j-1]
+		i = j
+	}
+	s.held = append(s.held[:0], s.held[n:]...)
+	s.hidden = append(s.hidden[:0], s.hidden[n:]...)
+	s.base += n
+}
+
+// view is a stream as the forms see it: letters in lower case, without line
+// ends, control characters, terminal sequences, and characters that overtype
+// another after a backspace.
+type view struct {
+	overtype bool // the next character is typed over the one before
+	sequence byte // ESC, '[' or ']' of a terminal sequence; 0: none
+}
+
+// next returns the character that c stands for, as it is and without its high
+// bit, or skip.
+func (v *view) next(c byte) (plain, strip byte, skip bool) {
+	low := c & 0x7F
+	switch v.sequence {
+	case 0x1b:
+		v.sequence = 0
+		if low == '[' || low == ']' {
+			v.sequence = low
+			return 0, 0, true
+		}
+		if low == '(' || low == ')' {
+			v.sequence = '('
+			return 0, 0, true
+		}
+		if low < '@' { // ESC 7 and the like are complete with it
+			return 0, 0, true
+		}
+	case '(':
+		v.sequence = 0
+		return 0, 0, true
+	case '[':
+		if low >= '@' && low <= '~' || low < ' ' {
+			v.sequence = 0
+		}
+		return 0, 0, true
+	case ']':
+		if low == 7 || low == '\n' || low == '\r' {
+			v.sequence = 0
+		}
+		if low == 0x1b {
+			v.sequence = 0x1b
+		}
+		return 0, 0, true
+	}
+	switch {
+	case low == 0x1b:
+		v.sequence = 0x1b
+		return 0, 0, true
+	case low == '\b':
+		v.overtype = true
+		return 0, 0, true
+	case low < ' ' || low == 0x7F:
+		return 0, 0, true
+	case v.overtype:
+		v.overtype = false
+		return 0, 0, true
+	}
+	return lower(c), lower(low), false
+}
+
+func trim(secret string) string {
+	return string(bytes.TrimRight([]byte(secret), "\r\n \t"))
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+// fold returns b as a view shows it.
+func fold(b []byte) []byte {
+	out := make([]byte, 0, len(b))
+	for _, c := range b {
+		if c >= ' ' && c != 0x7F {
+			out = append(out, lower(c))
+		}
+	}
+	return out
+}
