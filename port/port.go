@@ -29,6 +29,19 @@ type Port interface {
 	SetWriteDeadline(t time.Time) error
 }
 
+// Interruptible is a Port that keeps the promises about deadlines to the letter:
+// a Read or Write that blocks returns promptly when its deadline passes or is
+// moved into the past, and does no harm to later calls by that. The ports of
+// this module and the connections of package net do so. crypto/tls does not,
+// since a Write that times out ruins its connection.
+//
+// Without it, or where it reports false, a ras.Session reads and writes on
+// goroutines of its own, which costs some hundred nanoseconds a call, and
+// leaves a call that takes too long behind instead of ending it.
+type Interruptible interface {
+	Interruptible() bool
+}
+
 // ModeSetter is a Port whose line has a bit rate and a character format.
 //
 // A method that the device at hand cannot do returns an error that matches

@@ -77,6 +77,9 @@ func Open(ctx context.Context, name string, cfg *Config) (*Serial, error) {
 // Name returns the name that the port was opened with.
 func (s *Serial) Name() string { return s.name }
 
+// Interruptible returns true: deadlines and Close free blocked calls.
+func (s *Serial) Interruptible() bool { return true }
+
 // Read reads what has arrived, at most len(b) bytes, and blocks if that is
 // nothing. When the line is lost it returns ErrCarrierLost, or ErrRemoved if
 // the device is removed. A received break reads as a NUL byte and a character

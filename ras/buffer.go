@@ -1,74 +1,90 @@
 package ras
 
-// Buffers that were freed rest until this many others were freed after them,
-// so that a script that goes on using one meets ErrBufferInvalid and not the
-// memory of somebody else.
+// The memory of a buffer that was freed is not granted again until this many
+// others were freed after it, so that a script that goes on writing to it does
+// not write into the buffer of another owner.
 const quarantine = 8
 
-// buffer is a Buffer of a Session. Its fields belong to the session's mutex;
-// data is written by the script alone while the buffer is out.
-type buffer struct {
+// grantsPerChunk is how many grants are allocated together: a grant is never
+// used twice, and a steady loop of GetBuffer and FreeBuffer would otherwise
+// allocate one each time.
+const grantsPerChunk = 8
+
+// grant is the Buffer of one GetBuffer. It is valid until it is freed and never
+// again, so a handle that was freed cannot name the buffer of a later grant.
+// Its fields are guarded by the session's mutex; the bytes of data belong to
+// the script while the grant is out.
+type grant struct {
 	owner   *Session
-	memory  []byte // all of it; data is its beginning
-	data    []byte
-	out     bool // granted and not freed
-	sending int  // sends that are running from it
+	memory  []byte
+	data    []byte // the beginning of memory, as much as was asked for
+	out     bool   // granted and not freed
+	sending int    // sends that read from it
+	left    int    // of those, the ones whose caller has stopped waiting for them
+	late    bool   // freed by the script while such a send went on
 }
 
-func (b *buffer) Bytes() []byte { return b.data }
+// Bytes returns the memory of the grant, or nil once it was freed.
+func (g *grant) Bytes() []byte { return g.data }
 
 // pool hands out the buffers of one session.
 type pool struct {
-	out   []*buffer // granted
-	freed []*buffer // the oldest first
+	grants []*grant // granted and not freed
+	chunk  []grant  // not handed out yet
+	freed  [][]byte // memory, the oldest first
 }
 
 // get grants a zeroed buffer of size bytes.
-func (p *pool) get(owner *Session, size int) *buffer {
-	b := p.reuse()
-	if b == nil {
-		b = &buffer{owner: owner}
+func (p *pool) get(owner *Session, size int) *grant {
+	if len(p.chunk) == 0 {
+		p.chunk = make([]grant, grantsPerChunk)
 	}
-	if cap(b.memory) < size {
-		b.memory = make([]byte, size)
-	}
-	b.data = b.memory[:size:size]
-	clear(b.data)
-	b.out = true
-	p.out = append(p.out, b)
-	return b
+	g := &p.chunk[0]
+	p.chunk = p.chunk[1:]
+	memory := p.reuse(size)
+	clear(memory[:size])
+	g.owner, g.memory, g.data, g.out = owner, memory, memory[:size:size], true
+	p.grants = append(p.grants, g)
+	return g
 }
 
-func (p *pool) reuse() *buffer {
+// reuse returns memory of at least size bytes that has been in quarantine long enough,
+// or new memory.
+func (p *pool) reuse(size int) []byte {
 	if len(p.freed) <= quarantine {
-		return nil
+		return make([]byte, size)
 	}
-	b := p.freed[0]
-	copy(p.freed, p.freed[1:])
-	p.freed[len(p.freed)-1] = nil
-	p.freed = p.freed[:len(p.freed)-1]
-	return b
+	m := p.freed[0]
+	n := copy(p.freed, p.freed[1:])
+	p.freed[n] = nil
+	p.freed = p.freed[:n]
+	if cap(m) < size {
+		m = make([]byte, size)
+	}
+	return m
 }
 
-func (p *pool) put(b *buffer) {
-	for i, o := range p.out {
-		if o == b {
-			last := len(p.out) - 1
-			p.out[i], p.out[last] = p.out[last], nil
-			p.out = p.out[:last]
+// put takes a grant back.
+func (p *pool) put(g *grant) {
+	for i, o := range p.grants {
+		if o == g {
+			last := len(p.grants) - 1
+			p.grants[i], p.grants[last] = p.grants[last], nil
+			p.grants = p.grants[:last]
 			break
 		}
 	}
-	b.out = false
-	p.freed = append(p.freed, b)
+	p.freed = append(p.freed, g.memory)
+	g.out, g.data, g.memory = false, nil, nil
 }
 
-// drop frees what is out and returns how many that were.
+// drop frees what is out and returns how many grants that were. The memory of
+// those that a send still reads stays theirs.
 func (p *pool) drop() int {
-	n := len(p.out)
-	for _, b := range p.out {
-		b.out = false
+	n := len(p.grants)
+	for _, g := range p.grants {
+		g.out = false
 	}
-	p.out, p.freed = nil, nil
+	p.grants, p.freed = nil, nil
 	return n
 }

@@ -1,18 +1,20 @@
 package ras
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/netip"
-	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/rasline/rasline/port"
 )
 
 // DialParams are the parameters of the connection, as RASDIALPARAMS carries
 // them. A script may change UserName, Password and Domain: PPP authenticates
-// with what stands there when it has ended. Changes to other fields are
-// ignored.
+// with what they hold when it has ended. Changes to other fields are ignored.
 type DialParams struct {
 	EntryName      string
 	PhoneNumber    string
@@ -20,41 +22,75 @@ type DialParams struct {
 	UserName       string // may be empty; the script then finds a name itself
 	Password       Secret // clear text inside
 	Domain         string // empty: the server's own domain
+
+	// NoPassword means that the password is known to be empty, so that an
+	// empty Password is an answer and not a missing one. Default: an empty
+	// Password is missing, and scripts that need one refuse to run.
+	NoPassword bool
 }
 
 // Call is what one run of a script gets: the callbacks, the port to use them
 // on, and the parameters of RasCustomScriptExecute. The exported fields are
-// set before the script starts; the script changes Params and IPAddr only.
+// set before the script starts.
 //
 // A Call literal with the first two fields is enough to run an executor on an
-// API of one's own. A Call must not be copied once it is in use.
+// API of one's own. A Call must not be copied once it is in use; WithAPI makes
+// another one for the same run.
+//
+// # One state for all Calls of a run
+//
+// All Calls that were made of each other with WithAPI, or by hand on a port
+// that script.Run or a host of package dllexport has opened, share what belongs
+// to the run: bytes that were received and not used, the texts to hide, the
+// posted receive, and what SetParams and SetIPAddr set. So a decorator around
+// the callbacks, a Dialog inside another and a script in the manner of the
+// Windows documentation lose no byte of each other.
+//
+// # Receiving
+//
+// Call has its own ReceiveBuffer, RetrieveBuffer and FreeBuffer. They serve
+// bytes that Unread gave back before those of the API, and a receive that a
+// cancelled wait left with an API that cannot cancel is taken over by the next
+// receive, within that receive's own limit. A caller that goes to Call.API
+// directly bypasses both.
+//
+// Receiving is for one goroutine at a time; sending and the other methods may
+// go on from others meanwhile.
 type Call struct {
 	API
 	Port      Handle
-	Phonebook string      // path of the phone book; may be empty
-	Entry     string      // name of the phone-book entry; may be empty
-	Params    *DialParams // never nil in a call made by script.Run
+	Phonebook string // path of the phone book; may be empty
+	Entry     string // name of the phone-book entry; may be empty
+
+	// Params are the parameters that the call began with; never nil in a call
+	// made by script.Run. A script changes the fields that it may change, or
+	// calls SetParams. Parameters returns those in force.
+	Params *DialParams
 
 	// Terminal is the user's terminal, for scripts that show or ask
 	// something. It stands for the hWnd parameter; nil if there is no user.
 	Terminal io.ReadWriter
 
-	// Exact says that nobody takes over bytes that were received and not
-	// used, so that not one byte past the last match may be taken from the
-	// port. Default: off, since script.Run hands such bytes on.
+	// Exact means that bytes which were received and not used cannot be handed
+	// on, so that not one byte past the last match may be read from the port.
+	// Default: off, since script.Run hands such bytes on.
 	Exact bool
 
 	// IPAddr is the address that a script gives the caller for the session
-	// ("set ipaddr"). The zero value means none.
+	// ("set ipaddr"); see SetIPAddr. The zero value means none.
 	IPAddr netip.Addr
 
-	attached any
-	once     sync.Once
-	hidden   *masker // behind a pointer, where fmt does not look
+	// Log gets the conversation of the run from package script, with secrets
+	// masked, at debug level. Default: no log.
+	Log *slog.Logger
+
+	state atomic.Pointer[callState]
 }
 
-// Format prints the entry's name and nothing that must not be seen. Package fmt
-// would print the parameters field by field, and with some verbs not ask Secret.
+var _ API = (*Call)(nil)
+
+// Format prints the entry's name and no parameter. Package fmt would print the
+// parameters field by field, and with some verbs without asking Secret.
 func (c *Call) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "call %q", c.Entry) }
 
 // Format prints all fields but the password, whatever the verb.
@@ -63,48 +99,128 @@ func (p DialParams) Format(f fmt.State, _ rune) {
 		p.EntryName, p.PhoneNumber, p.CallbackNumber, p.UserName, p.Password.String(), p.Domain)
 }
 
+// WithAPI returns a Call over other callbacks, mostly a decorator around those
+// of c, that shares the state of the run with c; see Call. The exported fields
+// are copied. A Call given as api is unwrapped: its own API is used.
+func (c *Call) WithAPI(api API) *Call {
+	st := c.shared()
+	for {
+		inner, ok := api.(*Call)
+		if !ok {
+			break
+		}
+		api = inner.API
+	}
+	d := &Call{API: api, Port: c.Port, Phonebook: c.Phonebook, Entry: c.Entry, Params: c.Parameters(),
+		Terminal: c.Terminal, Exact: c.Exact, IPAddr: c.IPAddr, Log: c.Log}
+	d.state.Store(st)
+	return d
+}
+
 // Line returns the port behind the call, for abilities that the callbacks do
 // not have: breaks, modem lines. Ask it with a type assertion for
 // port.Breaker, port.LineController and their like, and never read, write or
-// close it. It is nil where the API is not a Session.
+// close it. It is nil where the API is no PortHolder and no other API of the
+// run is.
 func (c *Call) Line() port.Port {
-	if l, ok := c.API.(interface{ Line() port.Port }); ok {
+	if l, ok := c.API.(PortHolder); ok {
 		return l.Line()
 	}
-	return nil
+	return c.shared().line()
 }
 
-// Attached returns what Attach kept, or nil.
-func (c *Call) Attached() any { return c.attached }
+// SetParams replaces the parameters of the run. Only UserName, Password and
+// Domain of p count. It may be called on any Call of the run.
+func (c *Call) SetParams(p *DialParams) { c.shared().setParams(p) }
 
-// Attach keeps one value with the call for the layer above: package script
-// keeps the input of its Dialogs here, so that all Dialogs of a call read one
-// stream. It is not for concurrent use.
-func (c *Call) Attach(v any) { c.attached = v }
+// Parameters returns the parameters in force: those of SetParams, or Params. It
+// is nil if there are none.
+func (c *Call) Parameters() *DialParams {
+	if p := c.shared().setting().params; p != nil {
+		return p
+	}
+	return c.Params
+}
 
-// Hide registers a text that Mask must hide from now on. The password of
-// Params need not be registered. It may be called from several goroutines.
-func (c *Call) Hide(s Secret) { c.masker().add(s.Reveal()) }
+// SetIPAddr sets the address that the script gives the caller for the session.
+// It may be called on any Call of the run.
+func (c *Call) SetIPAddr(a netip.Addr) { c.shared().setAddr(a) }
+
+// Address returns the address in force: that of SetIPAddr, or IPAddr.
+func (c *Call) Address() netip.Addr {
+	if s := c.shared().setting(); s.addrSet {
+		return s.addr
+	}
+	return c.IPAddr
+}
+
+// Unread gives back a copy of bytes that were retrieved and not used: the next
+// receiver of the call, or PPP, gets them before all others. A posted receive
+// completes with them. It fails with ErrBufferTooSmall if more than 64 KiB would
+// wait, and with ErrInvalidPortHandle after the run; the bytes then are the
+// caller's to keep.
+func (c *Call) Unread(b []byte) error { return c.shared().unreadBytes(c, b) }
+
+// ReceiveBuffer is RasReceiveBuffer; see API. It completes immediately if Unread
+// gave bytes back.
+func (c *Call) ReceiveBuffer(port Handle, b Buffer, timeout time.Duration, ev *Event) error {
+	return c.shared().receive(c, port, b, timeout, ev)
+}
+
+// RetrieveBuffer is RasRetrieveBuffer; see API.
+func (c *Call) RetrieveBuffer(port Handle, b Buffer) (int, error) {
+	return c.shared().retrieve(c, port, b)
+}
+
+// FreeBuffer is RasFreeBuffer; see API. A buffer that a cancelled receive or
+// send left with the API is freed when the API has finished with it.
+func (c *Call) FreeBuffer(b Buffer) error { return c.shared().free(c, b) }
+
+// CancelReceive takes back the receive that was posted last, if it has no
+// result yet or its result was not retrieved; its event is not set any more by
+// a ReceiveCanceler, and its buffer can then be freed. Bytes that have arrived
+// are kept for the next receive. An API that cannot cancel keeps the receive,
+// and the next receive of the call takes it over. Without a posted receive it
+// does nothing.
+func (c *Call) CancelReceive() error { return c.shared().cancel(c) }
+
+// SendContext is SendBuffer on the port of the call with a context besides. When
+// the context ends it returns an error as ContextError makes it; what was sent
+// by then is a part of the bytes from their start, and on an API that is no
+// ContextSender the rest may follow: the next SendContext of the run waits for
+// it, within its own context.
+func (c *Call) SendContext(ctx context.Context, b Buffer, n int) error {
+	return c.shared().send(ctx, c, b, n)
+}
+
+// End ends the run of the call: Unread and SendContext fail from now on. It
+// waits at most five seconds for a send that a cancelled SendContext left with
+// the callback. It returns the bytes that were given back and not received
+// again, which whoever takes the line over must get first, and an error if the
+// send did not end. The host that made the first Call of a run calls it after
+// the script has returned, before it ends the API; scripts do not.
+func (c *Call) End() (unread []byte, err error) { return c.shared().end() }
+
+// Hide registers a text that Mask must hide from now on; call it before the text
+// is sent. The password of Params need not be registered, unless it has fewer
+// than four bytes. It may be called from several goroutines.
+//
+// A text of fewer than four bytes would be found in ordinary words. It is hidden
+// only up to the next line end of what is received after Hide.
+func (c *Call) Hide(s Secret) { c.shared().masker.Expect(s.Reveal()) }
 
 // Mask returns a copy of b that may be shown: the password and all texts given
-// to Hide read "***" in it, in any letter case, and so does the beginning of one
-// at the end of b, where an echo may still be arriving. It may be called from
-// several goroutines.
-func (c *Call) Mask(b []byte) []byte { return c.mask(b, false) }
+// to Hide read "***" in it, whole or in a recognisable part, however they were
+// echoed; so does the beginning of one at the end of b, where an echo may still
+// be arriving. Mask may be called from several goroutines.
+func (c *Call) Mask(b []byte) []byte { return c.mask().Mask(b, false) }
 
 // MaskTail is Mask for the last part of a longer text: the end of a secret at
 // the start of b is hidden too.
-func (c *Call) MaskTail(b []byte) []byte { return c.mask(b, true) }
+func (c *Call) MaskTail(b []byte) []byte { return c.mask().Mask(b, true) }
 
-func (c *Call) mask(b []byte, cut bool) []byte {
-	m := c.masker()
-	if c.Params != nil {
-		m.add(c.Params.Password.Reveal())
-	}
-	return m.mask(b, cut)
-}
-
-func (c *Call) masker() *masker {
-	c.once.Do(func() { c.hidden = new(masker) })
-	return c.hidden
+// MaskStream returns a writer that writes to w what may be shown of a stream,
+// such as what is received, however it is cut into pieces.
+func (c *Call) MaskStream(w io.Writer) *MaskWriter {
+	return &MaskWriter{w: w, stream: c.mask().Stream()}
 }

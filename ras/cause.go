@@ -44,17 +44,19 @@ var causes = []struct {
 
 // Cause returns the code for the failure of a port or the end of a context:
 //
-//	carrier lost, end of file, far end hung up   ErrRemoteDisconnection 629
-//	reset or keepalive loss of a connection      ErrLinkFailure         829
-//	device removed                               ErrHardwareFailure     630
-//	device there, but failing                    ErrPortOrDevice        692
-//	port closed by this program                  ErrPortDisconnected    619
-//	context cancelled                            ErrUserDisconnection   631
-//	time limit of the run or of a write          ErrRequestTimeout      638
-//	a Code somewhere in err                      that code
-//	anything else                                ErrUnknown             635
+//	carrier lost, end of file, remote side hung up  ErrRemoteDisconnection 629
+//	reset or keepalive loss of a connection         ErrLinkFailure         829
+//	device removed                                  ErrHardwareFailure     630
+//	device present, but failing                     ErrPortOrDevice        692
+//	port closed by this program                     ErrPortDisconnected    619
+//	context cancelled                               ErrUserDisconnection   631
+//	time limit of the run or of a write             ErrRequestTimeout      638
+//	a Code somewhere in err                         that code
+//	anything else                                   ErrUnknown             635
 //
-// Cause of nil is ErrDisconnection 628: the port is gone and nobody knows why.
+// Cause of nil is ErrDisconnection 628: the port is lost for an unknown reason.
+// For the end of a context use ContextError, which knows a cancel whatever
+// cause it was given.
 func Cause(err error) Code {
 	if err == nil {
 		return ErrDisconnection
@@ -70,3 +72,33 @@ func Cause(err error) Code {
 	}
 	return ErrUnknown
 }
+
+// ContextError returns the error of a call whose context has ended: an *Error
+// with ErrUserDisconnection for a cancel and ErrRequestTimeout for a deadline,
+// whatever cause was attached to the context. It matches ctx.Err() and
+// context.Cause(ctx) with errors.Is. It returns nil if ctx has not ended.
+func ContextError(ctx context.Context) error { return contextError("", ctx) }
+
+func contextError(op string, ctx context.Context) error {
+	ended := ctx.Err()
+	if ended == nil {
+		return nil
+	}
+	e := &Error{Op: op, Code: ErrUserDisconnection, Err: ended}
+	if errors.Is(ended, context.DeadlineExceeded) {
+		e.Code = ErrRequestTimeout
+	}
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, ended):
+		e.Err = cause
+	case cause != nil:
+		e.Err = &contextCause{ended, cause}
+	}
+	return e
+}
+
+// contextCause is the end of a context that was given a cause of its own.
+type contextCause struct{ ended, cause error }
+
+func (e *contextCause) Error() string   { return e.cause.Error() }
+func (e *contextCause) Unwrap() []error { return []error{e.ended, e.cause} }

@@ -6,8 +6,8 @@ import (
 )
 
 // Event stands for the event handle of RasReceiveBuffer. It is an auto-reset
-// event: it is set or not, setting it twice is setting it once, and whoever
-// takes the token from its channel resets it.
+// event: it is set or not, setting it twice is setting it once, and the receiver
+// that reads the token from its channel resets it.
 //
 // An Event may be used from several goroutines. Make one with NewEvent and use
 // it for one pending receive at a time.
@@ -15,11 +15,11 @@ type Event struct {
 	ch      chan struct{} // holds a token while the event is set
 	waiters atomic.Int32  // calls of Wait that block on ch
 
-	// Who posts stores source and then looks at watched; who asks for the
-	// channel stores watched and then looks at source. So one of them sees the
-	// other.
-	source  atomic.Pointer[Session] // whose receive sets the event, if it was posted last
-	watched atomic.Bool             // somebody has the channel, so nobody may call Wait
+	// ReceiveBuffer stores source, then loads watched; C stores watched, then
+	// loads source. At least one of them therefore sees the other's store and
+	// starts the background reader.
+	source  atomic.Pointer[Session] // of the receive that was posted last
+	watched atomic.Bool             // C was called, so Wait may never be
 }
 
 // NewEvent returns an event that is not set.
@@ -28,10 +28,15 @@ func NewEvent() *Event { return &Event{ch: make(chan struct{}, 1)} }
 // C returns the channel that gives one token each time the event is set. A
 // receive that is posted with an event whose channel was asked for is read by
 // a goroutine of the session; Wait saves that goroutine.
+//
+// Give the limit of the wait to ReceiveBuffer, whose event is set when it
+// passes. A script that stops waiting earlier, because a context or a timer of
+// its own has ended, calls Call.CancelReceive before it frees the buffer or
+// posts again.
 func (e *Event) C() <-chan struct{} {
 	e.watched.Store(true)
 	if s := e.source.Load(); s != nil {
-		s.driveInBackground()
+		s.readInBackground()
 	}
 	return e.ch
 }
@@ -44,7 +49,7 @@ func (e *Event) Set() {
 	}
 }
 
-// Reset takes back a token that nobody took. It never blocks.
+// Reset removes a token that was not received. It never blocks.
 func (e *Event) Reset() {
 	select {
 	case <-e.ch:
@@ -56,18 +61,19 @@ func (e *Event) Reset() {
 // from C does, but lets a Session read its port on the calling goroutine, which
 // saves two switches for each answer.
 //
-// If ctx ends first, Wait returns context.Cause(ctx), and a receive that was
-// posted with the event stays pending. An event that is set already wins over a
-// context that has ended.
+// If ctx ends first, Wait returns an error as ContextError makes it, and a
+// receive that was posted with the event stays pending. An event that is set
+// already wins over a context that has ended. If the session of the receive is
+// closed, Wait returns an error that matches ErrInvalidPortHandle.
 func (e *Event) Wait(ctx context.Context) error {
 	for {
 		if e.take() {
 			return nil
 		}
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return contextError("", ctx)
 		}
-		if s := e.source.Load(); s != nil && s.driveHere(ctx, e) {
+		if s := e.source.Load(); s != nil && s.readHere(ctx, e) {
 			continue
 		}
 		if done, err := e.block(ctx); done {
@@ -85,25 +91,34 @@ func (e *Event) take() bool {
 	}
 }
 
-// block waits for a token that somebody else will bring. It reports false if
-// that somebody has just left, so that the caller must see to it.
+// block waits for a token that another goroutine brings. It reports false if
+// the receive has lost its reader meanwhile, so that the caller has to read.
 func (e *Event) block(ctx context.Context) (done bool, err error) {
 	e.waiters.Add(1)
 	defer e.waiters.Add(-1)
-	if s := e.source.Load(); s != nil && s.undriven(e) {
-		return false, nil
+	var closed <-chan struct{}
+	if s := e.source.Load(); s != nil {
+		if s.readerMissing(e) {
+			return false, nil
+		}
+		closed = s.done
 	}
 	select {
 	case <-e.ch:
 		return true, nil
 	case <-ctx.Done():
-		return true, context.Cause(ctx)
+		return true, contextError("", ctx)
+	case <-closed:
 	}
+	if e.take() {
+		return true, nil
+	}
+	return true, &Error{Op: "wait", Code: ErrInvalidPortHandle, Err: errClosed}
 }
 
 // arm notes that s sets the event from now on. It reports whether s has to read
 // in the background, and the session that used the event before and now has to
-// do so too, since nobody can read for two sessions at once.
+// do so too, since a waiter can read for one session only.
 func (e *Event) arm(s *Session) (background bool, other *Session) {
 	if old := e.source.Swap(s); old != nil && old != s {
 		e.watched.Store(true)

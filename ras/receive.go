@@ -3,55 +3,100 @@ package ras
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/rasline/rasline/port"
 )
 
 const (
-	// grace is how long a receive looks for bytes that had come in time when
-	// nobody read for it before its limit passed.
+	// grace is how long a receive whose limit has passed before anything read
+	// for it looks for bytes that had arrived in time.
 	grace = time.Millisecond
 
-	// emptyReads is how often a port may return 0, nil in a row.
-	emptyReads = 100
+	// maxEmpty is how often in a row a port may return nothing, or time out
+	// before its deadline.
+	maxEmpty = 100
 )
 
-// receive is the one receive of a session: posted by ReceiveBuffer, read for by
-// a driver, taken by RetrieveBuffer. It belongs to the session's mutex, but for
-// storage, which belongs to the driver while driven is set.
+// rxState is the state of the one receive of a session:
+//
+//	event            rxIdle          rxPosted            rxReady   rxExpired
+//	ReceiveBuffer    rxPosted (1)    616                 rxPosted  rxPosted
+//	bytes arrive     kept            rxReady, event set  kept      kept
+//	limit passes     -               rxExpired (2)       -         -
+//	port fails       -               rxReady, event set  -         -
+//	bytes returned   kept            rxReady, event set  kept      kept
+//	RetrieveBuffer   87 or cause     600                 rxIdle    rxIdle, 638
+//	CancelPosted     -               rxIdle              -         -
+//	Close            rxIdle in every state, without an event
+//
+// (1) It completes immediately if bytes or a lost character are waiting, or if
+// the port has failed. (2) The event is set. On a port that obeys deadlines a
+// read first makes sure that nothing has arrived.
+type rxState uint8
+
+const (
+	rxIdle    rxState = iota // nothing is posted, or the result was retrieved
+	rxPosted                 // no result yet
+	rxReady                  // bytes, a lost character, or the failure of the port
+	rxExpired                // the limit passed without bytes
+)
+
+// rxReader is who reads the port for the receive:
+//
+//	event            readerNone                     readerWaiter    readerBackground
+//	Event.Wait       readerWaiter (1)               blocks          blocks
+//	Event.C          readerBackground               -               -
+//	RetrieveBuffer   readerBackground if rxPosted   -               -
+//	limit passes     readerBackground, one look     interrupted     interrupted (2)
+//	result, halt     -                              readerNone      readerNone
+//
+// (1) On a port that is not known to obey deadlines readerBackground, since a
+// caller must never be stuck in a read. (2) There the receive expires without
+// the reader, which stays in Read for the next receive.
+type rxReader uint8
+
+const (
+	readerNone       rxReader = iota
+	readerWaiter              // a call of Event.Wait
+	readerBackground          // a goroutine of the session
+)
+
+// receive is the receive of a session. The session's mutex guards it, but for
+// storage, which belongs to the reader while there is one.
 type receive struct {
-	posted   bool
-	done     bool // the event was set; what follows tells why
-	expired  bool // the limit passed without data
-	lost     bool // the device lost characters; told once
-	driven   bool // a goroutine reads for it, or is about to
-	halt     bool // the driver shall leave without a result
-	buf      *buffer
+	state    rxState
+	reader   rxReader
+	halt     bool // the reader must stop without a result
+	lost     bool // the device lost characters; reported once
+	buf      *grant
 	ev       *Event
 	deadline instant // zero: no limit
 
-	storage []byte
-	room    int     // what the running read may take
-	streams bool    // the last read filled its room
-	unread  []byte  // the part of storage that was not retrieved yet
-	armed   instant // the port's read deadline; zero: none
-	watch   watch
-	exit    chan struct{} // closed when the driver leaves, if Close waits for it
+	storage     []byte
+	streams     bool   // the last read filled its room
+	unread      []byte // received and not retrieved
+	interrupted bool   // the port's read deadline is set
+	begun       bool   // the port has accepted a deadline
+	limit       limit
+	watch       watch
+	exit        chan struct{} // closed when the reader stops, if stopReading waits for it
 }
 
-// open reports whether the receive is posted and has no result yet.
-func (r *receive) open() bool { return r.posted && !r.done }
-
-// finish gives an open receive its result and sets its event.
-func (r *receive) finish() {
-	if r.open() {
-		r.done = true
+// complete gives a posted receive its result and sets its event.
+func (r *receive) complete(state rxState) {
+	if r.state == rxPosted {
+		r.state = state
 		r.ev.Set()
 	}
 }
+
+// due reports whether the limit of the receive has passed.
+func (r *receive) due() bool { return r.deadline != 0 && now() >= r.deadline }
 
 // ReceiveBuffer implements API.
 func (s *Session) ReceiveBuffer(h Handle, b Buffer, timeout time.Duration, ev *Event) error {
@@ -60,10 +105,10 @@ func (s *Session) ReceiveBuffer(h Handle, b Buffer, timeout time.Duration, ev *E
 		return err
 	}
 	if background {
-		s.driveInBackground()
+		s.readInBackground()
 	}
 	if other != nil {
-		other.driveInBackground()
+		other.readInBackground()
 	}
 	return nil
 }
@@ -72,24 +117,25 @@ func (s *Session) post(h Handle, b Buffer, timeout time.Duration, ev *Event) (ba
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	own, err := s.check(opReceive, h, b)
-	if err != nil {
+	switch {
+	case err != nil:
 		return false, nil, err
-	}
-	if ev == nil || ev.ch == nil {
+	case ev == nil || ev.ch == nil:
 		return false, nil, &Error{Op: opReceive, Code: ErrInvalidHandle, Err: errors.New("no event: make one with NewEvent")}
-	}
-	if s.rx.open() {
+	case s.rx.state == rxPosted || own.sending > 0:
 		return false, nil, &Error{Op: opReceive, Code: ErrAsyncRequestPending}
 	}
 	ev.Reset()
-	s.rx.posted, s.rx.done, s.rx.expired, s.rx.halt = true, false, false, false
+	s.rx.state, s.rx.halt = rxPosted, false
 	s.rx.buf, s.rx.ev, s.rx.deadline = own, ev, 0
 	background, other = ev.arm(s)
 	switch {
 	case len(s.rx.unread) > 0 || s.rx.lost || s.cause != nil:
-		s.rx.finish()
+		s.rx.complete(rxReady)
 	case timeout > 0:
-		s.rx.deadline = now().add(timeout)
+		now := now()
+		s.rx.deadline = now.add(timeout)
+		s.rx.limit.within(s.rx.deadline, now)
 	}
 	return background, other, nil
 }
@@ -98,7 +144,7 @@ func (s *Session) post(h Handle, b Buffer, timeout time.Duration, ev *Event) (ba
 func (s *Session) RetrieveBuffer(h Handle, b Buffer) (int, error) {
 	n, pending, err := s.retrieve(h, b)
 	if pending {
-		s.driveInBackground() // a script that polls gets its bytes as well
+		s.readInBackground() // a script that polls gets its bytes as well
 	}
 	return n, err
 }
@@ -110,76 +156,80 @@ func (s *Session) retrieve(h Handle, b Buffer) (n int, pending bool, err error) 
 	switch {
 	case err != nil:
 		return 0, false, err
-	case s.rx.open():
+	case own.sending > 0:
+		return 0, false, &Error{Op: opRetrieve, Code: ErrAsyncRequestPending}
+	case s.rx.state == rxPosted:
 		return 0, true, &Error{Op: opRetrieve, Code: ErrPending}
-	case !s.rx.posted:
-		return 0, false, s.nothingPosted()
+	case s.rx.state == rxIdle && s.cause != nil:
+		return 0, false, s.failure(opRetrieve)
+	case s.rx.state == rxIdle:
+		return 0, false, &Error{Op: opRetrieve, Code: ErrInvalidParameter, Err: errors.New("no receive is posted")}
 	}
-	s.rx.posted = false
+	expired := s.rx.state == rxExpired
+	s.rx.state = rxIdle
 	switch {
 	case s.rx.lost:
 		s.rx.lost = false
 		return 0, false, &Error{Op: opRetrieve, Code: ErrOverrun, Err: port.ErrOverrun}
-	case s.rx.expired:
+	case expired:
 		s.stats.Timeouts++
 		return 0, false, &Error{Op: opRetrieve, Code: ErrRequestTimeout, Err: os.ErrDeadlineExceeded}
 	case len(s.rx.unread) > 0:
-		return s.handOver(own), false, nil
+		// The one copy that a byte makes in a session.
+		n = copy(own.data, s.rx.unread)
+		s.rx.unread = s.rx.unread[n:]
+		s.stats.Receives++
+		s.stats.Received += uint64(n)
+		return n, false, nil
 	}
 	return 0, false, s.failure(opRetrieve)
 }
 
-func (s *Session) nothingPosted() error {
-	if s.cause != nil {
-		return s.failure(opRetrieve)
-	}
-	return &Error{Op: opRetrieve, Code: ErrInvalidParameter, Err: errors.New("no receive is posted")}
-}
-
-// handOver is the one copy that a byte makes in a session.
-func (s *Session) handOver(b *buffer) int {
-	n := copy(b.data, s.rx.unread)
-	s.rx.unread = s.rx.unread[n:]
-	s.stats.Receives++
-	s.stats.Received += uint64(n)
-	return n
-}
-
-// claim makes the caller the driver of the receive that was posted with e, or
-// of any if e is nil. s.mu is held.
-func (s *Session) claim(e *Event) bool {
-	if !s.drivable(e) {
+// startReading makes the caller the reader of the receive that was posted with
+// e, or of any if e is nil. s.mu is held.
+func (s *Session) startReading(e *Event, as rxReader) bool {
+	if !s.needsReader(e) {
 		return false
 	}
-	s.rx.driven, s.rx.halt = true, false
+	s.rx.reader, s.rx.halt = as, false
 	return true
 }
 
-func (s *Session) drivable(e *Event) bool {
-	return s.rx.open() && !s.rx.driven && !s.closed && (e == nil || s.rx.ev == e)
+// needsReader reports whether the receive that was posted with e, or any if e
+// is nil, has no reader. s.mu is held.
+func (s *Session) needsReader(e *Event) bool {
+	return s.rx.state == rxPosted && s.rx.reader == readerNone && !s.closed && (e == nil || s.rx.ev == e)
 }
 
-// undriven reports whether a receive posted with e waits for a driver.
-func (s *Session) undriven(e *Event) bool {
+// readerMissing is needsReader for a waiter that does not hold the mutex.
+func (s *Session) readerMissing(e *Event) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.drivable(e)
+	return s.needsReader(e)
 }
 
-// driveInBackground sees to it that somebody reads for the open receive.
-func (s *Session) driveInBackground() {
+// readInBackground starts a reader if the posted receive has none.
+func (s *Session) readInBackground() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.claim(nil) {
+	if s.startReading(nil, readerBackground) {
 		go s.loop()
 	}
 }
 
-// driveHere reads for the receive that was posted with e until it has a result
-// or ctx ends. It reports false if there is nothing to read for.
-func (s *Session) driveHere(ctx context.Context, e *Event) bool {
+// readHere reads for the receive that was posted with e until it has a result
+// or ctx ends. It reports false if there is nothing to read for on this
+// goroutine.
+func (s *Session) readHere(ctx context.Context, e *Event) bool {
 	s.mu.Lock()
-	if !s.claim(e) {
+	if !s.obeys {
+		if s.startReading(e, readerBackground) {
+			go s.loop()
+		}
+		s.mu.Unlock()
+		return false
+	}
+	if !s.startReading(e, readerWaiter) {
 		s.mu.Unlock()
 		return false
 	}
@@ -187,38 +237,65 @@ func (s *Session) driveHere(ctx context.Context, e *Event) bool {
 	if ctx.Err() != nil {
 		s.rx.halt = true
 	}
-	into, ok := s.readyToRead()
+	into, ok := s.beforeRead()
 	s.mu.Unlock()
 	if ok {
-		s.readOn(into)
+		s.readInto(into)
 	}
 	return true
 }
 
+// readContextEnded runs when the context of a waiter ends.
 func (s *Session) readContextEnded(done <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.rx.driven && s.rx.watch.on(done) {
+	if s.rx.reader == readerWaiter && s.rx.watch.on(done) {
 		s.haltRead()
 	}
 }
 
-// haltRead makes the driver leave. s.mu is held, so that no driver can set a
-// later deadline in between.
-func (s *Session) haltRead() {
-	s.rx.halt = true
-	if s.rx.driven {
-		s.rx.armed = longAgo
-		s.port.SetReadDeadline(past)
+// readLimitPassed runs when the timer of the receive fires.
+func (s *Session) readLimitPassed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := s.rx.deadline
+	if s.rx.state != rxPosted || s.closed {
+		at = 0
+	}
+	switch {
+	case !s.rx.limit.fired(at):
+	case s.rx.reader == readerNone:
+		if s.startReading(nil, readerBackground) {
+			go s.loop()
+		}
+	case s.obeys:
+		s.interruptRead()
+	default:
+		s.rx.complete(rxExpired)
 	}
 }
 
-// stopReading halts the driver for good and returns a channel that is closed
-// when it has left. s.mu is held.
+// interruptRead ends a Read that is running. s.mu is held, so that no reader
+// can set a later deadline in between.
+func (s *Session) interruptRead() {
+	s.rx.interrupted = true
+	s.port.SetReadDeadline(past)
+}
+
+// haltRead makes the reader stop without a result. s.mu is held.
+func (s *Session) haltRead() {
+	s.rx.halt = true
+	if s.rx.reader != readerNone {
+		s.interruptRead()
+	}
+}
+
+// stopReading withdraws the receive, halts the reader and returns a channel
+// that is closed when it has stopped. s.mu is held.
 func (s *Session) stopReading() <-chan struct{} {
-	s.rx.posted = false
+	s.rx.state = rxIdle
 	exited := make(chan struct{})
-	if !s.rx.driven {
+	if s.rx.reader == readerNone {
 		close(exited)
 		return exited
 	}
@@ -227,131 +304,135 @@ func (s *Session) stopReading() <-chan struct{} {
 	return exited
 }
 
-// drive reads until the receive has a result or the driver is told to leave.
-func (s *Session) drive() {
-	if into, ok := s.beforeRead(); ok {
-		s.readOn(into)
+// readOn is the goroutine of a background reader.
+func (s *Session) readOn() {
+	s.mu.Lock()
+	into, ok := s.beforeRead()
+	s.mu.Unlock()
+	if ok {
+		s.readInto(into)
 	}
 }
 
-// readOn is drive from the first read on.
-func (s *Session) readOn(into []byte) {
-	for empty, ok := 0, true; ok; into, ok = s.beforeRead() {
+// readInto reads until the receive has a result or the reader is halted.
+func (s *Session) readInto(into []byte) {
+	for empty := 0; ; {
 		n, err := s.port.Read(into)
-		if n == 0 && err == nil {
-			if empty++; empty >= emptyReads {
-				err = io.ErrNoProgress
-			}
+		if n <= 0 && (err == nil || isTimeout(err)) {
+			empty++
+		} else {
+			empty = 0
 		}
-		if s.afterRead(n, err) {
+		s.mu.Lock()
+		next, ok := s.afterRead(max(n, 0), err, empty)
+		s.mu.Unlock()
+		if !ok {
 			return
 		}
+		into = next
 	}
 }
 
-// beforeRead sets the deadline and returns the room for the bytes, or false if
-// the driver has to leave.
+// beforeRead makes the port ready for a Read and returns the room for its
+// bytes, or false if the reader has stopped. s.mu is held.
 func (s *Session) beforeRead() ([]byte, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.readyToRead()
-}
-
-func (s *Session) readyToRead() ([]byte, bool) {
-	if s.rx.halt || !s.rx.open() {
-		s.leave()
+	if s.rx.halt || s.rx.state != rxPosted {
+		s.readerStopped()
 		return nil, false
 	}
-	if err := s.armForRead(); err != nil {
-		s.fail(err)
-		s.leave()
-		return nil, false
+	var deadline time.Time
+	if s.rx.due() {
+		deadline = time.Now().Add(grace)
 	}
-	s.rx.room = len(s.rx.buf.data)
+	if !s.rx.begun || s.rx.interrupted || !deadline.IsZero() {
+		if err := s.port.SetReadDeadline(deadline); err != nil {
+			s.failDeadline(err)
+			s.readerStopped()
+			return nil, false
+		}
+		s.rx.begun, s.rx.interrupted = true, !deadline.IsZero()
+	}
+	room := len(s.rx.buf.data)
 	if s.rx.streams {
-		s.rx.room = max(s.rx.room, s.cfg.ReadAhead)
+		room = max(room, s.cfg.ReadAhead)
 	}
-	if cap(s.rx.storage) < s.rx.room {
-		s.rx.storage = make([]byte, s.rx.room)
+	if cap(s.rx.storage) < room {
+		s.rx.storage = make([]byte, room)
 	}
-	return s.rx.storage[:s.rx.room], true
+	return s.rx.storage[:room], true
 }
 
-// armForRead keeps a deadline that is set already if it comes no later than the
-// one wanted: when it passes, the driver finds that its time has not come and
-// sets the right one. That way a series of waits sets hardly any.
-func (s *Session) armForRead() error {
-	want, armed := s.rx.deadline, s.rx.armed
-	if want == 0 && armed == 0 {
-		return nil
+// failDeadline makes the refusal of a deadline the failure of the port, unless
+// the refusal has a cause of its own, such as a port that is closed.
+func (s *Session) failDeadline(err error) {
+	if code := Cause(err); code != ErrUnknown && code != ErrNotSupported {
+		s.fail(code, err)
+		return
 	}
-	now := now()
-	if want != 0 {
-		want = max(want, now.add(grace))
-	}
-	if armed > now && (want == 0 || armed <= want) {
-		return nil
-	}
-	s.rx.armed = want
-	return s.port.SetReadDeadline(want.time(now))
+	s.fail(ErrNotSupported, fmt.Errorf("the port refuses deadlines, which end its calls (%w): use port.FromStream", err))
 }
 
-// afterRead takes the result of a Read and reports whether the driver has left.
-func (s *Session) afterRead(n int, err error) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.rx.streams = n >= len(s.rx.buf.data)
+// afterRead handles the result of a Read and returns the room for the next one,
+// or false if the reader has stopped. s.mu is held.
+func (s *Session) afterRead(n int, err error, empty int) ([]byte, bool) {
+	s.rx.streams = n > 0 && s.rx.buf != nil && n >= len(s.rx.buf.data)
 	if n > 0 {
-		s.queue(n)
+		s.rx.unread = s.received(n)
 	}
 	switch {
 	case errors.Is(err, port.ErrOverrun):
 		s.rx.lost = true
 	case err != nil && !isTimeout(err):
-		s.fail(err)
-	case err != nil && n == 0 && !s.rx.halt && s.due():
-		s.rx.expired = true
-	case n == 0:
-		return false // woken early, or told to leave
+		s.fail(Cause(err), err)
+	case n > 0:
+	case s.rx.halt:
+		s.readerStopped()
+		return nil, false
+	case err != nil && s.rx.due():
+		s.rx.complete(rxExpired)
+		s.readerStopped()
+		return nil, false
+	case empty < maxEmpty:
+		return s.beforeRead()
+	case err == nil:
+		s.fail(Cause(io.ErrNoProgress), io.ErrNoProgress)
+	default:
+		s.fail(ErrPortOrDevice, fmt.Errorf("the port times out although no deadline has passed: %w", err))
 	}
-	s.rx.finish()
-	s.leave()
-	return true
+	s.rx.complete(rxReady)
+	s.readerStopped()
+	return nil, false
 }
 
-// queue puts the n bytes just read behind those that Unreceive brought.
-func (s *Session) queue(n int) {
+// received returns the unread bytes with the n bytes just read after them.
+func (s *Session) received(n int) []byte {
 	if len(s.rx.unread) == 0 {
-		s.rx.unread = s.rx.storage[:n]
-		return
+		return s.rx.storage[:n]
 	}
-	s.rx.unread = append(s.rx.unread, s.rx.storage[:n]...)
+	return append(s.rx.unread, s.rx.storage[:n]...)
 }
 
-// due reports whether the receive's limit has passed.
-func (s *Session) due() bool {
-	return s.rx.deadline != 0 && now() >= s.rx.deadline
-}
-
-// leave ends the driver's term. An open receive that others wait for gets a new
-// driver.
-func (s *Session) leave() {
-	s.rx.driven = false
+// readerStopped notes that the reader has stopped. A posted receive that others
+// wait for gets a new one. s.mu is held.
+func (s *Session) readerStopped() {
+	s.rx.reader = readerNone
 	s.rx.watch.end()
 	if s.rx.exit != nil {
 		close(s.rx.exit)
 		s.rx.exit = nil
 		return
 	}
-	if s.rx.open() && s.rx.ev.waiters.Load() > 0 && s.claim(nil) {
+	if s.rx.state == rxPosted && s.rx.ev.waiters.Load() > 0 && s.startReading(nil, readerBackground) {
 		go s.loop()
 	}
 }
 
+// isTimeout reports whether err is the passing of a deadline. ETIMEDOUT is not:
+// it is how the kernel reports that a connection is lost.
 func isTimeout(err error) bool {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return true
 	}
 	var t interface{ Timeout() bool }
-	return errors.As(err, &t) && t.Timeout()
+	return errors.As(err, &t) && t.Timeout() && !errors.Is(err, syscall.ETIMEDOUT)
 }

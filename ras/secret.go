@@ -1,22 +1,24 @@
 package ras
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
-	"sync"
+
+	"github.com/rasline/rasline/internal/mask"
 )
 
-const masked = "***"
-
-// Secret is a text that must not be seen, such as a password. However it is
-// printed, logged or marshalled, "***" comes out; only Reveal gives the text.
-// The empty Secret prints as "" so that one can see that it was not set.
+// Secret is a text that must not be seen, such as a password. Package fmt,
+// log/slog, encoding/json, encoding/xml and other users of MarshalText write
+// "***" for it, and encoding/gob refuses it; only Reveal gives the text. The
+// empty Secret prints as "" so that one can see that it was not set.
 //
-// Package fmt cannot ask the methods of an unexported field, so keep a Secret
-// in exported fields or behind a pointer.
+// Three ways around this remain. For the verbs %p and %w package fmt asks no
+// method of the operand and prints the text; go vet reports such a call. Package
+// fmt cannot ask the methods of an unexported field either: keep a Secret in
+// exported fields or behind a pointer. And encoding/asn1 and the keys of JSON
+// objects write any string type as it is.
 type Secret string
 
 // Reveal returns the text.
@@ -27,7 +29,7 @@ func (s Secret) String() string {
 	if s == "" {
 		return ""
 	}
-	return masked
+	return mask.Mark
 }
 
 // GoString is String, in quotes.
@@ -49,108 +51,43 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // MarshalText is what encoding/json and others write.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// masker replaces secrets in texts that are about to be shown.
-type masker struct {
-	mu      sync.Mutex
-	secrets [][]byte // lower case, the longest first
+// GobEncode refuses: encoding/gob would write the text, and "***" could not be
+// read back as what it was.
+func (s Secret) GobEncode() ([]byte, error) {
+	return nil, errors.New("ras: a Secret is not encoded; leave it out or use Reveal")
 }
 
-func (m *masker) add(text string) {
-	if text == "" {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	lower := asciiLower([]byte(text))
-	if slices.ContainsFunc(m.secrets, func(s []byte) bool { return bytes.Equal(s, lower) }) {
-		return
-	}
-	m.secrets = append(m.secrets, lower)
-	slices.SortStableFunc(m.secrets, func(a, b []byte) int { return len(b) - len(a) })
+// GobDecode refuses, as GobEncode does.
+func (s *Secret) GobDecode([]byte) error {
+	return errors.New("ras: a Secret is not decoded; set it by hand")
 }
 
-// mask returns a copy of b in which every secret reads "***", in whatever
-// letter case it came back. At the end the beginning of a secret is masked as
-// well, since an echo may still be arriving, and at the front the end of one if
-// something was cut off there.
-func (m *masker) mask(b []byte, cut bool) []byte {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if len(m.secrets) == 0 {
-		return bytes.Clone(b)
-	}
-	hidden := make([]bool, len(b))
-	lower := asciiLower(b)
-	for _, s := range m.secrets {
-		hideAll(hidden, lower, s)
-		hideStart(hidden, lower, s)
-		if cut {
-			hideEnd(hidden, lower, s)
-		}
-	}
-	return render(b, hidden)
+// MaskWriter hides the secrets of a call in a stream on its way to a writer. It
+// holds back what may be the beginning of a secret until more is written or
+// Flush is called. It is for use by one goroutine at a time. Call.MaskStream
+// makes one.
+type MaskWriter struct {
+	w      io.Writer
+	stream *mask.Stream
+	err    error
 }
 
-func hideAll(hidden []bool, text, secret []byte) {
-	for at := 0; ; {
-		i := bytes.Index(text[at:], secret)
-		if i < 0 {
-			return
-		}
-		fill(hidden[at+i : at+i+len(secret)])
-		at += i + 1
-	}
+// Write adds b to the stream. It returns len(b), and the first error of the
+// writer.
+func (m *MaskWriter) Write(b []byte) (int, error) {
+	m.stream.Write(b, m.emit)
+	return len(b), m.err
 }
 
-// leastPart is the shortest part of a secret that is hidden at an edge: a single
-// character gives nothing away and is too often a character of something else.
-const leastPart = 2
-
-// hideStart hides the start of a secret at the end of text.
-func hideStart(hidden []bool, text, secret []byte) {
-	for n := min(len(secret)-1, len(text)); n >= leastPart; n-- {
-		if bytes.HasSuffix(text, secret[:n]) {
-			fill(hidden[len(text)-n:])
-			return
-		}
-	}
+// Flush writes what is held back, with the beginning of a secret hidden from its
+// second byte on.
+func (m *MaskWriter) Flush() error {
+	m.stream.Flush(m.emit)
+	return m.err
 }
 
-// hideEnd hides the end of a secret at the start of text.
-func hideEnd(hidden []bool, text, secret []byte) {
-	for n := min(len(secret)-1, len(text)); n >= leastPart; n-- {
-		if bytes.HasPrefix(text, secret[len(secret)-n:]) {
-			fill(hidden[:n])
-			return
-		}
+func (m *MaskWriter) emit(b []byte) {
+	if _, err := m.w.Write(b); err != nil && m.err == nil {
+		m.err = err
 	}
-}
-
-func fill(b []bool) {
-	for i := range b {
-		b[i] = true
-	}
-}
-
-func render(b []byte, hidden []bool) []byte {
-	out := make([]byte, 0, len(b))
-	for i, c := range b {
-		switch {
-		case !hidden[i]:
-			out = append(out, c)
-		case i == 0 || !hidden[i-1]:
-			out = append(out, masked...)
-		}
-	}
-	return out
-}
-
-func asciiLower(b []byte) []byte {
-	out := bytes.Clone(b)
-	for i, c := range out {
-		if 'A' <= c && c <= 'Z' {
-			out[i] = c + 'a' - 'A'
-		}
-	}
-	return out
 }

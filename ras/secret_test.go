@@ -54,12 +54,12 @@ func TestMask(t *testing.T) {
 		{"echo arriving", "Password: hunt", "Password: ***"},
 		{"prompt that ends like a secret", "Password", "Password"},
 		{"one letter says nothing", "Password: h", "Password: h"},
-		{"overlapping secrets", "hunter2pass", "***"},
+		{"overlapping secrets", "hunter2paws", "***"},
 		{"registered later", "pin 4711!", "pin ***!"},
 	}
 	call := &ras.Call{Params: &ras.DialParams{Password: "hunter2"}}
 	call.Hide("4711")
-	call.Hide("2pass")
+	call.Hide("2paws")
 	call.Hide("")
 	for _, tt := range tests {
 		if got := string(call.Mask([]byte(tt.in))); got != tt.want {

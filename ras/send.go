@@ -3,46 +3,65 @@ package ras
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"time"
+
+	"github.com/rasline/rasline/port"
 )
 
-// transmit is the sending side of a session. It belongs to the session's mutex.
+// transmit is the sending side of a session: the operation, a send or new
+// settings, that holds the session's sending token.
+//
+//	event            not running   running
+//	token acquired   running       -
+//	write returns    -             not running, or running on after a part
+//	limit passes     -             interrupted (1)
+//	context ends     -             interrupted (1)
+//	port fails       -             interrupted
+//	Close            -             interrupted
+//
+// (1) On a port that is not known to obey deadlines the caller returns instead
+// and the write runs on; the token is released when it ends. The session's
+// mutex guards all fields.
 type transmit struct {
-	halt     bool // the context of the running send has ended
-	running  bool
-	deadline instant // of the running send; zero: no limit
-	armed    instant // the port's write deadline; zero: none
-	watch    watch
+	running     bool
+	deadline    instant // of the operation; zero: no limit
+	interrupted bool    // the port's write deadline is set
+	limit       limit
+	watch       watch
 }
 
 // SendBuffer implements API. It is bounded by Config.SendTimeout. After an
-// error an unknown part of the bytes may have been sent.
+// error an unknown part of the bytes may have been sent, or may still be.
 func (s *Session) SendBuffer(h Handle, b Buffer, n int) error {
 	return s.SendBufferContext(context.Background(), h, b, n)
 }
 
-// SendBufferContext is SendBuffer with a context besides: when it ends, the call
-// returns an error that matches context.Cause(ctx), with ErrUserDisconnection
-// or the code that Cause gives it, and the port lives on. A Dialog uses it
-// where it finds it.
+// SendBufferContext implements ContextSender: it is SendBuffer with a context
+// besides. When the context ends, the call returns an error as ContextError
+// makes it and the port stays usable.
 func (s *Session) SendBufferContext(ctx context.Context, h Handle, b Buffer, n int) error {
 	own, err := s.beginSend(h, b, n)
 	if err != nil || n == 0 {
 		return err
 	}
-	if err := s.takeTurn(ctx, opSend); err != nil {
-		s.unuse(own)
+	if err := s.acquire(ctx, opSend); err != nil {
+		s.endSend(own, 0, err)
 		return err
+	}
+	if !s.obeys {
+		return s.writeApart(ctx, own, n)
 	}
 	sent, err := s.write(ctx, own.data[:n])
 	s.endSend(own, sent, err)
-	<-s.sending
+	s.release()
 	return err
 }
 
 // beginSend makes the checks and marks the buffer as in use.
-func (s *Session) beginSend(h Handle, b Buffer, n int) (*buffer, error) {
+func (s *Session) beginSend(h Handle, b Buffer, n int) (*grant, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	own, err := s.check(opSend, h, b)
@@ -53,98 +72,83 @@ func (s *Session) beginSend(h Handle, b Buffer, n int) (*buffer, error) {
 		return nil, &Error{Op: opSend, Code: ErrInvalidParameter, Err: errors.New("negative size")}
 	case n > len(own.data):
 		return nil, &Error{Op: opSend, Code: ErrBufferTooSmall}
-	case s.rx.open() && s.rx.buf == own:
+	case n == 0:
+		return own, nil
+	case s.rx.state == rxPosted && s.rx.buf == own:
 		return nil, &Error{Op: opSend, Code: ErrAsyncRequestPending}
 	case s.cause != nil:
 		return nil, s.failure(opSend)
 	}
-	if n > 0 {
-		own.sending++
-	}
+	own.sending++
 	return own, nil
 }
 
-func (s *Session) unuse(b *buffer) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	b.sending--
-}
-
 // endSend counts a send and gives its buffer back to the script.
-func (s *Session) endSend(b *buffer, sent int, err error) {
+func (s *Session) endSend(g *grant, sent int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stopSending()
-	b.sending--
+	g.sending--
 	s.stats.Sent += uint64(sent)
 	if err == nil {
 		s.stats.Sends++
 	}
 }
 
-// write writes all of data. The caller has the turn.
-func (s *Session) write(ctx context.Context, data []byte) (sent int, err error) {
-	for {
-		n, err := s.port.Write(data[sent:])
-		if sent += n; sent >= len(data) {
-			return sent, nil
-		}
-		if n == 0 && err == nil {
-			err = io.ErrNoProgress
-		}
-		if err != nil {
-			err = s.afterWrite(ctx, err)
-		}
-		if err == nil {
-			err = s.beforeWrite(ctx, opSend)
-		}
-		if err != nil {
-			return sent, err
-		}
+// acquire waits until no other operation writes, starts the clock of the
+// caller's and makes the port ready for it. The limit covers the wait.
+func (s *Session) acquire(ctx context.Context, op string) error {
+	var began, deadline instant
+	if s.cfg.SendTimeout > 0 {
+		began = now()
+		deadline = began.add(s.cfg.SendTimeout)
 	}
-}
-
-// takeTurn waits until nobody else sends, starts the clock of the caller's send
-// and makes the port ready for it.
-func (s *Session) takeTurn(ctx context.Context, op string) error {
 	select {
 	case s.sending <- struct{}{}:
 	default:
-		if err := s.waitForTurn(ctx, op); err != nil {
+		if err := s.awaitToken(ctx, op); err != nil {
 			return err
 		}
 	}
-	err := s.start(ctx, op)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tx.running, s.tx.deadline = true, deadline
+	if s.obeys {
+		s.tx.limit.within(deadline, began)
+	}
+	s.tx.watch.begin(ctx)
+	err := s.beforeWrite(ctx, op)
 	if err != nil {
-		s.endTurn()
+		s.stopSending()
+		<-s.sending
 	}
 	return err
 }
 
-func (s *Session) waitForTurn(ctx context.Context, op string) error {
+func (s *Session) awaitToken(ctx context.Context, op string) error {
+	var passed <-chan time.Time
+	if s.cfg.SendTimeout > 0 {
+		timer := time.NewTimer(s.cfg.SendTimeout)
+		defer timer.Stop()
+		passed = timer.C
+	}
 	select {
 	case s.sending <- struct{}{}:
 		return nil
 	case <-s.dead:
-		return s.noTurn(op, nil)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.failure(op)
+	case <-s.done:
+		return &Error{Op: op, Code: ErrInvalidPortHandle, Err: errClosed}
+	case <-passed:
+		return &Error{Op: op, Code: ErrRequestTimeout, Err: os.ErrDeadlineExceeded}
 	case <-ctx.Done():
-		return s.noTurn(op, context.Cause(ctx))
+		return contextError(op, ctx)
 	}
 }
 
-func (s *Session) start(ctx context.Context, op string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := now()
-	s.tx.running, s.tx.halt, s.tx.deadline = true, false, 0
-	if s.cfg.SendTimeout > 0 {
-		s.tx.deadline = now.add(s.cfg.SendTimeout)
-	}
-	s.tx.watch.begin(ctx)
-	return s.mayWrite(ctx, op, now)
-}
-
-func (s *Session) endTurn() {
+// release ends the operation that acquire began.
+func (s *Session) release() {
 	s.mu.Lock()
 	s.stopSending()
 	s.mu.Unlock()
@@ -156,6 +160,161 @@ func (s *Session) stopSending() {
 	s.tx.watch.end()
 }
 
+// beforeWrite reports why the operation must not write, or makes the port ready
+// for it. s.mu is held.
+func (s *Session) beforeWrite(ctx context.Context, op string) error {
+	switch {
+	case s.cause != nil:
+		return s.failure(op)
+	case s.closed:
+		return &Error{Op: op, Code: ErrInvalidPortHandle, Err: errClosed}
+	case ctx.Err() != nil:
+		return contextError(op, ctx)
+	case !s.tx.interrupted:
+		return nil
+	}
+	if err := s.port.SetWriteDeadline(time.Time{}); err != nil {
+		s.failDeadline(err)
+		return s.failure(op)
+	}
+	s.tx.interrupted = false
+	return nil
+}
+
+// write writes all of data on a port that obeys deadlines.
+func (s *Session) write(ctx context.Context, data []byte) (sent int, err error) {
+	for empty := 0; ; {
+		n, err := s.writeOnce(data[sent:])
+		if sent += n; sent >= len(data) {
+			return sent, nil
+		}
+		if empty++; n > 0 {
+			empty = 0
+		}
+		s.mu.Lock()
+		err = s.afterWrite(ctx, err, empty)
+		s.mu.Unlock()
+		if err != nil {
+			return sent, err
+		}
+	}
+}
+
+// writeOnce is a Write whose count can be trusted.
+func (s *Session) writeOnce(b []byte) (int, error) {
+	n, err := s.port.Write(b)
+	if n < 0 || n > len(b) {
+		return 0, fmt.Errorf("the port reports %d bytes of %d as written", n, len(b))
+	}
+	if n < len(b) && err == nil {
+		err = io.ErrShortWrite
+	}
+	return n, err
+}
+
+// afterWrite returns the error of a Write that did not write everything, or nil
+// if the rest is to be written. s.mu is held.
+func (s *Session) afterWrite(ctx context.Context, err error, empty int) error {
+	switch due := s.tx.deadline != 0 && now() >= s.tx.deadline; {
+	case s.cause != nil || s.closed || ctx.Err() != nil:
+	case err == io.ErrShortWrite && empty == 0:
+	case err == io.ErrShortWrite:
+		s.fail(Cause(io.ErrNoProgress), io.ErrNoProgress)
+	case !isTimeout(err):
+		s.fail(Cause(err), err)
+	case due:
+		return &Error{Op: opSend, Code: ErrRequestTimeout, Err: os.ErrDeadlineExceeded}
+	case empty >= maxEmpty:
+		s.fail(ErrPortOrDevice, fmt.Errorf("the port times out although no deadline has passed: %w", err))
+	}
+	return s.beforeWrite(ctx, opSend)
+}
+
+// writeApart writes the first n bytes of a buffer on a goroutine of its own and
+// waits for it until the limit passes, ctx ends or the session does. What it
+// leaves behind keeps the sending token until the write ends, so that the order
+// of the bytes holds.
+func (s *Session) writeApart(ctx context.Context, g *grant, n int) error {
+	data := g.data[:n]
+	result := make(chan error, 1)
+	go func() {
+		var err error
+		sent := 0
+		for sent < len(data) && err == nil {
+			var n int
+			n, err = s.writeOnce(data[sent:])
+			if sent += n; err == io.ErrShortWrite && n > 0 {
+				err = nil
+			}
+		}
+		result <- s.endApart(g, sent, err)
+		s.release()
+	}()
+	var passed <-chan time.Time
+	if s.cfg.SendTimeout > 0 {
+		timer := time.NewTimer(s.cfg.SendTimeout)
+		defer timer.Stop()
+		passed = timer.C
+	}
+	var err error
+	select {
+	case err := <-result:
+		return err
+	case <-passed:
+		err = &Error{Op: opSend, Code: ErrRequestTimeout, Err: os.ErrDeadlineExceeded}
+	case <-ctx.Done():
+		err = contextError(opSend, ctx)
+	case <-s.dead:
+	case <-s.done:
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case err := <-result:
+		return err
+	default:
+	}
+	g.left++
+	switch {
+	case s.cause != nil:
+		return s.failure(opSend)
+	case s.closed:
+		return &Error{Op: opSend, Code: ErrInvalidPortHandle, Err: errClosed}
+	}
+	return err
+}
+
+// endApart ends a write of writeApart and returns its error.
+func (s *Session) endApart(g *grant, sent int, err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g.sending--
+	s.stats.Sent += uint64(sent)
+	if err == nil {
+		s.stats.Sends++
+	}
+	if g.left > 0 {
+		g.left--
+	}
+	if g.late && g.sending == 0 && !s.closed {
+		s.pool.put(g)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case s.closed:
+		return &Error{Op: opSend, Code: ErrInvalidPortHandle, Err: errClosed}
+	case isTimeout(err):
+		s.fail(ErrPortOrDevice, fmt.Errorf("the port times out although no deadline has passed: %w", err))
+	case err == io.ErrShortWrite:
+		s.fail(Cause(io.ErrNoProgress), io.ErrNoProgress)
+	default:
+		s.fail(Cause(err), err)
+	}
+	return s.failure(opSend)
+}
+
+// writeContextEnded runs when the context of the operation ends.
 func (s *Session) writeContextEnded(done <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,76 +323,76 @@ func (s *Session) writeContextEnded(done <-chan struct{}) {
 	}
 }
 
-// haltWrite frees a running send. s.mu is held.
+// writeLimitPassed runs when the timer of the operation fires.
+func (s *Session) writeLimitPassed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := s.tx.deadline
+	if !s.tx.running || s.closed {
+		at = 0
+	}
+	if s.tx.limit.fired(at) {
+		s.haltWrite()
+	}
+}
+
+// haltWrite ends a Write, or a change of settings, that is running. s.mu is
+// held.
 func (s *Session) haltWrite() {
-	s.tx.halt = true
-	if s.tx.running {
-		s.tx.armed = longAgo
+	if s.tx.running && s.obeys {
+		s.tx.interrupted = true
 		s.port.SetWriteDeadline(past)
 	}
 }
 
-func (s *Session) beforeWrite(ctx context.Context, op string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.mayWrite(ctx, op, now())
-}
-
-// mayWrite sets the deadline, by the rule of armForRead, unless the send is over
-// already.
-func (s *Session) mayWrite(ctx context.Context, op string, now instant) error {
-	switch {
-	case s.cause != nil:
-		return s.failure(op)
-	case s.closed:
-		return &Error{Op: op, Code: ErrInvalidPortHandle, Err: errClosed}
-	case ctx.Err() != nil:
-		return s.contextError(ctx)
-	case s.tx.armed > now && (s.tx.deadline == 0 || s.tx.armed <= s.tx.deadline):
-		return nil
-	case s.tx.armed == 0 && s.tx.deadline == 0:
-		return nil
+// SetCommSettings implements API. It takes its place among the sends, since
+// earlier output must leave first, and is bounded as they are: a line that is
+// held off by flow control ends it with ErrRequestTimeout.
+func (s *Session) SetCommSettings(h Handle, c CommSettings) error {
+	mode, err := s.checkSettings(h, c)
+	if err != nil {
+		return err
 	}
-	s.tx.armed = s.tx.deadline
-	if err := s.port.SetWriteDeadline(s.tx.deadline.time(now)); err != nil {
-		s.fail(err)
-		return s.failure(op)
+	setter, ok := s.port.(port.ModeSetter)
+	if !ok {
+		return &Error{Op: opSetComm, Code: ErrNotSupported, Err: errors.ErrUnsupported}
+	}
+	if err := s.acquire(context.Background(), opSetComm); err != nil {
+		return err
+	}
+	defer s.release()
+	if err := setter.SetMode(mode); err != nil {
+		return s.settingsError(setter, err)
 	}
 	return nil
 }
 
-// afterWrite decides what the error of a Write means: nil if the send goes on.
-func (s *Session) afterWrite(ctx context.Context, err error) error {
+func (s *Session) checkSettings(h Handle, c CommSettings) (port.Mode, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.checkHandle(opSetComm, h); err != nil {
+		return port.Mode{}, err
+	}
+	mode, err := c.Mode()
+	if err == nil && s.cause != nil {
+		err = s.failure(opSetComm)
+	}
+	return mode, err
+}
+
+// settingsError gives the error of a port's SetMode its code. A driver that
+// refuses a value does so with errors.ErrUnsupported too, but it has a mode.
+func (s *Session) settingsError(setter port.ModeSetter, err error) error {
+	_, noMode := setter.Mode()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.cause != nil:
-		return s.failure(opSend)
-	case s.closed:
-		return &Error{Op: opSend, Code: ErrInvalidPortHandle, Err: errClosed}
-	case !isTimeout(err):
-		s.fail(err)
-		return s.failure(opSend)
-	case ctx.Err() != nil:
-		return s.contextError(ctx)
-	case s.tx.deadline != 0 && now() >= s.tx.deadline:
-		return &Error{Op: opSend, Code: ErrRequestTimeout, Err: os.ErrDeadlineExceeded}
+		return s.failure(opSetComm)
+	case errors.Is(err, errors.ErrUnsupported) && errors.Is(noMode, errors.ErrUnsupported):
+		return &Error{Op: opSetComm, Code: ErrNotSupported, Err: err}
+	case isTimeout(err):
+		return &Error{Op: opSetComm, Code: ErrRequestTimeout, Err: err}
 	}
-	return nil
-}
-
-func (s *Session) contextError(ctx context.Context) error {
-	cause := context.Cause(ctx)
-	return &Error{Op: opSend, Code: Cause(cause), Err: cause}
-}
-
-// noTurn is the error of a send that did not get its turn: the session's
-// failure, or the end of the caller's context.
-func (s *Session) noTurn(op string, ended error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if ended == nil {
-		return s.failure(op)
-	}
-	return &Error{Op: op, Code: Cause(ended), Err: ended}
+	return &Error{Op: opSetComm, Code: ErrCannotSetPortInfo, Err: err}
 }

@@ -3,7 +3,7 @@ package ras
 import (
 	"errors"
 	"log/slog"
-	"math"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,17 +21,20 @@ const (
 	opSetComm  = "RasSetCommSettings"
 )
 
+// The names of what the callbacks lack.
+const (
+	opReturn = "return bytes"
+	opCancel = "cancel receive"
+)
+
 const (
 	defaultBuffers     = 32
 	defaultSendTimeout = time.Minute
 	closeLimit         = 5 * time.Second // for a port whose deadlines do not free its calls
 )
 
-// past is a deadline that frees a blocked call at once, and longAgo how a session
-// notes that it has set it.
+// past is a deadline that frees a blocked call immediately.
 var past = time.Unix(1, 0)
-
-const longAgo instant = math.MinInt64
 
 // Config holds the settings of a Session. The zero Config and a nil one work.
 type Config struct {
@@ -68,29 +71,44 @@ type Stats struct {
 	Cancelled bool   // whether a receive was pending at Close
 }
 
-// handles numbers the sessions of the process, as Windows does in steps of 4.
-var handles atomic.Uintptr
+// lastHandle numbers the sessions of the process, as Windows does in steps of 4.
+var lastHandle atomic.Uintptr
 
-// Session gives a script the callbacks over a port. It implements API.
+// Session gives a script the callbacks over a port. It implements API and all
+// of its abilities.
 //
 // A session reads the port only while a receive is posted, and then at most as
 // many bytes as the posted buffer holds, or Config.ReadAhead; everything else
-// stays in the port, in order. It sets the port's deadlines while it lives, and no one else may read,
-// write or set deadlines then. It never closes the port.
+// stays in the port, in order. It sets the port's deadlines while it is in use,
+// and no other code may read, write or set deadlines then. It never closes the
+// port.
+//
+// On a port that is known to obey deadlines (port.Interruptible) the session
+// reads on the goroutine that waits and ends a blocked call by a deadline in
+// the past. On any other port it reads and writes on goroutines of its own,
+// which a limit or a cancel leaves behind in the port: a read goes on for the
+// next receive, and the next send waits for the write. It sets no write
+// deadline there before Close, since a write that times out ruins some
+// connections, those of crypto/tls for one.
 //
 // The first failure of the port sticks: every later call repeats its cause.
-// All methods may be called from several goroutines at once. A session has no
-// goroutine of its own unless a receive is posted whose event is watched
-// through Event.C.
+// All methods may be called from several goroutines at once.
+//
+// Locks: mu guards the fields below it and is never held during a call of the
+// port that can block. sending is a token that the goroutine holds which writes
+// to the port or changes its settings; it is taken before mu.
 type Session struct {
 	handle  Handle
 	port    port.Port
 	cfg     Config
-	loop    func() // drive, as a value made once
+	obeys   bool   // the port is port.Interruptible
+	loop    func() // readOn, as a value made once
 	sending chan struct{}
 	dead    chan struct{} // closed when cause is set
+	done    chan struct{} // closed by Close
+	shared  *callState    // of the calls on this session
 
-	mu     sync.Mutex // guards all below; never held while a call blocks
+	mu     sync.Mutex
 	pool   pool
 	rx     receive
 	tx     transmit
@@ -99,16 +117,25 @@ type Session struct {
 	stats  Stats
 }
 
-var _ API = (*Session)(nil)
+var (
+	_ API             = (*Session)(nil)
+	_ ContextSender   = (*Session)(nil)
+	_ ReceiveCanceler = (*Session)(nil)
+	_ Returner        = (*Session)(nil)
+	_ Failer          = (*Session)(nil)
+	_ PortHolder      = (*Session)(nil)
+)
 
 // NewSession makes a session on p; a nil cfg means the zero Config. A nil port
 // gives a session whose calls fail with ErrPortNotOpen.
 func NewSession(p port.Port, cfg *Config) *Session {
 	s := &Session{
-		handle:  Handle(handles.Add(4)),
+		handle:  Handle(lastHandle.Add(4)),
 		port:    p,
+		obeys:   interruptible(p),
 		sending: make(chan struct{}, 1),
 		dead:    make(chan struct{}),
+		done:    make(chan struct{}),
 	}
 	if cfg != nil {
 		s.cfg = *cfg
@@ -122,14 +149,27 @@ func NewSession(p port.Port, cfg *Config) *Session {
 	if s.cfg.Log == nil {
 		s.cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s.loop = s.drive
-	s.rx.watch.ended = s.readContextEnded
-	s.tx.watch.ended = s.writeContextEnded
+	s.shared = shareState(s.handle)
+	s.loop = s.readOn
+	s.rx.watch.ended, s.rx.limit.fire = s.readContextEnded, s.readLimitPassed
+	s.tx.watch.ended, s.tx.limit.fire = s.writeContextEnded, s.writeLimitPassed
 	if p == nil {
 		s.port = nowhere{}
 		s.Fail(ErrPortNotOpen)
 	}
 	return s
+}
+
+// interruptible reports whether a deadline is known to free the calls of p
+// without harm.
+func interruptible(p port.Port) bool {
+	switch p := p.(type) {
+	case port.Interruptible:
+		return p.Interruptible()
+	case *net.TCPConn, *net.UnixConn:
+		return true
+	}
+	return false
 }
 
 // Handle returns the handle that the callbacks of this session take.
@@ -150,7 +190,7 @@ func (s *Session) Stats() Stats {
 func (s *Session) GetBuffer(size int) (Buffer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || len(s.pool.out) >= s.cfg.Buffers {
+	if s.closed || len(s.pool.grants) >= s.cfg.Buffers {
 		return nil, &Error{Op: opGet, Code: ErrOutOfBuffers}
 	}
 	if size <= 0 || size > MaxBuffer {
@@ -170,25 +210,24 @@ func (s *Session) FreeBuffer(b Buffer) error {
 	if err != nil {
 		return err
 	}
-	if s.inUse(own) {
+	switch {
+	case own.sending > own.left || s.rx.state == rxPosted && s.rx.buf == own:
 		return &Error{Op: opFree, Code: ErrAsyncRequestPending}
+	case own.left > 0:
+		own.late = true // the end of the send frees it
+	default:
+		s.pool.put(own)
 	}
-	s.pool.put(own)
 	return nil
 }
 
-// own returns the buffer behind b if this session granted it and has it out.
-func (s *Session) own(op string, b Buffer) (*buffer, error) {
-	own, ok := b.(*buffer)
-	if !ok || own == nil || own.owner != s || !own.out {
+// own returns the grant behind b if this session granted it and has it out.
+func (s *Session) own(op string, b Buffer) (*grant, error) {
+	own, ok := b.(*grant)
+	if !ok || own == nil || own.owner != s || !own.out || own.late {
 		return nil, &Error{Op: op, Code: ErrBufferInvalid}
 	}
 	return own, nil
-}
-
-// inUse reports whether a pending receive or a running send uses b.
-func (s *Session) inUse(b *buffer) bool {
-	return b.sending > 0 || s.rx.open() && s.rx.buf == b
 }
 
 var (
@@ -198,7 +237,7 @@ var (
 
 // check makes the checks that come first in every call: the handle, then the
 // buffer.
-func (s *Session) check(op string, h Handle, b Buffer) (*buffer, error) {
+func (s *Session) check(op string, h Handle, b Buffer) (*grant, error) {
 	if err := s.checkHandle(op, h); err != nil {
 		return nil, err
 	}
@@ -222,20 +261,21 @@ func (s *Session) checkHandle(op string, h Handle) error {
 func (s *Session) Fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.fail(err)
+	s.fail(Cause(err), err)
 }
 
-func (s *Session) fail(err error) {
+// fail makes code and its cause the sticky failure. s.mu is held.
+func (s *Session) fail(code Code, err error) {
 	if s.cause != nil {
 		return
 	}
-	s.cause = &Error{Op: "port", Code: Cause(err), Err: err}
-	if c, ok := err.(Code); ok && c == s.cause.Code {
-		s.cause.Err = nil // the code says it all
+	s.cause = &Error{Op: "port", Code: code, Err: err}
+	if c, ok := err.(Code); ok && c == code {
+		s.cause.Err = nil // the code's own text is enough
 	}
 	close(s.dead)
-	s.cfg.Log.Debug("ras: port failed", "code", s.cause.Code.Name(), "cause", err)
-	s.rx.finish()
+	s.cfg.Log.Debug("ras: port failed", "code", code.Name(), "cause", err)
+	s.rx.complete(rxReady)
 	s.haltRead()
 	s.haltWrite()
 }
@@ -247,12 +287,13 @@ func (s *Session) failure(op string) error {
 
 // Close ends the session: a pending receive is cancelled without touching its
 // event, buffers that are still out are freed and counted, and every later call
-// fails with ErrInvalidPortHandle (GetBuffer with ErrOutOfBuffers). The port
-// stays open, without deadlines; bytes that were received and not retrieved are
-// in Unread. A second Close does nothing.
+// fails with ErrInvalidPortHandle (GetBuffer with ErrOutOfBuffers), a call of
+// Event.Wait that waits for the session included. The port stays open, without
+// deadlines; bytes that were received and not retrieved are in Unread. A second
+// Close does nothing.
 //
-// The error says that the port did not stop a call that was running within five
-// seconds of being told to.
+// The error reports that the port did not end a call within five seconds of a
+// deadline that ended it; bytes which such a read returns later are lost.
 func (s *Session) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -260,59 +301,58 @@ func (s *Session) Close() error {
 		return nil
 	}
 	s.closed = true
-	s.stats.Cancelled = s.rx.open()
+	close(s.done)
+	s.stats.Cancelled = s.rx.state == rxPosted
 	ev := s.rx.ev
 	exited := s.stopReading()
 	s.haltWrite()
+	if !s.obeys && len(s.sending) > 0 {
+		s.port.SetWriteDeadline(past) // the port is not used for sending again
+	}
 	s.mu.Unlock()
 	if ev != nil {
 		ev.disarm(s)
 	}
-	err := s.settle(exited)
+	err := s.awaitCalls(exited)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rx.watch.release()
 	s.tx.watch.release()
+	s.rx.limit.stop()
+	s.tx.limit.stop()
 	s.stats.Leaked = s.pool.drop()
-	s.warnAboutLeftovers()
-	return errors.Join(err, s.resetDeadlines())
-}
-
-// settle waits until no call of the port is running on behalf of the session.
-func (s *Session) settle(exited <-chan struct{}) error {
-	limit := time.NewTimer(closeLimit)
-	defer limit.Stop()
-	select {
-	case <-exited:
-	case <-limit.C:
-		return &Error{Op: "close", Code: ErrPortOrDevice, Err: errors.New("the port's Read ignores its deadline")}
-	}
-	select {
-	case s.sending <- struct{}{}:
-		<-s.sending // those who still wait for their turn see that we are closed
-	case <-limit.C:
-		return &Error{Op: "close", Code: ErrPortOrDevice, Err: errors.New("the port's Write ignores its deadline")}
-	}
-	return nil
-}
-
-func (s *Session) warnAboutLeftovers() {
 	if s.stats.Leaked > 0 {
 		s.cfg.Log.Warn("ras: the script left buffers unfreed", "buffers", s.stats.Leaked)
 	}
 	if s.stats.Cancelled {
 		s.cfg.Log.Warn("ras: the script left a receive pending")
 	}
+	reset := s.port.SetDeadline(time.Time{})
+	if s.cause != nil {
+		return err // a port that has failed may refuse its deadlines
+	}
+	return errors.Join(err, reset)
 }
 
-// resetDeadlines leaves the port as the session found it. A port that has
-// failed may refuse, which nobody needs to know.
-func (s *Session) resetDeadlines() error {
-	if s.cause != nil {
-		s.port.SetDeadline(time.Time{})
-		return nil
+// awaitCalls waits until no call of the port is running on behalf of the
+// session.
+func (s *Session) awaitCalls(exited <-chan struct{}) error {
+	limit := time.NewTimer(closeLimit)
+	defer limit.Stop()
+	select {
+	case <-exited:
+	case <-limit.C:
+		return &Error{Op: "close", Code: ErrPortOrDevice,
+			Err: errors.New("the port's Read ignores its deadline, and what it returns is lost: use port.FromStream for a stream without deadlines")}
 	}
-	return s.port.SetDeadline(time.Time{})
+	select {
+	case s.sending <- struct{}{}:
+		<-s.sending // sends that still wait for the token find the session closed
+	case <-limit.C:
+		return &Error{Op: "close", Code: ErrPortOrDevice,
+			Err: errors.New("the port's Write ignores its deadline: use port.FromStream for a stream without deadlines")}
+	}
+	return nil
 }
 
 // Unread returns a copy of the bytes that were received and not retrieved, in
@@ -323,35 +363,46 @@ func (s *Session) Unread() []byte {
 	return append([]byte(nil), s.rx.unread...)
 }
 
-// Unreceive puts a copy of bytes that were retrieved and not used back in
-// front of all others, for whoever receives next. A pending receive completes
-// with them.
-func (s *Session) Unreceive(b []byte) {
-	if len(b) == 0 {
-		return
-	}
+// ReturnBytes implements Returner: it puts a copy of bytes that were retrieved
+// and not used in front of all others, for the next receive. A pending receive
+// completes with them.
+func (s *Session) ReturnBytes(h Handle, b []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.rx.unread = append(append(make([]byte, 0, len(b)+len(s.rx.unread)), b...), s.rx.unread...)
-	s.rx.finish()
-	s.haltRead()
+	if err := s.checkHandle(opReturn, h); err != nil {
+		return err
+	}
+	if len(b) > 0 {
+		s.rx.unread = append(append(make([]byte, 0, len(b)+len(s.rx.unread)), b...), s.rx.unread...)
+		s.rx.complete(rxReady)
+		s.haltRead()
+	}
+	return nil
 }
 
-// CancelReceive takes back a pending receive, which a script that gives up a
-// wait and goes on needs; its event is not set. Bytes that arrive meanwhile
-// are kept for the next receive. There is no such callback in Windows, where a
-// receive that was posted stays posted.
-func (s *Session) CancelReceive() {
+// CancelPosted implements ReceiveCanceler: it takes back a pending receive,
+// whose event is not set. Bytes that arrive meanwhile are kept for the next
+// receive. Without a pending receive it does nothing.
+func (s *Session) CancelPosted(h Handle) error {
 	s.mu.Lock()
-	if !s.rx.open() || s.closed {
+	if err := s.checkHandle(opCancel, h); err != nil || s.rx.state != rxPosted {
 		s.mu.Unlock()
-		return
+		return err
+	}
+	if !s.obeys {
+		s.rx.state = rxIdle // the read goes on for the next receive
+		s.mu.Unlock()
+		return nil
 	}
 	exited := s.stopReading()
 	s.mu.Unlock()
+	limit := time.NewTimer(closeLimit)
+	defer limit.Stop()
 	select {
 	case <-exited:
-	case <-time.After(closeLimit):
+		return nil
+	case <-limit.C:
+		return &Error{Op: opCancel, Code: ErrPortOrDevice, Err: errors.New("the port's Read ignores its deadline")}
 	}
 }
 

@@ -228,6 +228,9 @@ func (p *Port) ended(err error) error {
 	return &lostError{cause: err}
 }
 
+// Interruptible returns true: deadlines and Close free blocked calls.
+func (p *Port) Interruptible() bool { return true }
+
 // SetDeadline is SetReadDeadline and SetWriteDeadline. Deadlines are local:
 // nothing is sent to the server.
 func (p *Port) SetDeadline(t time.Time) error {

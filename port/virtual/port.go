@@ -202,6 +202,9 @@ func (p *Port) fail(op string, err error) error {
 	return &port.OpError{Op: op, Port: p.name, Err: err}
 }
 
+// Interruptible returns true: deadlines and Close free blocked calls.
+func (p *Port) Interruptible() bool { return true }
+
 // SetDeadline sets the deadlines of reads and writes. The zero time means none.
 func (p *Port) SetDeadline(t time.Time) error { return p.setDeadlines(t, true, true) }
 

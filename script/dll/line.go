@@ -21,9 +21,7 @@ type line struct {
 
 // send is SendBuffer, freed by the end of ctx where the API can do that.
 func (l *line) send(ctx context.Context, b ras.Buffer, n int) error {
-	if s, ok := l.api.(interface {
-		SendBufferContext(context.Context, ras.Handle, ras.Buffer, int) error
-	}); ok {
+	if s, ok := l.api.(ras.ContextSender); ok {
 		return s.SendBufferContext(ctx, l.port, b, n)
 	}
 	return l.api.SendBuffer(l.port, b, n)
@@ -47,8 +45,8 @@ func (l *line) setComm(s ras.CommSettings) error {
 // cancelReceive takes back a receive that the DLL left posted, where the API
 // can do that, so that the next executor of the call can post its own.
 func (l *line) cancelReceive() {
-	if c, ok := l.api.(interface{ CancelReceive() }); ok {
-		c.CancelReceive()
+	if c, ok := l.api.(ras.ReceiveCanceler); ok {
+		c.CancelPosted(l.port)
 	}
 }
 

@@ -93,15 +93,33 @@ func (a *api) ReceiveBuffer(port ras.Handle, b ras.Buffer, timeout time.Duration
 	return nil
 }
 
-// CancelReceive takes back a receive whose event was not set, for a Dialog that
-// gives up a wait. The host, which cannot take one back, keeps it for the next.
-func (a *api) CancelReceive() {
+// CancelPosted implements ras.ReceiveCanceler. The host, which cannot take a
+// receive back, keeps it for the next.
+func (a *api) CancelPosted(port ras.Handle) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.closed || port != a.port {
+		return failure(opReceive, ras.ErrInvalidPortHandle)
+	}
 	if a.rx.open() {
 		a.rx.posted = false
 		a.rx.stopClock()
 	}
+	return nil
+}
+
+// ReturnBytes implements ras.Returner.
+func (a *api) ReturnBytes(port ras.Handle, b []byte) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed || port != a.port {
+		return failure(opReceive, ras.ErrInvalidPortHandle)
+	}
+	if len(b) > 0 {
+		a.unread = append(append(make([]byte, 0, len(b)+len(a.unread)), b...), a.unread...)
+		a.rx.finish()
+	}
+	return nil
 }
 
 // postAtHost posts a receive with the host, unless it still has one.
