@@ -193,6 +193,21 @@ func (c *Call) SendContext(ctx context.Context, b Buffer, n int) error {
 	return c.shared().send(ctx, c, b, n)
 }
 
+// Value returns what SetValue has stored with the run under key, or nil. Use a
+// key of a type of your own.
+func (c *Call) Value(key any) any { return c.shared().value(key) }
+
+// SetValue stores a value with the run, for all Calls of it: what the executors
+// of one package have to know of each other.
+func (c *Call) SetValue(key, value any) { c.shared().setValue(key, value) }
+
+// OnReceive has f called with what is received through the Calls of the run from
+// now on, each byte once and in order, before the receiver uses it, until the
+// returned function is called. It is for what must be seen wherever a script
+// waits, such as the message of a modem that the connection is lost. f must not
+// keep the slice, nor use the call.
+func (c *Call) OnReceive(f func(b []byte)) (stop func()) { return c.shared().observe(f) }
+
 // End ends the run of the call: Unread and SendContext fail from now on. It
 // waits at most five seconds for a send that a cancelled SendContext left with
 // the callback. It returns the bytes that were given back and not received

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,6 +33,10 @@ type callState struct {
 	rx       callReceive
 	tx       callSend
 	ended    bool
+
+	values    map[any]any
+	observers []*func(b []byte) // replaced, never changed
+	returned  int               // bytes given back, which observers have seen
 }
 
 // settings are what a script sets for the connection.
@@ -197,9 +202,16 @@ func (st *callState) unreadBytes(c *Call, b []byte) error {
 	}
 	if r, ok := c.API.(Returner); ok && len(st.unread) == 0 {
 		st.mu.Unlock()
-		return r.ReturnBytes(c.Port, b)
+		if err := r.ReturnBytes(c.Port, b); err != nil {
+			return err
+		}
+		st.mu.Lock()
+		st.returned += len(b)
+		st.mu.Unlock()
+		return nil
 	}
 	defer st.mu.Unlock()
+	st.returned += len(b)
 	st.unread = append(append(make([]byte, 0, len(b)+len(st.unread)), b...), st.unread...)
 	if st.rx.state == callPosted || st.rx.state == callAdopted {
 		st.rx.ev.Set()
@@ -334,6 +346,24 @@ func (st *callState) retrieve(c *Call, port Handle, b Buffer) (int, error) {
 		st.mu.Unlock()
 		return c.API.RetrieveBuffer(port, b)
 	}
+	st.mu.Unlock()
+	n, err := st.retrieveOwn(c, port, b)
+	st.mu.Lock()
+	seen := min(st.returned, n)
+	st.returned -= seen
+	observers := st.observers
+	st.mu.Unlock()
+	if n > seen {
+		for _, f := range observers {
+			(*f)(b.Bytes()[seen:n])
+		}
+	}
+	return n, err
+}
+
+// retrieveOwn retrieves what the receive of c has received.
+func (st *callState) retrieveOwn(c *Call, port Handle, b Buffer) (int, error) {
+	st.mu.Lock()
 	if len(st.unread) > 0 {
 		n := copy(b.Bytes(), st.unread)
 		st.unread = st.unread[n:]
@@ -572,5 +602,32 @@ func (st *callState) end() (unread []byte, err error) {
 		return unread, nil
 	case <-limit.C:
 		return unread, &Error{Op: "end the call", Code: ErrPortOrDevice, Err: errors.New("a cancelled RasSendBuffer has not returned; its buffer is leaked")}
+	}
+}
+
+func (st *callState) value(key any) any {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.values[key]
+}
+
+func (st *callState) setValue(key, value any) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.values == nil {
+		st.values = make(map[any]any)
+	}
+	st.values[key] = value
+}
+
+// observe is Call.OnReceive.
+func (st *callState) observe(f func(b []byte)) (stop func()) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.observers = append(st.observers[:len(st.observers):len(st.observers)], &f)
+	return func() {
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		st.observers = slices.DeleteFunc(slices.Clone(st.observers), func(o *func([]byte)) bool { return o == &f })
 	}
 }

@@ -34,13 +34,13 @@ type sequence []Executor
 
 func (s sequence) Execute(ctx context.Context, call *ras.Call) error {
 	for _, e := range s {
-		if err := context.Cause(ctx); err != nil {
+		if ctx.Err() != nil {
+			return ras.ContextError(ctx)
+		}
+		err := e.Execute(ctx, call)
+		if code, ok := err.(ras.Code); err != nil && !(ok && code == ras.Success) {
 			return err
 		}
-		if err := e.Execute(ctx, call); err != nil {
-			return err
-		}
-		lineOf(call).giveBack()
 	}
 	return nil
 }

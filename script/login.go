@@ -1,106 +1,143 @@
 package script
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/rasline/rasline/ras"
 )
 
 // LoginConfig holds the settings of a Login. The zero LoginConfig and a nil one
-// work.
+// work. In each limit 0 is the default and negative is no limit.
 type LoginConfig struct {
-	// Limit bounds the whole login. Default, and for 0 or less: a minute.
-	Limit time.Duration
+	// Timeout bounds the whole login. Default: a minute.
+	Timeout time.Duration
 
-	// Settle is how long the far end must have been silent before the end of
-	// its last line counts as a prompt. Default, and for 0 or less: 300 ms.
+	// Settle is how long the peer must have been silent before the end of its
+	// last line counts as a prompt. Default, and for 0 or less: 300 ms.
 	Settle time.Duration
 
-	// Nudge is how long a far end that has said nothing at all may be silent
-	// before a CR is sent to wake it, at most three times. Default, and for 0
-	// or less: 3 seconds.
+	// Nudge is how long a peer that has sent nothing at all may be silent
+	// before a CR is sent to wake it, at most three times. Default: 3 seconds.
 	Nudge time.Duration
 
-	// Ready is how long a far end that has answered the password, or the choice
-	// of PPP, must be silent before it counts as waiting for our PPP. Default,
-	// and for 0 or less: 5 seconds.
+	// Ready is how long a peer must be silent after PPP was chosen or
+	// announced before it counts as waiting for our PPP, and after it has
+	// refused the password before the login counts as refused. Default: 5
+	// seconds.
 	Ready time.Duration
 
-	// Log gets a debug record of what is sent and received, secrets masked.
-	// Default: no log.
+	// Hope lets a peer that was given the password, has refused nothing and is
+	// then silent for Ready count as waiting for our PPP, although PPP was
+	// neither chosen nor announced nor seen. Result.Guessed reports that.
+	// Default: such a login runs into Timeout.
+	Hope bool
+
+	// Log gets a debug record of what is sent and received, secrets masked,
+	// besides the log of the run. Default: that alone.
 	Log *slog.Logger
 }
 
 // Login returns an Executor that logs in without a script: it answers the
 // prompts for a name and a password with those of the call, chooses PPP from a
 // menu or asks a command prompt for it, and ends at the first PPP frame, which
-// stays for the next reader, or when the far end falls silent after the
-// password.
+// stays for the next reader, or when the peer falls silent after PPP was chosen
+// or announced.
 //
-// A name or password that is refused is ras.ErrAuthenticationFailure, a far end
-// that asks for one that the call does not have is ras.ErrInvalidParameter, and
-// a far end that says nothing it understands is a *TimeoutError.
+// Prompts are recognised behind terminal sequences and control characters and
+// with parity bits, once the peer has been silent for Settle.
+//
+// A name or password that is refused is ras.ErrAuthenticationFailure. One that
+// holds a control character, which would be sent as a line of its own, is
+// ras.ErrInvalidParameter before anything is sent, and so is one that the peer
+// asks for and the call does not have. A peer that sends nothing that is
+// understood ends with a *TimeoutError, which names what was awaited.
 func Login(cfg *LoginConfig) Executor {
 	var c LoginConfig
 	if cfg != nil {
 		c = *cfg
 	}
-	for _, d := range []struct {
-		field *time.Duration
-		value time.Duration
-	}{{&c.Limit, time.Minute}, {&c.Settle, 300 * time.Millisecond}, {&c.Nudge, 3 * time.Second}, {&c.Ready, 5 * time.Second}} {
-		if *d.field <= 0 {
-			*d.field = d.value
-		}
+	c.Timeout = cmp.Or(c.Timeout, time.Minute)
+	c.Nudge = cmp.Or(c.Nudge, 3*time.Second)
+	c.Ready = cmp.Or(c.Ready, 5*time.Second)
+	if c.Settle <= 0 {
+		c.Settle = 300 * time.Millisecond
 	}
 	return ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
 		l := &login{cfg: c, call: call, start: time.Now()}
+		if p := call.Parameters(); p != nil {
+			l.params = *p
+		}
+		if err := l.checkCredentials(); err != nil {
+			return err
+		}
 		l.dialog = NewDialog(call, &DialogConfig{Log: c.Log, Tap: l.hear})
 		defer l.dialog.Close()
 		return l.run(ctx)
 	})
 }
 
-// What the far end's last line may ask for, and what it may say of a refusal.
-// The answers to "login:" and to "Last login: Monday" differ, so the prompts
-// must end the line.
+// What the peer's last line may ask for, and what it may say of a refusal. The
+// answers to "login:" and to "Last login: Monday" differ, so the prompts must
+// end the line.
 var (
-	namePrompt     = regexp.MustCompile(`(?i)(?:log ?in|user ?name|user ?id|(?:^|[^a-z])(?:user|account|name))[^\r\n]{0,20}[:>?]\s*$`)
-	passwordPrompt = regexp.MustCompile(`(?i)(?:pass ?word|pass ?wd|pass ?code|pass ?phrase|kennwort)[^\r\n]{0,20}[:>?]\s*$`)
-	anyPrompt      = regexp.MustCompile(`[:>?#$%\]]\s*$`)
-	menuEntry      = regexp.MustCompile(`(?im)^[ \t]*[\[(<]?([0-9a-z]{1,3})[\])>.:\-=][\])>.:\-= \t]*[^\r\n]*\bppp\b`)
-	refusal        = regexp.MustCompile(`(?i)\b(?:incorrect|invalid|denied|failed|failure|bad password|wrong|unknown user|not authori[sz]ed)\b`)
-	escapes        = regexp.MustCompile("\x1b\\[[0-9;?]*[A-Za-z]")
+	nameWord     = regexp.MustCompile(`(?i)(?:log ?in|user ?name|user ?id|(?:^|[^a-z])(?:user|account|name)(?:$|[^a-z]))`)
+	passwordWord = regexp.MustCompile(`(?i)(?:pass ?word|pass ?wd|pass ?code|pass ?phrase|kennwort)`)
+	promptEnd    = regexp.MustCompile(`[:>?=]\s*$`)
+	whose        = regexp.MustCompile(`(?i)^\s*(?:for|of)\b`)
+	anyPrompt    = regexp.MustCompile(`[:>?#$%\]]\s*$`)
+	menuEntry    = regexp.MustCompile(`(?im)^[ \t]*[\[(<]?([0-9a-z]{1,3})[\])>.:\-=][\])>.:\-= \t]*[^\r\n]*\bppp\b`)
+	refusal      = regexp.MustCompile(`(?i)\b(?:incorrect|invalid|denied|failed|failure|bad password|wrong|unknown user|not authori[sz]ed)\b`)
+	announcement = regexp.MustCompile(`(?i)(?:(?:enter|start|begin|switch)\w*(?: to)? ppp|ppp (?:mode|session)|your ip address is|(?:packet mode|ppp) enabled)`)
+	sequences    = regexp.MustCompile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b\r\n]*(?:\x07|\x1b\\\\)?|[ -/]+[0-~]|[0-Z\\\\^-~])")
+)
+
+const (
+	maxPrompt = 120  // characters of a prompt behind the word that it is known by
+	maxHeard  = 8192 // bytes that the peer sent last which are looked at
+	maxNudges = 3
+	maxTries  = 8 // answers to prompts, so that two machines do not talk for ever
 )
 
 // The openings of an LCP frame, escaped or not (RFC 1662, RFC 1661).
 var pppFrames = []Pattern{Text("~\xff}#"), Text("~\xff\x03\xc0!"), Text("~\xc0!")}
 
-const (
-	maxHeard  = 8192 // bytes of the far end's last words that are looked at
-	maxNudges = 3
-	maxTries  = 8 // answers to prompts, so that two machines do not talk for ever
-)
-
 // login is one run of a Login.
 type login struct {
 	cfg    LoginConfig
 	call   *ras.Call
+	params ras.DialParams
 	dialog *Dialog
 	start  time.Time
 
 	heard      []byte // since the last answer
-	anything   bool   // whether the far end has said anything at all
+	anything   bool   // whether the peer has sent anything at all
 	nudges     int
 	answers    int
+	gaveName   bool
 	gavePass   bool
 	chosePPP   bool
+	announced  bool // the peer has announced PPP
 	sawRefusal bool
+}
+
+// checkCredentials refuses what would be sent as more than one line.
+func (l *login) checkCredentials() error {
+	for what, text := range map[string]string{"user name": l.params.UserName, "password": l.params.Password.Reveal()} {
+		if strings.ContainsFunc(text, unicode.IsControl) {
+			return &Error{Op: "login", Err: &ras.Error{Code: ras.ErrInvalidParameter,
+				Err: fmt.Errorf("the %s contains a control character, which would end the line early", what)}}
+		}
+	}
+	return nil
 }
 
 // hear is the Dialog's tap.
@@ -128,28 +165,35 @@ func (l *login) run(ctx context.Context) error {
 	}
 }
 
-// listen waits for a PPP frame, or until the far end has fallen silent.
+// listen waits for a PPP frame, or until the peer has fallen silent.
 func (l *login) listen(ctx context.Context) (framed bool, err error) {
 	if len(l.heard) == 0 {
-		if came, err := l.firstByte(ctx, l.patience()); !came {
+		patience := l.cfg.Timeout
+		if !l.anything && l.nudges < maxNudges && l.cfg.Nudge > 0 {
+			patience = l.cfg.Nudge
+		}
+		if arrived, err := l.firstByte(ctx, patience); !arrived {
 			return false, err
 		}
 	}
-	m, err := l.dialog.wait(ctx, waitClock{start: l.start, limit: l.cfg.Limit, idle: l.cfg.Settle}, l.frames())
+	m, err := l.dialog.wait(ctx, waitClock{start: l.start, limit: l.cfg.Timeout, idle: l.cfg.Settle}, nil, l.frames())
 	if err == nil {
-		if !l.call.Exact {
-			l.dialog.Unread(m.Text)
+		if l.call.Exact {
+			return true, nil
 		}
-		return true, nil
+		return true, l.dialog.Unread(m.Text)
 	}
 	var t *TimeoutError
-	if errors.As(err, &t) && t.Idle {
-		return false, nil
+	if errors.As(err, &t) {
+		if t.Idle {
+			return false, nil
+		}
+		return false, l.timedOut(t)
 	}
 	return false, err
 }
 
-// frames returns the patterns that tell of PPP. In an exact call, where nothing
+// frames returns the patterns that show PPP. In an exact call, where nothing
 // can be put back, the flag that opens the first frame has to do.
 func (l *login) frames() []Pattern {
 	if l.call.Exact && l.gavePass {
@@ -158,141 +202,191 @@ func (l *login) frames() []Pattern {
 	return pppFrames
 }
 
-// patience is how long the far end may take for the first byte of its next
-// word.
-func (l *login) patience() time.Duration {
-	if !l.anything && l.nudges < maxNudges {
-		return l.cfg.Nudge
+// firstByte waits for the next byte and leaves it where it is. If none arrives
+// in time it reports false, with an error only if the login's limit has passed
+// or the line has failed.
+func (l *login) firstByte(ctx context.Context, patience time.Duration) (arrived bool, err error) {
+	limit := patience
+	if l.cfg.Timeout > 0 {
+		left := max(l.cfg.Timeout-time.Since(l.start), time.Millisecond)
+		if limit <= 0 || left <= limit {
+			limit, patience = left, 0
+		}
 	}
-	return l.cfg.Limit
-}
-
-// firstByte waits for the next byte and leaves it where it is. If none comes in
-// time it reports false, with an error only if the login's limit has passed or
-// the line has failed.
-func (l *login) firstByte(ctx context.Context, patience time.Duration) (came bool, err error) {
-	left := max(l.cfg.Limit-time.Since(l.start), time.Millisecond)
-	b, err := l.dialog.NextByte(ctx, min(patience, left))
+	b, err := l.dialog.NextByte(ctx, limit)
 	var t *TimeoutError
 	switch {
 	case err == nil:
-		l.dialog.Unread([]byte{b})
-		l.heard = l.heard[:len(l.heard)-1] // the tap will see it again
-		return true, nil
+		l.heard = l.heard[:len(l.heard)-1] // the tap will be given it again
+		return true, l.dialog.Unread([]byte{b})
 	case !errors.As(err, &t):
 		return false, err
-	case patience < left:
+	case patience > 0:
 		return false, nil
 	}
-	return false, &TimeoutError{Want: []string{"a login prompt"}, Tail: string(l.call.MaskTail(l.heard)),
-		Elapsed: time.Since(l.start), Limit: l.cfg.Limit, Damaged: t.Damaged}
+	return false, l.timedOut(t)
 }
 
-// lastLine returns what the far end has sent since its last line end, without
-// terminal escapes.
-func (l *login) lastLine() []byte {
-	text := escapes.ReplaceAll(l.heard, nil)
-	if i := strings.LastIndexAny(string(text), "\r\n"); i >= 0 {
-		text = text[i+1:]
+// timedOut is the error of a login whose limit has passed: it names what was
+// awaited in its phase.
+func (l *login) timedOut(t *TimeoutError) error {
+	want := "a login prompt"
+	switch {
+	case l.chosePPP || l.announced:
+		want = "PPP, which was asked for"
+	case l.gavePass:
+		want = "PPP after the login (a frame, a menu or a command prompt; LoginConfig.Hope takes silence for it)"
+	case l.gaveName:
+		want = "a password prompt"
 	}
-	return text
+	tail := l.call.MaskTail(l.heard)
+	return &TimeoutError{Want: []string{want}, Tail: string(tail), Elapsed: time.Since(l.start), Limit: l.cfg.Timeout,
+		Damaged: t.Damaged, Line: t.Line}
 }
 
-// answer looks at a far end that has fallen silent and does what a person
-// would.
+// plain returns what a person sees of b: without parity bits, terminal sequences
+// and control characters, and without what backspaces erase.
+func plain(b []byte) []byte {
+	text := make([]byte, len(b))
+	for i, c := range b {
+		text[i] = c & 0x7F
+	}
+	text = sequences.ReplaceAll(text, nil)
+	out := text[:0]
+	for _, c := range text {
+		switch {
+		case c == '\b':
+			if n := len(out); n > 0 && out[n-1] != '\n' && out[n-1] != '\r' {
+				out = out[:n-1]
+			}
+		case c >= ' ' && c != 0x7F || c == '\r' || c == '\n' || c == '\t':
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// ask is what a prompt asks for.
+type ask uint8
+
+const (
+	askNothing ask = iota
+	askName
+	askPassword
+)
+
+// asks returns what a line that may be a prompt asks for. If it names both, the
+// later one counts, but "Password for user joe" asks for a password.
+func asks(line []byte) ask {
+	if !promptEnd.Match(line) {
+		return askNothing
+	}
+	names, passwords := nameWord.FindAllIndex(line, -1), passwordWord.FindAllIndex(line, -1)
+	near := func(at [][]int) bool { return len(at) > 0 && len(line)-at[len(at)-1][1] <= maxPrompt }
+	switch {
+	case near(passwords) && near(names):
+		p, n := passwords[len(passwords)-1], names[len(names)-1]
+		if n[0] < p[0] || whose.Match(line[p[1]:n[0]]) {
+			return askPassword
+		}
+		return askName
+	case near(passwords):
+		return askPassword
+	case near(names):
+		return askName
+	}
+	return askNothing
+}
+
+// answer reads what a peer that has fallen silent has sent and does what a
+// person would.
 func (l *login) answer(ctx context.Context) (done bool, err error) {
-	line := l.lastLine()
-	l.sawRefusal = l.sawRefusal || l.gavePass && refusal.Match(l.heard)
+	text := plain(l.heard)
+	line := text[bytes.LastIndexAny(text, "\r\n")+1:]
+	l.sawRefusal = l.sawRefusal || l.gavePass && refusal.Match(text)
+	l.announced = l.announced || l.gavePass && announcement.Match(text)
+	asked := asks(line)
 	switch {
 	case !l.anything:
-		return false, l.nudge(ctx)
-	case passwordPrompt.Match(line):
-		return false, l.givePassword(ctx)
-	case namePrompt.Match(line):
-		return false, l.giveName(ctx)
-	case menuEntry.Match(l.heard) && anyPrompt.Match(line):
-		return false, l.choose(ctx, string(menuEntry.FindSubmatch(l.heard)[1]))
+		l.nudges++
+		return false, l.dialog.Send(ctx, []byte("\r"))
+	case asked != askNothing && l.gavePass:
+		return false, l.refused(nil)
+	case asked == askPassword:
+		if l.params.Password == "" && !l.params.NoPassword {
+			return false, l.missing("password")
+		}
+		l.gavePass = true
+		return false, l.say(ctx, string(l.params.Password)+"\r", true)
+	case asked == askName:
+		if l.params.UserName == "" {
+			return false, l.missing("user name")
+		}
+		l.gaveName = true
+		return false, l.say(ctx, l.params.UserName+"\r", false)
+	case menuEntry.Match(text) && anyPrompt.Match(line):
+		l.chosePPP = true
+		return false, l.say(ctx, string(menuEntry.FindSubmatch(text)[1])+"\r", false)
 	case l.gavePass && anyPrompt.Match(line) && !l.chosePPP:
-		return false, l.choose(ctx, "ppp")
+		l.chosePPP = true
+		return false, l.say(ctx, "ppp\r", false)
 	}
-	return l.linger(ctx)
+	return l.awaitMore(ctx)
 }
 
-func (l *login) nudge(ctx context.Context) error {
-	l.nudges++
-	return l.dialog.Send(ctx, []byte("\r"))
-}
-
-// linger waits for a far end whose last words asked for nothing. After the
-// password its silence says that it waits for our PPP.
-func (l *login) linger(ctx context.Context) (done bool, err error) {
-	patience := l.cfg.Limit
-	if l.gavePass && !l.sawRefusal {
+// awaitMore waits for a peer that has asked for nothing. Its silence means that
+// it waits for our PPP, once it knows that we want that, or that it has refused
+// us.
+func (l *login) awaitMore(ctx context.Context) (done bool, err error) {
+	ready := l.chosePPP || l.announced
+	patience := l.cfg.Timeout
+	if l.gavePass && (ready || l.sawRefusal || l.cfg.Hope) {
 		patience = l.cfg.Ready
 	}
-	came, err := l.firstByte(ctx, patience)
-	if err != nil {
+	arrived, err := l.firstByte(ctx, patience)
+	switch {
+	case err != nil:
 		return false, l.explain(err)
+	case arrived:
+		return false, nil
+	case l.sawRefusal:
+		return false, l.refused(nil)
+	case !ready:
+		Shared[guess](l.call).made = true
 	}
-	return !came, nil
-}
-
-func (l *login) giveName(ctx context.Context) error {
-	switch {
-	case l.gavePass:
-		return l.refused(nil)
-	case l.call.Params == nil || l.call.Params.UserName == "":
-		return l.missing("user name")
-	}
-	return l.say(ctx, []byte(l.call.Params.UserName+"\r"), false)
-}
-
-func (l *login) givePassword(ctx context.Context) error {
-	switch {
-	case l.gavePass:
-		return l.refused(nil)
-	case l.call.Params == nil || l.call.Params.Password == "":
-		return l.missing("password")
-	}
-	l.gavePass = true
-	return l.say(ctx, []byte(l.call.Params.Password.Reveal()+"\r"), true)
-}
-
-func (l *login) choose(ctx context.Context, key string) error {
-	l.chosePPP = true
-	return l.say(ctx, []byte(key+"\r"), false)
+	return true, nil
 }
 
 // say sends an answer and forgets the question.
-func (l *login) say(ctx context.Context, b []byte, secret bool) error {
+func (l *login) say(ctx context.Context, text string, secret bool) error {
 	if l.answers++; l.answers > maxTries {
 		return &Error{Op: "login", Tail: string(l.call.MaskTail(l.heard)),
-			Err: &ras.Error{Code: ras.ErrAuthenticationFailure, Err: errors.New("the far end asks again and again")}}
+			Err: &ras.Error{Code: ras.ErrAuthenticationFailure, Err: errors.New("too many login prompts")}}
 	}
 	l.heard = l.heard[:0]
 	if secret {
-		return l.dialog.SendSecret(ctx, ras.Secret(b))
+		return l.dialog.SendSecret(ctx, ras.Secret(text))
 	}
-	return l.dialog.Send(ctx, b)
+	return l.dialog.Send(ctx, []byte(text))
 }
 
 func (l *login) missing(what string) error {
 	return &Error{Op: "login", Err: &ras.Error{Code: ras.ErrInvalidParameter,
-		Err: errors.New("the far end asks for a " + what + " and none was given")}}
+		Err: errors.New("the peer asks for a " + what + " and none was given")}}
 }
 
 func (l *login) refused(cause error) error {
-	err := errors.New("the far end refuses the name or the password")
+	err := errors.New("the peer refuses the name or the password")
 	if cause != nil {
-		err = errors.Join(err, cause)
+		err = fmt.Errorf("%w, and then: %w", err, cause)
 	}
 	return &Error{Op: "login", Tail: string(l.call.MaskTail(l.heard)),
 		Err: &ras.Error{Code: ras.ErrAuthenticationFailure, Err: err}}
 }
 
-// explain gives the end of the line its reason if the far end told one.
+// explain gives the end of the line the reason that the peer has sent, if any.
 func (l *login) explain(err error) error {
-	if l.sawRefusal = l.sawRefusal || l.gavePass && refusal.Match(l.heard); l.sawRefusal {
+	if l.sawRefusal = l.sawRefusal || l.gavePass && refusal.Match(plain(l.heard)); l.sawRefusal {
 		return l.refused(err)
 	}
 	return err

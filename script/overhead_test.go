@@ -15,6 +15,8 @@ const prompt, reply = "login: ", "guest\r"
 // prompting is a port that costs nothing and always has a prompt.
 type prompting struct{ port.Port }
 
+func (prompting) Interruptible() bool { return true }
+
 func (prompting) Read(b []byte) (int, error)       { return copy(b, prompt), nil }
 func (prompting) Write(b []byte) (int, error)      { return len(b), nil }
 func (prompting) SetDeadline(time.Time) error      { return nil }

@@ -1,9 +1,11 @@
 package script
 
 import (
+	"hash/maphash"
 	"slices"
 	"strconv"
 	"sync"
+	"weak"
 
 	"github.com/rasline/rasline/internal/match"
 )
@@ -50,17 +52,23 @@ func (c *setCache) put(s cachedSet) {
 func (c *setCache) drop() { *c = setCache{} }
 
 // shared lets Dialogs that wait for the same texts, as those of a rack of
-// modems do, share what the texts were compiled to: some kilobytes each.
-var shared = sharedSets{sets: make(map[string]*match.Set)}
+// modems do, share what the texts were compiled to: some kilobytes each. It
+// knows a set by a hash of its texts and keeps neither: awaited texts may be
+// secrets, and live no longer than the Dialogs that wait for them.
+var shared = sharedSets{sets: make(map[setKey]weak.Pointer[match.Set])}
 
-const (
-	maxShared     = 64   // sets
-	maxSharedText = 1024 // bytes of all texts of a set
-)
+// setKey is a hash of the texts of a set, with seeds that no peer knows.
+type setKey [2]uint64
+
+var seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
+
+// maxSharedText bounds the bytes of all texts of a set that is shared.
+const maxSharedText = 1024
 
 type sharedSets struct {
-	mu   sync.Mutex
-	sets map[string]*match.Set
+	mu    sync.Mutex
+	sets  map[setKey]weak.Pointer[match.Set]
+	swept int // len(sets) after dead entries were removed last
 }
 
 func (s *sharedSets) get(awaited []Pattern, standing []*Watch) (*match.Set, error) {
@@ -77,37 +85,39 @@ func (s *sharedSets) get(awaited []Pattern, standing []*Watch) (*match.Set, erro
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if set := s.sets[key]; set != nil {
+	if set := s.sets[key].Value(); set != nil {
 		return set, nil
 	}
 	set, err := match.Compile(patterns)
 	if err != nil {
 		return nil, err
 	}
-	for old := range s.sets {
-		if len(s.sets) < maxShared {
-			break
+	if len(s.sets) > 2*s.swept+64 {
+		for key, p := range s.sets {
+			if p.Value() == nil {
+				delete(s.sets, key)
+			}
 		}
-		delete(s.sets, old) // any will do
+		s.swept = len(s.sets)
 	}
-	s.sets[key] = set
+	s.sets[key] = weak.Make(set)
 	return set, nil
 }
 
-// sharedKey returns what tells sets of short texts apart. Sets with regular
+// sharedKey returns what identifies a set of short texts. Sets with regular
 // expressions and long texts are not shared.
-func sharedKey(patterns []match.Pattern) (string, bool) {
-	var key []byte
+func sharedKey(patterns []match.Pattern) (key setKey, ok bool) {
+	var text []byte
 	for _, p := range patterns {
-		if p.Re != nil || len(key)+len(p.Text) > maxSharedText {
-			return "", false
+		if p.Re != nil || len(text)+len(p.Text) > maxSharedText {
+			return key, false
 		}
 		kind := byte('t')
 		if p.Fold {
 			kind = 'f'
 		}
-		key = append(strconv.AppendInt(append(key, kind), int64(len(p.Text)), 10), ':')
-		key = append(key, p.Text...)
+		text = append(strconv.AppendInt(append(text, kind), int64(len(p.Text)), 10), ':')
+		text = append(text, p.Text...)
 	}
-	return string(key), true
+	return setKey{maphash.Bytes(seeds[0], text), maphash.Bytes(seeds[1], text)}, true
 }

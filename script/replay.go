@@ -1,19 +1,125 @@
 package script
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
+	"weak"
 
 	"github.com/rasline/rasline/port"
 )
 
+// leftover is what a run left unread, shared by the ports that Result.Port
+// returns and by the next Run on the port: whoever reads first gets the bytes.
+type leftover struct {
+	mu    sync.Mutex
+	bytes []byte
+}
+
+func (l *leftover) read(b []byte) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := copy(b, l.bytes)
+	l.bytes = l.bytes[n:]
+	return n
+}
+
+// take returns all bytes that are left.
+func (l *leftover) take() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.bytes
+	l.bytes = nil
+	return b
+}
+
+// leftovers finds the Result of the last Run on a port that left bytes. A port
+// that is a pointer is known by its address and not kept alive; one of another
+// type, such as a struct that embeds a port, is kept until the bytes are read.
+var leftovers = struct {
+	sync.Mutex
+	pointers map[weak.Pointer[byte]]kept
+	values   map[port.Port]kept
+	swept    int // len(pointers) after dead entries were removed last
+}{pointers: make(map[weak.Pointer[byte]]kept), values: make(map[port.Port]kept)}
+
+// kept is what one Run left: the bytes, and the Result, whose owner may have set
+// Unread to nil.
+type kept struct {
+	rest   *leftover
+	result weak.Pointer[Result]
+}
+
+// portKey returns the address of p, or false if p is no pointer.
+func portKey(p port.Port) (weak.Pointer[byte], bool) {
+	v := reflect.ValueOf(p)
+	if v.Kind() != reflect.Pointer || v.Type().Elem().Size() == 0 {
+		return weak.Pointer[byte]{}, false
+	}
+	return weak.Make((*byte)(v.UnsafePointer())), true
+}
+
+// keepLeftover registers the unread bytes of a result for the next Run.
+func keepLeftover(res *Result) *leftover {
+	if len(res.Unread) == 0 || res.port == nil {
+		return nil
+	}
+	rest := &leftover{bytes: bytes.Clone(res.Unread)}
+	k := kept{rest, weak.Make(res)}
+	leftovers.Lock()
+	defer leftovers.Unlock()
+	key, ok := portKey(res.port)
+	if !ok {
+		if reflect.TypeOf(res.port).Comparable() {
+			leftovers.values[res.port] = k
+		}
+		return rest
+	}
+	if len(leftovers.pointers) > 2*leftovers.swept+16 {
+		for key := range leftovers.pointers {
+			if key.Value() == nil {
+				delete(leftovers.pointers, key)
+			}
+		}
+		leftovers.swept = len(leftovers.pointers)
+	}
+	leftovers.pointers[key] = k
+	return rest
+}
+
+// takeLeftover returns what the last Run on p left and nothing has read.
+func takeLeftover(p port.Port) []byte {
+	if r, ok := p.(*replay); ok {
+		return r.rest.take()
+	}
+	if p == nil {
+		return nil
+	}
+	leftovers.Lock()
+	defer leftovers.Unlock()
+	var k kept
+	if key, ok := portKey(p); ok {
+		k = leftovers.pointers[key]
+		delete(leftovers.pointers, key)
+	} else if reflect.TypeOf(p).Comparable() {
+		k = leftovers.values[p]
+		delete(leftovers.values, p)
+	}
+	if res := k.result.Value(); k.rest == nil || res != nil && res.Unread == nil {
+		return nil
+	}
+	return k.rest.take()
+}
+
 // replay is a port that gives some bytes before those of the line.
 type replay struct {
 	port.Port
-	mu    sync.Mutex
-	first []byte
+	rest   *leftover
+	closed atomic.Bool
 }
 
 var (
@@ -22,26 +128,29 @@ var (
 	_ port.Breaker        = (*replay)(nil)
 	_ port.Drainer        = (*replay)(nil)
 	_ port.Counter        = (*replay)(nil)
+	_ port.Interruptible  = (*replay)(nil)
 )
 
-func newReplay(p port.Port, first []byte) *replay {
-	return &replay{Port: p, first: append([]byte(nil), first...)}
-}
-
-// Read gives the kept bytes first, whatever the deadline: they are there.
+// Read gives the kept bytes first, whatever the deadline: they have arrived.
 func (r *replay) Read(b []byte) (int, error) {
-	if n := r.take(b); n > 0 {
-		return n, nil
+	if !r.closed.Load() {
+		if n := r.rest.read(b); n > 0 {
+			return n, nil
+		}
 	}
 	return r.Port.Read(b)
 }
 
-func (r *replay) take(b []byte) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	n := copy(b, r.first)
-	r.first = r.first[n:]
-	return n
+// Close closes the port and drops the kept bytes.
+func (r *replay) Close() error {
+	r.closed.Store(true)
+	return r.Port.Close()
+}
+
+// Interruptible reports what the port underneath does.
+func (r *replay) Interruptible() bool {
+	p, ok := r.Port.(port.Interruptible)
+	return ok && p.Interruptible()
 }
 
 func (r *replay) unsupported(op string) error {
@@ -100,9 +209,7 @@ func (r *replay) Drain(ctx context.Context) error {
 // Discard of the input drops the kept bytes as well.
 func (r *replay) Discard(d port.Direction) error {
 	if d&port.Input != 0 {
-		r.mu.Lock()
-		r.first = nil
-		r.mu.Unlock()
+		r.rest.take()
 	}
 	if p, ok := r.Port.(port.Drainer); ok {
 		return p.Discard(d)

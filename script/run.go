@@ -7,7 +7,10 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
+	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/rasline/rasline/port"
@@ -45,7 +48,10 @@ type Config struct {
 	// the script starts, and again with the error if it fails. Default: none.
 	OnState func(State)
 
-	// Log gets warnings about what scripts leave behind. Default: no log.
+	// Log gets the whole conversation of the run at debug level, from every
+	// Dialog, dialler and language in it: what is sent and received, and waits
+	// that failed, with secrets masked; and warnings about what scripts leave
+	// behind. NewPrinter makes a log for people. Default: no log.
 	Log *slog.Logger
 }
 
@@ -60,10 +66,16 @@ type Result struct {
 	// the zero value if it gave none.
 	IPAddr netip.Addr
 
-	// Unread are the bytes that were taken from the port and not used, in
-	// order. PPP must get them first: its peer's first frame may be among
-	// them.
+	// Unread are the bytes that were read from the port and not used, in order.
+	// PPP must get them first: its peer's first frame may be among them. The
+	// readers of Port get them, and so does the next Run on the same port,
+	// whichever is first. A program that passes Unread on itself sets it to nil,
+	// so that a later Run on the port does not get the bytes again.
 	Unread []byte
+
+	// Guessed reports that the script could not see that the line was ready for
+	// PPP and assumed so because it was asked to: see LoginConfig.Hope.
+	Guessed bool
 
 	// Leaks is how many buffers the script did not free.
 	Leaks int
@@ -75,28 +87,39 @@ type Result struct {
 	Duration time.Duration
 
 	port port.Port
+	rest *leftover // shared by all of Port and the next Run; nil: none
 }
 
 // Port returns the port that was run on, which gives Unread to its first
 // readers and then goes on with the line. It has the optional abilities of the
-// port underneath; those that it lacks return errors.ErrUnsupported.
+// port underneath; those that it lacks return errors.ErrUnsupported. All ports
+// that Port returns share the bytes: each is read once.
 func (r *Result) Port() port.Port {
-	if len(r.Unread) == 0 {
+	if r.rest == nil {
 		return r.port
 	}
-	return newReplay(r.port, r.Unread)
+	return &replay{Port: r.port, rest: r.rest}
+}
+
+// Format prints what became of the run and no data, whatever the verb.
+func (r *Result) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "{%v, %d bytes unread, %d leaks, %v}", r.Params, len(r.Unread), r.Leaks, r.Duration)
 }
 
 // Run runs e on p, which it reads, writes and sets deadlines on until it
 // returns, and which it never closes: when e has failed, hanging up is up to the
 // caller. The Result is never nil.
 //
-// If ctx ends, the callbacks fail with the code of its cause, which is
-// ras.ErrUserDisconnection for a cancel, and so does Run, even if e returns
-// nil. A panic in e becomes an error that matches ras.ErrUnknown. What e has
-// handed to Defer is called in any case. Any other
-// error of e is returned as it is; ras.CodeOf tells its code. Credentials that
-// do not fit into Windows' structures are refused with ras.ErrInvalidParameter.
+// Bytes that the last Run on the port left in Result.Unread, and that nothing
+// has read since, are what e receives first.
+//
+// If ctx ends, the callbacks fail with ras.ErrUserDisconnection for a cancel and
+// ras.ErrRequestTimeout for a deadline, and so does Run, even if e returns nil;
+// the error matches the context's error and its cause. A panic in e becomes an
+// error that matches ras.ErrUnknown. What e has handed to Defer is called in any
+// case. Any other error of e is returned as it is, but for ras.Success, which is none; ras.CodeOf gives its code. Credentials
+// that do not fit into Windows' structures are refused with
+// ras.ErrInvalidParameter.
 func Run(ctx context.Context, p port.Port, e Executor, cfg *Config) (*Result, error) {
 	var c Config
 	if cfg != nil {
@@ -155,107 +178,139 @@ func (r *run) run(ctx context.Context, p port.Port, e Executor) (*Result, error)
 		before = *r.cfg.Params
 	}
 	params := before
-	call := r.call(&params)
-	r.start = time.Now()
-	r.announce(nil)
-	err := before.Validate()
-	if err == nil {
-		err = r.execute(ctx, e, call)
-	}
-	res := &Result{Params: before, Duration: time.Since(r.start), port: p}
-	closeErr := r.finish(call, res)
-	switch {
-	case err == nil && closeErr != nil:
-		err = &Error{Op: "end the script", Err: closeErr}
-	case err == nil:
-		err = params.Validate()
-	}
-	if err = cleanUp(ctx, call, p, err); err != nil {
-		r.announce(err)
-		return res, err
-	}
-	res.Params.UserName, res.Params.Password, res.Params.Domain = params.UserName, params.Password, params.Domain
-	res.IPAddr = call.IPAddr
-	return res, nil
-}
-
-func (r *run) call(params *ras.DialParams) *ras.Call {
-	return &ras.Call{
+	call := &ras.Call{
 		API:       r.session,
 		Port:      r.session.Handle(),
 		Phonebook: r.cfg.Phonebook,
 		Entry:     r.cfg.Entry,
-		Params:    params,
+		Params:    &params,
 		Terminal:  r.cfg.Terminal,
 		Exact:     r.cfg.Exact,
+		Log:       r.cfg.Log,
 	}
+	res := &Result{Params: before, port: p}
+	start := time.Now()
+	r.announce(nil, "")
+	err := before.Validate()
+	if err == nil {
+		if err = r.session.ReturnBytes(r.session.Handle(), takeLeftover(p)); err == nil {
+			err = r.execute(ctx, e, call)
+		}
+	}
+	res.Duration = time.Since(start)
+	closeErr := r.finish(call, res)
+	after := call.Parameters()
+	switch {
+	case err == nil && closeErr != nil:
+		err = &Error{Op: "end the script", Err: closeErr}
+	case err == nil && after != nil:
+		err = after.Validate()
+	}
+	if err = cleanUp(ctx, call, p, err); err != nil {
+		r.announce(err, "")
+		return res, err
+	}
+	if after != nil {
+		res.Params.UserName, res.Params.Password, res.Params.Domain = after.UserName, after.Password, after.Domain
+	}
+	res.IPAddr = call.Address()
+	if res.Guessed = Shared[guess](call).made; res.Guessed {
+		r.announce(nil, "the peer fell silent after the login; it is assumed to wait for PPP")
+		if r.cfg.Log != nil {
+			r.cfg.Log.Warn("the login ended in silence and was taken for a success", "entry", r.cfg.Entry)
+		}
+	}
+	return res, nil
 }
 
-func (r *run) announce(err error) {
+// guess is what Login leaves for Result.Guessed.
+type guess struct{ made bool }
+
+func (r *run) announce(err error, text string) {
 	if r.cfg.OnState != nil {
-		r.cfg.OnState(State{Conn: ras.StateInteractive, Err: err, Time: time.Now(), Elapsed: time.Since(r.start)})
+		now := time.Now()
+		if r.start.IsZero() {
+			r.start = now
+		}
+		r.cfg.OnState(State{Conn: ras.StateInteractive, Text: text, Err: err, Time: now, Elapsed: now.Sub(r.start)})
 	}
 }
 
 // execute runs the script under the run's context: when it ends, so do all
 // callbacks.
 func (r *run) execute(ctx context.Context, e Executor, call *ras.Call) error {
-	stop := context.AfterFunc(ctx, func() { r.session.Fail(context.Cause(ctx)) })
+	stop := context.AfterFunc(ctx, func() { r.session.Fail(ras.ContextError(ctx)) })
 	defer stop()
 	err := r.protect(ctx, e, call)
-	if cause := context.Cause(ctx); cause != nil {
-		return cancelled(cause, err)
+	if code, ok := err.(ras.Code); ok && code == ras.Success {
+		err = nil
+	}
+	if ctx.Err() != nil {
+		return cancelled(ctx, err)
 	}
 	return err
 }
 
 // cancelled is the error of a run whose context has ended, whatever the script
-// made of it. A script that has said something itself is heard.
-func cancelled(cause, err error) error {
-	code := ras.Cause(cause)
+// made of it. An error of the script's own is part of it.
+func cancelled(ctx context.Context, err error) error {
+	var end *ras.Error
+	errors.As(ras.ContextError(ctx), &end)
 	switch {
 	case err == nil:
-		return &ras.Error{Op: "script", Code: code, Err: cause}
-	case errors.Is(err, code):
+		return &ras.Error{Op: "script", Code: end.Code, Err: end.Err}
+	case ras.CodeOf(err) == end.Code && errors.Is(err, ctx.Err()) && errors.Is(err, context.Cause(ctx)):
 		return err
-	case errors.Is(err, cause):
-		return &ras.Error{Op: "script", Code: code, Err: err}
+	case errors.Is(err, ctx.Err()) && errors.Is(err, context.Cause(ctx)):
+		return &ras.Error{Op: "script", Code: end.Code, Err: err}
 	}
-	return errors.Join(&ras.Error{Op: "script", Code: code, Err: cause}, err)
+	return errors.Join(&ras.Error{Op: "script", Code: end.Code, Err: end.Err}, err)
 }
 
 // protect keeps a panic of the script from the host.
 func (r *run) protect(ctx context.Context, e Executor, call *ras.Call) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
+			stack := debug.Stack()
 			if r.cfg.Log != nil {
-				r.cfg.Log.Error("script panicked", "stack", string(debug.Stack()))
+				r.cfg.Log.Error("script panicked", "stack", string(call.Mask(stack)))
 			}
-			err = &ras.Error{Op: "script", Code: ras.ErrUnknown, Err: fmt.Errorf("panic: %s", call.Mask(fmt.Append(nil, v)))}
+			err = &ras.Error{Op: "script", Code: ras.ErrUnknown,
+				Err: fmt.Errorf("panic at %s: %s", panicPlace(), call.Mask(fmt.Append(nil, v)))}
 		}
 	}()
 	return e.Execute(ctx, call)
 }
 
-// finish ends the session and gathers what it leaves.
-func (r *run) finish(call *ras.Call, res *Result) error {
-	res.Unread = lineOf(call).release()
-	err := r.session.Close()
-	res.Unread = append(res.Unread, r.session.Unread()...)
-	res.Stats = r.session.Stats()
-	res.Leaks = res.Stats.Leaked
-	r.warnAboutFormat(call)
-	return err
+// panicPlace returns "FILE:LINE" of the function that has panicked, for a
+// function that is deferred.
+func panicPlace() string {
+	var pcs [32]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	for panicking := false; ; {
+		f, more := frames.Next()
+		inRuntime := strings.HasPrefix(f.Function, "runtime.")
+		if panicking = panicking || inRuntime; panicking && !inRuntime {
+			return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
+		}
+		if !more {
+			return "an unknown place"
+		}
+	}
 }
 
-// warnAboutFormat tells of a character format that PPP cannot use.
-func (r *run) warnAboutFormat(call *ras.Call) {
-	setter, ok := call.Line().(port.ModeSetter)
-	if r.cfg.Log == nil || !ok {
-		return
+// finish ends the session and gathers what it leaves.
+func (r *run) finish(call *ras.Call, res *Result) error {
+	unread, sendErr := call.End()
+	err := r.session.Close()
+	res.Unread = append(unread, r.session.Unread()...)
+	res.rest = keepLeftover(res)
+	res.Stats = r.session.Stats()
+	res.Leaks = res.Stats.Leaked
+	if setter, ok := call.Line().(port.ModeSetter); ok && r.cfg.Log != nil {
+		if m, err := setter.Mode(); err == nil && (m.DataBits != 8 || m.Parity != port.ParityNone) {
+			r.cfg.Log.Warn("PPP needs 8 data bits and no parity", "mode", m.String())
+		}
 	}
-	m, err := setter.Mode()
-	if err == nil && (m.DataBits != 8 || m.Parity != port.ParityNone) {
-		r.cfg.Log.Warn("PPP needs 8 data bits and no parity", "mode", m.String())
-	}
+	return errors.Join(sendErr, err)
 }

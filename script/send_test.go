@@ -73,7 +73,7 @@ func TestSendIsFreed(t *testing.T) {
 				t.Errorf("a cancelled Send = %v", err)
 			}
 			start := time.Now()
-			err = script.NewDialog(call, &script.DialogConfig{SendLimit: 3 * time.Second}).Send(ctx, make([]byte, 100))
+			err = script.NewDialog(call, &script.DialogConfig{SendTimeout: 3 * time.Second}).Send(ctx, make([]byte, 100))
 			if got := time.Since(start); got != 3*time.Second || !errors.Is(err, ras.ErrRequestTimeout) {
 				t.Errorf("a limited Send ended after %v with %v", got, err)
 			}
@@ -91,7 +91,7 @@ func TestNoSecretShows(t *testing.T) {
 	const secret = "s3cret-Pa55"
 	onBench(t, func(b *bench) {
 		var log bytes.Buffer
-		cfg := &script.DialogConfig{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+		cfg := &script.DialogConfig{Consume: true, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 		d := script.NewDialog(b.call, cfg)
 		if err := d.Send(b.Context(), []byte("joe\r")); err != nil {
 			b.Fatal(err)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/ras"
@@ -16,16 +15,12 @@ import (
 // executors have to know of each other: package modem, whether one of them has
 // dialled. It must be used by one goroutine at a time, as a Dialog.
 func Shared[T any](call *ras.Call) *T {
-	l := lineOf(call)
 	key := reflect.TypeFor[T]()
-	if v, ok := l.shared[key].(*T); ok {
+	if v, ok := call.Value(key).(*T); ok {
 		return v
 	}
-	if l.shared == nil {
-		l.shared = make(map[reflect.Type]any)
-	}
 	v := new(T)
-	l.shared[key] = v
+	call.SetValue(key, v)
 	return v
 }
 
@@ -71,17 +66,4 @@ func protected(f func() error) (err error) {
 		}
 	}()
 	return f()
-}
-
-// OnReceive has f called with what Dialogs of the call receive from now on, in
-// order and before they use it, until the returned function is called. It is for
-// what must be seen wherever a script waits, such as the word of a modem that
-// the connection is lost. Bytes that a Dialog has left to the next one are seen
-// again. f must not keep the slice nor use the call.
-func OnReceive(call *ras.Call, f func(b []byte)) (stop func()) {
-	l := lineOf(call)
-	l.observers = append(l.observers, &f)
-	return func() {
-		l.observers = slices.DeleteFunc(slices.Clone(l.observers), func(o *func([]byte)) bool { return o == &f })
-	}
 }

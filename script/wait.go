@@ -1,10 +1,13 @@
 package script
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"time"
 
+	"github.com/rasline/rasline/internal/match"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/ras"
 )
@@ -12,14 +15,23 @@ import (
 const (
 	pollLimit = time.Millisecond
 	tooEarly  = 20 * time.Millisecond // how early the timers of a host may be
+
+	// scanPiece bounds the bytes that regular expressions scan between two
+	// checks of the clock.
+	scanPiece = 256
+
+	// maxGivenBack is how many bytes a failed wait gives back: what Call.Unread
+	// accepts, less the rest of the buffer received last.
+	maxGivenBack = 64<<10 - ras.MaxBuffer
 )
 
-// Match is what a wait found. Its slices are valid until the next call on the
-// Dialog.
+// Match is what a wait found. Before and Text are whole, however the stream was
+// cut. They are valid until the next call on the Dialog.
 type Match struct {
 	Index  int    // of the pattern among those awaited
-	Before []byte // what came before it in this wait
-	Text   []byte // what matched; Before and Text together hold History bytes or more, if as many came
+	Before []byte // what arrived before it in this wait, the last MaxBefore bytes at most
+	Text   []byte // what matched
+	Lost   int64  // bytes that arrived before Before
 }
 
 // Watch is a standing pattern of a Dialog.
@@ -37,8 +49,11 @@ type Watch struct {
 // an error ends it and is what the wait returns, wrapped. Of several that
 // complete on one byte, those added first are called first.
 //
-// A watch that is added while a wait runs, by another's function, takes effect
-// at the next wait. The empty pattern completes on the first byte of each wait.
+// f may use the Dialog: it may send, and wait for something else, which then
+// consumes what it reads; the wait outside goes on with what follows. The Match
+// is valid until f returns or waits. A watch that is added while a wait runs
+// takes effect at the next wait. The empty pattern completes on the first byte
+// of each wait.
 func (d *Dialog) Watch(p Pattern, f func(m Match) error) *Watch {
 	return d.watch(&Watch{dialog: d, pattern: p, handler: f})
 }
@@ -56,7 +71,7 @@ func (d *Dialog) watch(w *Watch) *Watch {
 	return w
 }
 
-// Stop removes the watch, at once.
+// Stop removes the watch immediately.
 func (w *Watch) Stop() {
 	if w.stopped {
 		return
@@ -72,158 +87,297 @@ func (w *Watch) Stop() {
 	w.dialog.sets.drop()
 }
 
-// WaitFor reads until one of the patterns has come. The first to complete wins,
-// and of several that complete on the same byte the one named first. Everything
-// up to the end of the match is consumed, nothing beyond it.
+// WaitFor reads until one of the patterns has arrived. The first to complete
+// wins, and of several that complete on the same byte the one named first.
+// Everything up to the end of the match is consumed, nothing beyond it.
 //
 // The limit runs from the call on, and traffic does not push it back; 0 or less
-// is no limit. When it passes, the error is a *TimeoutError, and what came in
-// the wait has been consumed. Any other error is an *Error with the cause: the
-// context's, a watch's, or the port's. Without patterns, WaitFor serves the
+// is no limit. When it passes, the error is a *TimeoutError. If the context
+// ends, also at the same moment as the limit, the error is an *Error that
+// matches the context's error and cause. After both, what the wait has read is
+// given back, up to 60 KiB from its end, and the next wait starts with it; see
+// DialogConfig.Consume and Tap for the exceptions. Any other error is an *Error
+// with the cause, a watch's or the port's. A Text that is longer than MaxBefore
+// ends the wait with a *MatchTooLongError. Without patterns, WaitFor serves the
 // watches until the limit passes.
 func (d *Dialog) WaitFor(ctx context.Context, limit time.Duration, p ...Pattern) (Match, error) {
-	return d.wait(ctx, waitClock{start: time.Now(), limit: limit, idle: d.cfg.Idle}, p)
+	return d.wait(ctx, waitClock{start: time.Now(), limit: limit, idle: d.cfg.Idle}, nil, p)
 }
 
 // Poll is WaitFor for what has arrived already: it waits for a millisecond at
-// most where nothing is there.
+// most where nothing has. A text that arrives in pieces is found by the Poll
+// that sees its end, since those before give back what they read.
 func (d *Dialog) Poll(ctx context.Context, p ...Pattern) (Match, error) {
 	return d.WaitFor(ctx, pollLimit, p...)
 }
 
-// Quiet reads and drops input until nothing has come for the time quiet, and
-// fails with a *TimeoutError if the line still talks when limit has passed.
-// Watches are served.
-func (d *Dialog) Quiet(ctx context.Context, quiet, limit time.Duration) error {
-	_, err := d.wait(ctx, waitClock{start: time.Now(), limit: limit, idle: quiet}, nil)
-	var t *TimeoutError
-	if errors.As(err, &t) && t.Idle {
-		return nil
+// ReadUntil is WaitFor whose bytes before the match are written to w as they
+// arrive, so that they may be any number; Match.Before is empty. What may be the
+// beginning of the match is written when it is clear that it is not. What was
+// written has been consumed, also if the wait fails. An error of w ends the wait
+// and is returned, wrapped.
+func (d *Dialog) ReadUntil(ctx context.Context, w io.Writer, limit time.Duration, p ...Pattern) (Match, error) {
+	return d.wait(ctx, waitClock{start: time.Now(), limit: limit, idle: d.cfg.Idle}, w, p)
+}
+
+// Exchange waits for p as WaitFor does and then sends the reply: a step of a
+// login. An error of the wait sends nothing.
+func (d *Dialog) Exchange(ctx context.Context, limit time.Duration, p Pattern, reply string) (Match, error) {
+	m, err := d.WaitFor(ctx, limit, p)
+	if err == nil {
+		err = d.Send(ctx, []byte(reply))
 	}
-	return err
+	return m, err
+}
+
+// ExchangeSecret is Exchange with a reply that no log and no error shows.
+func (d *Dialog) ExchangeSecret(ctx context.Context, limit time.Duration, p Pattern, reply ras.Secret) (Match, error) {
+	m, err := d.WaitFor(ctx, limit, p)
+	if err == nil {
+		err = d.SendSecret(ctx, reply)
+	}
+	return m, err
 }
 
 // NextByte consumes the next byte. It waits for it as WaitFor does; watches are
 // not served.
 func (d *Dialog) NextByte(ctx context.Context, limit time.Duration) (byte, error) {
-	d.window.reset()
-	if len(d.line.in) == 0 {
-		clock := waitClock{start: time.Now(), limit: limit}
+	clock := waitClock{start: time.Now(), limit: limit}
+	for {
 		if err := d.fill(ctx, &clock, 1); err != nil {
-			return 0, d.waitError(err, &clock, nil)
+			d.line.keep() // which holds nothing
+			return 0, d.waitError(err, &clock, nil, nil)
 		}
+		b := d.line.in[0]
+		d.line.in = d.line.in[1:]
+		if err := d.line.keep(); err != nil {
+			return 0, &Error{Op: "listen", Err: err}
+		}
+		if d.cfg.Strip7 {
+			b &= 0x7F
+		}
+		if d.cfg.DropNUL && b == 0 {
+			continue
+		}
+		d.logs.byte(ctx, b)
+		if d.cfg.Tap != nil {
+			d.one[0] = b
+			d.cfg.Tap(d.one[:])
+		}
+		return b, nil
 	}
-	b := d.line.in[0]
-	d.line.in = d.line.in[1:]
-	if d.cfg.Strip7 {
-		b &= 0x7F
-	}
-	d.logByte(ctx, b)
-	if d.cfg.Tap != nil {
-		d.one[0] = b
-		d.cfg.Tap(d.one[:])
-	}
-	return b, nil
 }
 
-func (d *Dialog) wait(ctx context.Context, clock waitClock, p []Pattern) (Match, error) {
-	d.flushLog(ctx)
-	standing := d.watches
-	set, err := d.sets.get(p, standing)
+// waitState is one wait of a Dialog. A watch may wait as well, so several can
+// run, one inside the other; each has its own.
+type waitState struct {
+	scanner match.Scanner
+	window  window
+	clock   waitClock
+	sink    io.Writer // of ReadUntil; nil: the window keeps what is before the match
+	found   Match
+	awaited int
+	serving []*Watch
+
+	stripped []byte // a piece of the input without its high bits
+	raw      []byte // what was consumed, as it arrived, where the window differs
+}
+
+// begin returns the state of a new wait; end must follow.
+func (d *Dialog) begin() *waitState {
+	if d.depth == len(d.waits) {
+		d.waits = append(d.waits, new(waitState))
+	}
+	w := d.waits[d.depth]
+	d.depth++
+	w.window.max = d.cfg.MaxBefore
+	w.window.reset()
+	w.raw = w.raw[:0]
+	if cap(w.raw) > keptRoom {
+		w.raw = nil
+	}
+	return w
+}
+
+func (d *Dialog) wait(ctx context.Context, clock waitClock, sink io.Writer, p []Pattern) (Match, error) {
+	d.logs.flush(ctx)
+	set, err := d.sets.get(p, d.watches)
 	if err != nil {
 		return Match{}, &Error{Op: waiting(d.names(p)), Err: err}
 	}
-	d.window.reset()
 	if i := set.Empty(); i >= 0 && i < len(p) {
 		return Match{Index: i}, nil
 	}
-	d.scanner.Reset(set)
+	w := d.begin()
+	w.clock, w.sink, w.awaited, w.serving = clock, sink, len(p), d.watches
+	w.scanner.Reset(set, d.call.Exact)
+	err = d.search(ctx, w)
+	if err == nil {
+		err = d.line.keep()
+	}
+	d.depth--
+	if err != nil {
+		return Match{}, d.failed(ctx, w, err, p)
+	}
+	d.logs.matched(ctx, w)
+	return w.found, nil
+}
+
+// failed ends a wait that has found nothing.
+func (d *Dialog) failed(ctx context.Context, w *waitState, err error, p []Pattern) error {
+	keepErr := d.giveBack(w, err)
+	err = d.waitError(err, &w.clock, w, p)
+	d.logs.failed(ctx, w, err)
+	return errors.Join(err, keepErr)
+}
+
+// search consumes input until a pattern completes, which is w.found.
+func (d *Dialog) search(ctx context.Context, w *waitState) error {
 	for {
-		m, found, err := d.scan(len(p), standing)
-		if err == nil && !found {
-			err = d.fill(ctx, &clock, d.scanner.Need())
+		for len(d.line.in) > 0 {
+			if found, err := d.scan(ctx, w); found || err != nil {
+				return err
+			}
 		}
-		if err != nil {
-			err = d.waitError(err, &clock, p)
-			d.logFailure(ctx, err, clock.silent)
-			return Match{}, err
-		}
-		if found {
-			d.logMatch(ctx, m)
-			return m, nil
+		if err := d.fill(ctx, &w.clock, w.scanner.Need()); err != nil {
+			return err
 		}
 	}
 }
 
-// scan consumes input up to a match or to its end.
-func (d *Dialog) scan(awaited int, standing []*Watch) (m Match, found bool, err error) {
-	for len(d.line.in) > 0 {
-		in := d.visible()
-		n, hit := d.scanner.Scan(in)
-		d.window.consume(in, n)
-		d.line.in = d.line.in[n:]
-		if d.cfg.Tap != nil {
-			d.cfg.Tap(in[:n])
-		}
-		if !hit {
-			continue
-		}
-		if m, found, err = d.decide(awaited, standing); found || err != nil {
-			return m, found, err
+// piece returns the next bytes of the input as the patterns see them, and how
+// many bytes that are not shown to them are before.
+func (d *Dialog) piece(w *waitState) (in []byte, skip int) {
+	in = d.line.in
+	if w.scanner.Slow() || d.cfg.Strip7 {
+		in = in[:min(len(in), scanPiece)]
+	}
+	if d.cfg.Strip7 {
+		w.stripped = append(w.stripped[:0], in...)
+		in = w.stripped
+		for i := range in {
+			in[i] &= 0x7F
 		}
 	}
-	return Match{}, false, nil
+	if d.cfg.DropNUL {
+		for skip < len(in) && in[skip] == 0 {
+			skip++
+		}
+		in = in[skip:]
+		if i := bytes.IndexByte(in, 0); i >= 0 {
+			in = in[:i]
+		}
+	}
+	return in, skip
 }
 
-// visible returns the input as patterns see it.
-func (d *Dialog) visible() []byte {
-	if !d.cfg.Strip7 {
-		return d.line.in
+// scan consumes input up to the next byte on which a pattern completes, or a
+// piece of it, and acts on what completed. It reports whether that ends the
+// wait.
+func (d *Dialog) scan(ctx context.Context, w *waitState) (found bool, err error) {
+	in, skip := d.piece(w)
+	n, hit := w.scanner.Scan(in)
+	if d.cfg.Strip7 || d.cfg.DropNUL {
+		if w.raw = append(w.raw, d.line.in[:skip+n]...); len(w.raw) > 2*maxGivenBack {
+			w.raw = append(w.raw[:0], w.raw[len(w.raw)-maxGivenBack:]...)
+		}
 	}
-	d.window.settle() // it may lie in the memory that is written next
-	d.stripped = append(d.stripped[:0], d.line.in...)
-	for i := range d.stripped {
-		d.stripped[i] &= 0x7F
+	d.line.in = d.line.in[skip+n:]
+	w.window.consume(in[:n])
+	if over := w.scanner.Over(); over > 0 {
+		// A regular expression has read bytes to see that its match had ended.
+		d.line.in = append(bytes.Clone(w.window.takeBack(over)), d.line.in...)
+		if len(w.raw) >= over {
+			w.raw = w.raw[:len(w.raw)-over]
+		}
+		n -= over
 	}
-	return d.stripped
+	if d.cfg.Tap != nil && n > 0 {
+		d.cfg.Tap(in[:n])
+	}
+	if hit {
+		return d.decide(w)
+	}
+	if w.sink != nil {
+		if err := w.write(len(w.window.data) - w.scanner.Pending()); err != nil {
+			return false, err
+		}
+	}
+	if w.scanner.Slow() {
+		return false, w.clock.check(ctx)
+	}
+	return false, nil
+}
+
+// write passes the first n bytes of the window on to the sink.
+func (w *waitState) write(n int) error {
+	if n <= 0 {
+		return nil
+	}
+	_, err := w.sink.Write(w.window.data[:n])
+	w.window.drop(n)
+	return err
 }
 
 // decide acts on the patterns that completed on the byte consumed last.
-func (d *Dialog) decide(awaited int, standing []*Watch) (m Match, found bool, err error) {
-	hits := d.scanner.Hits()
-	for _, hit := range hits {
-		if hit >= awaited && standing[hit-awaited].observer {
-			d.call1(standing, hit, awaited)
+func (d *Dialog) decide(w *waitState) (found bool, err error) {
+	hits := w.scanner.Hits()
+	for _, observing := range []bool{true, false} {
+		if !observing && hits[0] < w.awaited {
+			w.found, err = d.match(w, hits[0], hits[0])
+			if err == nil && w.sink != nil {
+				if err = w.write(len(w.window.data) - len(w.found.Text)); err == nil {
+					w.found, err = d.match(w, hits[0], hits[0])
+				}
+			}
+			return err == nil, err
+		}
+		for _, hit := range hits {
+			if hit < w.awaited || w.serving[hit-w.awaited].observer != observing || w.serving[hit-w.awaited].stopped {
+				continue
+			}
+			m, err := d.match(w, hit, 0)
+			if err != nil {
+				return false, err
+			}
+			// What was not consumed belongs to whatever the function reads with.
+			if err := d.line.keep(); err != nil {
+				return false, err
+			}
+			if err := w.serving[hit-w.awaited].handler(m); err != nil {
+				return false, err
+			}
 		}
 	}
-	if hits[0] < awaited {
-		return d.match(hits[0], hits[0]), true, nil
-	}
-	for _, hit := range hits {
-		if standing[hit-awaited].observer {
-			continue
-		}
-		if err := d.call1(standing, hit, awaited); err != nil {
-			return Match{}, false, err
-		}
-	}
-	return Match{}, false, nil
-}
-
-// call1 calls the function of one watch.
-func (d *Dialog) call1(standing []*Watch, hit, awaited int) error {
-	w := standing[hit-awaited]
-	if w.stopped {
-		return nil
-	}
-	return w.handler(d.match(hit, 0))
+	return false, nil
 }
 
 // match describes the hit that ends with the byte consumed last.
-func (d *Dialog) match(hit, index int) Match {
-	all := d.window.bytes()
-	cut := len(all) - min(d.scanner.Len(hit), len(all))
-	return Match{Index: index, Before: all[:cut], Text: all[cut:]}
+func (d *Dialog) match(w *waitState, hit, index int) (Match, error) {
+	size := w.scanner.Len(hit)
+	if size > w.window.max || size > len(w.window.data) {
+		return Match{}, &MatchTooLongError{MaxBefore: w.window.max}
+	}
+	before, text, lost := w.window.split(size)
+	return Match{Index: index, Before: before, Text: text, Lost: lost}, nil
+}
+
+// giveBack gives back what a wait that has failed has read, where its failure
+// leaves that to the next one. w is nil before the wait has read anything.
+func (d *Dialog) giveBack(w *waitState, cause error) error {
+	err := d.line.keep()
+	if !(cause == errWaitOver || errors.Is(cause, errEnded)) || d.cfg.Consume || d.cfg.Tap != nil {
+		if w.sink != nil {
+			err = errors.Join(err, w.write(len(w.window.data)))
+		}
+		return err
+	}
+	read := w.window.data
+	if d.cfg.Strip7 || d.cfg.DropNUL {
+		read = w.raw
+	}
+	read = read[max(0, len(read)-maxGivenBack):]
+	return errors.Join(err, d.call.Unread(read))
 }
 
 // waitClock holds the limits of one wait.
@@ -238,7 +392,7 @@ type waitClock struct {
 // the total has passed.
 func (c *waitClock) next() (time.Duration, bool) {
 	if c.now.IsZero() {
-		c.now = c.start // the first receive follows at once
+		c.now = c.start // the first receive follows immediately
 	} else {
 		c.now = time.Now()
 	}
@@ -264,63 +418,95 @@ func (c *waitClock) passed(limit time.Duration) bool {
 	return c.silent
 }
 
-var errWaitOver = errors.New("the wait's limit has passed")
+// check reports the end of the wait while it has input to scan.
+func (c *waitClock) check(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return ended(ctx)
+	}
+	if c.limit > 0 && time.Since(c.start) >= c.limit {
+		return c.over(ctx)
+	}
+	return nil
+}
 
-// fill receives more input. It returns errWaitOver when a limit has passed.
+// over returns what ends a wait whose limit has passed: the context, if it ends
+// at that moment as well.
+func (c *waitClock) over(ctx context.Context) error {
+	if at, ok := ctx.Deadline(); ok && !c.silent && !at.After(c.start.Add(c.limit)) {
+		<-ctx.Done()
+	}
+	if ctx.Err() != nil {
+		return ended(ctx)
+	}
+	return errWaitOver
+}
+
+var (
+	errWaitOver = errors.New("the wait's limit has passed")
+	errEnded    = errors.New("the context has ended")
+)
+
+// endedError is the end of a context during a wait, which errEnded marks.
+type endedError struct{ error }
+
+func ended(ctx context.Context) error { return endedError{ras.ContextError(ctx)} }
+
+func (e endedError) Unwrap() error        { return e.error }
+func (e endedError) Is(target error) bool { return target == errEnded }
+
+// fill receives more input. It returns errWaitOver when a limit has passed, and
+// an endedError when the context has.
 func (d *Dialog) fill(ctx context.Context, c *waitClock, need int) error {
-	d.window.settle() // the receive may use the chunk's memory again
 	for {
 		limit, ok := c.next()
 		if !ok {
-			return errWaitOver
+			return c.over(ctx)
 		}
 		err := d.line.receive(ctx, limit, need)
 		switch {
 		case err == nil && len(d.line.in) == 0:
 			continue
-		case !errors.Is(err, ras.ErrRequestTimeout) || ctx.Err() != nil || limit <= 0:
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return ended(ctx)
+		case !errors.Is(err, ras.ErrRequestTimeout) || limit <= 0:
 			return err
 		case c.passed(limit):
-			return errWaitOver
+			return c.over(ctx)
 		case limit-time.Since(c.now) > tooEarly:
 			return err // not our limit: the whole run's
 		}
 	}
 }
 
-// waitError gives the error of a failed wait its context.
-func (d *Dialog) waitError(err error, c *waitClock, p []Pattern) error {
-	tail := string(d.call.MaskTail(d.window.tail()))
-	if err != errWaitOver {
-		return &Error{Op: waiting(d.names(p)), Tail: tail, Err: err}
+// shownBefore is how many bytes of what a wait has read its error holds.
+const shownBefore = 4096
+
+// waitError gives the error of a failed wait its context. w is nil if the wait
+// has read nothing.
+func (d *Dialog) waitError(err error, c *waitClock, w *waitState, p []Pattern) error {
+	var tail string
+	if w != nil {
+		tail = string(d.call.MaskTail(w.window.tail(shownBefore)))
 	}
-	t := &TimeoutError{Want: d.names(p), Tail: tail, Elapsed: time.Since(c.start), Limit: c.limit, Idle: c.silent}
+	var e endedError
+	if errors.As(err, &e) {
+		err = e.error
+	}
+	var line port.Stats
+	if counter, ok := d.call.Line().(port.Counter); ok {
+		line, _ = counter.Stats() // a port that cannot count has counted nothing
+	}
+	if err != errWaitOver {
+		return &Error{Op: waiting(d.names(p)), Tail: tail, Line: line, Err: err}
+	}
+	t := &TimeoutError{Want: d.names(p), Tail: tail, Elapsed: time.Since(c.start), Limit: c.limit, Idle: c.silent,
+		Damaged: line.Errors(), Line: line}
 	if c.silent {
 		t.Limit = c.idle
 	}
-	if counter, ok := d.call.Line().(port.Counter); ok {
-		if stats, err := counter.Stats(); err == nil {
-			t.Damaged = stats.Errors()
-		}
-	}
 	return t
-}
-
-// logFailure logs a wait that found nothing. One that ended because the line
-// fell silent has often found what it was after.
-func (d *Dialog) logFailure(ctx context.Context, err error, silent bool) {
-	switch tail := d.window.tail(); {
-	case !silent:
-		d.logData(ctx, "wait failed", tail, "error", err)
-	case len(tail) > 0:
-		d.logData(ctx, "received", tail)
-	}
-}
-
-func (d *Dialog) logMatch(ctx context.Context, m Match) {
-	if d.logs(ctx) {
-		d.logData(ctx, "received", d.window.tail(), "pattern", m.Index)
-	}
 }
 
 // names returns the patterns as messages show them.

@@ -1,6 +1,7 @@
 package script_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -164,16 +165,40 @@ func TestTrafficDoesNotPushTheLimitBack(t *testing.T) {
 	})
 }
 
-func TestTimeoutConsumesWhatItSaw(t *testing.T) {
-	onBench(t, func(b *bench) {
-		d := script.NewDialog(b.call, nil)
-		b.farSends("log")
-		b.timesOut(d, time.Second, script.Text("login:"))
-		b.farSends("in:")
-		b.timesOut(d, time.Second, script.Text("login:"))
-		b.farSends("login:")
-		b.finds(d, 0, "", "login:", script.Text("login:"))
-	})
+// TestFailedWaitGivesBack holds that what a wait has read before its limit or its
+// context ended is there for the next one, unless it is told to consume it.
+func TestFailedWaitGivesBack(t *testing.T) {
+	for name, cfg := range map[string]script.DialogConfig{
+		"plain": {}, "parity": {Strip7: true}, "padded": {DropNUL: true}, "consume": {Consume: true}, "tap": {Tap: func([]byte) {}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBench(t, func(b *bench) {
+				d := script.NewDialog(b.call, &cfg)
+				b.farSends("log")
+				b.timesOut(d, time.Second, script.Text("login:"))
+				b.farSends("in")
+				ctx, cancel := context.WithTimeout(b.Context(), time.Second)
+				defer cancel()
+				if _, err := d.WaitFor(ctx, 0, script.Text("login:")); !errors.Is(err, context.DeadlineExceeded) {
+					b.Errorf("a wait whose context ends: %v", err)
+				}
+				b.farSends(":")
+				if cfg.Consume || cfg.Tap != nil {
+					b.finds(d, 0, "", ":", script.Text(":"))
+				} else {
+					b.finds(d, 0, "", "login:", script.Text("login:"))
+				}
+				b.farSends("lo")
+				for range 10 { // a text that arrives in pieces under Poll
+					d.Poll(b.Context(), script.Text("login:"))
+				}
+				b.farSends("gin:")
+				if _, err := d.Poll(b.Context(), script.Text("gin:")); err != nil {
+					b.Error(err)
+				}
+			})
+		})
+	}
 }
 
 func TestIdleLimit(t *testing.T) {
@@ -207,35 +232,6 @@ func TestPollSeesOnlyWhatIsThere(t *testing.T) {
 		if _, err := d.Poll(b.Context(), script.Text("x")); err != nil {
 			b.Errorf("Poll with the text there: %v", err)
 		}
-	})
-}
-
-func TestQuiet(t *testing.T) {
-	onBench(t, func(b *bench) {
-		d := script.NewDialog(b.call, nil)
-		go func() {
-			for range 3 {
-				b.far.Write([]byte("noise"))
-				<-time.After(time.Second)
-			}
-		}()
-		start := time.Now()
-		if err := d.Quiet(b.Context(), 2*time.Second, time.Minute); err != nil {
-			b.Fatal(err)
-		}
-		if got := time.Since(start); got != 4*time.Second {
-			b.Errorf("quiet after %v, want 4s", got)
-		}
-		go func() {
-			for range 100 {
-				b.far.Write([]byte("noise"))
-				<-time.After(time.Second)
-			}
-		}()
-		if err := d.Quiet(b.Context(), 2*time.Second, 10*time.Second); !errors.Is(err, ras.ErrRequestTimeout) {
-			b.Errorf("Quiet on a line that talks: %v", err)
-		}
-		<-time.After(2 * time.Minute)
 	})
 }
 
@@ -340,22 +336,83 @@ func TestStrip7LeavesTheRestAlone(t *testing.T) {
 	})
 }
 
-func TestHistoryIsBounded(t *testing.T) {
+// TestBeforeIsWhole holds that Before and Text are whole, or bounded exactly,
+// however the stream is cut.
+func TestBeforeIsWhole(t *testing.T) {
+	const size = 10_000
+	stream := strings.Repeat("0123456789", size/10) + "> "
+	for _, piece := range []int{1, 7, 64, 100, 1000, 1500, 4000, size + 2} {
+		onBench(t, func(b *bench) {
+			d := script.NewDialog(b.call, nil)
+			bounded := script.NewDialog(b.call, &script.DialogConfig{MaxBefore: 1003})
+			go func() {
+				for range 2 {
+					for rest := stream; len(rest) > 0; {
+						n := min(piece, len(rest))
+						b.far.Write([]byte(rest[:n]))
+						rest = rest[n:]
+					}
+				}
+			}()
+			m, err := d.WaitFor(b.Context(), time.Hour, script.Text("> "))
+			if err != nil || string(m.Before) != stream[:size] || m.Lost != 0 {
+				b.Errorf("pieces of %d: Before has %d bytes, %d lost (%v), want %d", piece, len(m.Before), m.Lost, err, size)
+			}
+			m, err = bounded.WaitFor(b.Context(), time.Hour, script.Text("> "))
+			if err != nil || string(m.Before) != stream[size-1003:size] || m.Lost != size-1003 {
+				b.Errorf("pieces of %d: Before is %d bytes, %d lost (%v), want the last 1003", piece, len(m.Before), m.Lost, err)
+			}
+		})
+	}
+}
+
+// TestTextIsWhole holds that the Text of a regular expression is its match, or
+// an error, whatever its length.
+func TestTextIsWhole(t *testing.T) {
+	table := regexp.MustCompile(`(?s)BEGIN.*?END\r\n`)
+	rows := "BEGIN\r\n" + strings.Repeat("row\r\n", 2000) + "END\r\n"
 	onBench(t, func(b *bench) {
-		d := script.NewDialog(b.call, &script.DialogConfig{History: 10})
-		go func() {
-			b.far.Write([]byte(strings.Repeat("0123456789", 10000)))
-			b.far.Write([]byte("OK"))
-		}()
-		m, err := d.WaitFor(b.Context(), time.Minute, script.Text("OK"))
-		if err != nil || !strings.HasSuffix(string(m.Before), "0123456789") || len(m.Before) > 1500+40 {
-			b.Errorf("Before has %d bytes, %v", len(m.Before), err)
+		go b.far.Write([]byte(rows + "x" + rows + "y"))
+		b.finds(script.NewDialog(b.call, nil), 0, "", rows, script.Regexp(table))
+		d := script.NewDialog(b.call, &script.DialogConfig{MaxBefore: 5000})
+		b.finds(d, 0, "", "x", script.Text("x"))
+		_, err := d.WaitFor(b.Context(), time.Hour, script.Regexp(table))
+		var long *script.MatchTooLongError
+		if !errors.As(err, &long) || long.MaxBefore != 5000 {
+			b.Errorf("a match longer than MaxBefore: %v", err)
 		}
-		b.farSends(strings.Repeat("abcdefghij", 100))
-		if te := b.timesOut(d, time.Second, script.Text("OK")); te.Tail != "abcdefghij" {
-			b.Errorf("Tail = %q", te.Tail)
-		}
+		b.finds(d, 0, "", "y", script.Text("y"))
 	})
+}
+
+// TestReadUntil holds that what is before the match goes to the writer, and not
+// a byte of the match.
+func TestReadUntil(t *testing.T) {
+	stream := strings.Repeat("END of row, EN\r\n", 5000)
+	for name, p := range map[string]script.Pattern{
+		"text":   script.Text("END\r\n"),
+		"fold":   script.Fold("end\r\n"),
+		"regexp": script.Regexp(regexp.MustCompile(`END\r\n`)),
+	} {
+		for _, piece := range []int{1, 3, 1000} {
+			onBench(t, func(b *bench) {
+				go func() {
+					for rest := stream + "END\r\nrest"; len(rest) > 0; {
+						n := min(piece, len(rest))
+						b.far.Write([]byte(rest[:n]))
+						rest = rest[n:]
+					}
+				}()
+				var out bytes.Buffer
+				d := script.NewDialog(b.call, &script.DialogConfig{MaxBefore: 100})
+				m, err := d.ReadUntil(b.Context(), &out, time.Hour, p)
+				if err != nil || out.String() != stream || string(m.Text) != "END\r\n" || len(m.Before) != 0 {
+					b.Errorf("%s in pieces of %d: %d bytes were written, Before %q, Text %q, %v", name, piece, out.Len(), m.Before, m.Text, err)
+				}
+				b.finds(d, 0, "", "rest", script.Text("rest"))
+			})
+		}
+	}
 }
 
 func TestCancelKeepsTheLine(t *testing.T) {
@@ -369,7 +426,7 @@ func TestCancelKeepsTheLine(t *testing.T) {
 			b.Errorf("got %v, want the context's cause", err)
 		}
 		b.farSends("line OK")
-		b.finds(script.NewDialog(b.call, nil), 0, "line ", "OK", script.Text("OK"))
+		b.finds(script.NewDialog(b.call, nil), 0, "half a line ", "OK", script.Text("OK"))
 	})
 }
 
@@ -403,7 +460,7 @@ func TestTimeoutTellsOfDamage(t *testing.T) {
 			return err
 		}), nil)
 		var te *script.TimeoutError
-		if !errors.As(err, &te) || te.Damaged == 0 || !strings.Contains(err.Error(), "check speed and parity") {
+		if !errors.As(err, &te) || te.Damaged == 0 || !strings.Contains(err.Error(), " framing errors: check speed, parity") {
 			t.Errorf("got %v, want the damaged characters counted", err)
 		}
 	})

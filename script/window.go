@@ -1,63 +1,56 @@
 package script
 
-import "bytes"
+const (
+	defaultMaxBefore = 1 << 20
+	keptRoom         = 64 << 10 // memory that a window keeps between waits
+)
 
-// window holds the last bytes of a wait, in one piece. What lies in the chunk
-// that was received last is not copied unless a further chunk follows.
+// window holds what a wait has consumed: all of it, or at least the last 2*max
+// bytes, which is enough for a Text and a Before of max bytes each.
 type window struct {
-	keep  int    // bytes that must be kept
-	old   []byte // of earlier chunks, at most twice keep and a chunk
-	chunk []byte // consumed of the chunk received last
+	max  int
+	data []byte
+	lost int64 // bytes before data
 }
 
-// reset starts a wait.
+// reset starts a wait and gives back memory that a long one has taken.
 func (w *window) reset() {
-	w.old, w.chunk = w.old[:0], nil
+	if cap(w.data) > keptRoom {
+		w.data = nil
+	}
+	w.data, w.lost = w.data[:0], 0
 }
 
-// consume adds the first n bytes of rest, which directly follow those that were
-// consumed before if those came from the same chunk.
-func (w *window) consume(rest []byte, n int) {
-	if n == 0 {
-		return
+// consume adds a copy of b.
+func (w *window) consume(b []byte) {
+	if len(w.data) > 3*w.max+keptRoom {
+		w.drop(len(w.data) - 2*w.max)
 	}
-	if len(w.chunk) > 0 && sameMemory(w.chunk, rest) {
-		w.chunk = w.chunk[:len(w.chunk)+n]
-		return
-	}
-	w.settle()
-	w.chunk = rest[:n]
+	w.data = append(w.data, b...)
 }
 
-// sameMemory reports whether b begins where a ends.
-func sameMemory(a, b []byte) bool {
-	return cap(a) > len(a) && len(b) > 0 && &a[:len(a)+1][len(a)] == &b[0]
+// drop forgets the first n bytes.
+func (w *window) drop(n int) {
+	w.data = append(w.data[:0], w.data[n:]...)
+	w.lost += int64(n)
 }
 
-// settle copies the chunk before its memory is used again.
-func (w *window) settle() {
-	if len(w.chunk) == 0 {
-		return
-	}
-	if len(w.old) > 2*w.keep {
-		n := copy(w.old, w.old[len(w.old)-w.keep:])
-		w.old = w.old[:n]
-	}
-	w.old = append(w.old, w.chunk...)
-	w.chunk = nil
+// takeBack removes the last n bytes, which a regular expression has seen beyond
+// its match, and returns them.
+func (w *window) takeBack(n int) []byte {
+	cut := len(w.data) - n
+	back := w.data[cut:]
+	w.data = w.data[:cut]
+	return back
 }
 
-// bytes returns the last bytes in one piece, valid until the next change.
-func (w *window) bytes() []byte {
-	if len(w.old) == 0 {
-		return w.chunk
-	}
-	w.settle()
-	return w.old
+// split returns the last size bytes and at most max bytes before them, and how
+// many more there were.
+func (w *window) split(size int) (before, text []byte, lost int64) {
+	cut := len(w.data) - size
+	from := max(0, cut-w.max)
+	return w.data[from:cut:cut], w.data[cut:len(w.data):len(w.data)], w.lost + int64(from)
 }
 
-// tail returns a copy of the last bytes.
-func (w *window) tail() []byte {
-	b := w.bytes()
-	return bytes.Clone(b[max(0, len(b)-w.keep):])
-}
+// tail returns the last n bytes at most.
+func (w *window) tail(n int) []byte { return w.data[max(0, len(w.data)-n):] }

@@ -169,7 +169,7 @@ func (w *watcher) run(ctx context.Context, call *ras.Call, lines port.LineContro
 	watched := make(chan struct{})
 	said := lostText{debounce: w.Debounce, found: make(chan struct{})}
 	if text {
-		defer script.OnReceive(call, said.receive)()
+		defer call.OnReceive(said.receive)()
 	}
 	var lost *CarrierError
 	go func() {
@@ -356,7 +356,7 @@ func (w *watcher) enforce(call *ras.Call, cause error, finished <-chan struct{})
 	select {
 	case <-finished:
 	case <-t.C:
-		if s, ok := call.API.(interface{ Fail(cause error) }); ok {
+		if s, ok := call.API.(ras.Failer); ok {
 			s.Fail(cause)
 		}
 	}

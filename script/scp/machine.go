@@ -71,6 +71,7 @@ func newMachine(ctx context.Context, p *Program, cfg *Config, call *ras.Call) *m
 	if cfg.Dialog != nil {
 		dialog = *cfg.Dialog
 	}
+	dialog.Consume = true
 	dialog.Log = cmp.Or(cfg.Log, dialog.Log)
 	m.log, m.tapped = dialog.Log, dialog.Tap
 	if call.Terminal != nil {

@@ -130,7 +130,7 @@ func (e *executor) Execute(ctx context.Context, call *ras.Call) error {
 	if err := e.check(call); err != nil {
 		return err
 	}
-	d := script.NewDialog(call, &script.DialogConfig{Log: e.cfg.Log})
+	d := script.NewDialog(call, &script.DialogConfig{Log: e.cfg.Log, Consume: true})
 	defer d.Close()
 	r := &run{executor: e, call: call, dialog: d}
 	for i := range e.section.steps {

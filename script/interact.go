@@ -1,0 +1,158 @@
+package script
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/rasline/rasline/ras"
+)
+
+// DefaultEscape is the key that ends Interact unless another is set: Ctrl-].
+const DefaultEscape = 0x1d
+
+// InteractConfig holds the settings of Interact. The zero InteractConfig and a
+// nil one work.
+type InteractConfig struct {
+	// Escape is the key that ends the session. It is not sent. Default, and
+	// for 0: DefaultEscape. Negative: no key ends it.
+	Escape int
+
+	// Until ends the session when the peer has sent one of these, which is
+	// shown and consumed. Default: nothing the peer sends ends it.
+	Until []Pattern
+
+	// Timeout bounds the session. Default, and for 0 or less: no limit.
+	Timeout time.Duration
+}
+
+// Interact lets the user talk to the peer: what the peer sends is written to the
+// terminal as it arrives, and what is read from the terminal is sent, byte for
+// byte, until the escape key, the end of the terminal's input, a text of Until,
+// or the end of ctx. The terminal should be in raw mode. Watches are served. It
+// returns nil for the escape key, the end of the terminal's input and Until.
+//
+// What the peer sends reaches the terminal as it is, terminal sequences
+// included. A Read of the terminal is under way when Interact returns. If the
+// terminal has a SetReadDeadline, as a net.Conn and a port have, it is ended;
+// otherwise it goes on, and what it reads is the first input of the next
+// Interact of the Dialog on that terminal.
+func (d *Dialog) Interact(ctx context.Context, terminal io.ReadWriter, cfg *InteractConfig) error {
+	var c InteractConfig
+	if cfg != nil {
+		c = *cfg
+	}
+	if c.Escape == 0 {
+		c.Escape = DefaultEscape
+	}
+	if d.keys == nil || d.keys.from != terminal {
+		d.keys = &keyboard{from: terminal, input: make(chan []byte, 1)}
+	}
+	talking, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	sent := make(chan error, 1)
+	go func() {
+		err := d.typed(talking, c.Escape)
+		sent <- err
+		stop(errors.Join(errTyped, err))
+	}()
+	_, err := d.ReadUntil(talking, terminal, c.Timeout, c.Until...)
+	stop(nil)
+	d.keys.interrupt()
+	typed := <-sent
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return &Error{Op: "interact", Err: ras.ContextError(ctx)}
+	case errors.Is(err, errTyped):
+		return typed
+	}
+	return err
+}
+
+var errTyped = errors.New("the user has ended the session")
+
+// typed sends what the user types, until the escape key or the end of the input.
+// It uses the call alone, since the Dialog is waiting meanwhile.
+func (d *Dialog) typed(ctx context.Context, escape int) error {
+	l := line{call: d.call}
+	for {
+		b, err := d.keys.read(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		end := -1
+		if escape >= 0 {
+			end = bytes.IndexByte(b, byte(escape))
+		}
+		if end >= 0 {
+			d.keys.rest = bytes.Clone(b[end+1:])
+			b = b[:end]
+		}
+		if len(b) > 0 {
+			if err := l.send(ctx, b); err != nil {
+				return &Error{Op: "send", Err: err}
+			}
+		}
+		switch {
+		case end >= 0 || errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return &Error{Op: "read the terminal", Err: err}
+		}
+	}
+}
+
+// keyboard reads a terminal on a goroutine of its own, since a Read of one can
+// often not be ended.
+type keyboard struct {
+	from    io.Reader
+	input   chan []byte // what one Read returned; nil after an error
+	reading bool        // a Read is under way or its result is in input
+	rest    []byte      // typed after the escape key
+	err     error       // of the last Read, set before input is sent
+}
+
+// read returns what is typed next.
+func (k *keyboard) read(ctx context.Context) ([]byte, error) {
+	if len(k.rest) > 0 {
+		b := k.rest
+		k.rest = nil
+		return b, nil
+	}
+	if !k.reading {
+		k.reading = true
+		if t, ok := k.from.(interface{ SetReadDeadline(time.Time) error }); ok {
+			t.SetReadDeadline(time.Time{})
+		}
+		go func() {
+			b := make([]byte, 512)
+			n, err := k.from.Read(b)
+			k.err = err
+			k.input <- b[:n]
+		}()
+	}
+	select {
+	case b := <-k.input:
+		k.reading = false
+		return b, k.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// interrupt ends a Read that is under way, if the terminal can do that.
+func (k *keyboard) interrupt() {
+	t, ok := k.from.(interface{ SetReadDeadline(time.Time) error })
+	if !ok || t.SetReadDeadline(time.Unix(1, 0)) != nil {
+		return
+	}
+	if k.reading {
+		k.rest = append(k.rest, <-k.input...)
+		k.reading = false
+	}
+	t.SetReadDeadline(time.Time{})
+}

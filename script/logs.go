@@ -1,0 +1,120 @@
+package script
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+
+	"github.com/rasline/rasline/ras"
+)
+
+// longestRecord bounds the bytes that were consumed one by one and are logged
+// together.
+const longestRecord = 256
+
+// dialogLogs writes the conversation of a Dialog to the log of the run and to
+// its own, as records "sent", "received" and "wait failed" at debug level whose
+// attribute "data" holds the bytes, secrets masked. What is received goes
+// through one stream, so that an echo is masked in whatever pieces it arrives.
+type dialogLogs struct {
+	call     *ras.Call
+	logs     []*slog.Logger
+	stream   *ras.MaskWriter // writes to received
+	received bytes.Buffer
+	singles  []byte // consumed by NextByte and not logged yet
+}
+
+func (l *dialogLogs) set(call *ras.Call, own *slog.Logger) {
+	l.call = call
+	if call.Log != nil {
+		l.logs = append(l.logs, call.Log)
+	}
+	if own != nil && own != call.Log {
+		l.logs = append(l.logs, own)
+	}
+}
+
+func (l *dialogLogs) enabled(ctx context.Context) bool {
+	for _, log := range l.logs {
+		if log.Enabled(ctx, slog.LevelDebug) {
+			if l.stream == nil {
+				l.stream = l.call.MaskStream(&l.received)
+			}
+			return true
+		}
+	}
+	return false
+}
+
+func (l *dialogLogs) write(ctx context.Context, what string, attrs ...any) {
+	for _, log := range l.logs {
+		log.DebugContext(ctx, what, attrs...)
+	}
+}
+
+// sent logs what is about to be sent.
+func (l *dialogLogs) sent(ctx context.Context, b []byte) {
+	if l.enabled(ctx) {
+		l.flush(ctx)
+		l.write(ctx, "sent", "data", string(l.call.Mask(b)))
+	}
+}
+
+func (l *dialogLogs) sentSecret(ctx context.Context, s ras.Secret) {
+	if l.enabled(ctx) {
+		l.flush(ctx)
+		l.write(ctx, "sent", "data", s)
+	}
+}
+
+// matched logs what a wait has consumed and the pattern that ended it.
+func (l *dialogLogs) matched(ctx context.Context, w *waitState) {
+	if l.enabled(ctx) {
+		l.data(ctx, "received", w.window.data, "pattern", w.found.Index)
+	}
+}
+
+// failed logs a wait that found nothing, with the end of what it has read. A wait
+// that ended because the line fell silent has often found what it was for.
+func (l *dialogLogs) failed(ctx context.Context, w *waitState, err error) {
+	if !l.enabled(ctx) {
+		return
+	}
+	tail := w.window.tail(shownBefore)
+	switch {
+	case !w.clock.silent:
+		l.write(ctx, "wait failed", "data", string(l.call.MaskTail(tail)), "error", err)
+	case len(tail) > 0:
+		l.data(ctx, "received", tail)
+	}
+}
+
+// data logs bytes of the stream that is received.
+func (l *dialogLogs) data(ctx context.Context, what string, b []byte, attrs ...any) {
+	l.received.Reset()
+	l.stream.Write(b)
+	l.stream.Flush()
+	l.write(ctx, what, append([]any{"data", l.received.String()}, attrs...)...)
+}
+
+// byte collects what NextByte consumes, for a record for each line.
+func (l *dialogLogs) byte(ctx context.Context, b byte) {
+	if !l.enabled(ctx) {
+		return
+	}
+	l.singles = append(l.singles, b)
+	if b == '\n' || len(l.singles) >= longestRecord {
+		l.flush(ctx)
+	}
+}
+
+// unread takes bytes that were given back out of what is still to be logged.
+func (l *dialogLogs) unread(b []byte) { l.singles = bytes.TrimSuffix(l.singles, b) }
+
+// flush logs what was consumed byte by byte.
+func (l *dialogLogs) flush(ctx context.Context) {
+	if len(l.singles) > 0 && l.enabled(ctx) {
+		l.data(ctx, "received", l.singles)
+		l.singles = l.singles[:0]
+	}
+}
