@@ -123,6 +123,14 @@ func (d *Dialog) Unread(b []byte) error {
 	return d.call.Unread(b)
 }
 
+// SetConsume sets DialogConfig.Consume from the next wait on, and returns what it
+// was. Code that has to know what a failed wait leaves, such as package modem,
+// sets it for its own waits.
+func (d *Dialog) SetConsume(on bool) (was bool) {
+	was, d.cfg.Consume = d.cfg.Consume, on
+	return was
+}
+
 // Hide masks a text in all that is logged and reported from now on.
 func (d *Dialog) Hide(s ras.Secret) { d.call.Hide(s) }
 

@@ -278,7 +278,7 @@ func TestExitErrors(t *testing.T) {
 		{"something else", "ABORT x OK z", now("x"), []error{ras.ErrFromDevice},
 			`chat: script:1:9: aborted on "x" (exit status 4)`},
 		{"time-out", "TIMEOUT 1\nOK-a-OK", now("O"), []error{ras.ErrRequestTimeout, os.ErrDeadlineExceeded},
-			`chat: script:2:1: "OK" did not come in time: wait for "OK": timed out after 1s (exit status 3)`},
+			`chat: script:2:1: "OK" did not come in time: wait for "OK": timed out after 1s; nothing was received (exit status 3)`},
 		{"hang-up", "OK", hangUp, []error{ras.ErrRemoteDisconnection}, ""},
 		{"hang-up as a time-out", "HANGUP OFF OK", hangUp, []error{ras.ErrRemoteDisconnection}, ""},
 		{"missing file", "'' @/nonexistent", nil, []error{ras.ErrFileNotFound, os.ErrNotExist},

@@ -118,7 +118,7 @@ func (c *Config) withDefaults() Config {
 	full.DropTime = max(0, cmp.Or(full.DropTime, time.Second))
 	full.Settle = max(0, cmp.Or(full.Settle, 100*time.Millisecond))
 	full.DialPrefix = cmp.Or(full.DialPrefix, "DT")
-	full.End = cmp.Or(full.End, "")
+	full.End = cmp.Or(full.End, "\r")
 	return full
 }
 
@@ -191,8 +191,10 @@ type Modem struct {
 }
 
 // New returns a Modem on d. A nil cfg means the zero Config. Nothing is sent.
-// The state is Unsynchronised: call SetOnline if the modem is online.
+// The state is Unsynchronised: call SetOnline if the modem is online. Waits of d
+// that fail consume what they have read from now on (Dialog.SetConsume).
 func New(d *script.Dialog, cfg *Config) *Modem {
+	d.SetConsume(true) // an answer that was too late must not be found again
 	m := &Modem{dialog: d, cfg: cfg.withDefaults()}
 	if cfg != nil {
 		m.source = *cfg
