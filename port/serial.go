@@ -3,9 +3,11 @@ package port
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -68,10 +70,19 @@ func Open(ctx context.Context, name string, cfg *Config) (*Serial, error) {
 	if err == nil {
 		s.dev, err = openDevice(ctx, name, cfg)
 	}
+	if errors.Is(err, fs.ErrNotExist) && isURL(name) {
+		err = fmt.Errorf("this is no device but the name of another kind of port: open it with package portname: %w", fs.ErrNotExist)
+	}
 	if err != nil {
 		return nil, s.fail("open", err)
 	}
 	return s, nil
+}
+
+// isURL reports whether name has a form that package portname opens.
+func isURL(name string) bool {
+	scheme, rest, ok := strings.Cut(name, ":")
+	return ok && len(scheme) > 1 && rest != "" && !strings.ContainsAny(scheme, `/\.`)
 }
 
 // Name returns the name that the port was opened with.

@@ -60,6 +60,8 @@ func TestOpenRefuses(t *testing.T) {
 		says       string
 	}{
 		{"no such device", filepath.Join(dir, "ttyUSB0"), nil, fs.ErrNotExist, "check the name"},
+		{"a URL", "tcp://h:1", nil, fs.ErrNotExist, "package portname"},
+		{"a USB device", "usb:0403:6001", nil, fs.ErrNotExist, "package portname"},
 		{"a regular file", file, nil, syscall.ENOTTY, "no serial port"},
 		{"a folder", dir, nil, syscall.ENOTTY, "no serial port"},
 		{"a device that is no terminal", os.DevNull, nil, syscall.ENOTTY, "no serial port"},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/port/portname"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
 	"github.com/rasline/rasline/script/lint"
@@ -162,7 +163,7 @@ func (d *dialer) dial(ctx context.Context, e script.Executor) int {
 	d.screen.state(ras.StateOpenPort, d.portName())
 	p, exact, err := d.openPort(ctx)
 	if err != nil {
-		if errors.Is(err, errBadPort) {
+		if errors.Is(err, portname.ErrBadName) {
 			return d.fail(exitUsage, err)
 		}
 		return d.fail(exitNotOpen, err)

@@ -140,7 +140,7 @@ func TestBadInput(t *testing.T) {
 		{"mode on tcp", []string{"-port", "tcp://h:1", "-mode", "9600"}, exitUsage, `no mode; use rfc2217`},
 		{"unknown port", []string{"-port", "/dev/ttyNOPE"}, exitNotOpen, `^rasdial: open /dev/ttyNOPE: .*(no such|cannot find)`},
 		{"not a terminal", []string{"-port", plain}, exitNotOpen, `^rasdial: open .*(no serial port|not )`},
-		{"unknown scheme", []string{"-port", "udp://h:1"}, exitUsage, `use a device, tcp://`},
+		{"unknown scheme", []string{"-port", "udp://h:1"}, exitUsage, `there is no scheme "udp": use a device, .*tcp://HOST:PORT`},
 		{"no port number", []string{"-port", "rfc2217://host"}, exitUsage, `rfc2217://host:port`},
 		{"unknown option", []string{"-port", "rfc2217://localhost:1?speed=1"}, exitUsage, `option speed`},
 		{"refused", []string{"-port", "tcp://127.0.0.1:1"}, exitNotOpen, `check the address`},

@@ -1,0 +1,27 @@
+// Package portname opens any port by its name, so that a program needs one flag
+// for all of them:
+//
+//	/dev/ttyUSB0, COM3             a serial device of this machine (port.Open)
+//	usb:VID:PID[:SERIAL]           a USB device, wherever it comes up
+//	tcp://HOST:PORT                a raw TCP connection
+//	unix:/PATH                     a raw connection to a Unix socket
+//	telnet://HOST:PORT             a Telnet connection, without modem lines
+//	rfc2217://HOST:PORT            a serial port on another host (package rfc2217)
+//
+// [Register] adds schemes, and [Schemes] lists them.
+//
+// # Options
+//
+// What follows a question mark fills the configuration:
+//
+//	usb:…?interface=N              of several ports of one device (port.Info.InterfaceNumber)
+//	tcp://…?telnet=data            the peer may send what looks like Telnet
+//	telnet://…, rfc2217://…        ack=5s, keepalive=30s, ignoreacks, plain: the fields
+//	                               AckTimeout, KeepAlive, IgnoreAcks and Plain of rfc2217.Config
+//
+// # Errors
+//
+// Errors are *port.OpError. A name that cannot be understood matches
+// [ErrBadName], and the text names the forms that it could have had; for a
+// device that is not there it names those that are.
+package portname
