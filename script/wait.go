@@ -474,8 +474,8 @@ func (d *Dialog) fill(ctx context.Context, c *waitClock, need int) error {
 			return err
 		case c.passed(limit):
 			return c.over(ctx)
-		case limit-time.Since(c.now) > tooEarly:
-			return err // not our limit: the whole run's
+		case time.Since(c.now) == 0, limit-time.Since(c.now) > tooEarly:
+			return err // not our limit: the whole run's, which has failed the session
 		}
 	}
 }

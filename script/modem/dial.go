@@ -104,7 +104,6 @@ func (m *Modem) Online(ctx context.Context) (Result, error) {
 		m.setOnline()
 		return res, nil
 	default:
-		m.held = false
 		m.ended()
 		return res, m.commandError("O", r.Lines, &OutcomeError{res})
 	}
@@ -146,14 +145,14 @@ func (m *Modem) begin() {
 // setOnline notes that a call is up and that what is sent goes to the peer.
 func (m *Modem) setOnline() {
 	m.begin()
-	m.state, m.dialling, m.held = OnlineMode, false, false
+	m.state, m.dialling, m.up = OnlineMode, false, true
 	m.in.text, m.in.blank = m.in.text[:0], m.in.blank[:0]
 	script.Shared[callState](m.dialog.Call()).dialled = true
 }
 
 // ended notes that there is no call any more.
 func (m *Modem) ended() {
-	m.dialling, m.held = false, false
+	m.dialling, m.up = false, false
 	script.Shared[callState](m.dialog.Call()).active = nil
 }
 
@@ -161,6 +160,9 @@ func (m *Modem) ended() {
 func (m *Modem) connect(ctx context.Context, req request) (Result, error) {
 	if err := m.ready(ctx); err != nil {
 		return Result{}, err
+	}
+	if m.up {
+		return Result{}, m.commandError(req.body, nil, errHeld)
 	}
 	m.begin()
 	r, err := m.ask(ctx, req)
@@ -189,6 +191,8 @@ func (m *Modem) connect(ctx context.Context, req request) (Result, error) {
 	}
 	return res, err
 }
+
+var errHeld = &ras.Error{Code: ras.ErrDialAlreadyInProgress, Err: errors.New("a call is up: use HangUp or Online first")}
 
 // lastWord is the outcome of a call that no result has ended: Unknown if the
 // last line is a text that nobody knows, which is most likely the result.
@@ -225,7 +229,7 @@ func (m *Modem) giveUp(ctx context.Context) {
 // reports whether the modem has confirmed that. A call that has come up at the
 // last moment makes the modem online.
 func (m *Modem) abort(ctx context.Context) (ended bool, err error) {
-	if err := m.dialog.Send(ctx, []byte("\r")); err != nil {
+	if err := m.sendLine(ctx, "", ""); err != nil {
 		return false, err
 	}
 	for until := time.Now().Add(abortTimeout); ; {

@@ -59,9 +59,9 @@ func (m *Modem) escapeNow(ctx context.Context, limit time.Duration, keep int) ([
 
 // The answers to +++, as the last line of the data.
 var (
-	escapeOK        = regexp.MustCompile(`(?:^|[\r\n]+)OK[\r\n]+$`)
-	escapeNumericOK = regexp.MustCompile(`(?:^|[\r\n]*)0\r\n?$`)
-	escapeLost      = regexp.MustCompile(`(?:^|[\r\n]+)NO CARRIER[^\r\n]*[\r\n]+(?:\+\+\+)?$`)
+	escapeOK        = regexp.MustCompile(`(?:^|\r\n|\r|\n)OK[\r\n]+$`)
+	escapeNumericOK = regexp.MustCompile(`(?:\r\n)?0\r\n?$`)
+	escapeLost      = regexp.MustCompile(`(?:^|\r\n|\r|\n)NO CARRIER[^\r\n]*[\r\n]+(?:\+\+\+)?$`)
 )
 
 // escaping is the wait for the modem's answer to +++, in the middle of data.
@@ -126,7 +126,7 @@ func (e *escaping) decide() (done bool, err error) {
 	default:
 		return false, nil
 	}
-	m.state, m.proven, m.held = CommandMode, true, true
+	m.state, m.proven, m.up, m.dialling = CommandMode, true, true, false
 	return true, nil
 }
 

@@ -3,6 +3,7 @@ package modem
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -129,6 +130,7 @@ func (m *Modem) strays(ctx context.Context) (stale bool, err error) {
 	}
 	start := time.Now()
 	for time.Since(start) < m.cfg.CommandTimeout {
+		heard := m.in.heard
 		l, err := m.readWholeLine(ctx, time.Now().Add(max(strayLimit, settle-time.Since(m.in.heard))))
 		if isTimeout(err) && len(m.in.text) > 0 {
 			l, err = m.readLine(ctx, time.Now().Add(m.cfg.Quiet))
@@ -146,8 +148,12 @@ func (m *Modem) strays(ctx context.Context) (stale bool, err error) {
 				m.proven = false // a call that was given up has come up
 			}
 		}
-		if err := m.unasked(ctx, l, ""); err != nil {
+		expected, err := m.indicated(ctx, l, "")
+		if err != nil {
 			return stale, err
+		}
+		if expected || m.expected(l) {
+			m.in.heard = heard // reports may come more often than the modem is silent
 		}
 	}
 	return stale, m.timeout("the modem to fall silent", start, m.cfg.CommandTimeout)
@@ -165,13 +171,17 @@ type answer struct {
 	request
 	response Response
 
-	echo   string  // what is left of the echo
-	echoed bool    // the echo has arrived
-	size   int     // bytes of lines
-	held   *Result // waits for silence
-	number string  // the number that held was read from, or ""
-	doubt  bool    // a line of another command has arrived
-	stale  bool    // a result of another command has arrived
+	echo   string // what is left of the echo
+	echoed bool   // the echo has arrived
+	size   int    // bytes of lines
+
+	held   *Result // waits for silence, until the time quiet
+	quiet  time.Time
+	number string   // what held was read from, if that was a number
+	after  []string // lines since held
+
+	doubt bool // a line of another command has arrived
+	stale bool // a result of another command has arrived
 }
 
 // read reads up to the final result.
@@ -181,8 +191,8 @@ func (a *answer) read(ctx context.Context) error {
 	start := time.Now()
 	for {
 		until := start.Add(a.timeout)
-		if quiet := time.Now().Add(m.cfg.Quiet); a.held != nil && quiet.Before(until) {
-			until = quiet
+		if a.held != nil && a.quiet.Before(until) {
+			until = a.quiet
 		}
 		l, err := m.readLine(ctx, until)
 		switch {
@@ -190,6 +200,7 @@ func (a *answer) read(ctx context.Context) error {
 			if m.echo == echoUnknown {
 				m.echo = echoOff
 			}
+			a.stale = a.stale || len(a.after) > 0
 			a.finish(*a.held)
 			return nil
 		case isTimeout(err):
@@ -210,39 +221,54 @@ func (a *answer) take(ctx context.Context, l line) (done bool, err error) {
 		return false, nil
 	}
 	res, known := m.result(l)
-	if a.number != "" && l.text != "" { // it was a line of information
-		a.response.Lines = append(a.response.Lines, a.number)
-		a.held, a.number = nil, ""
-	}
-	if known && a.final(res.Outcome) {
-		switch {
-		case res.Outcome == Connect:
-		case m.echo == echoOn && !a.echoed:
-			m.logf(ctx, "a result was received before the echo of the command", l.text)
-			a.stale = true
-			return false, nil
-		case m.echo == echoUnknown && !a.echoed, res.Numeric && !m.certain(l), a.doubt:
-			a.stale = a.stale || a.held != nil
-			a.held = &res
-			if res.Numeric {
-				a.number = trimNoise(l.text)
-			}
-			m.learn(l)
-			return false, nil
+	if !known || !a.final(res.Outcome) {
+		isUnasked, err := m.indicated(ctx, l, a.body)
+		if isUnasked || err != nil {
+			a.response.Unasked = append(a.response.Unasked, trimNoise(l.text))
+			a.doubt = a.doubt || names(m.previous, prefixOf(l.text))
+			return false, err
 		}
-		m.learn(l)
-		a.finish(res)
-		return true, nil
+		a.quiet = time.Now().Add(m.cfg.Quiet)
+		return false, a.add(l.text)
 	}
-	switch isUnasked, err := m.indicated(ctx, l, a.body); {
-	case err != nil:
-		return false, err
-	case isUnasked:
-		a.response.Unasked = append(a.response.Unasked, trimNoise(l.text))
-		a.doubt = a.doubt || names(m.previous, prefixOf(l.text))
+	if res.Outcome != Connect && m.echo == echoOn && !a.echoed {
+		m.logf(ctx, "a result was received before the echo of the command", l.text)
+		a.stale = true
 		return false, nil
 	}
-	return false, a.add(l.text)
+	if a.held != nil && a.doubled() {
+		a.stale = true
+		a.finish(*a.held)
+		return true, nil
+	}
+	m.learn(l)
+	if res.Outcome != Connect && (m.echo == echoUnknown && !a.echoed || res.Numeric && !m.certain(l) || a.doubt) {
+		a.held, a.quiet, a.number = &res, time.Now().Add(m.cfg.Quiet), ""
+		if res.Numeric {
+			a.number = trimNoise(l.text)
+		}
+		return false, nil
+	}
+	a.finish(res)
+	return true, nil
+}
+
+// doubled decides what the result that is held was, now that another has
+// arrived. If it was a number, it was a line of information, unless the whole
+// answer has come twice. If it was a word, it answered an earlier command.
+func (a *answer) doubled() bool {
+	question := strings.Contains(a.body, "?") || hasFold(a.body, "I")
+	switch {
+	case a.number == "":
+		a.stale = true
+		a.response.Lines = a.after
+	case slices.Equal(a.after, a.response.Lines) && !(len(a.after) == 0 && question):
+		return true
+	default:
+		a.response.Lines = append(append(a.response.Lines, a.number), a.after...)
+	}
+	a.held, a.after = nil, nil
+	return false
 }
 
 // takeEcho reports whether a line is the echo or a part of it. What was read
@@ -256,7 +282,7 @@ func (a *answer) takeEcho(text string) bool {
 	if a.echo == "" {
 		a.echoed = true
 		a.stale = a.stale || a.held != nil
-		a.held, a.number, a.response.Lines, a.size = nil, "", nil, 0
+		a.held, a.after, a.response.Lines, a.size = nil, nil, nil, 0
 		a.modem.echo = echoOn
 	}
 	return true
@@ -267,7 +293,11 @@ func (a *answer) add(text string) error {
 	if a.size += len(text); a.size > answerLimit {
 		return ras.ErrRecvBufFull
 	}
-	a.response.Lines = append(a.response.Lines, text)
+	if a.held != nil {
+		a.after = append(a.after, text)
+	} else {
+		a.response.Lines = append(a.response.Lines, text)
+	}
 	return nil
 }
 

@@ -183,9 +183,6 @@ func (m *Modem) dropDTR(ctx context.Context) (proved bool, err error) {
 // holdDTR holds DTR off for its time, and until DCD has fallen if that is to be
 // awaited, and raises it again in any case.
 func (m *Modem) holdDTR(ctx context.Context, lines port.LineController, awaited bool) (fell bool, err error) {
-	if m.state != CommandMode || m.held {
-		m.state = Unsynchronised
-	}
 	if err := lines.SetLines(port.DTR, 0); err != nil {
 		return false, err
 	}
@@ -197,7 +194,10 @@ func (m *Modem) holdDTR(ctx context.Context, lines port.LineController, awaited 
 		err = m.dialog.Pause(ctx, m.cfg.DropTime-time.Since(start))
 	}
 	m.state = Unsynchronised
-	m.proven = m.proven || fell
+	if fell {
+		m.proven = true
+		m.ended()
+	}
 	return fell, errors.Join(err, lines.SetLines(port.DTR, port.DTR))
 }
 
@@ -206,7 +206,13 @@ func (m *Modem) sendATH(ctx context.Context) (proved, confirmed bool, err error)
 	lines, before, lineErr := linesOf(m.dialog.Call())
 	known := lineErr == nil && before.Has(port.DCD)
 	body := "H"
-	if m.state != CommandMode && !(m.proven && m.state == Unsynchronised) {
+	switch {
+	case m.state == CommandMode:
+	case m.state == Unsynchronised && m.proven: // an answer may be outstanding
+		if err := m.Sync(ctx); err != nil {
+			return false, false, err
+		}
+	default:
 		if err := m.dialog.Pause(ctx, m.cfg.Guard); err != nil {
 			return false, false, err
 		}
@@ -225,9 +231,18 @@ func (m *Modem) sendATH(ctx context.Context) (proved, confirmed bool, err error)
 	if _, err := m.strays(ctx); err != nil {
 		return false, false, err
 	}
-	_, err = m.ask(ctx, request{body: body, timeout: m.cfg.CommandTimeout, final: isHangupResult})
-	if err != nil && OutcomeOf(err) != Failed {
+	if err := m.askH(ctx, body); err != nil {
 		return false, false, err
+	}
+	if body != "H" {
+		// Something has answered, which may have been late: ask again, in step.
+		m.state = Unsynchronised
+		if err := m.Sync(ctx); err != nil {
+			return false, false, err
+		}
+		if err := m.askH(ctx, "H"); err != nil {
+			return false, false, err
+		}
 	}
 	if err := m.quiet(ctx, m.cfg.CommandTimeout); err != nil { // OK may follow NO CARRIER
 		return false, false, err
@@ -238,6 +253,16 @@ func (m *Modem) sendATH(ctx context.Context) (proved, confirmed bool, err error)
 		}
 	}
 	return proved, true, nil
+}
+
+// askH sends the command that hangs up. ERROR is the answer of some modems that
+// have no call.
+func (m *Modem) askH(ctx context.Context, body string) error {
+	_, err := m.ask(ctx, request{body: body, timeout: m.cfg.CommandTimeout, final: isHangupResult})
+	if OutcomeOf(err) == Failed {
+		return nil
+	}
+	return err
 }
 
 // isHangupResult reports whether an outcome is the answer to H. NO CARRIER is
@@ -292,9 +317,9 @@ func hangUp(ctx context.Context, p port.Port, cfg *Config, known *Modem, methods
 		d := script.NewDialog(call, &script.DialogConfig{Log: c.Log})
 		defer d.Close()
 		m := New(d, &c)
-		m.state = OnlineMode
+		m.SetOnline()
 		if known != nil {
-			m.state, m.notation, m.dialling, m.held, m.proven, m.in.ends = known.state, known.notation, known.dialling, known.held, known.proven, known.in.ends
+			m.state, m.notation, m.dialling, m.up, m.proven, m.in.ends = known.state, known.notation, known.dialling, known.up, known.proven, known.in.ends
 		}
 		rep, err = m.HangUp(ctx, methods...)
 		return err

@@ -82,6 +82,9 @@ func (m *Modem) indicated(ctx context.Context, l line, body string) (bool, error
 			return true, err
 		}
 	}
+	if known && res.Outcome == NoCarrier && m.state != OnlineMode && !m.dialling {
+		m.ended()
+	}
 	if known && (res.Outcome == Ring || res.Outcome == NoCarrier) {
 		return true, nil
 	}

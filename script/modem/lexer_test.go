@@ -21,11 +21,9 @@ func readLines(t *testing.T, s string, piece, count int, prepare func(m *Modem))
 		defer near.Close()
 		defer far.Close()
 		go func() {
-			for len(s) > 0 {
-				n := min(piece, len(s))
-				far.Write([]byte(s[:n]))
-				s = s[n:]
-				synctest.Wait()
+			for from := 0; from < len(s); from += piece {
+				far.Write([]byte(s[from:min(from+piece, len(s))]))
+				<-time.After(time.Millisecond)
 			}
 		}()
 		res, err := script.Run(t.Context(), near, withModem(nil, func(ctx context.Context, m *Modem) error {

@@ -178,7 +178,8 @@ type Modem struct {
 	state    State
 	proven   bool // the modem has answered in command mode, and no call was made since
 	dialling bool // a call is in the making, or was given up without an answer
-	held     bool // in command mode a call is up
+	up       bool // a call has come up, and nothing shows that it has ended
+	woken    bool // the last Sync had to make the modem give results
 	notation notation
 	echo     echoing
 	previous string // the command before
@@ -214,7 +215,7 @@ func (m *Modem) State() State { return m.state }
 
 // SetOnline tells the Modem that the modem is online, because another program
 // has dialled.
-func (m *Modem) SetOnline() { m.state, m.proven, m.held = OnlineMode, false, false }
+func (m *Modem) SetOnline() { m.state, m.proven, m.up = OnlineMode, false, true }
 
 // Response is the answer to a command.
 type Response struct {
@@ -347,12 +348,18 @@ func isCommandResult(o Outcome) bool { return o == OK || o == Failed }
 // Init sends commands in order and stops at the first error. A command that
 // gets no answer is sent once more, since a modem that has just been reset can
 // lose one; not so one with a value in quotes, such as a PIN, of which a SIM
-// allows three attempts.
+// allows three attempts. A reset that gets no answer because it has switched
+// results off is done.
 func (m *Modem) Init(ctx context.Context, commands ...string) error {
 	for _, c := range commands {
 		_, err := m.Command(ctx, c)
 		if isTimeout(err) && ctx.Err() == nil && !strings.Contains(c, `"`) {
-			_, err = m.Command(ctx, c)
+			if err = m.Sync(ctx); err == nil && m.woken && changesEcho(c) {
+				continue // a reset to a profile without results
+			}
+			if err == nil {
+				_, err = m.Command(ctx, c)
+			}
 		}
 		if err != nil {
 			return err

@@ -240,7 +240,7 @@ func (m *Modem) leaveCall(ctx context.Context) error {
 	if err := m.Sync(ctx); err != nil {
 		return err
 	}
-	if !m.held {
+	if !m.up {
 		return nil
 	}
 	_, err := m.HangUp(ctx, ATH)

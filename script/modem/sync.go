@@ -103,11 +103,12 @@ func (m *Modem) Sync(ctx context.Context) error {
 	case OnlineMode:
 		return &CommandError{Command: "AT", Err: errOnline}
 	}
-	m.notation, m.echo = anyNotation, echoUnknown
+	m.notation, m.echo, m.woken = anyNotation, echoUnknown, false
 	m.in.ends = [2]string{}
 	m.in.raw = m.in.raw[:0]
 	s := syncing{modem: m, start: time.Now(), limit: m.cfg.ProbeTimeout}
 	if err := s.run(ctx); err != nil {
+		m.state = Unsynchronised // also where +++ had been answered
 		return m.commandError("", nil, err)
 	}
 	m.state, m.proven, m.probe = CommandMode, true, 0
@@ -117,9 +118,10 @@ func (m *Modem) Sync(ctx context.Context) error {
 	return nil
 }
 
-// Held reports whether Sync has found the modem online: the call is still up,
-// behind the modem's back as it were, until HangUp or Online.
-func (m *Modem) Held() bool { return m.held }
+// Held reports whether a call is up, or may be, while the modem is in command
+// mode: after Escape, and after Sync of a modem that was online. It is until
+// HangUp, Online or the modem's NO CARRIER.
+func (m *Modem) Held() bool { return m.state != OnlineMode && m.up }
 
 // syncing is one run of Sync.
 type syncing struct {
@@ -142,7 +144,7 @@ func (s *syncing) run(ctx context.Context) error {
 		return err
 	}
 	s.note(ctx, "ESC")
-	if err := m.dialog.Send(ctx, []byte("\x1B\r")); err != nil {
+	if err := m.dialog.Send(ctx, []byte("\x1B"+m.cfg.End)); err != nil {
 		return err
 	}
 	for {
@@ -342,7 +344,7 @@ func (s *syncing) escape(ctx context.Context) error {
 	switch {
 	case err == nil:
 		m.logf(ctx, "the modem was online", "")
-		m.held, m.proven = true, true
+		m.proven = true
 		return nil
 	case errors.Is(err, ras.ErrRemoteDisconnection):
 		m.proven = true
@@ -357,6 +359,7 @@ func (s *syncing) escape(ctx context.Context) error {
 // wake makes a modem give results, in words.
 func (s *syncing) wake(ctx context.Context) error {
 	s.note(ctx, "ATQ0V1")
+	s.modem.woken = true
 	s.limit = max(s.limit, 2*s.modem.cfg.ProbeTimeout)
 	if err := s.modem.sendLine(ctx, "ATQ0V1", ""); err != nil {
 		return err
@@ -404,7 +407,7 @@ func (s *syncing) tryRate(ctx context.Context, p port.ModeSetter, rate int) (boo
 	if err := m.quiet(ctx, m.cfg.Quiet); err != nil {
 		return false, err
 	}
-	if err := m.dialog.Send(ctx, []byte("\x1B\r")); err != nil {
+	if err := m.dialog.Send(ctx, []byte("\x1B"+m.cfg.End)); err != nil {
 		return false, err
 	}
 	for range 2 {
