@@ -72,9 +72,9 @@ const (
 	queueData = 16 << 10                // data waits while the queue is longer,
 	queuePart = 16 << 10                // and joins it in pieces of this size
 	queueMax  = queueData + 2*queuePart // a peer that lets answers pile up higher is cut off
-	plainMax  = 128 << 10               // data without escapes that is passed on in one piece
+	plainMax  = 32 << 10                // data without escapes that is passed on in one piece
 	plainMin  = 16 << 10                // shorter runs are put together with their escapes
-	chunk     = 65 << 10                // in pieces of this size
+	chunk     = 33 << 10                // in pieces of this size
 )
 
 // NewConn puts Telnet on c, which it owns from then on. Data is binary in both

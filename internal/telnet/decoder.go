@@ -101,39 +101,33 @@ func (d *Decoder) Next(p []byte) (data, rest []byte, ev Event) {
 // run moves data from p[r:] to p[w:], up to and past an IAC that is not doubled.
 func (d *Decoder) run(p []byte, r, w int) (int, int) {
 	for r < len(p) {
-		if p[r] != IAC {
-			end := len(p)
-			if i := bytes.IndexByte(p[r:], IAC); i >= 0 {
-				end = r + i
-			}
-			w += d.move(p, w, p[r:end], r)
-			r = end
-			continue
+		end := indexFrom(p, r, IAC)
+		switch {
+		case d.NVT:
+			w += d.unpad(p[w:], p[r:end])
+		case r == w:
+			w = end
+		default:
+			w += copy(p[w:], p[r:end])
 		}
-		n := iacRun(p[r:]) / 2 // doubled ones
-		if n == 0 {
+		if r = end; r == len(p) {
+			break
+		}
+		switch {
+		case r+1 == len(p) || p[r+1] != IAC:
 			d.state = afterIAC
 			return r + 1, w
-		}
-		if d.cr = false; n == 1 {
+		case r+2 < len(p) && p[r+2] != IAC: // by far the most common case
 			p[w] = IAC
-		} else {
+			r, w = r+2, w+1
+		default:
+			n := iacRun(p[r:]) / 2
 			copy(p[w:], p[r:r+n])
+			r, w = r+2*n, w+n
 		}
-		r, w = r+2*n, w+n
+		d.cr = false
 	}
 	return r, w
-}
-
-// move puts the run that begins at p[r] to p[w:] and returns its new length.
-func (d *Decoder) move(p []byte, w int, run []byte, r int) int {
-	switch {
-	case d.NVT:
-		return d.unpad(p[w:], run)
-	case r == w:
-		return len(run)
-	}
-	return copy(p[w:], run)
 }
 
 // unpad copies src to dst without the NULs that follow carriage returns.

@@ -40,9 +40,16 @@ func Escape(dst, src []byte, nvt bool) (nDst, nSrc int) {
 		}
 		switch nSrc {
 		case nextIAC:
-			n := min(iacRun(src[nSrc:]), (len(dst)-nDst)/2)
-			nDst += fillIAC(dst[nDst : nDst+2*n])
-			nSrc += n
+			if nSrc+1 < len(src) && src[nSrc+1] != IAC { // by far the most common case
+				dst[nDst], dst[nDst+1] = IAC, IAC
+				nDst += 2
+				nSrc++
+			} else {
+				n := min(iacRun(src[nSrc:]), (len(dst)-nDst)/2)
+				fillIAC(dst[nDst : nDst+2*n])
+				nDst += 2 * n
+				nSrc += n
+			}
 			nextIAC = indexFrom(src, nSrc, IAC)
 		case nextCR:
 			dst[nDst], dst[nDst+1] = cr, nul
@@ -62,10 +69,14 @@ func indexFrom(p []byte, from int, c byte) int {
 	return len(p)
 }
 
-// iacRun returns how many bytes at the front of p are IAC. It compares a word
-// at a time.
+// iacRun returns how many bytes at the front of p are IAC. It compares words,
+// and blocks of 256 bytes, which is as fast as the memory.
 func iacRun(p []byte) (n int) {
-	for ; len(p)-n >= 8 && binary.NativeEndian.Uint64(p[n:]) == 1<<64-1; n += 8 {
+	const block, word = 256, 8
+	for len(p)-n >= word && binary.NativeEndian.Uint64(p[n:]) == 1<<64-1 {
+		if n += word; len(p)-n >= block && bytes.Equal(p[n:n+block], iacs[:block]) {
+			n += block
+		}
 	}
 	for ; n < len(p) && p[n] == IAC; n++ {
 	}
@@ -74,16 +85,11 @@ func iacRun(p []byte) (n int) {
 
 var iacs = bytes.Repeat([]byte{IAC}, 4096)
 
-// fillIAC fills p with IAC and returns its length.
-func fillIAC(p []byte) int {
-	if len(p) == 2 { // a single IAC in data is by far the most common case
-		p[0], p[1] = IAC, IAC
-		return 2
-	}
+// fillIAC fills p with IAC.
+func fillIAC(p []byte) {
 	for n := 0; n < len(p); {
 		n += copy(p[n:], iacs)
 	}
-	return len(p)
 }
 
 // plainRun returns how many bytes at the front of p need no escape.

@@ -83,6 +83,10 @@ const (
 	minBuffer         = 2 << 10
 	forever           = 1 << 62 * time.Nanosecond // 146 years
 	maxSignature      = 255
+
+	// maxRead bounds one read from a connection. With larger ones, which empty
+	// the system's buffer, the two ends work in turns instead of side by side.
+	maxRead = 32 << 10
 )
 
 // complete returns a copy of c, which may be nil, with the defaults filled in.

@@ -366,6 +366,7 @@ func (l *line) control(v byte, at place) {
 		l.notify(cmdControl, flowControl(l.currentMode().Flow)+ctlInboundShift)
 	case itemFlow:
 		if v >= ctlFlowNone && v <= ctlFlowRTS {
+			l.x.clearStepDeadline() // of a port that waits for its output all the same
 			l.changeMode(port.Mode{Flow: flowOf(v)})
 		}
 		l.notify(cmdControl, flowControl(l.currentMode().Flow))

@@ -20,7 +20,7 @@ import (
 
 // python returns a Python that has pyserial, or skips the test. A Python in
 // front of the system's may lack what the system's package brought.
-func python(t *testing.T) string {
+func python(t testing.TB) string {
 	t.Helper()
 	for _, name := range []string{"python3", "/usr/bin/python3"} {
 		if exec.Command(name, "-c", "import serial.rfc2217").Run() == nil {
@@ -36,7 +36,7 @@ type script struct {
 	out *bufio.Reader
 }
 
-func startPython(t *testing.T, args ...string) *script {
+func startPython(t testing.TB, args ...string) *script {
 	t.Helper()
 	cmd := exec.Command(python(t), args...)
 	in, err := cmd.StdinPipe()
@@ -61,7 +61,7 @@ func startPython(t *testing.T, args ...string) *script {
 }
 
 // line returns the next line of the program.
-func (s *script) line(t *testing.T) string {
+func (s *script) line(t testing.TB) string {
 	t.Helper()
 	text, err := s.out.ReadString('\n')
 	if err != nil {
@@ -71,7 +71,7 @@ func (s *script) line(t *testing.T) string {
 }
 
 // do has the program carry out a line, whose answer must be want.
-func (s *script) do(t *testing.T, line, want string) {
+func (s *script) do(t testing.TB, line, want string) {
 	t.Helper()
 	fmt.Fprintln(s.in, line)
 	if got := s.line(t); got != want {
@@ -182,7 +182,7 @@ func TestPyserialServer(t *testing.T) {
 
 // example returns the path of pyserial's example server, which some packages
 // compress.
-func example(t *testing.T) string {
+func example(t testing.TB) string {
 	t.Helper()
 	const dir = "/usr/share/doc/python3-serial/examples"
 	path := filepath.Join(dir, "rfc2217_server.py")

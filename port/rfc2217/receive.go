@@ -41,7 +41,7 @@ func (p *Port) room(grow bool) []byte {
 		var seg []byte
 		if free := limit - p.in.Len(); free > 0 {
 			seg = p.in.Free(grow && p.in.Cap() < limit)
-			seg = seg[:min(len(seg), free)]
+			seg = seg[:min(len(seg), free, maxRead)]
 		}
 		p.starved = seg == nil
 		p.mu.Unlock()

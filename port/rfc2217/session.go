@@ -23,7 +23,8 @@ import (
 // proved itself, by TLS and by an answer in Telnet, claim gives it the port, and
 // these goroutines work for it:
 //
-//   - serve reads the connection, decodes it and fills the queue;
+//   - serve reads the connection, decodes it and fills the queue, or writes to
+//     the port itself while the writer has nothing to do;
 //   - write empties the queue: it writes the data to the port and carries out
 //     the commands that are ordered with it (bit rate, character format, timing
 //     marks);
@@ -74,7 +75,8 @@ type session struct {
 	over        bool       // the port's deadlines are past for good
 	cause       error
 	steps       int  // goroutines that need to know the progress of a write
-	stepped     bool // the write deadline is a step
+	stepped     bool // the write deadline is a step,
+	stepEnd     time.Time
 	writePaused bool
 	endCommand  context.CancelFunc // ends the ordered command at work, if any
 	readPaused  bool
@@ -354,11 +356,14 @@ func (x *session) decode(seg []byte, n int) error {
 	w := 0
 	for raw := seg[:n]; len(raw) > 0; {
 		data, rest, ev := x.tc.Next(raw)
-		if w != n-len(raw) {
-			copy(seg[w:], data)
+		if len(data) > 0 {
+			at := n - len(raw) + x.writeDirect(data)
+			if k := n - len(raw) + len(data) - at; k > 0 {
+				copy(seg[w:], seg[at:at+k])
+				w += k
+				x.queue.add(k)
+			}
 		}
-		w += len(data)
-		x.queue.add(len(data))
 		raw = rest
 		if err := x.event(ev); err != nil {
 			return err
@@ -565,13 +570,53 @@ func (x *session) runOrdered(c ordered, err *error) bool {
 	return true
 }
 
+// directTimeout bounds a write of the reader, which reads no commands meanwhile.
+// The deadline is moved when half of it is left.
+const directTimeout = 20 * time.Millisecond
+
+// writeDirect writes data to the port, if the writer has nothing to do, and
+// returns how much the port has accepted. The rest is queued.
+func (x *session) writeDirect(data []byte) (n int) {
+	if !x.queue.startDirect() {
+		return 0
+	}
+	defer func() { x.queue.endDirect(n) }()
+	x.mu.Lock()
+	if x.over || x.writePaused || x.steps > 0 {
+		x.mu.Unlock()
+		return 0
+	}
+	if now := time.Now(); !x.stepped || x.stepEnd.Sub(now) < directTimeout/2 {
+		x.stepped, x.stepEnd = true, now.Add(directTimeout)
+		x.port.SetWriteDeadline(x.stepEnd)
+	}
+	x.mu.Unlock()
+	n, err := x.port.Write(data)
+	x.touch()
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		x.end(portError("write", err))
+	}
+	return n
+}
+
+// clearStepDeadline removes the write deadline that shows progress, for calls of
+// the port that obey it too.
+func (x *session) clearStepDeadline() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.stepped && !x.over && !x.writePaused && x.steps == 0 {
+		x.stepped = false
+		x.port.SetWriteDeadline(time.Time{})
+	}
+}
+
 // startSteps makes write show its progress every progressInterval.
 func (x *session) startSteps() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.steps++
 	if x.steps == 1 && !x.over && !x.writePaused && x.endCommand == nil {
-		x.stepped = true
+		x.stepped, x.stepEnd = true, past
 		x.port.SetWriteDeadline(past) // ends the write at work
 	}
 }
@@ -590,8 +635,8 @@ func (x *session) setStepDeadline() {
 	switch {
 	case x.over || x.writePaused:
 	case x.steps > 0:
-		x.stepped = true
-		x.port.SetWriteDeadline(time.Now().Add(progressInterval))
+		x.stepped, x.stepEnd = true, time.Now().Add(progressInterval)
+		x.port.SetWriteDeadline(x.stepEnd)
 	case x.stepped:
 		x.stepped = false
 		x.port.SetWriteDeadline(time.Time{})
