@@ -346,9 +346,19 @@ func (st *callState) retrieve(c *Call, port Handle, b Buffer) (int, error) {
 		st.mu.Unlock()
 		return c.API.RetrieveBuffer(port, b)
 	}
+	plain := st.rx.state == callPosted && len(st.unread) == 0
 	st.mu.Unlock()
-	n, err := st.retrieveOwn(c, port, b)
+	var n int
+	var err error
+	if plain {
+		n, err = c.API.RetrieveBuffer(port, b)
+	} else {
+		n, err = st.retrieveKept(c, port, b)
+	}
 	st.mu.Lock()
+	if plain && !errors.Is(err, ErrPending) {
+		st.rx.state = callIdle
+	}
 	seen := min(st.returned, n)
 	st.returned -= seen
 	observers := st.observers
@@ -361,8 +371,8 @@ func (st *callState) retrieve(c *Call, port Handle, b Buffer) (int, error) {
 	return n, err
 }
 
-// retrieveOwn retrieves what the receive of c has received.
-func (st *callState) retrieveOwn(c *Call, port Handle, b Buffer) (int, error) {
+// retrieveKept is retrieve where bytes were given back or a receive was adopted.
+func (st *callState) retrieveKept(c *Call, port Handle, b Buffer) (int, error) {
 	st.mu.Lock()
 	if len(st.unread) > 0 {
 		n := copy(b.Bytes(), st.unread)

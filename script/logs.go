@@ -70,7 +70,7 @@ func (l *dialogLogs) sentSecret(ctx context.Context, s ras.Secret) {
 // matched logs what a wait has consumed and the pattern that ended it.
 func (l *dialogLogs) matched(ctx context.Context, w *waitState) {
 	if l.enabled(ctx) {
-		l.data(ctx, "received", w.window.data, "pattern", w.found.Index)
+		l.data(ctx, "received", w.window.bytes(), "pattern", w.found.Index)
 	}
 }
 

@@ -314,7 +314,7 @@ func (w *waitState) write(n int) error {
 	if n <= 0 {
 		return nil
 	}
-	_, err := w.sink.Write(w.window.data[:n])
+	_, err := w.sink.Write(w.window.bytes()[:n])
 	w.window.drop(n)
 	return err
 }
@@ -372,7 +372,7 @@ func (d *Dialog) giveBack(w *waitState, cause error) error {
 		}
 		return err
 	}
-	read := w.window.data
+	read := w.window.bytes()
 	if d.cfg.Strip7 || d.cfg.DropNUL {
 		read = w.raw
 	}

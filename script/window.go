@@ -1,56 +1,79 @@
 package script
 
+import "slices"
+
 const (
 	defaultMaxBefore = 1 << 20
 	keptRoom         = 64 << 10 // memory that a window keeps between waits
 )
 
-// window holds what a wait has consumed: all of it, or at least the last 2*max
-// bytes, which is enough for a Text and a Before of max bytes each.
+// window holds what a wait has consumed: all of it, or the last 2*max bytes and
+// more, which is enough for a Text and a Before of max bytes each.
 type window struct {
 	max  int
-	data []byte
-	lost int64 // bytes before data
+	data []byte // full when it has limit bytes; then a ring
+	at   int    // the oldest byte of the ring
+	lost int64  // bytes that were consumed before those of data
 }
+
+func (w *window) limit() int { return 2*w.max + keptRoom }
 
 // reset starts a wait and gives back memory that a long one has taken.
 func (w *window) reset() {
 	if cap(w.data) > keptRoom {
 		w.data = nil
 	}
-	w.data, w.lost = w.data[:0], 0
+	w.data, w.at, w.lost = w.data[:0], 0, 0
 }
 
 // consume adds a copy of b.
 func (w *window) consume(b []byte) {
-	if len(w.data) > 3*w.max+keptRoom {
-		w.drop(len(w.data) - 2*w.max)
+	n := min(len(b), w.limit()-len(w.data))
+	w.data = append(w.data, b[:n]...)
+	for b = b[n:]; len(b) > 0; {
+		n := copy(w.data[w.at:], b)
+		w.at = (w.at + n) % len(w.data)
+		w.lost += int64(n)
+		b = b[n:]
 	}
-	w.data = append(w.data, b...)
+}
+
+// bytes returns what the window holds in one piece, in order.
+func (w *window) bytes() []byte {
+	if w.at > 0 {
+		w.data = slices.Concat(w.data[w.at:], w.data[:w.at])
+		w.at = 0
+	}
+	return w.data
 }
 
 // drop forgets the first n bytes.
 func (w *window) drop(n int) {
-	w.data = append(w.data[:0], w.data[n:]...)
+	data := w.bytes()
+	w.data = append(data[:0], data[n:]...)
 	w.lost += int64(n)
 }
 
 // takeBack removes the last n bytes, which a regular expression has seen beyond
 // its match, and returns them.
 func (w *window) takeBack(n int) []byte {
-	cut := len(w.data) - n
-	back := w.data[cut:]
-	w.data = w.data[:cut]
-	return back
+	data := w.bytes()
+	cut := len(data) - n
+	w.data = data[:cut]
+	return data[cut:]
 }
 
 // split returns the last size bytes and at most max bytes before them, and how
 // many more there were.
 func (w *window) split(size int) (before, text []byte, lost int64) {
-	cut := len(w.data) - size
+	data := w.bytes()
+	cut := len(data) - size
 	from := max(0, cut-w.max)
-	return w.data[from:cut:cut], w.data[cut:len(w.data):len(w.data)], w.lost + int64(from)
+	return data[from:cut:cut], data[cut:len(data):len(data)], w.lost + int64(from)
 }
 
 // tail returns the last n bytes at most.
-func (w *window) tail(n int) []byte { return w.data[max(0, len(w.data)-n):] }
+func (w *window) tail(n int) []byte {
+	data := w.bytes()
+	return data[max(0, len(data)-n):]
+}
