@@ -66,6 +66,7 @@ func (e *Event) Reset() {
 // already wins over a context that has ended. If the session of the receive is
 // closed, Wait returns an error that matches ErrInvalidPortHandle.
 func (e *Event) Wait(ctx context.Context) error {
+	var source *Session // also after it was closed and has disarmed the event
 	for {
 		if e.take() {
 			return nil
@@ -73,10 +74,12 @@ func (e *Event) Wait(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return contextError("", ctx)
 		}
-		if s := e.source.Load(); s != nil && s.readHere(ctx, e) {
-			continue
+		if s := e.source.Load(); s != nil {
+			if source = s; s.readHere(ctx, e) {
+				continue
+			}
 		}
-		if done, err := e.block(ctx); done {
+		if done, err := e.block(ctx, source); done {
 			return err
 		}
 	}
@@ -93,11 +96,11 @@ func (e *Event) take() bool {
 
 // block waits for a token that another goroutine brings. It reports false if
 // the receive has lost its reader meanwhile, so that the caller has to read.
-func (e *Event) block(ctx context.Context) (done bool, err error) {
+func (e *Event) block(ctx context.Context, s *Session) (done bool, err error) {
 	e.waiters.Add(1)
 	defer e.waiters.Add(-1)
 	var closed <-chan struct{}
-	if s := e.source.Load(); s != nil {
+	if s != nil {
 		if s.readerMissing(e) {
 			return false, nil
 		}
