@@ -284,6 +284,8 @@ func (st *callState) adopt(c *Call, timeout time.Duration) bool {
 	if left.ev != st.rx.ev {
 		st.rx.ev.Reset()
 		st.passOn(left)
+	} else {
+		left.ev.C() // a waiter that reads itself would not see our limit
 	}
 	return true
 }

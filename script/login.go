@@ -151,46 +151,59 @@ func (l *login) hear(b []byte) {
 
 func (l *login) run(ctx context.Context) error {
 	for {
-		framed, err := l.listen(ctx)
+		framed, silent, err := l.listen(ctx)
+		var done bool
 		switch {
 		case framed:
 			return nil
 		case err != nil:
 			return l.explain(err)
+		case silent:
+			done, err = l.fallenSilent(ctx)
+		default:
+			done, err = l.answer(ctx)
 		}
-		done, err := l.answer(ctx)
 		if done || err != nil {
 			return err
 		}
 	}
 }
 
-// listen waits for a PPP frame, or until the peer has fallen silent.
-func (l *login) listen(ctx context.Context) (framed bool, err error) {
+// listen waits for a PPP frame, or until the peer has sent something and paused.
+// It reports silent if the peer has sent nothing for as long as that may take.
+func (l *login) listen(ctx context.Context) (framed, silent bool, err error) {
 	if len(l.heard) == 0 {
-		patience := l.cfg.Timeout
-		if !l.anything && l.nudges < maxNudges && l.cfg.Nudge > 0 {
-			patience = l.cfg.Nudge
-		}
-		if arrived, err := l.firstByte(ctx, patience); !arrived {
-			return false, err
+		if arrived, err := l.firstByte(ctx, l.patience()); !arrived {
+			return false, err == nil, err
 		}
 	}
 	m, err := l.dialog.wait(ctx, waitClock{start: l.start, limit: l.cfg.Timeout, idle: l.cfg.Settle}, nil, l.frames())
 	if err == nil {
 		if l.call.Exact {
-			return true, nil
+			return true, false, nil
 		}
-		return true, l.dialog.Unread(m.Text)
+		return true, false, l.dialog.Unread(m.Text)
 	}
 	var t *TimeoutError
 	if errors.As(err, &t) {
 		if t.Idle {
-			return false, nil
+			return false, false, nil
 		}
-		return false, l.timedOut(t)
+		return false, false, l.timedOut(t)
 	}
-	return false, err
+	return false, false, err
+}
+
+// patience is how long the peer may be silent before that means something: that
+// it has to be woken, that it waits for our PPP, or that it has refused us.
+func (l *login) patience() time.Duration {
+	switch {
+	case !l.anything && l.nudges < maxNudges && l.cfg.Nudge > 0:
+		return l.cfg.Nudge
+	case l.gavePass && (l.chosePPP || l.announced || l.sawRefusal || l.cfg.Hope):
+		return l.cfg.Ready
+	}
+	return l.cfg.Timeout
 }
 
 // frames returns the patterns that show PPP. In an exact call, where nothing
@@ -307,9 +320,6 @@ func (l *login) answer(ctx context.Context) (done bool, err error) {
 	l.announced = l.announced || l.gavePass && announcement.Match(text)
 	asked := asks(line)
 	switch {
-	case !l.anything:
-		l.nudges++
-		return false, l.dialog.Send(ctx, []byte("\r"))
 	case asked != askNothing && l.gavePass:
 		return false, l.refused(nil)
 	case asked == askPassword:
@@ -331,27 +341,22 @@ func (l *login) answer(ctx context.Context) (done bool, err error) {
 		l.chosePPP = true
 		return false, l.say(ctx, "ppp\r", false)
 	}
-	return l.awaitMore(ctx)
+	arrived, err := l.firstByte(ctx, l.patience())
+	if arrived || err != nil {
+		return false, l.explain(err)
+	}
+	return l.fallenSilent(ctx)
 }
 
-// awaitMore waits for a peer that has asked for nothing. Its silence means that
-// it waits for our PPP, once it knows that we want that, or that it has refused
-// us.
-func (l *login) awaitMore(ctx context.Context) (done bool, err error) {
-	ready := l.chosePPP || l.announced
-	patience := l.cfg.Timeout
-	if l.gavePass && (ready || l.sawRefusal || l.cfg.Hope) {
-		patience = l.cfg.Ready
-	}
-	arrived, err := l.firstByte(ctx, patience)
+// fallenSilent decides what the silence of the peer means.
+func (l *login) fallenSilent(ctx context.Context) (done bool, err error) {
 	switch {
-	case err != nil:
-		return false, l.explain(err)
-	case arrived:
-		return false, nil
+	case !l.anything:
+		l.nudges++
+		return false, l.dialog.Send(ctx, []byte("\r"))
 	case l.sawRefusal:
 		return false, l.refused(nil)
-	case !ready:
+	case !l.chosePPP && !l.announced:
 		Shared[guess](l.call).made = true
 	}
 	return true, nil
@@ -386,6 +391,9 @@ func (l *login) refused(cause error) error {
 
 // explain gives the end of the line the reason that the peer has sent, if any.
 func (l *login) explain(err error) error {
+	if err == nil {
+		return nil
+	}
 	if l.sawRefusal = l.sawRefusal || l.gavePass && refusal.Match(plain(l.heard)); l.sawRefusal {
 		return l.refused(err)
 	}

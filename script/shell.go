@@ -34,7 +34,7 @@ type Shell struct {
 	Timeout time.Duration
 }
 
-var morePrompt = Regexp(regexp.MustCompile(`(?i)-{1,3} ?more ?(?:-{1,3}|\([^)\r\n]*\))`))
+var morePrompt = Regexp(regexp.MustCompile(`(?i)(?: ?-{2,3} ?more ?--|<-* ?more ?-*>|---\(more[^)\r\n]*\)---|press any key to continue)`))
 
 // Run sends a command and returns its output: what arrives up to the prompt,
 // without the echo of the command, the page prompts and what the peer sends to
@@ -83,7 +83,7 @@ func (s *Shell) Run(ctx context.Context, command string) ([]byte, error) {
 
 // erasure is what a peer sends to erase a page prompt: backspaces, spaces and
 // backspaces over it, or CR, spaces and CR, or a terminal's erase sequence.
-var erasure = regexp.MustCompile("^(?:\x08+ *\x08+|\x08+|\r +\r|\r?\x1b\\[[02]?K\r?)+")
+var erasure = regexp.MustCompile("^ ?(?:\x08+ *\x08+|\x08+|\r +\r|\r?\x1b\\[[02]?K\r?)+")
 
 func withoutErasure(b []byte) []byte { return b[len(erasure.Find(b)):] }
 
