@@ -89,6 +89,7 @@ const (
 // leftReceive is a receive that was cancelled and could not be taken back.
 type leftReceive struct {
 	api     API
+	port    Handle
 	buf     Buffer
 	ev      *Event
 	freed   bool          // the script has freed buf
@@ -244,11 +245,9 @@ func (st *callState) receive(c *Call, port Handle, b Buffer, timeout time.Durati
 		st.mu.Unlock()
 		return nil
 	}
-	if st.rx.left != nil {
-		if adopted := st.adopt(c, timeout); adopted {
-			st.mu.Unlock()
-			return nil
-		}
+	if st.rx.left != nil && st.adopt(c, timeout) {
+		st.mu.Unlock()
+		return nil
 	}
 	st.rx.state = callPosted
 	st.mu.Unlock()
@@ -261,13 +260,13 @@ func (st *callState) receive(c *Call, port Handle, b Buffer, timeout time.Durati
 	return err
 }
 
-// adopt makes the receive that was left with an API serve a new one. If the API
-// of c can cancel, it cancels the receive instead and returns false. st.mu is
-// held, and released meanwhile.
+// adopt makes the receive that was left with an API serve a new one, and returns
+// true. It returns false if there is none any more: the API of c can cancel it,
+// or its limit has passed. st.mu is held, and released meanwhile.
 func (st *callState) adopt(c *Call, timeout time.Duration) bool {
 	left := st.rx.left
+	st.rx.state = callPosted
 	if canceler, ok := c.API.(ReceiveCanceler); ok {
-		st.rx.state = callPosted
 		st.mu.Unlock()
 		err := canceler.CancelPosted(c.Port)
 		st.mu.Lock()
@@ -275,6 +274,21 @@ func (st *callState) adopt(c *Call, timeout time.Duration) bool {
 			st.finishLeft()
 			return false
 		}
+	}
+	// The API may have signalled before, to an event that was reset since.
+	st.mu.Unlock()
+	n, err := c.API.RetrieveBuffer(c.Port, st.rx.buf)
+	st.mu.Lock()
+	if !errors.Is(err, ErrPending) {
+		st.finishLeft()
+		if n == 0 {
+			return false // the new receive finds what is wrong, if anything is
+		}
+		st.unread = append(bytes.Clone(st.rx.buf.Bytes()[:n]), st.unread...)
+		st.rx.state = callKept
+		st.rx.ev.Reset()
+		st.rx.ev.Set()
+		return true
 	}
 	st.rx.state, st.rx.expired, st.rx.deadline = callAdopted, false, time.Time{}
 	if timeout > 0 {
@@ -459,7 +473,7 @@ func (st *callState) signalled() bool {
 func (st *callState) leave() {
 	st.stopClock()
 	if st.rx.state == callPosted {
-		st.rx.left = &leftReceive{api: st.rx.owner.API, buf: st.rx.buf, ev: st.rx.ev, done: make(chan struct{})}
+		st.rx.left = &leftReceive{api: st.rx.owner.API, port: st.rx.owner.Port, buf: st.rx.buf, ev: st.rx.ev, done: make(chan struct{})}
 	}
 	st.rx.state = callIdle
 }
@@ -603,6 +617,17 @@ func (st *callState) end() (unread []byte, err error) {
 	st.rx.state = callIdle
 	unread, st.unread = bytes.Clone(st.unread), nil
 	done := st.tx.done
+	if left := st.rx.left; left != nil {
+		if canceler, ok := st.api.(ReceiveCanceler); ok {
+			st.mu.Unlock()
+			canceler.CancelPosted(left.port) // so that its buffer can be freed
+			st.mu.Lock()
+			st.finishLeft()
+		} else {
+			st.rx.left = nil
+			close(left.done)
+		}
+	}
 	st.mu.Unlock()
 	if done == nil {
 		return unread, nil

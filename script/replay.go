@@ -91,13 +91,18 @@ func keepLeftover(res *Result) *leftover {
 	return rest
 }
 
-// takeLeftover returns what the last Run on p left and nothing has read.
-func takeLeftover(p port.Port) []byte {
-	if r, ok := p.(*replay); ok {
-		return r.rest.take()
+// takeLeftover returns the port below those of Result.Port, and what the last Run
+// on it left and nothing has read.
+func takeLeftover(p port.Port) (below port.Port, unread []byte) {
+	for {
+		r, ok := p.(*replay)
+		if !ok {
+			break
+		}
+		p, unread = r.Port, append(unread, r.rest.take()...)
 	}
 	if p == nil {
-		return nil
+		return nil, unread
 	}
 	leftovers.Lock()
 	defer leftovers.Unlock()
@@ -110,9 +115,9 @@ func takeLeftover(p port.Port) []byte {
 		delete(leftovers.values, p)
 	}
 	if res := k.result.Value(); k.rest == nil || res != nil && res.Unread == nil {
-		return nil
+		return p, unread
 	}
-	return k.rest.take()
+	return p, append(unread, k.rest.take()...)
 }
 
 // replay is a port that gives some bytes before those of the line.

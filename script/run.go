@@ -130,8 +130,9 @@ func Run(ctx context.Context, p port.Port, e Executor, cfg *Config) (*Result, er
 		defer cancel()
 		ctx = limited
 	}
+	p, unread := takeLeftover(p)
 	r := &run{cfg: c, session: ras.NewSession(p, c.session())}
-	return r.run(ctx, p, e)
+	return r.run(ctx, p, unread, e)
 }
 
 // readAhead is what one read of a port may take while data streams in: the size
@@ -172,7 +173,7 @@ type run struct {
 	start   time.Time
 }
 
-func (r *run) run(ctx context.Context, p port.Port, e Executor) (*Result, error) {
+func (r *run) run(ctx context.Context, p port.Port, unread []byte, e Executor) (*Result, error) {
 	before := ras.DialParams{}
 	if r.cfg.Params != nil {
 		before = *r.cfg.Params
@@ -191,11 +192,12 @@ func (r *run) run(ctx context.Context, p port.Port, e Executor) (*Result, error)
 	res := &Result{Params: before, port: p}
 	start := time.Now()
 	r.announce(nil, "")
-	err := before.Validate()
+	err := r.session.ReturnBytes(r.session.Handle(), unread)
 	if err == nil {
-		if err = r.session.ReturnBytes(r.session.Handle(), takeLeftover(p)); err == nil {
-			err = r.execute(ctx, e, call)
-		}
+		err = before.Validate()
+	}
+	if err == nil {
+		err = r.execute(ctx, e, call)
 	}
 	res.Duration = time.Since(start)
 	closeErr := r.finish(call, res)

@@ -73,6 +73,10 @@ func report(file, line string) error {
 	return errors.Join(err, f.Close())
 }
 
+// Long reports whether tests run at full length, that is whether RASLINE_LONG is
+// set, as in the gate before a release.
+func Long() bool { return os.Getenv("RASLINE_LONG") != "" }
+
 // Heavy skips the test, for the given reason, unless peers are required. Tests
 // that take minutes or start a wine prefix or a guest kernel call it first.
 func Heavy(t testing.TB, reason string) {
