@@ -8,8 +8,9 @@
 // too, so that a script can be tried before the phone rings.
 //
 //	-port P           /dev/ttyUSB0, COM3, tcp://host:port, telnet://host:port,
-//	                  rfc2217://host:port, or - for standard input and output,
-//	                  as pppd's connect option gives them
+//	                  rfc2217://host:port, rfc2217+tls://host:port, or - for
+//	                  standard input and output, as pppd's connect option gives
+//	                  them
 //	-mode M           bit rate, format and flow control: 115200,8N1,rtscts
 //	-dial NUMBER      dial through an AT modem first (repeatable): a number, or a
 //	                  host and a port for a modem in software
@@ -43,7 +44,9 @@
 // With -port rfc2217://host:port, options follow a question mark, joined by &:
 // ack=5s bounds each acknowledgement, ignoreacks takes a server that gives none,
 // keepalive=30s bounds how long a dead connection lives, and plain takes a
-// server without the COM-PORT option.
+// server without the COM-PORT option. With rfc2217+tls://, ca=FILE is the
+// certificate authority of the server, and cert=FILE&key=FILE the client's
+// certificate.
 //
 // # Exit status
 //

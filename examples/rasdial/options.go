@@ -56,7 +56,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f := flag.NewFlagSet("rasdial", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	var mode, hangup, passwordFile string
-	f.StringVar(&o.port, "port", "", "`port`: /dev/ttyUSB0, COM3, usb:0403:6001, tcp://host:port, unix:/path, telnet://host:port, rfc2217://host:port, or - (default a built-in modem)")
+	f.StringVar(&o.port, "port", "", "`port`: /dev/ttyUSB0, COM3, usb:0403:6001, tcp://host:port, unix:/path, telnet://host:port, rfc2217://host:port, rfc2217+tls://host:port, or - (default a built-in modem)")
 	f.StringVar(&mode, "mode", "", "bit rate, format and flow control, such as 115200,8N1,rtscts")
 	f.Var((*texts)(&o.numbers), "dial", "`number` to dial through an AT modem (repeatable)")
 	f.Var((*texts)(&o.init), "init", "modem `command` before dialling (repeatable)")

@@ -7,6 +7,8 @@
 //	unix:/PATH                     a raw connection to a Unix socket
 //	telnet://HOST:PORT             a Telnet connection, without modem lines
 //	rfc2217://HOST:PORT            a serial port on another host (package rfc2217)
+//	rfc2217+tls://HOST:PORT        the same over TLS
+//	rfc2217+unix:/PATH             a serial port that a process of this host shares by a Unix socket
 //
 // [Register] adds schemes, and [Schemes] lists them.
 //
@@ -16,7 +18,10 @@
 //
 //	usb:…?interface=N              of several ports of one device (port.Info.InterfaceNumber)
 //	tcp://…?telnet=data            the peer may send what looks like Telnet
-//	telnet://…, rfc2217://…        ack=5s, keepalive=30s, ignoreacks, plain: the fields
+//	rfc2217+tls://…                ca=FILE, the certificate authority of the server, or its own certificate;
+//	                               cert=FILE&key=FILE, the client's certificate, in PEM; name=NAME, the
+//	                               server's name in its certificate, if it is not HOST
+//	telnet://…, rfc2217…           ack=5s, keepalive=30s, ignoreacks, plain: the fields
 //	                               AckTimeout, KeepAlive, IgnoreAcks and Plain of rfc2217.Config
 //
 // # Errors

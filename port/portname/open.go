@@ -2,6 +2,7 @@ package portname
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -29,6 +30,11 @@ type Config struct {
 	// Default: the zero rfc2217.Config.
 	Remote *rfc2217.Config
 
+	// TLS is for ports with TLS. Options in the name override its fields.
+	// Default: the certificate authorities of the system, no client
+	// certificate.
+	TLS *tls.Config
+
 	// Timeout bounds the connection to a port on another host. 0: 30 seconds;
 	// negative: none but the context's.
 	Timeout time.Duration
@@ -52,6 +58,9 @@ var (
 		"unix":    openUnix,
 		"telnet":  openTelnet,
 		"rfc2217": openTelnet,
+
+		"rfc2217+tls":  openTLS,
+		"rfc2217+unix": openUnixServer,
 	}
 )
 
@@ -153,8 +162,8 @@ func schemeList() string {
 		switch s {
 		case "usb":
 			s = "usb:VID:PID"
-		case "unix":
-			s = "unix:/PATH"
+		case "unix", "rfc2217+unix":
+			s += ":/PATH"
 		default:
 			s += "://HOST:PORT"
 		}

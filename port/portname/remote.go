@@ -150,7 +150,7 @@ func openTelnet(ctx context.Context, name string, cfg *Config) (port.Port, error
 	defer cancel()
 	p, err := rfc2217.Dial(ctx, u.Host, &remote)
 	if err != nil {
-		return nil, err
+		return nil, hintTLS(err)
 	}
 	return p, nil
 }
