@@ -26,8 +26,9 @@ const (
 // demo is a modem at the other end of a virtual null-modem cable, with a login
 // server at the far end of its telephone line.
 type demo struct {
-	modem *scripttest.Modem
-	far   port.Port
+	modem  *scripttest.Modem
+	far    port.Port
+	leftUp bool // whether a call was up when the port was closed
 }
 
 // openDemo sets the modem up and returns the port it is connected to. Without
@@ -92,6 +93,7 @@ var demoNumbers = []struct{ number, result string }{
 }
 
 func (d *demo) close() {
+	d.leftUp = d.modem.Connected()
 	d.modem.Close()
 	d.far.Close()
 }

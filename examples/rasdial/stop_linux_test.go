@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rasline/rasline/internal/peertest"
+	"github.com/rasline/rasline/port/pty"
+	"github.com/rasline/rasline/port/virtual"
+	"github.com/rasline/rasline/script/scripttest"
+)
+
+// Ctrl-C ends the call of a real process on a real terminal, while it is dialled
+// and while it talks, on modems that have no lines and understand +++ alone.
+func TestInterruptedOnATerminal(t *testing.T) {
+	peertest.Emulated(t, "starts many processes, whose times an emulator stretches")
+	var all sync.WaitGroup
+	for _, name := range []string{"hayes", "tcpser"} {
+		for stop := 500 * time.Millisecond; stop <= 3*time.Second; stop += 250 * time.Millisecond {
+			all.Go(func() { interrupt(t, name, stop) })
+		}
+	}
+	all.Wait()
+}
+
+func interrupt(t *testing.T, name string, stop time.Duration) {
+	pair, err := pty.Open(t.Context())
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	p, _ := scripttest.PersonalityOf(name)
+	m := scripttest.NewModem(pair.Port, &scripttest.ModemConfig{
+		Personality: p, Profile: "&D0", // the last close of the terminal is no help
+		Dial: func(context.Context, string) scripttest.Answer {
+			in, out := virtual.Pair()
+			scripttest.NewLogin(out, &scripttest.LoginConfig{Silent: scripttest.StageConnect})
+			return scripttest.Answer{Far: in, After: time.Second}
+		},
+	})
+	defer m.Close()
+	cmd := peertest.Self(t.Context(), "-port", pair.Name, "-dial", "2", "-user", "joe", "-init", "ATE1")
+	cmd.Env = append(cmd.Environ(), asProgram+"=1")
+	var out strings.Builder
+	cmd.Stderr = &out
+	if err := cmd.Start(); err != nil {
+		t.Error(err)
+		return
+	}
+	<-time.After(stop)
+	dialled := strings.Contains(string(m.Transcript().Received()), "ATDT2\r")
+	talks := m.Connected()
+	cmd.Process.Signal(os.Interrupt)
+	err = cmd.Wait()
+	if m.Connected() || dialled && !strings.Contains(out.String(), "RASCS_Disconnected") {
+		t.Errorf("%s, stopped after %v (dialled %v, connected %v): connected %v, %v\n%s\n%s", name, stop, dialled, talks, m.Connected(), err, out.String(), m.Transcript())
+	}
+	if stop == 3*time.Second && (!dialled || !talks) {
+		t.Errorf("%s: dialled %v, connected %v after %v\n%s", name, dialled, talks, stop, m.Transcript())
+	}
+}
