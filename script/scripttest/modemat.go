@@ -78,7 +78,7 @@ func (m *Modem) nextFault(line string) Fault {
 // obey runs the commands of a line in order and stops at the first that fails.
 // No result ("") means that it comes later.
 func (m *Modem) obey(line string) string {
-	line = strings.ToUpper(strings.ReplaceAll(line, " ", ""))
+	line = squeeze(strings.ToUpper(line))
 	for line != "" {
 		if line[0] == ';' {
 			line = line[1:]
@@ -124,6 +124,15 @@ func (m *Modem) obey(line string) string {
 		line = line[len(token):]
 	}
 	return "OK"
+}
+
+// squeeze removes the spaces outside quotes.
+func squeeze(line string) string {
+	parts := strings.Split(line, `"`)
+	for i := 0; i < len(parts); i += 2 {
+		parts[i] = strings.ReplaceAll(parts[i], " ", "")
+	}
+	return strings.Join(parts, `"`)
 }
 
 // The characters with which extended commands begin, and those that stand
