@@ -266,3 +266,12 @@ func (a *adapter) SyscallConn() (syscall.RawConn, error) {
 	}
 	return nil, notHere("access to the descriptor")
 }
+
+// lacks returns the abilities whose methods have no effect to be asked for.
+func (a *adapter) lacks() Abilities {
+	lacks := AbilitySetBreak | AbilityDetach
+	if isPseudoName(a.name) {
+		lacks |= AbilityBreak
+	}
+	return lacks
+}

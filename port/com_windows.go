@@ -504,3 +504,6 @@ func (comConn) Read(func(uintptr) bool) error { return errors.ErrUnsupported }
 
 // Write is not supported, as Read.
 func (comConn) Write(func(uintptr) bool) error { return errors.ErrUnsupported }
+
+// lacks returns the abilities whose methods have no effect to be asked for.
+func (c *com) lacks() Abilities { return AbilityDetach }

@@ -1,6 +1,7 @@
 package port
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -138,7 +139,7 @@ func levels(dtr, rts Level) (mask, values Lines) {
 
 func outputsOnly(mask Lines) error {
 	if in := mask &^ Outputs; in != 0 {
-		return fmt.Errorf("%v cannot be set from this side: set only DTR and RTS", in)
+		return fmt.Errorf("%v cannot be set from this side: set only DTR and RTS: %w", in, errors.ErrUnsupported)
 	}
 	return nil
 }

@@ -177,3 +177,14 @@ func (t *tty) setRS485(c *RS485) error {
 	})
 	return nil
 }
+
+// lacks returns the abilities whose methods have no effect to be asked for.
+func (t *tty) lacks() (a Abilities) {
+	if t.ctl == nil || t.pseudo {
+		a |= AbilityBreak | AbilitySetBreak
+	}
+	if t.in != t.out {
+		a |= AbilityDetach
+	}
+	return a
+}

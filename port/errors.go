@@ -45,9 +45,12 @@ func (e *CharError) Error() string {
 	return fmt.Sprintf("damaged character %#02x received (parity or framing error)", e.Char)
 }
 
-// OpError is the error of every operation on a port.
+// OpError is the error of every operation on a port. Op is the method's name in
+// words: "open", "read", "write", "close", "set deadline", "mode", "set mode",
+// "lines", "set lines", "wait lines", "send break", "set break", "drain", "discard",
+// "queued", "stats", "detach"; every port uses the same.
 type OpError struct {
-	Op   string // what was done: "open", "read", "write", "set mode", …
+	Op   string // the operation, see below
 	Port string // the port's name
 	Err  error  // the cause
 }

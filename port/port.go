@@ -2,6 +2,7 @@ package port
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"time"
@@ -147,6 +148,14 @@ const (
 	Input  Direction = 1 << iota // received, not yet read
 	Output                       // written, not yet sent
 )
+
+// Validate returns an error if d has anything but the two queues.
+func (d Direction) Validate() error {
+	if d&^(Input|Output) != 0 {
+		return errors.New("no such direction: use Input, Output or both")
+	}
+	return nil
+}
 
 // Stats holds the counts of a port since it was opened. A driver that does not
 // count something leaves it at zero.

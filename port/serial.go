@@ -36,11 +36,15 @@ type device interface {
 	BreakSetter
 	Detacher
 	syscall.Conn
+
+	// lacks returns abilities that AbilitiesOf cannot find out to be missing.
+	lacks() Abilities
 }
 
 var (
-	_ device = (*Serial)(nil)
-	_ Named  = (*Serial)(nil)
+	_ AbilityReporter = (*Serial)(nil)
+	_ Named           = (*Serial)(nil)
+	_ Detacher        = (*Serial)(nil)
 )
 
 // Open opens the serial device name, such as "/dev/ttyUSB0" or "COM3", for
@@ -209,10 +213,8 @@ func (s *Serial) Drain(ctx context.Context) error {
 
 // Discard throws away what is queued in the given directions.
 func (s *Serial) Discard(d Direction) error {
-	var err error
-	if d&^(Input|Output) != 0 {
-		err = errors.New("no such direction: use Input, Output or both")
-	} else {
+	err := d.Validate()
+	if err == nil {
 		err = s.dev.Discard(d)
 	}
 	return s.wrap("discard", err)

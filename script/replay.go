@@ -201,7 +201,7 @@ func (r *replay) SendBreak(ctx context.Context, d time.Duration) error {
 	if p, ok := r.Port.(port.Breaker); ok {
 		return p.SendBreak(ctx, d)
 	}
-	return r.unsupported("break")
+	return r.unsupported("send break")
 }
 
 func (r *replay) Drain(ctx context.Context) error {

@@ -13,6 +13,7 @@ import (
 // changes little.
 type ability struct {
 	name string
+	op   string // as port.OpError has it
 	do   func(ctx context.Context) error
 }
 
@@ -22,22 +23,28 @@ func abilities(p port.Port) []ability {
 	var list []ability
 	if m, ok := p.(port.ModeSetter); ok {
 		list = append(list,
-			ability{"Mode", func(context.Context) error { _, err := m.Mode(); return err }},
-			ability{"SetMode", func(context.Context) error { return m.SetMode(port.Mode{Baud: 9600}) }})
+			ability{"Mode", "mode", func(context.Context) error { _, err := m.Mode(); return err }},
+			ability{"SetMode", "set mode", func(context.Context) error { return m.SetMode(port.Mode{Baud: 9600}) }})
 	}
 	if l, ok := p.(port.LineController); ok {
 		list = append(list,
-			ability{"Lines", func(context.Context) error { _, err := l.Lines(); return err }},
-			ability{"SetLines", func(context.Context) error { return l.SetLines(port.DTR, port.DTR) }},
-			ability{"WaitLines", func(ctx context.Context) error { _, err := l.WaitLines(ctx, port.RI); return err }})
+			ability{"Lines", "lines", func(context.Context) error { _, err := l.Lines(); return err }},
+			ability{"SetLines", "set lines", func(context.Context) error { return l.SetLines(port.DTR, port.DTR) }},
+			ability{"WaitLines", "wait lines", func(ctx context.Context) error { _, err := l.WaitLines(ctx, port.RI); return err }})
 	}
 	if b, ok := p.(port.Breaker); ok {
-		list = append(list, ability{"SendBreak", func(ctx context.Context) error { return b.SendBreak(ctx, time.Millisecond) }})
+		list = append(list, ability{"SendBreak", "send break", func(ctx context.Context) error { return b.SendBreak(ctx, time.Millisecond) }})
 	}
 	if d, ok := p.(port.Drainer); ok {
 		list = append(list,
-			ability{"Drain", d.Drain},
-			ability{"Discard", func(context.Context) error { return d.Discard(port.Input) }})
+			ability{"Drain", "drain", d.Drain},
+			ability{"Discard", "discard", func(context.Context) error { return d.Discard(port.Input) }})
+	}
+	if q, ok := p.(port.QueueCounter); ok {
+		list = append(list, ability{"Queued", "queued", func(context.Context) error { _, _, err := q.Queued(); return err }})
+	}
+	if b, ok := p.(port.BreakSetter); ok {
+		list = append(list, ability{"SetBreak", "set break", func(context.Context) error { return b.SetBreak(false) }})
 	}
 	return list
 }

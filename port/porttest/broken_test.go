@@ -203,7 +203,19 @@ var faults = []fault{
 	}, []string{"Break"}},
 	{"discards nothing", func(b *broken) {
 		b.discard = func(port.Direction) error { return nil }
-	}, []string{"DiscardInput"}},
+	}, []string{"DiscardInput", "DiscardRefuses"}},
+	{"takes every mode and changes nothing", func(b *broken) {
+		b.setMode = func(port.Mode) error { return nil }
+	}, []string{"XOFFStops", "RTSFollowsBuffer"}},
+	{"has words of its own for an operation", func(b *broken) {
+		b.lines = func() (port.Lines, error) {
+			l, err := b.Port.Lines()
+			if err != nil {
+				err = &port.OpError{Op: "get lines", Err: err}
+			}
+			return l, err
+		}
+	}, []string{"UseAfterClose"}},
 	{"discards and jams", func(b *broken) {
 		b.discard = func(d port.Direction) error {
 			b.write = func(p []byte) (int, error) { return len(p), nil }

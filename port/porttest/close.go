@@ -211,14 +211,26 @@ func (e *env) expectLeft(p port.Port, want []byte) {
 	}
 }
 
+// isOp ends the check unless err is a port.OpError with the words that every port
+// uses for the operation.
+func (e *env) isOp(what, op string, err error) {
+	e.t.Helper()
+	var o *port.OpError
+	if !errors.As(err, &o) || o.Op != op {
+		e.fatalf("%s: error %#v; want a port.OpError of %q", what, err, op)
+	}
+}
+
 // abilitiesAfterClose calls the optional methods of a closed port.
 func (e *env) abilitiesAfterClose(p port.Port) {
 	e.t.Helper()
 	ctx := context.Background()
 	for _, call := range abilities(p) {
 		e.doing("%s after Close", call.name)
-		if err := call.do(ctx); !errors.Is(err, errors.ErrUnsupported) {
+		err := call.do(ctx)
+		if !errors.Is(err, errors.ErrUnsupported) {
 			e.isClosed(p, call.name+" after Close", err)
 		}
+		e.isOp(call.name+" after Close", call.op, err)
 	}
 }

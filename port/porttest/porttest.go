@@ -27,6 +27,12 @@ type LosesInput struct{}
 
 func (LosesInput) losesInput() {}
 
+// IgnoresFlow marks a port whose flow control works at the far end instead, as
+// that of the master of a pseudo-terminal does. Embed it as LosesInput.
+type IgnoresFlow struct{}
+
+func (IgnoresFlow) ignoresFlow() {}
+
 // TestPort runs all checks as subtests of t. It calls open for each; open
 // returns the two ends of a new connection over which nothing has passed. The
 // suite closes both ends. What open cannot do it reports through the t that it
@@ -50,7 +56,7 @@ func TestPort(t *testing.T, open func(t *testing.T) (a, b port.Port)) {
 //		})
 //	}
 func Checks() []Check {
-	return slices.Concat(dataChecks, deadlineChecks, closeChecks, sharingChecks, lineChecks, queueChecks)
+	return slices.Concat(dataChecks, deadlineChecks, closeChecks, sharingChecks, lineChecks, queueChecks, flowChecks)
 }
 
 // Run runs the check on a connection made by open. It skips the check with a

@@ -60,6 +60,22 @@ var queueChecks = []Check{
 		},
 	},
 	{
+		"DiscardRefuses",
+		"Discard of anything but the two queues is an error, and throws nothing away",
+		func(e *env) {
+			d := e.drainer(e.b)
+			e.supported("Discard", d.Discard(port.Input))
+			e.sent(e.start("Write", func() (int, error) { return e.a.Write([]byte("kept")) }), 4)
+			for _, bad := range []port.Direction{8, 8 | port.Input, 128} {
+				e.doing("Discard(%d)", bad)
+				if d.Discard(bad) == nil {
+					e.fatalf("Discard(%d) returned nil; want an error", bad)
+				}
+			}
+			e.expect(e.b, []byte("kept"), 4)
+		},
+	},
+	{
 		"DiscardOutput",
 		"Discard(Output) throws away what has not left: a first part of the bytes arrives, and the stream goes on behind it",
 		func(e *env) {

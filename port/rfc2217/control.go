@@ -69,7 +69,10 @@ func (p *Port) Discard(d port.Direction) error {
 }
 
 func (p *Port) discard(ctx context.Context, d port.Direction) error {
-	v := uint32(d) & uint32(port.Input|port.Output)
+	if err := d.Validate(); err != nil {
+		return err
+	}
+	v := uint32(d)
 	if v == 0 {
 		return nil
 	}

@@ -15,7 +15,7 @@ import (
 // does not tell the inputs gives errors.ErrUnsupported.
 func (p *Port) Lines() (port.Lines, error) {
 	l, err := p.currentLines(context.Background())
-	return l, p.wrap("get lines", err)
+	return l, p.wrap("lines", err)
 }
 
 func (p *Port) currentLines(ctx context.Context) (port.Lines, error) {
@@ -90,7 +90,7 @@ func lineRequests(mask, values port.Lines) (reqs []request) {
 // change that is over before the notification counts.
 func (p *Port) WaitLines(ctx context.Context, mask port.Lines) (port.Lines, error) {
 	l, err := p.waitLines(ctx, mask)
-	return l, p.wrap("wait for lines", err)
+	return l, p.wrap("wait lines", err)
 }
 
 func (p *Port) waitLines(ctx context.Context, mask port.Lines) (port.Lines, error) {

@@ -12,7 +12,7 @@ import (
 // server has not told yet.
 func (p *Port) Mode() (port.Mode, error) {
 	m, err := p.mode(context.Background())
-	return m, p.wrap("get mode", err)
+	return m, p.wrap("mode", err)
 }
 
 func (p *Port) mode(ctx context.Context) (port.Mode, error) {

@@ -59,6 +59,26 @@ func (p *Port) endBreak() {
 	p.cable.settle()
 }
 
+// SetBreak begins a break, or ends the one that SetBreak has begun. Meanwhile
+// nothing leaves, and writes queue.
+func (p *Port) SetBreak(on bool) error {
+	p.cable.mu.Lock()
+	defer p.cable.mu.Unlock()
+	if err := p.ended(); err != nil {
+		return p.fail("set break", err)
+	}
+	if on == p.breakSet {
+		return nil
+	}
+	p.breakSet = on
+	if on {
+		p.beginBreak(p.cable.now())
+	} else {
+		p.endBreak()
+	}
+	return nil
+}
+
 // AwaitBreak blocks until this end has received more than seen breaks since the
 // pair was made and returns their number. A break is received when it begins.
 func (p *Port) AwaitBreak(ctx context.Context, seen uint64) (uint64, error) {

@@ -36,6 +36,8 @@ func (p *Port) SetMode(m port.Mode) error {
 	p.mode = m.Merge(p.mode)
 	p.tune()
 	p.cable.match()
+	p.cable.flow()
+	p.cable.update()
 	p.cable.settle()
 	return nil
 }
@@ -84,6 +86,7 @@ func (p *Port) drain(ctx context.Context, bounded bool) error {
 		}
 		now := p.cable.now()
 		p.out.step(now)
+		p.cable.update()
 		if p.out.tx.Len() == 0 {
 			return nil
 		}
@@ -111,6 +114,9 @@ func (p *Port) Discard(d port.Direction) error {
 	if err := p.ended(); err != nil {
 		return p.fail("discard", err)
 	}
+	if err := d.Validate(); err != nil {
+		return p.fail("discard", err)
+	}
 	now := p.cable.now()
 	if d&port.Input != 0 {
 		in := &p.peer.out
@@ -122,6 +128,7 @@ func (p *Port) Discard(d port.Direction) error {
 		p.out.step(now)
 		p.out.tx.Truncate(0)
 	}
+	p.cable.update()
 	p.cable.settle()
 	return nil
 }
@@ -135,4 +142,18 @@ func (p *Port) Stats() (port.Stats, error) {
 	p.out.step(now)
 	p.peer.out.step(now)
 	return p.stats, p.fail("stats", p.ended())
+}
+
+// Queued returns the number of bytes that can be read now, and of those that were
+// written and have not left.
+func (p *Port) Queued() (in, out int, err error) {
+	p.cable.mu.Lock()
+	defer p.cable.mu.Unlock()
+	if err := p.ended(); err != nil {
+		return 0, 0, p.fail("queued", err)
+	}
+	now := p.cable.now()
+	p.out.step(now)
+	p.peer.out.step(now)
+	return p.peer.out.ready, p.out.tx.Len(), nil
 }

@@ -30,10 +30,17 @@
 //
 // Each end has an input buffer and an output queue of the same size, see
 // [BufferSize]. A full input buffer stops the sender, whatever the mode's flow
-// control, so bytes are never dropped unless Overrun or Loss is asked for. Under
-// RTS/CTS flow control a sender stops, besides, while the far end clears its
-// RTS with SetLines or CTS with Drive; RTS does not follow the buffer by itself.
-// XON and XOFF pass as data.
+// control, so bytes are never dropped unless Overrun or Loss is asked for.
+//
+// Under RTS/CTS flow control (port.FlowRTSCTS, FlowBoth) a sender stops, besides,
+// while its CTS is off: the far end clears RTS with SetLines, CTS is driven with
+// Drive, or the far end has that flow control too and its buffer is three quarters
+// full, until it is down to a quarter. Under DSR/DTR flow control a sender stops
+// while its DSR is off.
+//
+// An end whose mode has XON/XOFF flow control (port.FlowXONXOFF, FlowBoth) takes
+// XON (0x11) and XOFF (0x13) out of what it receives: an XOFF stops its own
+// transmitter until an XON. To other ends they are data.
 //
 // # Ends
 //

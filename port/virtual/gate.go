@@ -1,6 +1,7 @@
 package virtual
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -15,7 +16,9 @@ import (
 type gate struct {
 	token   chan struct{} // capacity 1
 	waiting int
+	due     []time.Duration // when those of the waiting calls look again that have a time
 	timer   *time.Timer
+	armed   time.Duration // what the timer is set to, or was when it fired
 }
 
 func newGate() gate { return gate{token: make(chan struct{}, 1)} }
@@ -25,24 +28,38 @@ func newGate() gate { return gate{token: make(chan struct{}, 1)} }
 // nothing; the caller looks again in any case.
 func (g *gate) wait(mu *sync.Mutex, now, until time.Duration) {
 	if until != never {
-		g.arm(until - now)
+		g.due = append(g.due, until)
+		g.arm(now)
 	}
 	g.waiting++
 	mu.Unlock()
 	<-g.token
 	mu.Lock()
 	g.waiting--
+	if until != never {
+		i := slices.Index(g.due, until)
+		g.due = slices.Delete(g.due, i, i+1)
+	}
+	if len(g.due) > 0 && slices.Min(g.due) < until {
+		g.signal() // the token may have been meant for an earlier one
+	}
 }
 
-// arm makes the gate signal after d. A timer left from an earlier wait costs a
-// later one a look for nothing, which is cheaper than stopping it each time.
-func (g *gate) arm(d time.Duration) {
-	if g.timer == nil {
+// arm makes the gate signal at the earliest time of its waiting calls. A timer
+// left from an earlier wait costs a later one a look for nothing, which is
+// cheaper than stopping it each time.
+func (g *gate) arm(now time.Duration) {
+	first := slices.Min(g.due)
+	switch {
+	case g.timer == nil:
 		token := g.token
-		g.timer = time.AfterFunc(d, func() { put(token) })
+		g.timer = time.AfterFunc(first-now, func() { put(token) })
+	case first < g.armed || g.armed <= now:
+		g.timer.Reset(first - now)
+	default:
 		return
 	}
-	g.timer.Reset(d)
+	g.armed = first
 }
 
 // signal makes one waiting call look again.

@@ -16,6 +16,10 @@ func (p *Port) Lines() (port.Lines, error) {
 	if err := p.linesEnded(); err != nil {
 		return 0, p.fail("lines", err)
 	}
+	now := p.cable.now()
+	p.out.step(now)
+	p.peer.out.step(now)
+	p.cable.update()
 	return p.lines(), nil
 }
 
@@ -28,7 +32,7 @@ func (p *Port) SetLines(mask, values port.Lines) error {
 		return p.fail("set lines", err)
 	}
 	if mask&^port.Outputs != 0 {
-		return p.fail("set lines", fmt.Errorf("%v is no output: set only DTR and RTS", mask&^port.Outputs))
+		return p.fail("set lines", fmt.Errorf("%v cannot be set from this side: set only DTR and RTS: %w", mask&^port.Outputs, errors.ErrUnsupported))
 	}
 	p.outputs = p.outputs.With(mask, values)
 	p.cable.settle()
@@ -58,7 +62,14 @@ func (p *Port) waitLines(ctx context.Context, mask port.Lines) (port.Lines, erro
 		case p.lost():
 			return p.lines(), port.ErrCarrierLost
 		}
-		if err := p.await(ctx, 0, never); err != nil {
+		now := p.cable.now()
+		p.out.step(now)
+		p.peer.out.step(now)
+		p.cable.update()
+		if p.edges.Since(&before, uint8(mask)) {
+			continue
+		}
+		if err := p.await(ctx, now, min(p.out.crossing(), p.peer.out.crossing())); err != nil {
 			return p.lines(), err
 		}
 	}
@@ -80,14 +91,18 @@ func (p *Port) lines() port.Lines {
 	if p.peer.outputs.Has(port.DTR) {
 		in |= port.DSR | port.DCD
 	}
-	if p.peer.outputs.Has(port.RTS) {
+	if p.peer.outputs.Has(port.RTS) && !p.out.throttled {
 		in |= port.CTS
 	}
 	in = in.With(p.driven, p.levels)
 	if p.cable.hung {
 		in &^= port.DCD
 	}
-	return in | p.outputs
+	out := p.outputs
+	if p.peer.out.throttled {
+		out &^= port.RTS
+	}
+	return in | out
 }
 
 // noteEdges counts the lines that have changed.
@@ -95,6 +110,11 @@ func (p *Port) noteEdges() {
 	now := p.lines()
 	p.edges.Count(uint8(now ^ p.seen))
 	p.seen = now
+	if p.cable.carrier == port.CarrierIgnore || p.cable.noLines {
+		return
+	}
+	p.fell = p.fell || p.seenDCD && !now.Has(port.DCD)
+	p.seenDCD = p.seenDCD || now.Has(port.DCD)
 }
 
 // heldOff reports whether the transmitter must not send: during a break, and
@@ -104,6 +124,14 @@ func (p *Port) heldOff() bool {
 	if p.breaks > 0 {
 		return true
 	}
-	rtscts := p.mode.Flow == port.FlowRTSCTS || p.mode.Flow == port.FlowBoth
-	return rtscts && !p.closed && !p.cable.noLines && !p.lines().Has(port.CTS)
+	if p.closed || p.cable.noLines {
+		return false
+	}
+	switch p.mode.Flow {
+	case port.FlowRTSCTS, port.FlowBoth:
+		return !p.lines().Has(port.CTS)
+	case port.FlowDSRDTR:
+		return !p.lines().Has(port.DSR)
+	}
+	return false
 }

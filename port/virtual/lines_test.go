@@ -57,7 +57,7 @@ func TestLinesCross(t *testing.T) {
 func TestSetLinesRefusesInputs(t *testing.T) {
 	a, _ := virtual.Pair()
 	err := a.SetLines(port.DTR|port.CTS|port.RI, 0)
-	if err == nil || !strings.Contains(err.Error(), "CTS|RI is no output") {
+	if err == nil || !strings.Contains(err.Error(), "CTS|RI cannot be set") {
 		t.Errorf("SetLines of CTS and RI: %v; want an error that names them", err)
 	}
 	wantLines(t, a, port.Outputs|port.CTS|port.DSR|port.DCD)

@@ -24,6 +24,7 @@ type config struct {
 	overrun bool
 	breaks  bool
 	noLines bool
+	carrier port.CarrierPolicy
 }
 
 func defaults() config {
@@ -118,6 +119,15 @@ func Overrun() Option {
 // a break is only counted, see Port.AwaitBreak.
 func BreakAsNUL() Option {
 	return func(c *config) { c.breaks = true }
+}
+
+// Carrier gives both ends a carrier policy, as port.Config.Carrier does: once DCD
+// has been seen and falls, because the far end drops its DTR or drives DCD by
+// hand, reads deliver what has arrived and then fail with port.ErrCarrierLost for
+// good, which writes do immediately. DCD is there when the pair is made.
+// Default: port.CarrierIgnore.
+func Carrier(policy port.CarrierPolicy) Option {
+	return func(c *config) { c.carrier = policy }
 }
 
 // NoLines makes ports without modem lines, such as pseudo-terminals are: Lines,

@@ -44,10 +44,14 @@ func Pair(opts ...Option) (a, b *Port) {
 	for i, p := range c.ends {
 		p.out.sent, p.out.got = &p.stats, &p.peer.stats
 		p.seen = p.lines()
+		p.seenDCD = p.seen.Has(port.DCD)
 		p.tune()
 		p.out.faults = newFaults(&c.config, uint64(i))
 	}
+	a.out.rev, b.out.rev = &b.out, &a.out
+	a.out.wake, b.out.wake = c.wakeAll, c.wakeAll
 	c.match()
+	c.flow()
 	return a, b
 }
 
@@ -76,10 +80,19 @@ func (c *cable) settle() {
 	for _, p := range c.ends {
 		p.out.hold(p.heldOff(), now)
 		p.noteEdges()
-		p.reads.signal()
-		p.writes.signal()
-		p.turns.signal()
-		p.changed.Notify()
+	}
+	c.wakeAll()
+}
+
+// update does what follows when bytes have moved: RTS may follow a buffer.
+func (c *cable) update() {
+	a, b := &c.ends[0].out, &c.ends[1].out
+	if !a.watched && !b.watched {
+		return
+	}
+	changed := a.throttle()
+	if b.throttle() || changed {
+		c.settle()
 	}
 }
 

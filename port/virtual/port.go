@@ -32,6 +32,10 @@ type Port struct {
 	stats   port.Stats
 	breaks  int // breaks being sent now
 
+	breakSet bool // one of them is SetBreak's
+
+	seenDCD bool // the carrier has been there
+	fell    bool // a carrier policy has seen it fall
 	closed  bool // by Close
 	removed bool // by Unplug
 
@@ -52,6 +56,9 @@ var (
 	_ port.Breaker        = (*Port)(nil)
 	_ port.Drainer        = (*Port)(nil)
 	_ port.Counter        = (*Port)(nil)
+	_ port.QueueCounter   = (*Port)(nil)
+	_ port.BreakSetter    = (*Port)(nil)
+	_ port.Named          = (*Port)(nil)
 )
 
 // Name returns the port's name, see Names.
@@ -76,7 +83,8 @@ func (p *Port) read(b []byte) (int, error) {
 		now := p.clock(in, p.readBy)
 		queued := in.tx.Len() > 0
 		in.step(now)
-		lost := in.ready == 0 && p.lost() && in.idle()
+		p.cable.update()
+		lost := in.ready == 0 && (p.fell || p.lost() && in.idle())
 		switch {
 		case lost:
 			return 0, port.ErrCarrierLost
@@ -84,6 +92,7 @@ func (p *Port) read(b []byte) (int, error) {
 			return 0, os.ErrDeadlineExceeded
 		case in.ready > 0:
 			n := in.receive(b, now)
+			p.cable.update()
 			p.peer.writes.signal()
 			if queued {
 				p.peer.changed.Notify()
@@ -136,8 +145,13 @@ func (p *Port) write(b []byte) (n int, err error) {
 			return n, err
 		}
 		k := p.out.send(b, now)
+		p.cable.update()
 		if k > 0 {
 			p.peer.reads.signal()
+			if p.out.watched { // those who wait for CTS ask again when that will be
+				p.changed.Notify()
+				p.peer.changed.Notify()
+			}
 		}
 		n, b = n+k, b[k:]
 		if len(b) > 0 {
@@ -171,7 +185,7 @@ func (p *Port) unwritable(now time.Duration) error {
 	if err := p.ended(); err != nil {
 		return err
 	}
-	if p.lost() {
+	if p.lost() || p.fell {
 		return port.ErrCarrierLost
 	}
 	if now >= p.writeBy {
@@ -259,6 +273,7 @@ func (p *Port) Close() error {
 		return p.fail("close", net.ErrClosed)
 	}
 	p.closed = true
+	p.out.stopped = false // what was written leaves
 	p.release()
 	p.cable.settle()
 	return nil

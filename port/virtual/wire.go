@@ -28,6 +28,18 @@ type wire struct {
 	free  time.Duration // when the first character of tx began to leave
 	held  bool          // the transmitter is stopped
 
+	// XON/XOFF, see flow.go.
+	rev     *wire    // the other direction
+	soft    bool     // the receiver takes XON and XOFF out of the data
+	stopped bool     // by an XOFF that the sender has received
+	signals []signal // XON and XOFF on their way, in order
+	wake    func()   // frees those who wait on either wire
+
+	// RTS/CTS: the receiver clears RTS when its buffer is nearly full.
+	watched   bool // the receiver has RTS/CTS flow control
+	hard      bool // the sender has it as well
+	throttled bool // the receiver's RTS is cleared for that reason
+
 	overrun bool      // bytes that find rx full are dropped
 	faults  *faults   // nil: every byte arrives as it was sent
 	sent    *counters // of the sender
@@ -45,7 +57,7 @@ type flight struct {
 }
 
 // timed reports whether the wire needs to know the time.
-func (w *wire) timed() bool { return w.char > 0 || w.delay > 0 }
+func (w *wire) timed() bool { return w.char > 0 || w.delay > 0 || w.joint() }
 
 // idle reports whether nothing is queued or under way.
 func (w *wire) idle() bool { return w.tx.Len() == 0 && w.rx.Len() == 0 }
@@ -56,11 +68,16 @@ func (w *wire) send(b []byte, now time.Duration) int {
 	n := 0
 	if w.tx.Len() == 0 {
 		w.free = max(w.free, now)
-		if w.char == 0 && !w.held {
+		if w.char == 0 && !w.held && !w.joint() {
 			n = w.carry(b, now)
 		}
 	}
-	return n + w.tx.Put(b[n:])
+	n += w.tx.Put(b[n:])
+	if w.joint() {
+		w.advance(now)
+		n += w.tx.Put(b[n:])
+	}
+	return n
 }
 
 // receive moves bytes that have arrived into b; step has been called.
@@ -93,9 +110,18 @@ func (w *wire) hold(held bool, now time.Duration) {
 
 // step brings the wire up to the present.
 func (w *wire) step(now time.Duration) {
+	if w.joint() {
+		w.advance(now)
+		return
+	}
 	if w.tx.Len() > 0 && !w.held {
 		w.transmit(now)
 	}
+	w.arrive(now)
+}
+
+// arrive makes readable what has arrived.
+func (w *wire) arrive(now time.Duration) {
 	for w.first < len(w.flights) && w.land(&w.flights[w.first], now) {
 		w.first++
 	}
@@ -126,6 +152,9 @@ func (w *wire) transmit(now time.Duration) {
 func (w *wire) carry(b []byte, left time.Duration) int {
 	before := w.rx.Len()
 	n := 0
+	if w.hard {
+		b = b[:min(len(b), max(w.highWater()-before, 0))]
+	}
 	if w.faults == nil {
 		n = w.rx.Put(b)
 	} else {
@@ -186,9 +215,14 @@ func (w *wire) land(f *flight, now time.Duration) bool {
 // still.
 func (w *wire) nextLeaving(k int) time.Duration {
 	if !w.overrun {
-		k = min(k, w.rx.Room())
+		k = min(k, w.room())
 	}
-	if k = min(k, w.tx.Len()); k == 0 || w.held {
+	k = min(k, w.tx.Len())
+	if w.joint() {
+		// Each character may be an XOFF, in either direction.
+		return min(w.nextEvent(), w.rev.nextEvent())
+	}
+	if k == 0 || w.held {
 		return never
 	}
 	return w.free + time.Duration(k)*w.char
@@ -200,6 +234,9 @@ func (w *wire) nextArrival(k int) time.Duration {
 	if w.first < len(w.flights) {
 		f := &w.flights[w.first]
 		return f.at + time.Duration(min(k, f.n)-1)*f.gap
+	}
+	if w.joint() {
+		return w.nextLeaving(k)
 	}
 	if at := w.nextLeaving(k); at != never {
 		return at + w.delay
@@ -218,4 +255,5 @@ func (w *wire) cut() {
 	w.tx.Truncate(0)
 	w.rx.Truncate(w.ready)
 	w.flights, w.first = w.flights[:0], 0
+	w.signals, w.stopped = nil, false
 }
