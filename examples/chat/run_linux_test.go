@@ -37,20 +37,20 @@ func TestUsage(t *testing.T) {
 // while the far end echoes what it gets.
 func TestNoSecretIsWritten(t *testing.T) {
 	program := build(t)
-	secrets := []string{"5551212", "777", "marked-one", "from-file"}
+	secrets := []string{"5551212", "7773", "marked-one", "from-file"}
 	for _, signal := range []syscall.Signal{0, syscall.SIGTERM} {
 		p := &play{
 			args: []string{"-SsveV", "-t1", "-r", "@REPORT", "-T", secrets[0], "-U", secrets[1], "REPORT", "echo", "ABORT", "no carrier",
 				"SAY", `dialling \T and \U`, "", `ATD\T,\U`, "x", `\q` + strings.ReplaceAll(secrets[2], "-", `\-`), "y", "@@FILE", "OK-BREAK-OK", `\c`},
 			file:   secrets[3] + "\n",
-			replys: []string{"echo ATD5551212,777\r\nx", "Marked-One\r\ny", "echo from-FILE from-f"},
+			replys: []string{"echo ATD5551212,7773\r\nx", "Marked-One\r\ny", "echo from-FILE from-f"},
 			signal: signal,
 		}
 		got, err := perform(context.Background(), t, program, p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := "ATD5551212,777\rmarked-one\rfrom-file\r"; got.sent != want || got.broken != "" {
+		if want := "ATD5551212,7773\rmarked-one\rfrom-file\r"; got.sent != want || got.broken != "" {
 			t.Errorf("sent %q, want %q; %s", got.sent, want, got.broken)
 		}
 		for _, s := range secrets {

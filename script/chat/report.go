@@ -103,5 +103,5 @@ func (r *reports) finish() {
 	if out == nil {
 		out = r.view.stderr
 	}
-	r.view.writeTo(out, []byte("chat:  "+r.stamp+r.view.mask.apply(string(r.text))+"\n"))
+	r.view.writeTo(out, []byte("chat:  "+r.stamp+string(r.view.call.Mask(r.text))+"\n"))
 }

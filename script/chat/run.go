@@ -99,7 +99,6 @@ func (r *run) insert(s *ras.Secret) *string {
 // hide masks a text in all that this run and its call show.
 func (r *run) hide(text string) {
 	r.dialog.Hide(ras.Secret(text))
-	r.view.mask.add(text)
 }
 
 // received sees every byte that a wait consumes.
@@ -242,7 +241,7 @@ func (r *run) say(word string) {
 		text += "\r"
 	}
 	text, _, _ = strings.Cut(text, "\x00")
-	r.view.show(r.view.mask.apply(text))
+	r.view.show(string(r.view.call.Mask([]byte(text))))
 }
 
 // finish closes what is open at the end: a line of the echo, a report.

@@ -23,7 +23,8 @@ type view struct {
 	copy   bool // of what is received, always
 	off    bool // nothing received is shown any more
 	open   bool // the echo has not ended its line
-	mask   mask
+	call   *ras.Call
+	stream *ras.MaskWriter         // what is received, on its way to receivedByte
 	fail   context.CancelCauseFunc // ends the run when a write fails
 	err    error                   // of the first write that failed
 
@@ -44,9 +45,7 @@ func newView(ctx context.Context, o *Config, call *ras.Call, fail context.Cancel
 		v.stderr = io.Discard
 	}
 	v.talks = v.log != nil && v.log.Enabled(ctx, slog.LevelDebug)
-	if call.Params != nil {
-		v.mask.add(call.Params.Password.Reveal())
-	}
+	v.call, v.stream = call, call.MaskStream((*receivedText)(v))
 	return v
 }
 
@@ -55,10 +54,19 @@ func (v *view) received(b []byte) {
 	if v.off || !v.echo && !v.copy && !v.talks {
 		return
 	}
-	for _, c := range b {
-		v.mask.put(c, v.receivedByte)
-	}
+	v.stream.Write(b)
 	v.write()
+}
+
+// receivedText is the view as the writer of what may be shown of the text that
+// is received.
+type receivedText view
+
+func (t *receivedText) Write(b []byte) (int, error) {
+	for _, c := range b {
+		(*view)(t).receivedByte(c)
+	}
+	return len(b), nil
 }
 
 func (v *view) receivedByte(c byte) {
@@ -106,7 +114,7 @@ func (v *view) settle() {
 	if v.off || !v.echo && !v.copy && !v.talks {
 		return
 	}
-	v.mask.flush(v.receivedByte)
+	v.stream.Flush()
 	v.write()
 }
 

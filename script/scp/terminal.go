@@ -22,8 +22,9 @@ type terminal struct {
 	ctx  context.Context
 	call *ras.Call
 
-	pending []byte // received and not shown yet
-	live    bool   // show at once
+	pending []byte          // received and not shown yet
+	masked  *ras.MaskWriter // writes to the screen
+	live    bool            // show at once
 
 	done chan struct{} // closed when the reader has ended; nil before it starts
 	more chan struct{} // closed when the user wants to go on after a halt
@@ -43,7 +44,7 @@ const (
 )
 
 func newTerminal(ctx context.Context, call *ras.Call) *terminal {
-	return &terminal{ctx: ctx, call: call, more: make(chan struct{})}
+	return &terminal{ctx: ctx, call: call, masked: call.MaskStream(call.Terminal), more: make(chan struct{})}
 }
 
 // show takes received bytes. They appear by lines, so that a password that
@@ -59,7 +60,10 @@ func (t *terminal) show(b []byte) {
 }
 
 // flush shows what was received up to now.
-func (t *terminal) flush() { t.write(len(t.pending)) }
+func (t *terminal) flush() {
+	t.write(len(t.pending))
+	t.masked.Flush()
+}
 
 // write shows the first n pending bytes. A screen that fails is not the
 // script's trouble.
@@ -67,7 +71,7 @@ func (t *terminal) write(n int) {
 	if n == 0 {
 		return
 	}
-	t.call.Terminal.Write(t.call.Mask(t.pending[:n]))
+	t.masked.Write(t.pending[:n])
 	t.pending = t.pending[:copy(t.pending, t.pending[n:])]
 }
 
