@@ -16,23 +16,34 @@ const (
 	MaxDomain         = 15
 )
 
+// dialTexts names the texts of DialParams and gives their limits, in the order of
+// Texts.
+var dialTexts = [...]struct {
+	name  string
+	limit int
+}{
+	{"entry name", MaxEntryName},
+	{"phone number", MaxPhoneNumber},
+	{"callback number", MaxCallbackNumber},
+	{"user name", MaxUserName},
+	{"password", MaxPassword},
+	{"domain", MaxDomain},
+}
+
+// Texts returns the texts, the password among them in clear, for code that
+// copies all of them from or to another form: entry name, phone number, callback
+// number, user name, password and domain, in the order of RASDIALPARAMS.
+func (p *DialParams) Texts() [6]*string {
+	return [6]*string{&p.EntryName, &p.PhoneNumber, &p.CallbackNumber, &p.UserName, (*string)(&p.Password), &p.Domain}
+}
+
 // Validate returns an error that matches ErrInvalidParameter and names the
 // first field whose text is longer than Windows has room for, or holds a NUL. A
 // text is never cut: a shortened password or domain would fail later, without a
 // hint why.
 func (p *DialParams) Validate() error {
-	for _, f := range []struct {
-		name, text string
-		limit      int
-	}{
-		{"entry name", p.EntryName, MaxEntryName},
-		{"phone number", p.PhoneNumber, MaxPhoneNumber},
-		{"callback number", p.CallbackNumber, MaxCallbackNumber},
-		{"user name", p.UserName, MaxUserName},
-		{"password", p.Password.Reveal(), MaxPassword},
-		{"domain", p.Domain, MaxDomain},
-	} {
-		if err := checkText(f.name, f.text, f.limit); err != nil {
+	for i, text := range p.Texts() {
+		if err := checkText(dialTexts[i].name, *text, dialTexts[i].limit); err != nil {
 			return err
 		}
 	}

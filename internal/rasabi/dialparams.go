@@ -20,6 +20,10 @@ var (
 	Domain         = Field{"szDomain", 2062, 15}
 )
 
+// Fields are the text fields in the order of the structure, which is that of
+// ras.DialParams.Texts.
+var Fields = [...]Field{EntryName, PhoneNumber, CallbackNumber, UserName, Password, Domain}
+
 // Name returns the name in the C header.
 func (f Field) Name() string { return f.name }
 

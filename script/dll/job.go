@@ -30,18 +30,8 @@ type result struct {
 // image returns the job's parameters as the DLL gets them.
 func (j *job) image() (rasabi.DialParams, error) {
 	d := rasabi.NewDialParams(rasabi.Native, rasabi.Windows7)
-	for _, t := range []struct {
-		field rasabi.Field
-		text  string
-	}{
-		{rasabi.EntryName, j.params.EntryName},
-		{rasabi.PhoneNumber, j.params.PhoneNumber},
-		{rasabi.CallbackNumber, j.params.CallbackNumber},
-		{rasabi.UserName, j.params.UserName},
-		{rasabi.Password, j.params.Password.Reveal()},
-		{rasabi.Domain, j.params.Domain},
-	} {
-		if err := d.SetText(t.field, t.text); err != nil {
+	for i, text := range j.params.Texts() {
+		if err := d.SetText(rasabi.Fields[i], *text); err != nil {
 			return d, invalidText(err)
 		}
 	}

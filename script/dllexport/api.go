@@ -2,6 +2,7 @@ package dllexport
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/rasline/rasline/internal/rasabi"
@@ -78,8 +79,8 @@ func (a *api) check(op string, port ras.Handle, b ras.Buffer) (*buffer, error) {
 
 // ended returns the error of a call that needs the line when the run is over.
 func (a *api) ended(op string) error {
-	if cause := context.Cause(a.ctx); cause != nil {
-		return &ras.Error{Op: op, Code: ras.Cause(cause), Err: cause}
+	if a.ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", op, ras.ContextError(a.ctx))
 	}
 	return nil
 }

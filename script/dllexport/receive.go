@@ -10,7 +10,22 @@ import (
 // earlier the host's may, for clocks that tick in steps.
 const slack = 100 * time.Millisecond
 
-// receive is the one receive of a run. It belongs to the api's mutex.
+// receive is the one receive of a run, as the executor sees it and as the host
+// has it. The two part when our limit passes or the executor cancels, since a
+// host cannot take a receive back. The api's mutex guards it.
+//
+//	executor's receive   how it gets there
+//	idle                 posted is false
+//	open                 ReceiveBuffer: posted, not done
+//	done                 the host signalled, bytes were kept, the limit passed
+//	                     (expired) or the run ended; RetrieveBuffer makes it idle
+//
+//	host's receive       how it gets there
+//	none                 atHost is false
+//	at host              postAtHost; ReceiveBuffer goes on with one that is there
+//	signalled            the host has set its event; RetrieveBuffer asks it, and
+//	                     PENDING makes it "at host" again, a timeout that is not
+//	                     ours posts it again, anything else ends it
 type receive struct {
 	// What the executor posted.
 	posted   bool

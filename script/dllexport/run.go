@@ -3,8 +3,10 @@ package dllexport
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 
+	"github.com/rasline/rasline/internal/handles"
 	"github.com/rasline/rasline/internal/rasabi"
 	"github.com/rasline/rasline/ras"
 )
@@ -43,21 +45,29 @@ func (r registration) execute(ctx context.Context, inv *invocation) error {
 		before.UserName = inv.userName()
 	}
 	a := newAPI(ctx, inv.host, inv.port)
+	slot := handles.Find(uintptr(inv.port)) // for calls that the executor makes by hand
+	if slot == nil {
+		slot = handles.Register(uintptr(inv.port))
+	}
+	defer runtime.KeepAlive(slot)
 	params := before
 	call := &ras.Call{API: a, Port: inv.port, Phonebook: inv.phonebook, Entry: inv.entry, Params: &params, Exact: true}
-	if err = r.protect(ctx, a, call); err != nil {
+	if err = r.protect(ctx, a, call); err != nil && err != error(ras.Success) {
 		return err
 	}
-	if cause := context.Cause(ctx); cause != nil {
-		return &ras.Error{Op: opScript, Code: ras.Cause(cause), Err: cause}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", opScript, ras.ContextError(ctx))
 	}
-	return writeBack(inv.params, before, params)
+	return writeBack(inv.params, before, *call.Parameters())
 }
 
 // protect runs the executor, turns a panic into an error, and takes back the
 // callbacks on every way out.
 func (r registration) protect(ctx context.Context, a *api, call *ras.Call) (err error) {
 	defer func() {
+		if unread, err := call.End(); err != nil || len(unread) > 0 {
+			r.log.Warn("the script left bytes that the host cannot take back", "entry", call.Entry, "bytes", len(unread), "error", err)
+		}
 		if leaked := a.close(); leaked > 0 {
 			r.log.Warn("the script left buffers unfreed", "entry", call.Entry, "buffers", leaked)
 		}
@@ -74,25 +84,13 @@ func (r registration) protect(ctx context.Context, a *api, call *ras.Call) (err 
 // readParams copies the texts of the host's structure.
 func readParams(d rasabi.DialParams) (ras.DialParams, error) {
 	var p ras.DialParams
-	var password string
-	for _, t := range []struct {
-		field rasabi.Field
-		to    *string
-	}{
-		{rasabi.EntryName, &p.EntryName},
-		{rasabi.PhoneNumber, &p.PhoneNumber},
-		{rasabi.CallbackNumber, &p.CallbackNumber},
-		{rasabi.UserName, &p.UserName},
-		{rasabi.Password, &password},
-		{rasabi.Domain, &p.Domain},
-	} {
-		s, err := d.Text(t.field)
+	for i, to := range p.Texts() {
+		s, err := d.Text(rasabi.Fields[i])
 		if err != nil {
 			return p, invalid(err)
 		}
-		*t.to = s
+		*to = s
 	}
-	p.Password = ras.Secret(password)
 	return p, nil
 }
 
@@ -102,18 +100,13 @@ func writeBack(d rasabi.DialParams, before, after ras.DialParams) error {
 	if err := after.Validate(); err != nil {
 		return err
 	}
-	for _, t := range []struct {
-		field    rasabi.Field
-		was, now string
-	}{
-		{rasabi.UserName, before.UserName, after.UserName},
-		{rasabi.Password, before.Password.Reveal(), after.Password.Reveal()},
-		{rasabi.Domain, before.Domain, after.Domain},
-	} {
-		if t.was == t.now {
+	was, now := before.Texts(), after.Texts()
+	for i, field := range rasabi.Fields {
+		// A script may change these three and no other.
+		if field != rasabi.UserName && field != rasabi.Password && field != rasabi.Domain || *was[i] == *now[i] {
 			continue
 		}
-		if err := d.SetText(t.field, t.now); err != nil {
+		if err := d.SetText(field, *now[i]); err != nil {
 			return invalid(err)
 		}
 	}
