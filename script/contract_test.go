@@ -705,3 +705,119 @@ func TestEchoesOfASecret(t *testing.T) {
 		}
 	}
 }
+
+// TestStraySignals holds that an event which is set without a result harms no
+// wait, and that a Sequence stops at a context that has ended.
+func TestStraySignals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := virtual.Pair()
+		defer near.Close()
+		defer far.Close()
+		_, err := script.Run(t.Context(), near, script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
+			stray := &straying{API: call.API}
+			d := script.NewDialog(call.WithAPI(stray), nil)
+			time.AfterFunc(time.Second, func() { far.Write([]byte("late")) })
+			_, err := d.WaitFor(ctx, time.Minute, script.Text("late"))
+			if stray.n < 3 {
+				t.Errorf("%d receives were signalled without a result", stray.n)
+			}
+			return err
+		}), nil)
+		if err != nil {
+			t.Error(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ran := false
+		_, err = script.Run(ctx, near, script.Sequence(
+			script.ExecutorFunc(func(context.Context, *ras.Call) error { cancel(); return nil }),
+			script.ExecutorFunc(func(context.Context, *ras.Call) error { ran = true; return nil }),
+		), nil)
+		if ran || !errors.Is(err, context.Canceled) {
+			t.Errorf("after a cancel the next executor ran: %v; %v", ran, err)
+		}
+	})
+}
+
+// straying sets the event of a receive before it has a result.
+type straying struct {
+	ras.API
+	n int
+}
+
+func (s *straying) ReceiveBuffer(p ras.Handle, b ras.Buffer, t time.Duration, ev *ras.Event) error {
+	err := s.API.ReceiveBuffer(p, b, t, ev)
+	ev.Set()
+	s.n++
+	return err
+}
+
+func (s *straying) RetrieveBuffer(p ras.Handle, b ras.Buffer) (int, error) {
+	n, err := s.API.RetrieveBuffer(p, b)
+	if s.n < 3 {
+		s.n++
+	}
+	return n, err
+}
+
+// TestPortOfAResult holds that the port of a result has the abilities of the one
+// below, and that what is discarded or closed gives nothing more.
+func TestPortOfAResult(t *testing.T) {
+	onBench(t, func(b *bench) {
+		leave := func() port.Port {
+			near, far := virtual.Pair()
+			b.Cleanup(func() { near.Close(); far.Close() })
+			far.Write([]byte("xrest"))
+			res, err := script.Run(b.Context(), near, executor(func(ctx context.Context, d *script.Dialog) error {
+				_, err := d.WaitFor(ctx, time.Second, script.Text("x"))
+				return err
+			}), nil)
+			if err != nil || string(res.Unread) != "rest" {
+				b.Fatalf("%q, %v", res.Unread, err)
+			}
+			return res.Port()
+		}
+		p := leave()
+		if m, err := p.(port.ModeSetter).Mode(); err != nil || m.Baud == 0 {
+			b.Errorf("Mode: %v, %v", m, err)
+		}
+		if err := p.(port.Drainer).Discard(port.Input); err != nil {
+			b.Error(err)
+		}
+		p.SetReadDeadline(time.Now().Add(time.Second))
+		if n, err := p.Read(make([]byte, 10)); n > 0 || err == nil {
+			b.Errorf("after Discard %d bytes were read, %v", n, err)
+		}
+		p = leave()
+		p.Close()
+		if n, err := p.Read(make([]byte, 10)); n > 0 || err == nil {
+			b.Errorf("after Close %d bytes were read, %v", n, err)
+		}
+	})
+}
+
+// TestLoginGivesUp holds that two machines do not prompt and answer for ever.
+func TestLoginGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := virtual.Pair()
+		defer near.Close()
+		defer far.Close()
+		prompts := 0
+		go func() {
+			b := make([]byte, 100)
+			for {
+				prompts++
+				if _, err := far.Write([]byte("\r\nlogin: ")); err != nil {
+					return
+				}
+				if _, err := far.Read(b); err != nil {
+					return
+				}
+			}
+		}()
+		_, err := script.Run(t.Context(), near, script.Login(nil), &script.Config{Params: &ras.DialParams{UserName: "joe", Password: "sesame"}})
+		if !errors.Is(err, ras.ErrAuthenticationFailure) || prompts > 12 {
+			t.Errorf("after %d prompts: %v", prompts, err)
+		}
+		near.Close()
+	})
+}
