@@ -64,3 +64,7 @@ func (e *RunError) Unwrap() []error {
 
 // Timeout reports whether a time limit passed; net.Error asks for it.
 func (e *RunError) Timeout() bool { return e.Code.Timeout() }
+
+// IsTimeout reports whether the limit of a wait of a Dialog is what ended it. The
+// limit of the whole run and the end of a context are none.
+func IsTimeout(err error) bool { return errors.As(err, new(*TimeoutError)) }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script"
 )
 
 // CMEError is an error that a cellular module has named: +CME ERROR or +CMS
@@ -306,7 +307,7 @@ func (m *Modem) Prompt(ctx context.Context, command, prompt string, text []byte,
 	if !errors.Is(err, errPrompted) {
 		if err == nil {
 			err = m.commandError(body, r.Lines, errors.New("the modem answers without asking for the text"))
-		} else if isTimeout(err) {
+		} else if script.IsTimeout(err) {
 			m.leavePrompt(ctx)
 		}
 		return r, err

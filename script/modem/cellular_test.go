@@ -361,3 +361,45 @@ func TestIndicationsOfSeveralLines(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func FuzzValues(f *testing.F) {
+	for _, s := range []string{`+CREG: 0,1`, `+COPS: (2,"A, B","C"),,5`, `+X: "`, "+CME ERROR: 30", `+CLIP: "123",145,,,"Joe"`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, values := range (Response{Lines: []string{s}}).Values("+X") {
+			if len(values) == 0 {
+				t.Errorf("%q has no values", s)
+			}
+		}
+		if cme := cmeError(s); cme != nil && cme.Error() == "" {
+			t.Errorf("%q: an error without a text", s)
+		}
+		var r ringing
+		r.identify(s)
+		if res, known := ParseResult(s); known && res.Outcome == Ring {
+			r.ringing(res.Text)
+		}
+	})
+}
+
+// The search for the modem's word does not depend on how the bytes are cut.
+func FuzzLostText(f *testing.F) {
+	f.Add("\r\nNO CARRIER\r\n", uint8(1))
+	f.Add("x\r\nNO CARRIER (1)\r\n\r\n", uint8(3))
+	f.Fuzz(func(t *testing.T, s string, piece uint8) {
+		found := func(n int) string {
+			l := lostText{debounce: time.Hour, found: make(chan struct{})}
+			defer l.stop()
+			for rest := s; rest != ""; {
+				k := min(n, len(rest))
+				l.receive([]byte(rest[:k]))
+				rest = rest[k:]
+			}
+			return l.text
+		}
+		if whole, cut := found(len(s)+1), found(int(piece)%5+1); whole != cut {
+			t.Errorf("%q: %q as a whole and %q in pieces", s, whole, cut)
+		}
+	})
+}

@@ -191,7 +191,11 @@ func scanHayes(s string, i int) (end int, why string) {
 		if j := strings.IndexAny(s[i+2:name], "DdAaOo"); j >= 0 {
 			return i + 2 + j, fmt.Sprintf("%q leaves command mode on modems that do not know %s", s[i+2+j], s[i:name])
 		}
-		return scanValue(s, name)
+		end, why := scanValue(s, name)
+		if j := strings.IndexAny(s[name:min(end, len(s))], "DdAaOo"); why == "" && j >= 0 {
+			return name + j, fmt.Sprintf("%q leaves command mode on modems that do not know %s", s[name+j], s[i:name])
+		}
+		return end, why
 	}
 	return skipQuery(s, skipDigits(s, i+2)), ""
 }

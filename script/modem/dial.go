@@ -93,7 +93,7 @@ func (m *Modem) Online(ctx context.Context) (Result, error) {
 	kept := m.keep
 	m.keep = nil
 	switch res := r.Result; {
-	case isTimeout(err):
+	case script.IsTimeout(err):
 		m.putBack(withoutEcho(kept, "ATO"))
 		m.takeLine("")
 		m.setOnline()
@@ -168,7 +168,7 @@ func (m *Modem) connect(ctx context.Context, req request) (Result, error) {
 	r, err := m.ask(ctx, req)
 	res := r.Result
 	switch {
-	case isTimeout(err):
+	case script.IsTimeout(err):
 		m.giveUp(ctx)
 		res = m.lastWord(r.Lines)
 		if res.Outcome != Unknown {
@@ -234,7 +234,7 @@ func (m *Modem) abort(ctx context.Context) (ended bool, err error) {
 	}
 	for until := time.Now().Add(abortTimeout); ; {
 		l, err := m.readLine(ctx, until)
-		if isTimeout(err) {
+		if script.IsTimeout(err) {
 			return false, nil
 		}
 		if err != nil {

@@ -253,7 +253,7 @@ func (r *dialing) dial(ctx context.Context) error {
 
 // repeatable reports whether an attempt failed in a way that another might not.
 func repeatable(err error) bool {
-	return errors.As(err, new(*OutcomeError)) || errors.As(err, new(*RegistrationError)) || isTimeout(err)
+	return errors.As(err, new(*OutcomeError)) || errors.As(err, new(*RegistrationError)) || script.IsTimeout(err)
 }
 
 // attempt dials once and tells about it.

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/rasline/rasline/ras"
-	"github.com/rasline/rasline/script"
 )
 
 // CommandError says that a command failed.
@@ -72,9 +71,6 @@ func (m *Modem) commandError(body string, lines []string, err error) error {
 func (m *Modem) shown(body string) string { return m.mask("AT" + body) }
 
 func (m *Modem) mask(s string) string { return string(m.dialog.Call().Mask([]byte(s))) }
-
-// isTimeout reports whether the limit of a wait for the modem ended it.
-func isTimeout(err error) bool { return errors.As(err, new(*script.TimeoutError)) }
 
 // joinInfo joins lines of information and drops the name of the question,
 // which some modems repeat.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script"
 )
 
 const escapeSequence = "+++"
@@ -84,7 +85,7 @@ func (e *escaping) read(ctx context.Context) error {
 		}
 		c, err := m.readByte(ctx, min(left, m.cfg.Quiet))
 		switch {
-		case isTimeout(err):
+		case script.IsTimeout(err):
 			if done, err := e.decide(); done || err != nil {
 				return err
 			}

@@ -132,10 +132,10 @@ func (m *Modem) strays(ctx context.Context) (stale bool, err error) {
 	for time.Since(start) < m.cfg.CommandTimeout {
 		heard := m.in.heard
 		l, err := m.readWholeLine(ctx, time.Now().Add(max(strayLimit, settle-time.Since(m.in.heard))))
-		if isTimeout(err) && len(m.in.text) > 0 {
+		if script.IsTimeout(err) && len(m.in.text) > 0 {
 			l, err = m.readLine(ctx, time.Now().Add(m.cfg.Quiet))
 		}
-		if isTimeout(err) {
+		if script.IsTimeout(err) {
 			m.in.blank = m.in.blank[:0]
 			return stale, nil
 		}
@@ -196,14 +196,14 @@ func (a *answer) read(ctx context.Context) error {
 		}
 		l, err := m.readLine(ctx, until)
 		switch {
-		case isTimeout(err) && a.held != nil:
+		case script.IsTimeout(err) && a.held != nil:
 			if m.echo == echoUnknown {
 				m.echo = echoOff
 			}
 			a.stale = a.stale || len(a.after) > 0
 			a.finish(*a.held)
 			return nil
-		case isTimeout(err):
+		case script.IsTimeout(err):
 			return m.timeout("an answer to "+m.shown(a.body), start, a.timeout)
 		case err != nil:
 			return err

@@ -217,7 +217,7 @@ func (m *Modem) sendATH(ctx context.Context) (proved, confirmed bool, err error)
 			return false, false, err
 		}
 		_, err := m.escapeNow(ctx, m.cfg.Guard+m.cfg.ProbeTimeout, 0)
-		if isTimeout(err) {
+		if script.IsTimeout(err) {
 			// It may have been in command mode all the time, with +++ now at
 			// the head of its line, or give no results. One line serves both;
 			// more would be typed at a login host.

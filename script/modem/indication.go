@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 	"time"
+
+	"github.com/rasline/rasline/script"
 )
 
 // Indication is a kind of line that a modem sends unasked.
@@ -100,7 +102,7 @@ func (m *Modem) restOf(ctx context.Context, text string, lines int) (string, err
 	}
 	for ; lines > 0 && (!quoted || strings.Count(text, `"`)%2 == 1); lines-- {
 		l, err := m.readLine(ctx, time.Now().Add(m.cfg.CommandTimeout))
-		if isTimeout(err) {
+		if script.IsTimeout(err) {
 			break
 		}
 		if err != nil {

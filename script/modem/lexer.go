@@ -45,7 +45,7 @@ const (
 // *script.TimeoutError.
 func (m *Modem) readLine(ctx context.Context, until time.Time) (line, error) {
 	l, err := m.readWholeLine(ctx, until)
-	if isTimeout(err) {
+	if script.IsTimeout(err) {
 		if l, ok := m.takeLine(""); ok {
 			return l, nil
 		}
@@ -123,7 +123,7 @@ func (m *Modem) accept(ctx context.Context, c byte, until time.Time) (bool, erro
 	for {
 		b, err := m.readByte(ctx, time.Until(limit))
 		switch {
-		case isTimeout(err):
+		case script.IsTimeout(err):
 			m.putBack(skipped)
 			return false, nil
 		case err != nil:

@@ -30,7 +30,7 @@ func readLines(t *testing.T, s string, piece, count int, prepare func(m *Modem))
 			prepare(m)
 			for len(lines) < count {
 				l, err := m.readLine(ctx, time.Now().Add(time.Second))
-				if isTimeout(err) {
+				if script.IsTimeout(err) {
 					return nil
 				}
 				if err != nil {

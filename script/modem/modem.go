@@ -307,7 +307,7 @@ func (m *Modem) CommandThen(ctx context.Context, command, prefix string, timeout
 	start := time.Now()
 	for {
 		l, err := m.readLine(ctx, start.Add(timeout))
-		if isTimeout(err) {
+		if script.IsTimeout(err) {
 			err = m.timeout(prefix, start, timeout)
 		}
 		if err != nil {
@@ -353,7 +353,7 @@ func isCommandResult(o Outcome) bool { return o == OK || o == Failed }
 func (m *Modem) Init(ctx context.Context, commands ...string) error {
 	for _, c := range commands {
 		_, err := m.Command(ctx, c)
-		if isTimeout(err) && ctx.Err() == nil && !strings.Contains(c, `"`) {
+		if script.IsTimeout(err) && ctx.Err() == nil && !strings.Contains(c, `"`) {
 			if err = m.Sync(ctx); err == nil && m.woken && changesEcho(c) {
 				continue // a reset to a profile without results
 			}

@@ -144,7 +144,7 @@ func FuzzParseResult(f *testing.F) {
 		if ok != (r.Outcome != Unknown) {
 			t.Errorf("%q: outcome %v, known %v", s, r.Outcome, ok)
 		}
-		if !r.Numeric && r.Text != strings.TrimSpace(s) {
+		if !r.Numeric && r.Text != trimNoise(s) {
 			t.Errorf("%q: the text is not kept, but %q", s, r.Text)
 		}
 		if r.Rate < 0 || r.Outcome != Connect && (r.Rate != 0 || r.Protocols != nil) {

@@ -103,7 +103,7 @@ func (m *Modem) WaitRing(ctx context.Context, timeout time.Duration) (IncomingCa
 			return m.ring.ring, nil
 		}
 		l, err := m.readLine(ctx, start.Add(timeout))
-		if isTimeout(err) {
+		if script.IsTimeout(err) {
 			return IncomingCall{}, m.timeout("RING", start, timeout)
 		}
 		if err == nil {

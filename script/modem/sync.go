@@ -12,6 +12,7 @@ import (
 
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script"
 )
 
 // probes are what Sync asks for in turn: the registers S3, S4 and S5, one at
@@ -268,9 +269,9 @@ func (s *syncing) send(ctx context.Context, limit time.Duration) (reply, lastLin
 		}
 		l, err := m.readLine(ctx, until)
 		switch {
-		case isTimeout(err) && got == noReply && bytes.Equal(values, want):
+		case script.IsTimeout(err) && got == noReply && bytes.Equal(values, want):
 			return quietReply, lastLine{}, nil
-		case isTimeout(err):
+		case script.IsTimeout(err):
 			return got, lastLine{}, nil
 		case err != nil:
 			return got, lastLine{}, err
@@ -329,7 +330,7 @@ func (s *syncing) escape(ctx context.Context) error {
 	// The guard time passes listening: an answer shows command mode.
 	for until := time.Now().Add(m.cfg.Guard); time.Now().Before(until); {
 		l, err := m.readLine(ctx, until)
-		if isTimeout(err) {
+		if script.IsTimeout(err) {
 			break
 		}
 		if err != nil {
@@ -349,7 +350,7 @@ func (s *syncing) escape(ctx context.Context) error {
 	case errors.Is(err, ras.ErrRemoteDisconnection):
 		m.proven = true
 		return nil
-	case !isTimeout(err):
+	case !script.IsTimeout(err):
 		return err
 	}
 	// In command mode +++ is at the head of a line now.
@@ -438,7 +439,7 @@ func (m *Modem) silent(ctx context.Context) (bool, error) {
 	until := time.Now().Add(m.cfg.Quiet)
 	for {
 		l, err := m.readLine(ctx, until)
-		if isTimeout(err) {
+		if script.IsTimeout(err) {
 			return true, nil
 		}
 		if err != nil {

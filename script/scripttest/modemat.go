@@ -183,7 +183,7 @@ func commandToken(line string) string {
 	switch {
 	case i < len(line) && line[i] == '?':
 		i++
-	case i < len(line) && line[i] == '=':
+	case i+1 < len(line) && line[i] == '=' && '0' <= line[i+1] && line[i+1] <= '9':
 		i++
 		digits()
 	}

@@ -92,8 +92,3 @@ func lineCode(ctx context.Context, err error) ras.Code {
 	}
 	return code
 }
-
-func isTimeout(err error) bool {
-	var t *script.TimeoutError
-	return errors.As(err, &t)
-}

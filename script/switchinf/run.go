@@ -115,7 +115,7 @@ func (r *run) wait(ctx context.Context) (more bool, err error) {
 		switch {
 		case err == nil:
 			fit = r.take(b)
-		case !isTimeout(err):
+		case !script.IsTimeout(err):
 			return false, r.lineError(ctx, err)
 		case quiet:
 			fit = r.quiet()
