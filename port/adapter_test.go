@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -289,9 +288,6 @@ func TestAdapterRefusesConfig(t *testing.T) {
 }
 
 func TestAdapterOpenRefuses(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("ports are no files there")
-	}
 	dir := t.TempDir()
 	if _, err := OpenAdapter(t.Context(), dir+"/none", nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no such device: %v", err)

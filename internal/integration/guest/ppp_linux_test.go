@@ -278,6 +278,9 @@ func TestHandOver(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			near, far := openPair(t, "115200,8N1,none")
 			must(t, near.Close())
+			raw := mode(t, "115200,8N1,none") // as pppd hands the line over
+			raw.KeepSettings = true
+			must(t, open(t, uart, raw).Close())
 			tty, err := os.OpenFile(uart, os.O_RDWR|unix.O_NOCTTY, 0)
 			must(t, err)
 			defer tty.Close()

@@ -33,6 +33,7 @@ var notOnUARTs = map[string]string{
 	"FarCloseKeepsBytes":   noEnd,
 	"LinesCross":           noLines,
 	"WaitLinesSees":        noLines,
+	"RTSFollowsBuffer":     noLines,
 }
 
 // TestSuite runs the conformance suite of ports on the driver of the UARTs, and
