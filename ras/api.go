@@ -18,10 +18,22 @@ type Buffer interface {
 
 // API is the set of callbacks that RAS hands to a custom script. Session
 // implements it over a port, package dllexport over the function pointers of a
-// real Windows host, and anybody may implement it outside this module.
+// real Windows host, and it may be implemented outside this module, as a
+// decorator or over something else.
 //
 // Every error matches a Code with errors.Is. All methods may be called from
 // several goroutines at once.
+//
+// An API may have abilities besides the six callbacks, each an interface that
+// code asks for with a type assertion. Scripts that use the methods of Call, as
+// package script does, give the same results without them:
+//
+//	ability          without it
+//	ContextSender    a cancelled send returns at once and goes on in the callback
+//	ReceiveCanceler  a cancelled receive stays posted; the next one takes it over
+//	Returner         bytes that are given back wait in the Call, not in the API
+//	Failer           a lost carrier that another watched ends the context alone
+//	PortHolder       no breaks, modem lines and error counts
 type API interface {
 	// GetBuffer is RasGetBuffer: it grants a zeroed buffer of size bytes. A
 	// size of 0 or less, or above MaxBuffer, gives MaxBuffer bytes.
