@@ -7,7 +7,7 @@ import "bytes"
 // never ends one costs no more memory than this.
 const MaxSub = 512
 
-// Kind tells what an Event is.
+// Kind is the kind of an Event.
 type Kind uint8
 
 // The kinds of Event.

@@ -9,7 +9,7 @@ import (
 	"github.com/rasline/rasline/port"
 )
 
-// Plain says whether a server without the COM-PORT option will do.
+// Plain selects what Dial does with a server without the COM-PORT option.
 type Plain uint8
 
 // The choices for plain Telnet servers.
@@ -37,7 +37,7 @@ type Config struct {
 	// DialContext method of a tls.Dialer.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	// Plain says whether a server without COM-PORT will do. Default:
+	// Plain selects whether a server without COM-PORT is accepted. Default:
 	// RequireComPort. On a plain Telnet port only data, deadlines and Drain
 	// work; the rest gives errors.ErrUnsupported.
 	Plain Plain
@@ -47,7 +47,7 @@ type Config struct {
 	// wait as long as the connection lasts.
 	AckTimeout time.Duration
 
-	// IgnoreAcks takes a setting that the server has not acknowledged within
+	// IgnoreAcks treats a setting that the server has not acknowledged within
 	// AckTimeout as done, for servers that acknowledge nothing. Default: such
 	// a setting is an error.
 	IgnoreAcks bool
@@ -118,9 +118,9 @@ func signature(s string) string {
 	return s[:min(len(s), maxSignature)]
 }
 
-// tune makes the system notice within limit that the far end is gone, and keep
-// no more bytes under way than a serial line needs: a purge, a break or a close
-// has to wait for them. Connections that are not TCP are left alone.
+// tune makes the system notice within limit that the peer has vanished, and
+// bounds the bytes in flight, for which a purge, a break or a close has to wait.
+// Connections that are not TCP are left alone.
 //
 // Urgent data is left in the stream: Telnet sends the data mark of a Synch
 // (RFC 854) as such, and a system that takes it out of the stream leaves an IAC

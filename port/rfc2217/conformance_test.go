@@ -10,8 +10,7 @@ import (
 )
 
 // TestClientConforms runs the suite with our client at our server, which shares
-// one end of a null-modem cable. The purge of an output that fills the
-// connection cannot be had, which takes an AckTimeout to find out.
+// one end of a null-modem cable.
 func TestClientConforms(t *testing.T) {
 	porttest.TestPort(t, func(t *testing.T) (a, b port.Port) {
 		return remote(t, &rfc2217.Config{AckTimeout: 3 * time.Second})

@@ -10,9 +10,9 @@ import (
 )
 
 // Lines returns the inputs as the server's last notification has them, and the
-// outputs as it has acknowledged them. An output of which the server tells
-// nothing is taken as asserted, as it is on a port that is open. A server that
-// does not tell the inputs gives errors.ErrUnsupported.
+// outputs as it has acknowledged them. An output that the server does not report
+// counts as asserted, as it is on a port that is open. A server that does not
+// report the inputs gives errors.ErrUnsupported.
 func (p *Port) Lines() (port.Lines, error) {
 	l, err := p.currentLines(context.Background())
 	return l, p.wrap("lines", err)
@@ -30,7 +30,7 @@ func (p *Port) currentLines(ctx context.Context) (port.Lines, error) {
 	case p.lost != nil:
 		return 0, p.lost
 	case !p.notified:
-		return 0, fmt.Errorf("the server tells no modem lines: %w", errors.ErrUnsupported)
+		return 0, fmt.Errorf("the server reports no modem lines: %w", errors.ErrUnsupported)
 	}
 	return p.levels(), nil
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/rasline/rasline/port"
 )
 
-// Mode returns the mode in force as the server tells it. It asks for what the
-// server has not told yet.
+// Mode returns the mode in force as the server reports it. It requests what the
+// server has not reported yet.
 func (p *Port) Mode() (port.Mode, error) {
 	m, err := p.mode(context.Background())
 	return m, p.wrap("mode", err)
@@ -34,8 +34,8 @@ func (p *Port) mode(ctx context.Context) (port.Mode, error) {
 	return p.known(), nil
 }
 
-// unknown returns a question for each part of the mode that the server has not
-// told.
+// unknown returns a query for each part of the mode that the server has not
+// reported.
 func (p *Port) unknown() (reqs []request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -47,7 +47,7 @@ func (p *Port) unknown() (reqs []request) {
 	return reqs
 }
 
-// known returns the mode as far as the server has told it.
+// known returns the mode as far as the server has reported it.
 func (p *Port) known() port.Mode {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -66,7 +66,7 @@ func (p *Port) known() port.Mode {
 
 // SetMode asks the server for the fields of m that are not zero, waits for an
 // acknowledgement of each, and fails with an error that names the first field
-// that the server has set to something else; Mode then tells to what. A bit
+// that the server has set to something else; Mode then returns to what. A bit
 // rate within 2 % of the wanted one is accepted. RTS/CTS and XON/XOFF together
 // give errors.ErrUnsupported: RFC 2217 cannot ask for both.
 func (p *Port) SetMode(m port.Mode) error {

@@ -14,13 +14,14 @@ import (
 )
 
 // Port is a serial port on another host, or a plain Telnet connection. Its
-// methods may be called from several goroutines at once.
+// methods may be called from several goroutines at the same time.
 //
-// One goroutine reads the connection from Dial to Close. It hands data to Read
-// through a queue of bounded size, and sees to acknowledgements and
-// notifications whether anybody reads or not. While the queue is full it stops,
-// and so does the server: then neither data nor acknowledgements come in until
-// somebody reads.
+// One goroutine reads the connection from Dial to Close. It passes data to Read
+// through a queue of bounded size, and handles acknowledgements and
+// notifications whether Read is called or not. While the queue is full it stops,
+// and so does the server, unless a call waits for an acknowledgement: then the
+// server is asked to suspend the data, and what is in flight is queued beyond
+// Config.Buffer.
 type Port struct {
 	name string
 	cfg  Config
@@ -181,7 +182,7 @@ func (p *Port) endOverflow() {
 	}
 }
 
-// signalSpace tells a reader that waits for room. p.mu is held.
+// signalSpace wakes the reader if it waits for room. p.mu is held.
 func (p *Port) signalSpace() {
 	if p.starved {
 		p.starved = false

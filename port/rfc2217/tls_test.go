@@ -96,6 +96,7 @@ func TestTLSConforms(t *testing.T) {
 	server, client := tlsConfigs(t)
 	for _, c := range porttest.Checks() {
 		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel() // most of the time is the suite's pauses
 			c.Run(t, func(t *testing.T) (a, b port.Port) {
 				shared, far := virtual.Pair()
 				addr := serveTLS(t, &rfc2217.Server{Poll: 5 * time.Millisecond}, shared, server)
