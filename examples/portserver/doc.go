@@ -4,7 +4,7 @@
 //	portserver -port /dev/ttyS0 -mode 9600,7E1 -listen unix:/run/modem.sock
 //	portserver -port /dev/ttyS0 -listen :2217 -cert server.pem -key server.key -client-ca clients.pem -allow 192.0.2.0/24
 //
-// One client at a time has the port; others are told so. Each begins with the
+// One client at a time has the port; others receive a sentence and are closed. Each begins with the
 // mode of -mode and empty queues. DTR and RTS are asserted while a client is
 // connected, so that a modem hangs up after it. When the client has left, what
 // it had sent is written as long as the line accepts it.
@@ -22,7 +22,7 @@
 //   - With -cert, -key and -client-ca those have it that have a certificate of
 //     that authority, from any host. The TLS handshake is completed before
 //     anything happens to the line.
-//   - With -cert and -key alone everybody has it, and nobody can listen in.
+//   - With -cert and -key alone everybody who reaches the address has it, without being overheard.
 //   - With -plain everybody has it, and everybody on the way can listen in.
 //     portserver listens on other addresses than the loopback only with TLS or
 //     with -plain.
@@ -33,8 +33,8 @@
 //
 // # Failures
 //
-// If the device is removed or the line is hung up, clients are told so and the
-// device is opened again, for as long as it takes.
+// If the device is removed or the line is hung up, clients are refused with the
+// reason, and the device is opened again, for as long as it takes.
 //
 // The exit status is 0 after an interrupt, 1 if serving failed, 2 for bad flags
 // and 3 if the port cannot be opened.

@@ -24,14 +24,14 @@ const (
 )
 
 func main() {
-	// The first signal ends the program cleanly, a second one at once.
+	// The first signal ends the program cleanly, a second one immediately.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // run is the program: it serves until ctx ends and returns the exit status. The
-// first line on stdout tells the address.
+// first line on stdout has the address.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	opts, err := parseOptions(args, stderr)
 	if err != nil {

@@ -145,6 +145,102 @@ func TestAllow(t *testing.T) {
 	c.Close()
 }
 
+// TestAllowIsExplained quotes the reason to a client that is not allowed.
+func TestAllowIsExplained(t *testing.T) {
+	p := start(t, "-allow", "192.0.2.0/24")
+	if _, err := dial(t, p.addr, nil); err == nil || !strings.Contains(err.Error(), "not allowed to use this port") {
+		t.Errorf("Dial from an address that is not allowed: %v; want the reason", err)
+	}
+}
+
+// TestUnixSocket shares a port by a socket file, which only its user can open.
+func TestUnixSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "modem.sock")
+	if l, err := net.Listen("unix", path); err != nil {
+		t.Fatal(err)
+	} else {
+		l.(*net.UnixListener).SetUnlinkOnClose(false)
+		l.Close() // left behind by a process that has ended
+	}
+	t.Run("serves", func(t *testing.T) {
+		p := start(t, "-listen", "unix:"+path)
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("the socket file has %v, %v; want the mode 0600", info.Mode(), err)
+		}
+		c, err := dial(t, "unix:"+p.addr, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		talk(t, c, p.far.Port)
+		var stdout, stderr buffer
+		if status := run(t.Context(), []string{"-port", p.far.Name, "-listen", "unix:" + path}, &stdout, &stderr); status == exitOK || !strings.Contains(stderr.String(), "another process listens") && !strings.Contains(stderr.String(), "in use") {
+			t.Errorf("a second portserver: status %d, %s", status, stderr.String())
+		}
+	})
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("after the end the socket file: %v; want it to be removed", err)
+	}
+}
+
+// TestRawFlag serves a client without Telnet.
+func TestRawFlag(t *testing.T) {
+	p := start(t, "-raw", "-plain")
+	c, err := net.Dial("tcp", p.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	talk(t, c, p.far.Port)
+}
+
+// TestHungUpLine closes the other side of the shared line, and makes a new one of
+// the same name: clients are told, and then have the new line.
+func TestHungUpLine(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "line")
+	first, err := pty.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(first.Name, link); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, "-port", link)
+	c, err := dial(t, p.addr, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.Close()
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, port.ErrCarrierLost) {
+		t.Errorf("the client's Read: %v; want port.ErrCarrierLost", err)
+	}
+	c.Close()
+	second, err := pty.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	if err := os.Remove(link); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(limit); ; {
+		c, err = dial(t, p.addr, nil)
+		if err == nil {
+			break
+		}
+		if !strings.Contains(err.Error(), "not available") && !strings.Contains(err.Error(), "in use") {
+			t.Fatalf("Dial of a line that was hung up: %v; want the reason", err)
+		}
+		os.Symlink(second.Name, link)
+		if time.Now().After(end) {
+			t.Fatalf("the line is not opened again: %v", err)
+		}
+	}
+	defer c.Close()
+	talk(t, c, second.Port)
+}
+
 func TestTLS(t *testing.T) {
 	cert, key, client := certificate(t)
 	p := start(t, "-cert", cert, "-key", key, "-client-ca", cert)

@@ -22,6 +22,7 @@ func TestRefusedFlags(t *testing.T) {
 		{"-port x -listen :2217", exitUsage, "can be reached from other hosts"},
 		{"-port x -listen 0.0.0.0:0", exitUsage, "-plain"},
 		{"-port x -listen 192.0.2.1:0", exitUsage, "-cert"},
+		{"-port x -raw", exitUsage, "-raw"},
 		{"-port x -allow everybody", exitUsage, `"everybody" is no network`},
 		{"-port x -cert a", exitUsage, "go together"},
 		{"-port x -client-ca a", exitUsage, "needs TLS"},
