@@ -188,6 +188,9 @@ func ParseMode(s string) (Mode, error) {
 		}
 		step = next
 	}
+	if m == (Mode{}) {
+		return Mode{}, fmt.Errorf("mode %q sets nothing; write it as 115200,8N1,rtscts", s)
+	}
 	if err := m.Validate(); err != nil {
 		return Mode{}, fmt.Errorf("mode %q: %w", s, err)
 	}

@@ -2,6 +2,7 @@ package ras
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"sync"
@@ -174,6 +175,9 @@ func interruptible(p port.Port) bool {
 
 // Handle returns the handle that the callbacks of this session take.
 func (s *Session) Handle() Handle { return s.handle }
+
+// Format prints the handle and no data, whatever the verb.
+func (s *Session) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "session %d", s.handle) }
 
 // Line returns the port, for the abilities that the callbacks do not have; see
 // Call.Line.

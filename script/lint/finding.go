@@ -48,7 +48,7 @@ func (f Finding) Place() string {
 	if f.File == "" {
 		return fmt.Sprintf("argument %d:%d", f.Line, f.Col)
 	}
-	return fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Col)
+	return fmt.Sprintf("%s:%d:%d", Visible(f.File), f.Line, f.Col)
 }
 
 // maxExcerpt is how many bytes of a long line Excerpt shows before and after

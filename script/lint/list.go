@@ -23,6 +23,7 @@ const (
 
 // Add keeps f unless there are enough of its severity.
 func (l *List) Add(f Finding) {
+	f.Text = Visible(f.Text)
 	n, limit := &l.errors, l.maxErrors()
 	if f.Severity == SeverityWarning {
 		n, limit = &l.warnings, cmp.Or(l.MaxWarnings, defaultMaxWarnings)

@@ -1,6 +1,8 @@
 package lint
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -44,4 +46,28 @@ func FoldByte(c byte) byte {
 		c += 'a' - 'A'
 	}
 	return c
+}
+
+// Visible returns s with every character that a terminal does not show as one
+// (control characters, invisible and bidirectional ones, spaces other than the
+// plain one, bytes that are no UTF-8) written as in a Go string, so that nothing
+// in a script can act on the terminal through a message about it.
+func Visible(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) || r == utf8.RuneError }) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && size == 1 {
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		} else if strconv.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			quoted := strconv.QuoteRune(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+		i += size
+	}
+	return b.String()
 }

@@ -35,3 +35,16 @@ func TestFold(t *testing.T) {
 		}
 	}
 }
+
+func TestVisible(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain text, ümlaut":    "plain text, ümlaut",
+		"\x1b[2J\a\r":           `\x1b[2J\a\r`,
+		"a\u00a0b\u202ec\ufeff": `a\u00a0b\u202ec\ufeff`,
+		"\xff":                  `\xff`,
+	} {
+		if got := Visible(in); got != want {
+			t.Errorf("Visible(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
