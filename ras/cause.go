@@ -6,10 +6,14 @@ import (
 	"io"
 	"net"
 	"os"
-	"syscall"
 
 	"github.com/rasline/rasline/port"
 )
+
+// errnos are the system's errors that Cause knows.
+type errnos struct {
+	ENXIO, ENODEV, ECONNRESET, ECONNABORTED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, ENETDOWN, EPIPE, EIO error
+}
 
 // causes maps what a port or a context reports to the code that a RAS host
 // gets, the most telling first. The errno rows stand behind the port's own
@@ -19,20 +23,20 @@ var causes = []struct {
 	code Code
 }{
 	{port.ErrRemoved, ErrHardwareFailure},
-	{syscall.ENXIO, ErrHardwareFailure},
-	{syscall.ENODEV, ErrHardwareFailure},
-	{syscall.ECONNRESET, ErrLinkFailure},
-	{syscall.ECONNABORTED, ErrLinkFailure},
-	{syscall.ETIMEDOUT, ErrLinkFailure},
-	{syscall.EHOSTUNREACH, ErrLinkFailure},
-	{syscall.ENETUNREACH, ErrLinkFailure},
-	{syscall.ENETDOWN, ErrLinkFailure},
+	{errno.ENXIO, ErrHardwareFailure},
+	{errno.ENODEV, ErrHardwareFailure},
+	{errno.ECONNRESET, ErrLinkFailure},
+	{errno.ECONNABORTED, ErrLinkFailure},
+	{errno.ETIMEDOUT, ErrLinkFailure},
+	{errno.EHOSTUNREACH, ErrLinkFailure},
+	{errno.ENETUNREACH, ErrLinkFailure},
+	{errno.ENETDOWN, ErrLinkFailure},
 	{port.ErrCarrierLost, ErrRemoteDisconnection},
 	{io.EOF, ErrRemoteDisconnection},
 	{io.ErrUnexpectedEOF, ErrRemoteDisconnection},
 	{io.ErrClosedPipe, ErrRemoteDisconnection},
-	{syscall.EPIPE, ErrRemoteDisconnection},
-	{syscall.EIO, ErrPortOrDevice},
+	{errno.EPIPE, ErrRemoteDisconnection},
+	{errno.EIO, ErrPortOrDevice},
 	{net.ErrClosed, ErrPortDisconnected},
 	{os.ErrClosed, ErrPortDisconnected},
 	{port.ErrBusy, ErrPortNotAvailable},

@@ -64,7 +64,7 @@ func readPipe(ctx context.Context, name string) ([]byte, error) {
 // as well.
 func freePipe(name string, opened <-chan struct{}) {
 	for {
-		if w, err := os.OpenFile(name, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
+		if w, err := os.OpenFile(name, os.O_WRONLY|nonblock, 0); err == nil {
 			w.Close()
 		}
 		select {
@@ -79,7 +79,7 @@ func freePipe(name string, opened <-chan struct{}) {
 // chat(8) prints it.
 func SystemText(err error) string {
 	text := err.Error()
-	var no syscall.Errno
+	var no errno
 	switch {
 	case errors.As(err, &no):
 		text = no.Error()

@@ -1,0 +1,7 @@
+package chat
+
+import "syscall"
+
+const nonblock = 0 // there are no named pipes
+
+type errno = syscall.ErrorString
