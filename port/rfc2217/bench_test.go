@@ -3,6 +3,7 @@ package rfc2217_test
 import (
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -108,7 +109,7 @@ func benchmark(b *testing.B, data []byte, pump func(near net.Conn, far *fastPort
 // purgeLatency returns how long a purge of all queues takes, in milliseconds,
 // while the far end sends without end and no call reads.
 func purgeLatency(b *testing.B, p *rfc2217.Port, far *fastPort) float64 {
-	far.send(1 << 40)
+	far.send(math.MaxInt)
 	defer far.stop()
 	for left := -1; left != far.left(); runtime.Gosched() {
 		left = far.left() // until all buffers are full
