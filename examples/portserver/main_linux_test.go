@@ -148,7 +148,7 @@ func TestAllow(t *testing.T) {
 // TestAllowIsExplained quotes the reason to a client that is not allowed.
 func TestAllowIsExplained(t *testing.T) {
 	p := start(t, "-allow", "192.0.2.0/24")
-	if _, err := dial(t, p.addr, nil); err == nil || !strings.Contains(err.Error(), "not allowed to use this port") {
+	if _, err := dial(t, p.addr, nil); err == nil || !strings.Contains(err.Error(), "not allowed to use the port") {
 		t.Errorf("Dial from an address that is not allowed: %v; want the reason", err)
 	}
 }

@@ -202,7 +202,7 @@ func (n *networks) Set(s string) error {
 func (o *options) authorize(conn net.Conn) error {
 	from, err := netip.ParseAddrPort(conn.RemoteAddr().String())
 	if err == nil && !o.allow.contains(from.Addr()) {
-		return errors.New("Your address is not allowed to use this port.")
+		return errors.New("this address is not allowed to use the port")
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package telnet
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -170,5 +171,28 @@ func TestDecoderComplete(t *testing.T) {
 				t.Errorf("%q cut at %d: data %q and %q, want %q and %q", tt.in, cut, data, events, tt.data, tt.sub)
 			}
 		}
+	}
+}
+
+func BenchmarkDecoder(b *testing.B) {
+	random := make([]byte, 64<<10)
+	rand.NewChaCha8([32]byte{}).Read(random)
+	for name, src := range map[string][]byte{
+		"text":   bytes.Repeat([]byte("text"), 16<<10),
+		"random": random,
+		"storm":  bytes.Repeat([]byte{IAC}, 64<<10),
+	} {
+		wire := escapeAll(src, false, 4096)
+		b.Run(name, func(b *testing.B) {
+			var d Decoder
+			buf := make([]byte, len(wire))
+			b.SetBytes(int64(len(src)))
+			for b.Loop() {
+				copy(buf, wire)
+				for raw := buf; len(raw) > 0; {
+					_, raw, _ = d.Next(raw)
+				}
+			}
+		})
 	}
 }

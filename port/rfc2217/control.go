@@ -27,6 +27,9 @@ func (p *Port) sendBreak(ctx context.Context, d time.Duration) error {
 		return err
 	}
 	defer p.breaks.release()
+	p.mu.Lock()
+	p.answers[itemBreak].known = false // of the break before
+	p.mu.Unlock()
 	err := p.ask(ctx, request{itemBreak, uint32(ctlBreakOn)})
 	if err == nil && p.breakRefused() {
 		return errNoBreak

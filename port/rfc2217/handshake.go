@@ -172,7 +172,7 @@ func (s *Server) serve(x *session) {
 		x.tc.Close()
 		return
 	}
-	err, dropped := x.finish(err)
+	dropped, err := x.finish(err)
 	s.logGone(x.conn, err, dropped)
 	s.release(x, err)
 	if r, ok := err.(*refusal); ok && !x.comPort.Load() {

@@ -62,6 +62,7 @@ type entry struct {
 
 const (
 	queueSoft    = 64 << 10
+	queueRead    = 64 << 10 // bounds one read; see maxRead
 	queueHard    = 2 << 20
 	maxOrdered   = 64
 	suspendDelay = 20 * time.Millisecond
@@ -97,7 +98,7 @@ func (q *queue) room(grow bool) []byte {
 		return nil
 	}
 	seg := q.data.Free(grow && q.data.Cap() < limit)
-	return seg[:min(len(seg), free, maxRead)]
+	return seg[:min(len(seg), free, queueRead)]
 }
 
 // suspendClient asks the client to send no data, and makes room for what is on

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// queueRead queues text as the reader of the connection does.
-func queueRead(t *testing.T, q *queue, text string) {
+// enqueue queues text as the reader of the connection does.
+func enqueue(t *testing.T, q *queue, text string) {
 	t.Helper()
 	for len(text) > 0 {
 		seg := q.room(false)
@@ -83,11 +83,11 @@ func TestQueueKeepsOrder(t *testing.T) {
 // what follows.
 func TestQueueDiscard(t *testing.T) {
 	q := newQueue(queueSoft, func(bool) {})
-	queueRead(t, q, "dropped")
+	enqueue(t, q, "dropped")
 	q.addCommand([]byte("kept"))
-	queueRead(t, q, "dropped as well")
+	enqueue(t, q, "dropped as well")
 	at := q.end()
-	queueRead(t, q, "new")
+	enqueue(t, q, "new")
 	q.setPaused(true)
 	go q.next()
 	if err := q.awaitParked(t.Context()); err != nil {
@@ -161,7 +161,7 @@ func TestQueueIsBounded(t *testing.T) {
 func TestQueueStalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(queueSoft, func(bool) {})
-		queueRead(t, q, "0123456789")
+		enqueue(t, q, "0123456789")
 		go func() {
 			for range 5 {
 				<-time.After(time.Second)

@@ -59,6 +59,7 @@ type session struct {
 	answered   bool // the client has answered in Telnet
 	marked     bool // and the timing mark of the greeting
 	commanded  bool // and has sent a COM-PORT command
+	working    bool // the goroutines for the port have been started
 
 	claimed  atomic.Bool
 	comPort  atomic.Bool // the client has agreed to COM-PORT
@@ -177,6 +178,7 @@ func (x *session) begin() error {
 	if err := x.line.begin(); err != nil {
 		return err
 	}
+	x.working = true
 	x.wg.Go(x.send)
 	x.wg.Go(x.line.watch)
 	x.wg.Go(x.control)
@@ -185,10 +187,11 @@ func (x *session) begin() error {
 }
 
 // finish ends a session that has claimed the port after its client has left or
-// failed, and returns why, and how many bytes of the client were dropped. The
+// failed, and returns how many bytes of the client were dropped, and why it
+// ended. The
 // port is in its original state then.
-func (x *session) finish(err error) (cause error, dropped int) {
-	if !x.isOver() { // a connection that was lost has left something as well
+func (x *session) finish(err error) (dropped int, cause error) {
+	if x.working && !x.isOver() { // a connection that was lost has left something as well
 		err = cmp.Or(err, x.drain(err == nil))
 	}
 	x.leave()
@@ -200,7 +203,7 @@ func (x *session) finish(err error) (cause error, dropped int) {
 		x.port.SetDeadline(time.Time{})
 		x.line.restore()
 	}
-	return x.cause, dropped
+	return dropped, x.cause
 }
 
 // leave notes that a client that waits may have the port.

@@ -228,6 +228,30 @@ func TestPortFails(t *testing.T) {
 	}
 }
 
+// TestPortHasFailed has the shared port fail while no client is connected: the
+// next one is told, and Serve ends.
+func TestPortHasFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared, _ := virtual.Pair()
+		s := &rfc2217.Server{Port: shared}
+		l := newPipeListener()
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(l) }()
+		shared.Unplug()
+		start := time.Now()
+		c := newRawClient(t, l.connect())
+		c.send(t, 'A', 'T')
+		c.send(t, agreement...)
+		if err := <-served; !errors.Is(err, port.ErrRemoved) || elapsed(start) > 0 {
+			t.Errorf("Serve: %v after %v; want port.ErrRemoved", err, elapsed(start))
+		}
+		if told := c.end(t); !strings.Contains(told, "The port has failed") {
+			t.Errorf("the client was told %q", told)
+		}
+		s.Close()
+	})
+}
+
 // TestReopen opens a port again that has failed, after some tries.
 func TestReopen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
