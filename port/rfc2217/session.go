@@ -188,8 +188,7 @@ func (x *session) begin() error {
 
 // finish ends a session that has claimed the port after its client has left or
 // failed, and returns how many bytes of the client were dropped, and why it
-// ended. The
-// port is in its original state then.
+// ended. The port is in its original state then.
 func (x *session) finish(err error) (dropped int, cause error) {
 	if x.working && !x.isOver() { // a connection that was lost has left something as well
 		err = cmp.Or(err, x.drain(err == nil))
