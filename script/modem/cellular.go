@@ -100,7 +100,7 @@ func cutFold(s, prefix string) (rest string, ok bool) {
 // refusal, if there was one, and ras.ErrAuthenticationFailure.
 type PINError struct {
 	State string // what the SIM asks for: "SIM PIN", "SIM PUK", "PH-NET PIN"
-	Left  int    // attempts that are left; -1 if the module does not say
+	Left  int    // attempts that are left; -1 if the module does not report it
 	Err   error  // the refusal; nil if nothing was tried
 }
 
@@ -160,7 +160,7 @@ func (m *Modem) simState(ctx context.Context) (string, error) {
 	for _, v := range r.Values("+CPIN") {
 		return v[0], nil
 	}
-	return "", m.commandError("+CPIN?", r.Lines, errors.New("the module does not say what the SIM asks for"))
+	return "", m.commandError("+CPIN?", r.Lines, errors.New("the module does not report what the SIM asks for"))
 }
 
 // attempts returns how many attempts the SIM allows, or -1.

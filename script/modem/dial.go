@@ -80,10 +80,10 @@ func (m *Modem) Answer(ctx context.Context) (Result, error) {
 }
 
 // Online goes back to a call after Escape and returns the result: CONNECT, or OK
-// on modems that say so. ras.ErrNoCarrier says that there is no call any more.
+// from some modems. ras.ErrNoCarrier means that there is no call any more.
 // Without a result within Config.OnlineTimeout the error matches
 // ras.ErrRequestTimeout; the modem then counts as online, for there are modems
-// that say nothing, and what was received stays for the next reader.
+// that send no result, and what was received stays for the next reader.
 func (m *Modem) Online(ctx context.Context) (Result, error) {
 	if err := m.ready(ctx); err != nil {
 		return Result{}, err
@@ -195,7 +195,7 @@ func (m *Modem) connect(ctx context.Context, req request) (Result, error) {
 var errHeld = &ras.Error{Code: ras.ErrDialAlreadyInProgress, Err: errors.New("a call is up: use HangUp or Online first")}
 
 // lastWord is the outcome of a call that no result has ended: Unknown if the
-// last line is a text that nobody knows, which is most likely the result.
+// last line is a text that is not known, which is most likely the result.
 func (m *Modem) lastWord(lines []string) Result {
 	res := Result{Outcome: TimedOut, Lines: lines}
 	if len(lines) > 0 {
@@ -226,7 +226,7 @@ func (m *Modem) giveUp(ctx context.Context) {
 }
 
 // abort sends a carriage return, with which a call in the making ends, and
-// reports whether the modem has confirmed that. A call that has come up at the
+// reports whether the modem has confirmed that. A call that was set up at the
 // last moment makes the modem online.
 func (m *Modem) abort(ctx context.Context) (ended bool, err error) {
 	if err := m.sendLine(ctx, "", ""); err != nil {

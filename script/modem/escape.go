@@ -18,7 +18,7 @@ const escapeSequence = "+++"
 // and keeps silent until the modem answers, so nothing may use the Dialog
 // meanwhile. An OK counts if the modem's guard time can have passed and if it is
 // the last that is received: until then it is data of the peer. Data that the
-// peer sends until then is returned: it comes before what is read after Online.
+// peer sends until then is returned: it precedes what is read after Online.
 // In command mode Escape does nothing.
 //
 // The error is a *CommandError. It matches ras.ErrRemoteDisconnection if the

@@ -16,7 +16,7 @@ const (
 	tailLimit    = 200                   // bytes of input that errors show
 	strayLimit   = time.Millisecond      // for input that is there before a command
 	abortTimeout = 2 * time.Second       // for the answer to giving up a call
-	pollLines    = 20 * time.Millisecond // between looks at a line that may have changed
+	pollLines    = 20 * time.Millisecond // between checks of a line that may have changed
 	resyncs      = 3                     // how often a command is held back because of a late answer
 )
 
@@ -112,7 +112,7 @@ func (m *Modem) sendLine(ctx context.Context, text, end string) error {
 }
 
 // changesNotation reports whether a command can change how results are
-// written: V, Z, &F and what may come after them.
+// written: V, Z, &F and what may follow them.
 func changesNotation(body string) bool { return strings.ContainsAny(body, "VvZzFfYy") }
 
 // changesEcho reports whether a command can change the echo.
@@ -145,7 +145,7 @@ func (m *Modem) strays(ctx context.Context) (stale bool, err error) {
 		if res, known := m.result(l); known && res.Outcome != Ring && res.Outcome != Ongoing && res.Outcome != NoCarrier {
 			stale = true
 			if res.Outcome == Connect {
-				m.proven = false // a call that was given up has come up
+				m.proven = false // a call that was given up has been set up
 			}
 		}
 		expected, err := m.indicated(ctx, l, "")
@@ -255,7 +255,7 @@ func (a *answer) take(ctx context.Context, l line) (done bool, err error) {
 
 // doubled decides what the result that is held was, now that another has
 // arrived. If it was a number, it was a line of information, unless the whole
-// answer has come twice. If it was a word, it answered an earlier command.
+// answer was received twice. If it was a text, it answered an earlier command.
 func (a *answer) doubled() bool {
 	question := strings.Contains(a.body, "?") || hasFold(a.body, "I")
 	switch {

@@ -75,7 +75,7 @@ var errStillOn = errors.New("DCD is still on")
 // from a modem that has no call. DCD is waited for, but modems set to &C0 hold
 // it on all the time. DTR is raised again in any case.
 //
-// HangUp is clean-up: it goes on when ctx has ended, for Config.HangUpTimeout at
+// HangUp is clean-up: it runs also when ctx has ended, for Config.HangUpTimeout at
 // most. The error is a *HangupError if no method has worked. A drop that could
 // not be proved is one as well, with Unproved set, unless the port has no modem
 // lines and every method was carried out. Afterwards the modem is in command

@@ -31,8 +31,8 @@ const maxQuotedLines = 32
 
 // Listen hands on the lines that the modem sends unasked until ctx ends, which
 // is no error. A program calls it between commands, where otherwise nothing is
-// read. The modem must be in command mode; if a call that was ringing has come
-// up by S0, the modem is online and Listen returns.
+// read. The modem must be in command mode; if a call that was ringing has been
+// answered by S0, the modem is online and Listen returns.
 func (m *Modem) Listen(ctx context.Context) error {
 	if err := m.Sync(ctx); err != nil {
 		return err

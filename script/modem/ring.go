@@ -12,10 +12,10 @@ import (
 
 // IncomingCall is a call that rings.
 type IncomingCall struct {
-	Number string // the caller's, from NMBR=, +CLIP: or behind RING; "" if the modem does not say
+	Number string // the caller's, from NMBR=, +CLIP: or behind RING; "" if the modem does not send it
 	Name   string // the caller's, from NAME= or +CLIP:
 	Date   string // the date and the time that the exchange has sent, from DATE= and TIME=
-	Kind   string // which ring, where the modem tells them apart: "A" of RING A, "VOICE" of +CRING: VOICE
+	Kind   string // which ring, where the modem distinguishes them: "A" of RING A, "VOICE" of +CRING: VOICE
 	Count  int    // how often it has rung
 
 	// Connect is the result of a call that S0 has taken; the modem is online
@@ -127,7 +127,7 @@ func (m *Modem) WaitRing(ctx context.Context, timeout time.Duration) (IncomingCa
 // byte. The zero Answerer takes the first call at its first ring. An Answerer
 // may be used for several runs at once if its functions allow it.
 //
-// A callback, in which a host calls back whoever has dialled it, is a Dialer, a
+// A callback, in which a host calls its caller back, is a Dialer, a
 // script that asks for it, HangUp and an Answerer.
 type Answerer struct {
 	// Config is what is expected of the modem. Default: the zero Config.
@@ -180,30 +180,30 @@ func (a *Answerer) Execute(ctx context.Context, call *ras.Call) error {
 		}
 	}
 	start := time.Now()
-	tell := func(conn ras.ConnState, text string, err error) {
+	report := func(conn ras.ConnState, text string, err error) {
 		if a.OnState != nil {
 			a.OnState(script.State{Conn: conn, Text: text, Err: err, Time: time.Now(), Elapsed: time.Since(start)})
 		}
 	}
-	tell(ras.StateWaitForCallback, "setting up the modem", nil)
-	res, err := a.answer(ctx, m, commands, tell)
+	report(ras.StateWaitForCallback, "setting up the modem", nil)
+	res, err := a.answer(ctx, m, commands, report)
 	if err != nil {
-		tell(ras.StateWaitForCallback, "", err)
+		report(ras.StateWaitForCallback, "", err)
 		return err
 	}
-	tell(ras.StateDeviceConnected, res.Text, nil)
-	tell(ras.StateAllDevicesConnected, res.Text, nil)
+	report(ras.StateDeviceConnected, res.Text, nil)
+	report(ras.StateAllDevicesConnected, res.Text, nil)
 	return nil
 }
 
-func (a *Answerer) answer(ctx context.Context, m *Modem, commands []string, tell func(ras.ConnState, string, error)) (Result, error) {
+func (a *Answerer) answer(ctx context.Context, m *Modem, commands []string, report func(ras.ConnState, string, error)) (Result, error) {
 	if err := m.leaveCall(ctx); err != nil {
 		return Result{}, err
 	}
 	if err := m.Init(ctx, commands...); err != nil {
 		return Result{}, err
 	}
-	tell(ras.StateWaitForCallback, "waiting for a call", nil)
+	report(ras.StateWaitForCallback, "waiting for a call", nil)
 	end := time.Now().Add(forever)
 	if a.Timeout > 0 {
 		end = time.Now().Add(a.Timeout)

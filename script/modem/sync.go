@@ -16,8 +16,8 @@ import (
 )
 
 // probes are what Sync asks for in turn: the registers S3, S4 and S5, one at
-// first and then two. V.250 gives them to every modem with these values, nobody
-// has a reason to change them, and to ask for them changes nothing. No two
+// first and then two. V.250 defines them with these values, which there
+// is no reason to change, and to ask for them changes nothing. No two
 // probes have the same answer, so an answer tells which one it belongs to, also
 // on a modem that takes longer for each than Sync waits.
 var probes = [...][]byte{
@@ -83,7 +83,7 @@ func (e *SyncError) Timeout() bool { return true }
 //	ESC and CR          end the prompt for a text, and a call in the making
 //	a probe             is answered by a modem in command mode
 //	+++                 with its guard times, if nothing shows command mode: a
-//	                    modem that is online comes to command mode, with its
+//	                    modem that is online enters command mode, with its
 //	                    call up (see Held). No other line is sent before, since
 //	                    lines typed at a login host lock accounts
 //	ATQ0V1              wakes a modem that gives no results
@@ -92,8 +92,8 @@ func (e *SyncError) Timeout() bool { return true }
 //	other bit rates     those of Config.Rates
 //
 // and probes after each, until Config.SyncTimeout. A modem that has answered
-// before and is merely late is asked again, longer each time, before the ladder
-// goes on.
+// before and is merely late is asked again, longer each time, before the next
+// rung.
 //
 // The error is a *CommandError. It holds a *SyncError if the modem is not in
 // step in time.
@@ -235,7 +235,7 @@ const (
 	noReply    reply = iota
 	otherReply       // results, but none with the register's value
 	quietReply       // the value and no result
-	connected        // a CONNECT: a call that was given up has come up
+	connected        // a CONNECT: a call that was given up has been set up
 	ownReply
 )
 

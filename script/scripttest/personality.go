@@ -17,12 +17,12 @@ type Personality struct {
 	// Profile is obeyed at the start and after Z, before ModemConfig.Profile.
 	Profile string
 
-	// Info, Extended and Codes are those of ModemConfig, which come first.
+	// Info, Extended and Codes are those of ModemConfig, which take precedence.
 	Info     []string
 	Extended map[string]string
 	Codes    map[string]int
 
-	// LineEnd stands before and after what is written in words. Default: the
+	// LineEnd is sent before and after what is written in words. Default: the
 	// characters of S3 and S4, CR LF.
 	LineEnd string
 
