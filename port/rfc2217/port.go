@@ -73,6 +73,7 @@ var _ interface {
 	port.Breaker
 	port.Drainer
 	port.Counter
+	port.Named
 } = (*Port)(nil)
 
 // semaphore is a lock that a context can give up waiting for.
@@ -108,6 +109,9 @@ func (p *Port) ComPort() bool {
 	defer p.mu.Unlock()
 	return p.comPort
 }
+
+// Name returns the name of the port: rfc2217:// or telnet:// and the address.
+func (p *Port) Name() string { return p.name }
 
 // Read returns data that has arrived, and blocks while there is none. What
 // arrived before the connection was lost is read before its error.
