@@ -14,3 +14,17 @@ var CodesUSR = map[int]string{
 	107: "CONNECT 28800", 108: "CONNECT 28800/ARQ", 151: "CONNECT 31200", 152: "CONNECT 31200/ARQ",
 	155: "CONNECT 33600", 156: "CONNECT 33600/ARQ",
 }
+
+// CodesZyXEL are the numeric results of ZyXEL's modems (Comet and Omni), for
+// Config.Codes. Sources: the manuals of the Comet 3336P, "Status Registers &
+// Result Codes", and of the Omni 288S, page 117, for connections with error
+// correction (S35 bit 7).
+var CodesZyXEL = map[int]string{
+	9: "RINGING", 10: "CONNECT 2400", 11: "CONNECT 4800", 12: "CONNECT 9600", 13: "CONNECT 14400",
+	14: "CONNECT 19200", 15: "CONNECT 16800", 18: "CONNECT 57600", 24: "CONNECT 7200", 25: "CONNECT 12000",
+	26: "CONNECT 1200/75", 27: "CONNECT 75/1200", 28: "CONNECT 38400", 29: "CONNECT 21600", 30: "CONNECT 24000",
+	31: "CONNECT 26400", 32: "CONNECT 28800", 33: "CONNECT 115200", 35: "CONNECT 33600",
+	50: "CONNECT", 51: "CONNECT 1200", 52: "CONNECT 2400", 53: "CONNECT 4800", 54: "CONNECT 7200", 55: "CONNECT 9600",
+	56: "CONNECT 12000", 57: "CONNECT 14400", 58: "CONNECT 16800", 59: "CONNECT 19200", 60: "CONNECT 21600",
+	61: "CONNECT 24000", 62: "CONNECT 26400", 63: "CONNECT 28800",
+}

@@ -84,7 +84,8 @@ type Config struct {
 	OnHangUp func(HangupReport, error)
 
 	// Codes are the texts that numeric results stand for, where a maker's
-	// differ from the built-in table, such as CodesUSR. Default: none.
+	// differ from the built-in table, such as CodesUSR and CodesZyXEL. Default:
+	// none.
 	Codes map[int]string
 
 	// Results are further result texts and what they mean, in any letter case:

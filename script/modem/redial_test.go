@@ -162,12 +162,23 @@ func TestCheckCommandOfOtherPrograms(t *testing.T) {
 	}
 }
 
-func TestCodesOfUSR(t *testing.T) {
+// The tables of makers hold texts that are results.
+func TestCodesOfMakers(t *testing.T) {
 	p, _ := scripttest.PersonalityOf("usr")
 	p.Profile = "V0"
-	err := onCallOf(t, &Config{Codes: CodesUSR}, scripttest.ModemConfig{Personality: p}, "CONNECT 28800")
-	if err != nil {
+	if err := onCallOf(t, &Config{Codes: CodesUSR}, scripttest.ModemConfig{Personality: p}, "CONNECT 28800"); err != nil {
 		t.Error(err)
+	}
+	zyxel := scripttest.ModemConfig{Profile: "V0", Codes: map[string]int{"CONNECT 14400": 13}}
+	if err := onCallOf(t, &Config{Codes: CodesZyXEL}, zyxel, "CONNECT 14400"); err != nil {
+		t.Error(err)
+	}
+	for _, codes := range []map[int]string{CodesUSR, CodesZyXEL} {
+		for n, text := range codes {
+			if r, known := ParseResult(text); !known || r.Text != text || n < 9 {
+				t.Errorf("%d: %q is %v", n, text, r.Outcome)
+			}
+		}
 	}
 }
 
