@@ -22,7 +22,7 @@ func BenchmarkCommand(b *testing.B) {
 	defer near.Close()
 	tm := scripttest.NewModem(far, nil)
 	defer tm.Close()
-	_, err := script.Run(b.Context(), near, withModem(nil, func(ctx context.Context, m *Modem) error {
+	_, err := script.Run(b.Context(), near, withModem(&Config{Settle: -1}, func(ctx context.Context, m *Modem) error {
 		if err := m.Sync(ctx); err != nil {
 			return err
 		}

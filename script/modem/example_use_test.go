@@ -199,7 +199,7 @@ func ExampleModem_Listen() {
 		Prefix: "+CMT:", Lines: 1,
 		Handle: func(text string) { fmt.Printf("%q\n", text); stop() },
 	}}}
-	report := time.AfterFunc(2*time.Second, func() { tm.Inject("\r\n+CMT: \"+49123\"\r\nthe pump is on\r\n") })
+	report := time.AfterFunc(time.Second, func() { tm.Inject("\r\n+CMT: \"+49123\"\r\nthe pump is on\r\n") })
 	defer report.Stop()
 	_, err := script.Run(context.Background(), line, script.ExecutorFunc(func(_ context.Context, call *ras.Call) error {
 		d := script.NewDialog(call, nil)
@@ -251,7 +251,8 @@ func ExampleHangUp() {
 	tm := scripttest.NewModem(far, &scripttest.ModemConfig{Dial: func(context.Context, string) scripttest.Answer { return answered("") }})
 	defer tm.Close()
 	ctx, cancel := context.WithCancel(context.Background())
-	dial := &modem.Dialer{Numbers: []string{"5551234"}}
+	cfg := &modem.Config{DropTime: 10 * time.Millisecond} // the test modem needs no second
+	dial := &modem.Dialer{Config: cfg, Numbers: []string{"5551234"}}
 
 	_, err := script.Run(ctx, line, script.Sequence(dial, script.ExecutorFunc(func(context.Context, *ras.Call) error {
 		return ras.ErrAuthenticationFailure
@@ -261,7 +262,7 @@ func ExampleHangUp() {
 	_, err = script.Run(ctx, line, dial, nil)
 	fmt.Println(err, tm.Connected())
 	cancel()
-	report, err := modem.HangUp(ctx, line, nil)
+	report, err := modem.HangUp(ctx, line, cfg)
 	fmt.Println(report.Method, report.Proved, err, tm.Connected())
 	// Output:
 	// true false

@@ -35,7 +35,6 @@ type request struct {
 	end     string // after the line; "" is Config.End
 	timeout time.Duration
 	final   func(Outcome) bool // the results that end the answer
-	call    bool               // CONNECT is among them, and nothing after it may be read
 	prompt  string             // ends the answer too, as the beginning of a line
 }
 

@@ -90,6 +90,7 @@ func idle(t *testing.T, m *scripttest.Modem) {
 
 // chat(8) dials the double, is told that a number is busy, and comes again.
 func TestChatDialsTheModem(t *testing.T) {
+	t.Parallel()
 	program := peertest.Program(t, "chat")
 	for _, name := range []string{"hayes", "usr", "tcpser", "no echo", "bare CR"} {
 		t.Run(name, func(t *testing.T) {
@@ -114,6 +115,7 @@ func TestChatDialsTheModem(t *testing.T) {
 
 // Minicom's runscript dials the double.
 func TestRunscriptDialsTheModem(t *testing.T) {
+	t.Parallel()
 	program := peertest.Program(t, "runscript")
 	script := filepath.Join(t.TempDir(), "dial")
 	const text = `print dialling
@@ -148,6 +150,7 @@ expect {
 
 // C-Kermit dials the double with its own dialler, talks and hangs up.
 func TestKermitDialsTheModem(t *testing.T) {
+	t.Parallel()
 	program := peertest.Program(t, "kermit")
 	m, pair := exchange(t, "hayes")
 	script := filepath.Join(t.TempDir(), "dial.ksc")
@@ -181,6 +184,7 @@ exit 0
 
 // Mgetty sets the double up, answers its ring and greets the caller.
 func TestMgettyAnswersTheModem(t *testing.T) {
+	t.Parallel()
 	program := peertest.Program(t, "mgetty")
 	if os.Getuid() != 0 {
 		t.Skip("mgetty runs as root alone")
