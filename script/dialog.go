@@ -82,7 +82,6 @@ type Dialog struct {
 	sets    setCache
 	waits   []*waitState // for reuse, by depth
 	depth   int          // waits that are running, one inside the other
-	tail    []byte       // of the wait that ended last, as consumed; for errors
 	one     [1]byte
 	logs    dialogLogs
 	keys    *keyboard // of Interact
