@@ -7,8 +7,9 @@
 // virtual null-modem cable, and shows what happens. Every other flag works there
 // too, so that a script can be tried before the phone rings.
 //
-//	-port P           /dev/ttyUSB0, COM3, tcp://host:port, telnet://host:port,
-//	                  rfc2217://host:port, rfc2217+tls://host:port, or - for
+//	-port P           /dev/ttyUSB0, COM3, usb:VID:PID[:SERIAL], tcp://host:port,
+//	                  unix:/path, telnet://host:port, rfc2217://host:port,
+//	                  rfc2217+tls://host:port, or - for
 //	                  standard input and output, as pppd's connect option gives
 //	                  them
 //	-mode M           bit rate, format and flow control: 115200,8N1,rtscts
