@@ -143,6 +143,7 @@ func (x *session) refuse(err error) {
 // client closes.
 func (x *session) say(text string) {
 	end := time.Now().Add(refusalTimeout)
+	defer context.AfterFunc(x.srv.ctx, func() { x.conn.Close() })()
 	x.tc.SetWriteDeadline(end)
 	if err := x.tc.SendText(text + "\r\n"); err != nil {
 		return

@@ -155,7 +155,7 @@ func (x *session) event(ev telnet.Event) error {
 		x.tc.Send(telnet.IAC, telnet.NOP) // text would be data to a program
 	case ev.Kind == telnet.Command && ev.Verb == telnet.AYT:
 		x.tc.Send([]byte("\r\n[yes, " + signature(x.srv.Signature) + "]\r\n")...) // RFC 854: visible evidence
-	case ev.Kind == telnet.Command && ev.Verb == telnet.BRK:
+	case ev.Kind == telnet.Command && ev.Verb == telnet.BRK && x.answered:
 		return x.hurry(nil)
 	case isComPort:
 		return x.command(ev.Data)

@@ -38,6 +38,8 @@ func TestStrangers(t *testing.T) {
 		{"a port scan", func(c net.Conn) { c.Close() }, "", false},
 		{"a silent connection", func(c net.Conn) {}, "No answer in Telnet", true},
 		{"data without an answer", func(c net.Conn) { c.Write([]byte("ATDT09001234567\r")) }, "No answer in Telnet", true},
+		{"breaks", func(c net.Conn) { c.Write(bytes.Repeat([]byte{telnet.IAC, telnet.BRK}, 200)) }, "No answer in Telnet", true},
+		{"questions", func(c net.Conn) { c.Write(bytes.Repeat([]byte{telnet.IAC, telnet.AYT}, 20)) }, "No answer in Telnet", true},
 		{"the POST of a web page", func(c net.Conn) { c.Write(post) }, "no web server", true},
 		{"the same in pieces", func(c net.Conn) {
 			for _, b := range post {
