@@ -155,7 +155,7 @@ func (x *session) event(ev telnet.Event) error {
 		x.tc.Send(telnet.IAC, telnet.NOP) // text would be data to a program
 	case ev.Kind == telnet.Command && ev.Verb == telnet.AYT:
 		x.tc.Send([]byte("\r\n[yes, " + signature(x.srv.Signature) + "]\r\n")...) // RFC 854: visible evidence
-	case ev.Kind == telnet.Command && ev.Verb == telnet.BRK && x.answered:
+	case ev.Kind == telnet.Command && ev.Verb == telnet.BRK:
 		return x.hurry(nil)
 	case isComPort:
 		return x.command(ev.Data)
@@ -230,6 +230,9 @@ func (x *session) order(cmd []byte) error {
 // hurry gives control a command; nil is a BRK.
 func (x *session) hurry(cmd []byte) error {
 	u := urgent{cmd: bytes.Clone(cmd[:min(len(cmd), maxCommand)]), at: x.queue.end()}
+	if !x.answered && len(x.urgent) == cap(x.urgent) {
+		return nil // breaks of a stranger, which no goroutine carries out yet
+	}
 	select {
 	case x.urgent <- u:
 		return nil
