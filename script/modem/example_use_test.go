@@ -149,8 +149,7 @@ func ExampleCheckAddress() {
 }
 
 // An Answerer takes the calls of one number. Most networks send it between the
-// first ring and the second, hence Rings; this one sends it before. A callback is a
-// Dialer, the request for it, HangUp and an Answerer.
+// first ring and the second, hence Rings; this one sends it before.
 func ExampleAnswerer() {
 	line, far := virtual.Pair()
 	defer line.Close()
@@ -268,4 +267,27 @@ func ExampleHangUp() {
 	// true false
 	// <nil> true
 	// DTR true <nil> false
+}
+
+// A host that calls back: dial, ask for it, hang up, and wait for its call.
+func ExampleEndCall() {
+	line, far := virtual.Pair()
+	defer line.Close()
+	tm := scripttest.NewModem(far, &scripttest.ModemConfig{Dial: func(context.Context, string) scripttest.Answer { return answered("") }})
+	defer tm.Close()
+	ask := script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
+		d := script.NewDialog(call, nil)
+		defer d.Close()
+		time.AfterFunc(3*time.Second, func() { tm.Ring(answered("").Far, 5) }) // the host calls
+		return d.Send(ctx, []byte("callback 5551234\r"))
+	})
+	cfg := &modem.Config{DropTime: 10 * time.Millisecond} // the test modem needs no second
+	_, err := script.Run(context.Background(), line, script.Sequence(
+		&modem.Dialer{Config: cfg, Numbers: []string{"5550000"}},
+		ask,
+		modem.EndCall(cfg),
+		&modem.Answerer{Config: cfg, Timeout: time.Minute},
+	), nil)
+	fmt.Println(err, tm.Connected())
+	// Output: <nil> true
 }

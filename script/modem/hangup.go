@@ -304,6 +304,21 @@ func HangUp(ctx context.Context, p port.Port, cfg *Config, methods ...Method) (H
 	return hangUp(ctx, p, cfg, nil, methods...)
 }
 
+// EndCall returns an Executor that hangs up in the middle of a Sequence: a script
+// that is called back runs a Dialer, asks for the callback, and goes on with
+// EndCall and an Answerer. The modem is taken to be online. A nil cfg means the
+// zero Config.
+func EndCall(cfg *Config) script.Executor {
+	return script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
+		d := script.NewDialog(call, nil)
+		defer d.Close()
+		m := New(d, cfg)
+		m.SetOnline()
+		_, err := m.HangUp(ctx, m.cfg.HangUp...)
+		return err
+	})
+}
+
 // hangUp is HangUp with what another Modem knows of the modem.
 func hangUp(ctx context.Context, p port.Port, cfg *Config, known *Modem, methods ...Method) (rep HangupReport, err error) {
 	var c Config

@@ -147,3 +147,40 @@ func TestAnswererRefuses(t *testing.T) {
 		})
 	}
 }
+
+// A callback: dial, ask for it, hang up, wait for the ring and answer, on every
+// kind of modem.
+func TestCallback(t *testing.T) {
+	for _, p := range scripttest.Personalities() {
+		synctest.Test(t, func(t *testing.T) {
+			near, far := virtual.Pair()
+			defer near.Close()
+			inside, outside := virtual.Pair()
+			defer outside.Close()
+			back, caller := virtual.Pair()
+			defer caller.Close()
+			caller.Write([]byte("welcome"))
+			tm := scripttest.NewModem(far, &scripttest.ModemConfig{Personality: p, Numbers: map[string]scripttest.Answer{"1": {Far: inside}}})
+			defer tm.Close()
+			send := func(wait string) script.Executor {
+				return script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
+					d := script.NewDialog(call, nil)
+					defer d.Close()
+					if wait == "" {
+						time.AfterFunc(40*time.Second, func() { tm.Ring(back, 5) })
+						return d.Send(ctx, []byte("call me back\r"))
+					}
+					_, err := d.WaitFor(ctx, time.Minute, script.Text(wait))
+					return err
+				})
+			}
+			_, err := script.Run(t.Context(), near, script.Sequence(
+				&Dialer{Numbers: []string{"1"}}, send(""), EndCall(nil),
+				&Answerer{Timeout: 5 * time.Minute}, send("welcome"),
+			), nil)
+			if err != nil || !tm.Connected() {
+				t.Errorf("%s: %v, connected %v\n%s", p.Name, err, tm.Connected(), tm.Transcript())
+			}
+		})
+	}
+}
