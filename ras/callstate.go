@@ -600,13 +600,12 @@ func (st *callState) sendReturned(done chan struct{}) {
 	if st.tx.done != done {
 		return
 	}
-	tx := st.tx
-	st.tx = callSend{}
-	if tx.freed {
+	if tx := st.tx; tx.freed {
 		st.mu.Unlock()
-		tx.api.FreeBuffer(tx.buf)
+		tx.api.FreeBuffer(tx.buf) // before End finds that nothing is left
 		st.mu.Lock()
 	}
+	st.tx = callSend{}
 }
 
 // end is Call.End.

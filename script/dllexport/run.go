@@ -3,7 +3,6 @@ package dllexport
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"runtime/debug"
 
 	"github.com/rasline/rasline/internal/handles"
@@ -45,11 +44,8 @@ func (r registration) execute(ctx context.Context, inv *invocation) error {
 		before.UserName = inv.userName()
 	}
 	a := newAPI(ctx, inv.host, inv.port)
-	slot := handles.Find(uintptr(inv.port)) // for calls that the executor makes by hand
-	if slot == nil {
-		slot = handles.Register(uintptr(inv.port))
-	}
-	defer runtime.KeepAlive(slot)
+	slot := handles.Register(uintptr(inv.port))    // for calls that the executor makes by hand
+	defer handles.Release(uintptr(inv.port), slot) // the host uses its handles again
 	params := before
 	call := &ras.Call{API: a, Port: inv.port, Phonebook: inv.phonebook, Entry: inv.entry, Params: &params, Exact: true}
 	if err = r.protect(ctx, a, call); err != nil && err != error(ras.Success) {

@@ -65,6 +65,32 @@ func TestLogin(t *testing.T) {
 	})
 }
 
+// TestHandleIsUsedAgain holds that a run on a handle that an earlier run had
+// finds nothing of it, and that a call made by hand finds the run's own.
+func TestHandleIsUsedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onHost(t, habits{}, func(v *visit) {
+			for range 3 {
+				go v.far.Write([]byte("login: rest"))
+				code := v.run(t.Context(), func(ctx context.Context, call *ras.Call) error {
+					inner := &ras.Call{API: struct{ ras.API }{call.API}, Port: call.Port, Params: call.Params}
+					if _, err := script.NewDialog(inner, nil).WaitFor(ctx, time.Second, script.Text("login: r")); err != nil {
+						return err
+					}
+					m, err := script.NewDialog(call, nil).WaitFor(ctx, time.Second, script.Text("st"))
+					if err == nil && string(m.Before) != "e" {
+						err = fmt.Errorf("%q came before", m.Before)
+					}
+					return err
+				})
+				if code != 0 {
+					t.Fatalf("the host got %v", code)
+				}
+			}
+		})
+	})
+}
+
 func TestWhatFollowsTheLastMatchStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		onHost(t, habits{}, func(v *visit) {
