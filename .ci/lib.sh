@@ -47,6 +47,19 @@ static_checks() {
   done
   GOOS=windows GOARCH=386 CGO_ENABLED=0 go vet ./...
 
+  step 'go vet for every processor of Linux'
+  for arch in 386 arm arm64 mips mipsle mips64 mips64le ppc64 ppc64le riscv64 s390x loong64; do
+    echo "$arch"
+    GOARCH=$arch CGO_ENABLED=0 go vet ./port/... ./ras/... ./script/... ./internal/...
+  done
+  GOARCH=mips GOMIPS=softfloat CGO_ENABLED=0 go build ./...
+
+  step 'build for systems without serial devices of ours'
+  for target in netbsd/amd64 dragonfly/amd64 solaris/amd64 illumos/amd64 aix/ppc64 plan9/amd64 js/wasm wasip1/wasm; do
+    echo "$target"
+    GOOS=${target%/*} GOARCH=${target#*/} CGO_ENABLED=0 go build ./port/... ./ras/... ./script/... ./internal/...
+  done
+
   step 'staticcheck' # a name is unused if no system uses it
   GOBIN=$tools go install honnef.co/go/tools/cmd/staticcheck@v0.8.2
   GOOS=linux "$tools/staticcheck" -f binary ./... >"$tools/linux"

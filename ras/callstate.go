@@ -29,7 +29,7 @@ type callState struct {
 	mu       sync.Mutex
 	unread   []byte // given back and not received again
 	settings settings
-	api      API // the first that was used, for Line
+	api      API // below all decorators as far as known: a Session, or the first that was used
 	rx       callReceive
 	tx       callSend
 	ended    bool
@@ -105,9 +105,9 @@ type callSend struct {
 	done  chan struct{} // closed when the callback has returned; nil: none
 }
 
-// shareState returns a state for the calls on the port with the handle h.
-func shareState(h Handle) *callState {
-	st := &callState{slot: handles.Register(uintptr(h))}
+// shareState returns a state for the calls on the port of s.
+func shareState(s *Session) *callState {
+	st := &callState{slot: handles.Register(uintptr(s.handle)), api: s}
 	st.slot.Value = st
 	return st
 }

@@ -150,7 +150,7 @@ func NewSession(p port.Port, cfg *Config) *Session {
 	if s.cfg.Log == nil {
 		s.cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s.shared = shareState(s.handle)
+	s.shared = shareState(s)
 	s.loop = s.readOn
 	s.rx.watch.ended, s.rx.limit.fire = s.readContextEnded, s.readLimitPassed
 	s.tx.watch.ended, s.tx.limit.fire = s.writeContextEnded, s.writeLimitPassed

@@ -34,6 +34,7 @@ const (
 // waits, and prints what that costs. It runs in a process of its own, so that
 // threads and memory of other tests do not count.
 func TestManyTerminals(t *testing.T) {
+	peertest.Emulated(t, "the emulator itself uses the processor while the program idles")
 	if os.Getenv(asManyChild) != "" {
 		waitOnMany(t)
 		return

@@ -36,6 +36,9 @@ func TestModel(t *testing.T) {
 	if peertest.Required() {
 		steps *= 5
 	}
+	if raceEnabled {
+		steps /= 20
+	}
 	if s := os.Getenv("RASLINE_STEPS"); s != "" {
 		steps, _ = strconv.Atoi(s)
 	}
