@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"reflect"
 	"time"
 
 	"github.com/rasline/rasline/ras"
@@ -35,7 +36,8 @@ type InteractConfig struct {
 // returns nil for the escape key, the end of the terminal's input and Until.
 //
 // What the peer sends reaches the terminal as it is, terminal sequences
-// included. A Read of the terminal is under way when Interact returns. If the
+// included. What was typed and not sent when Interact returns is sent first by
+// the next one. A Read of the terminal is under way when Interact returns. If the
 // terminal has a SetReadDeadline, as a net.Conn and a port have, it is ended;
 // otherwise it goes on, and what it reads is the first input of the next
 // Interact of the Dialog on that terminal.
@@ -47,21 +49,24 @@ func (d *Dialog) Interact(ctx context.Context, terminal io.ReadWriter, cfg *Inte
 	if c.Escape == 0 {
 		c.Escape = DefaultEscape
 	}
-	if d.keys == nil || d.keys.from != terminal {
+	if d.keys == nil || !same(d.keys.from, terminal) {
 		d.keys = &keyboard{from: terminal, input: make(chan []byte, 1)}
 	}
 	talking, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	sending, stopSending := context.WithCancel(ctx)
+	defer stopSending()
 	sent := make(chan error, 1)
 	go func() {
-		err := d.typed(talking, c.Escape)
+		err := d.typed(talking, sending, c.Escape)
 		sent <- err
 		stop(errors.Join(errTyped, err))
 	}()
 	_, err := d.ReadUntil(talking, terminal, c.Timeout, c.Until...)
 	stop(nil)
+	defer time.AfterFunc(interruptLimit, stopSending).Stop()
+	typed := <-sent // the keyboard is ours from here on
 	d.keys.interrupt()
-	typed := <-sent
 	switch {
 	case err == nil:
 		return nil
@@ -75,13 +80,16 @@ func (d *Dialog) Interact(ctx context.Context, terminal io.ReadWriter, cfg *Inte
 
 var errTyped = errors.New("the user has ended the session")
 
-// typed sends what the user types, until the escape key or the end of the input.
-// It uses the call alone, since the Dialog is waiting meanwhile.
-func (d *Dialog) typed(ctx context.Context, escape int) error {
+// typed sends what the user types, until the escape key, the end of the input or
+// the end of ctx. What was read before ctx ended is sent under a context of its
+// own, since a send that is cancelled may have sent a part. It uses the call
+// alone, since the Dialog is waiting meanwhile.
+func (d *Dialog) typed(ctx, sending context.Context, escape int) error {
 	l := line{call: d.call}
 	for {
 		b, err := d.keys.read(ctx)
 		if ctx.Err() != nil {
+			d.keys.rest = b
 			return nil
 		}
 		end := -1
@@ -93,7 +101,7 @@ func (d *Dialog) typed(ctx context.Context, escape int) error {
 			b = b[:end]
 		}
 		if len(b) > 0 {
-			if err := l.send(ctx, b); err != nil {
+			if err := l.send(sending, b); err != nil {
 				return &Error{Op: "send", Err: err}
 			}
 		}
@@ -112,7 +120,7 @@ type keyboard struct {
 	from    io.Reader
 	input   chan []byte // what one Read returned; nil after an error
 	reading bool        // a Read is under way or its result is in input
-	rest    []byte      // typed after the escape key
+	rest    []byte      // typed and not sent: after the escape key, or at the end of a session
 	err     error       // of the last Read, set before input is sent
 }
 
@@ -144,15 +152,30 @@ func (k *keyboard) read(ctx context.Context) ([]byte, error) {
 	}
 }
 
-// interrupt ends a Read that is under way, if the terminal can do that.
+// interruptLimit is how long a Read may take to see that its deadline has passed,
+// and a send that has begun may go on when a session ends.
+const interruptLimit = time.Second
+
+// interrupt ends a Read that is under way, if the terminal can do that. No
+// other call of the keyboard may run.
 func (k *keyboard) interrupt() {
 	t, ok := k.from.(interface{ SetReadDeadline(time.Time) error })
-	if !ok || t.SetReadDeadline(time.Unix(1, 0)) != nil {
+	if !ok || !k.reading || t.SetReadDeadline(time.Unix(1, 0)) != nil {
 		return
 	}
-	if k.reading {
-		k.rest = append(k.rest, <-k.input...)
+	defer t.SetReadDeadline(time.Time{})
+	limit := time.NewTimer(interruptLimit)
+	defer limit.Stop()
+	select {
+	case b := <-k.input:
+		k.rest = append(k.rest, b...)
 		k.reading = false
+	case <-limit.C: // the terminal ignores deadlines; the Read goes on
 	}
-	t.SetReadDeadline(time.Time{})
+}
+
+// same reports whether a and b are one terminal. Values that cannot be compared
+// are not the same.
+func same(a, b io.Reader) bool {
+	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
