@@ -821,3 +821,40 @@ func TestLoginGivesUp(t *testing.T) {
 		near.Close()
 	})
 }
+
+// stuck is a decorator whose sends return when they are released.
+type stuck struct {
+	ras.API
+	release chan struct{}
+}
+
+func (s *stuck) SendBuffer(p ras.Handle, b ras.Buffer, n int) error {
+	<-s.release
+	return s.API.SendBuffer(p, b, n)
+}
+
+// TestSendThatNeverReturns holds that the end of a run waits for a send that was
+// left with the callback for five seconds and no longer, and reports it.
+func TestSendThatNeverReturns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := virtual.Pair()
+		defer near.Close()
+		defer far.Close()
+		api := &stuck{release: make(chan struct{})}
+		start := time.Now()
+		res, err := script.Run(t.Context(), near, script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
+			api.API = call.API
+			short, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			err := script.NewDialog(call.WithAPI(api), nil).Send(short, []byte("x"))
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("the cancelled send: %v", err)
+			}
+			return nil
+		}), nil)
+		if took := time.Since(start); took != 6*time.Second || err == nil || !strings.Contains(err.Error(), "RasSendBuffer has not returned") || res.Leaks != 1 {
+			t.Errorf("after %v: %v, %d leaks", took, err, res.Leaks)
+		}
+		close(api.release)
+	})
+}
