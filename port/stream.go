@@ -13,9 +13,11 @@ import (
 // a pair of pipes or a WebSocket. name stands for it in errors and is what Name
 // returns. The port owns the stream: Close closes it.
 //
-// A stream that has deadlines already, as a net.Conn has, is used directly. If
-// it is a Port with abilities of its own (see ModeSetter and the others), it is
-// returned as it is.
+// A stream that has deadlines already, as a net.Conn has, is used directly, and
+// those that are set are cleared. If it is a Port with abilities of its own (see
+// ModeSetter and the others), it is returned as it is. A stream that has the
+// methods and refuses deadlines, as the connections of golang.org/x/crypto/ssh
+// do, counts as one without.
 //
 // For any other stream two goroutines make the calls, which therefore may
 // return before the stream's do: a Read that a deadline ended leaves the
@@ -27,22 +29,19 @@ import (
 //
 // io.EOF and io.ErrClosedPipe are ErrCarrierLost, unless the port was closed.
 func FromStream(s io.ReadWriteCloser, name string) Port {
-	if p, ok := s.(Port); ok && hasDeadlines(p) {
-		if hasAbilities(p) {
+	if p, ok := s.(Port); ok {
+		switch {
+		case hasAbilities(p):
 			return p
+		case p.SetDeadline(time.Time{}) == nil:
+			return &connPort{Port: p, streamErrors: streamErrors{name}}
 		}
-		return &connPort{Port: p, streamErrors: streamErrors{name}}
+		// It has the methods and cannot do it, as a file or a connection of
+		// golang.org/x/crypto/ssh.
 	}
 	p := &streamPort{stream: s, streamErrors: streamErrors{name}}
 	p.pump = newPump(s.Read, s.Write, p.ended)
 	return p
-}
-
-// hasDeadlines reports whether p's deadlines work. Files have the methods
-// whether they can be waited for or not.
-func hasDeadlines(p Port) bool {
-	_, isFile := p.(*os.File)
-	return !isFile || p.(*os.File).SetDeadline(time.Time{}) == nil
 }
 
 func hasAbilities(p Port) bool {

@@ -82,3 +82,26 @@ func TestFromStreamReturnsAPortAsItIs(t *testing.T) {
 		t.Errorf("a port with abilities became a %T", p)
 	}
 }
+
+// refusing has the methods of a net.Conn and no deadlines, as a connection of
+// golang.org/x/crypto/ssh.
+type refusing struct{ pipes }
+
+var errNoDeadlines = errors.New("ssh: tcpChan: deadline not supported")
+
+func (refusing) SetDeadline(time.Time) error      { return errNoDeadlines }
+func (refusing) SetReadDeadline(time.Time) error  { return errNoDeadlines }
+func (refusing) SetWriteDeadline(time.Time) error { return errNoDeadlines }
+
+func TestFromStreamThatRefusesDeadlinesSuite(t *testing.T) {
+	for _, c := range porttest.Checks() {
+		t.Run(c.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c.Run(t, func(t *testing.T) (port.Port, port.Port) {
+					a, b := newPipes()
+					return port.FromStream(refusing{a}, "a"), port.FromStream(refusing{b}, "b")
+				})
+			})
+		})
+	}
+}
