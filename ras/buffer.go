@@ -78,13 +78,15 @@ func (p *pool) put(g *grant) {
 	g.out, g.data, g.memory = false, nil, nil
 }
 
-// drop frees what is out and returns how many grants that were. The memory of
-// those that a send still reads stays theirs.
-func (p *pool) drop() int {
-	n := len(p.grants)
+// drop frees what is out and returns how many grants the script has not freed.
+// The memory of those that a send still reads stays theirs.
+func (p *pool) drop() (leaked int) {
 	for _, g := range p.grants {
+		if !g.late {
+			leaked++
+		}
 		g.out = false
 	}
 	p.grants, p.freed = nil, nil
-	return n
+	return leaked
 }

@@ -224,6 +224,70 @@ func TestPortThatIgnoresDeadlines(t *testing.T) {
 	})
 }
 
+// TestLimitWithoutAWaiterOnADeafPort holds that the limit of a receive passes on
+// a port that ignores deadlines although nothing has read for it before.
+func TestLimitWithoutAWaiterOnADeafPort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := virtual.Pair()
+		s := ras.NewSession(deaf{near}, nil)
+		b, _ := s.GetBuffer(0)
+		ev := ras.NewEvent()
+		for range 2 {
+			s.ReceiveBuffer(s.Handle(), b, 50*time.Millisecond, ev)
+			<-time.After(time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			if err := ev.Wait(ctx); err != nil {
+				t.Error(err)
+			}
+			cancel()
+			_, err := s.RetrieveBuffer(s.Handle(), b)
+			checkCode(t, err, ras.ErrRequestTimeout)
+		}
+		near.Close()
+		far.Close()
+		s.Close()
+	})
+}
+
+// TestFreedDuringASendIsNoLeak holds that a buffer is no leak which the script
+// has freed while a send that it has cancelled still reads it.
+func TestFreedDuringASendIsNoLeak(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := virtual.Pair(virtual.BufferSize(4))
+		defer near.Close()
+		defer far.Close()
+		s := ras.NewSession(struct{ port.Port }{near}, nil)
+		b, _ := s.GetBuffer(0)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		checkCode(t, s.SendBufferContext(ctx, s.Handle(), b, 10), ras.ErrRequestTimeout)
+		checkCode(t, s.FreeBuffer(b), ras.Success)
+		checkCode(t, s.Close(), ras.Success)
+		if n := s.Stats().Leaked; n != 0 {
+			t.Errorf("%d leaks", n)
+		}
+	})
+}
+
+// TestHandlesAreNotGuessed holds that a Call on an API of the user's own does not
+// share the state of a session because its handle is a small number.
+func TestHandlesAreNotGuessed(t *testing.T) {
+	near, far := virtual.Pair()
+	defer near.Close()
+	defer far.Close()
+	for range 100 {
+		s := ras.NewSession(near, nil)
+		defer s.Close()
+		(&ras.Call{API: s, Port: s.Handle()}).SetValue("key", "theirs")
+	}
+	for h := range ras.Handle(1000) {
+		ours := &ras.Call{API: struct{ ras.API }{}, Port: h}
+		if v := ours.Value("key"); v != nil {
+			t.Errorf("a Call with the handle %d has the value of another run: %v", h, v)
+		}
+	}
+}
+
 // refusing is a port that has no deadlines.
 type refusing struct{ port.Port }
 

@@ -57,7 +57,8 @@ const (
 //
 // (1) On a port that is not known to obey deadlines readerBackground, since a
 // caller must never be stuck in a read. (2) There the receive expires without
-// the reader, which stays in Read for the next receive.
+// the reader, which stays in Read for the next receive; a look that has just
+// begun is given two milliseconds.
 type rxReader uint8
 
 const (
@@ -267,6 +268,10 @@ func (s *Session) readLimitPassed() {
 	case s.rx.reader == readerNone:
 		if s.startReading(nil, readerBackground) {
 			go s.loop()
+		}
+		if !s.obeys { // the look may take for ever
+			now := now()
+			s.rx.limit.within(now.add(2*grace), now)
 		}
 	case s.obeys:
 		s.interruptRead()

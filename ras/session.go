@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -73,7 +74,12 @@ type Stats struct {
 }
 
 // lastHandle numbers the sessions of the process, as Windows does in steps of 4.
+// It begins at a random number of 31 bits, since the handle is how a Call over a
+// decorator finds the state of its run: a Call on an API of the user's own, whose
+// handles are small numbers as a rule, must not be taken for one on a session.
 var lastHandle atomic.Uintptr
+
+func init() { lastHandle.Store(1<<30 + 4*rand.N[uintptr](1<<26)) }
 
 // Session gives a script the callbacks over a port. It implements API and all
 // of its abilities.
