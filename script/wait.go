@@ -181,6 +181,8 @@ type waitState struct {
 
 	stripped []byte // a piece of the input without its high bits
 	raw      []byte // what was consumed, as it arrived, where the window differs
+	untapped []byte // consumed and not given to the tap yet
+	again    int    // bytes to come that were given to the tap before
 }
 
 // begin returns the state of a new wait; end must follow.
@@ -192,7 +194,7 @@ func (d *Dialog) begin() *waitState {
 	d.depth++
 	w.window.max = d.cfg.MaxBefore
 	w.window.reset()
-	w.raw = w.raw[:0]
+	w.raw, w.untapped, w.again = w.raw[:0], w.untapped[:0], 0
 	if cap(w.raw) > keptRoom {
 		w.raw = nil
 	}
@@ -225,6 +227,9 @@ func (d *Dialog) wait(ctx context.Context, clock waitClock, sink io.Writer, p []
 
 // failed ends a wait that has found nothing.
 func (d *Dialog) failed(ctx context.Context, w *waitState, err error, p []Pattern) error {
+	if d.cfg.Tap != nil {
+		d.tap(w, nil, 0, 0)
+	}
 	keepErr := d.giveBack(w, err)
 	err = d.waitError(err, &w.clock, w, p)
 	d.logs.failed(ctx, w, err)
@@ -284,16 +289,20 @@ func (d *Dialog) scan(ctx context.Context, w *waitState) (found bool, err error)
 	}
 	d.line.in = d.line.in[skip+n:]
 	w.window.consume(in[:n])
-	if over := w.scanner.Over(); over > 0 {
+	over := w.scanner.Over()
+	if over > 0 {
 		// A regular expression has read bytes to see that its match had ended.
 		d.line.in = append(bytes.Clone(w.window.takeBack(over)), d.line.in...)
 		if len(w.raw) >= over {
 			w.raw = w.raw[:len(w.raw)-over]
 		}
-		n -= over
 	}
-	if d.cfg.Tap != nil && n > 0 {
-		d.cfg.Tap(in[:n])
+	if d.cfg.Tap != nil {
+		held := 0
+		if !hit { // the function of a watch relies on what the tap has seen
+			held = w.scanner.Undecoded()
+		}
+		d.tap(w, in[:n], over, held)
 	}
 	if hit {
 		return d.decide(w)
@@ -307,6 +316,26 @@ func (d *Dialog) scan(ctx context.Context, w *waitState) (found bool, err error)
 		return false, w.clock.check(ctx)
 	}
 	return false, nil
+}
+
+// tap gives b to the tap, but for the last over bytes, which were not consumed
+// after all, and the last held bytes, of which that is not known yet. What a watch
+// made it give before that was known is not given again.
+func (d *Dialog) tap(w *waitState, b []byte, over, held int) {
+	skip := min(w.again, len(b))
+	w.again, b = w.again-skip, b[skip:]
+	if len(w.untapped) > 0 || over+held > 0 {
+		w.untapped = append(w.untapped, b...)
+		b = w.untapped
+	}
+	cut := max(len(b)-over, 0)
+	w.again += over - (len(b) - cut)
+	b = b[:cut]
+	from := max(len(b)-held, 0)
+	if from > 0 {
+		d.cfg.Tap(b[:from])
+	}
+	w.untapped = append(w.untapped[:0], b[from:]...)
 }
 
 // write passes the first n bytes of the window on to the sink.

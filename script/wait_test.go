@@ -325,6 +325,41 @@ func TestTapSeesEachConsumedByteOnce(t *testing.T) {
 	})
 }
 
+// TestTapAndRegexps holds that the tap sees nothing beyond a match and nothing
+// twice, however the stream is cut, where a regular expression must read on to see
+// that a byte is no UTF-8.
+func TestTapAndRegexps(t *testing.T) {
+	for cut := range 4 {
+		for _, watch := range []string{"", "\xe2", "\x82"} {
+			onBench(t, func(b *bench) {
+				var seen, atWatch string
+				d := script.NewDialog(b.call, &script.DialogConfig{Tap: func(p []byte) { seen += string(p) }})
+				if watch != "" {
+					d.Watch(script.Text(watch), func(script.Match) error { atWatch = seen; return nil })
+				}
+				const sent = "x>\xe2\x82~end"
+				for i := range len(sent) {
+					if cut > 0 && i%cut == 0 {
+						rest := sent[i:min(i+cut, len(sent))]
+						time.AfterFunc(time.Duration(i+1)*time.Millisecond, func() { b.far.Write([]byte(rest)) })
+					}
+				}
+				if cut == 0 {
+					b.farSends(sent)
+				}
+				b.finds(d, 0, "x", ">\xe2", script.Regexp(regexp.MustCompile(`>[^a-z]`)))
+				if seen != "x>\xe2" && watch != "\x82" {
+					b.Errorf("cut %d, watch %q: the tap saw %q", cut, watch, seen)
+				}
+				b.finds(d, 0, "\x82~", "end", script.Text("end"))
+				if seen != sent && watch != "\x82" || watch != "" && !strings.HasSuffix(atWatch, watch) {
+					b.Errorf("cut %d, watch %q: the tap saw %q, and %q when the watch was called", cut, watch, seen, atWatch)
+				}
+			})
+		}
+	}
+}
+
 func TestStrip7LeavesTheRestAlone(t *testing.T) {
 	onBench(t, func(b *bench) {
 		d := script.NewDialog(b.call, &script.DialogConfig{Strip7: true})

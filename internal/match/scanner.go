@@ -87,6 +87,10 @@ func (sc *Scanner) Scan(b []byte) (n int, ok bool) {
 // The scanner has forgotten them: to go on, Scan must be given them again.
 func (sc *Scanner) Over() int { return sc.over }
 
+// Undecoded returns how many of the last bytes read, 0 to 3, may be the beginning
+// of a character. Over counts such bytes only.
+func (sc *Scanner) Undecoded() int { return sc.decode.n }
+
 // Slow reports whether the scanner may take a microsecond for each byte, because
 // there are regular expressions.
 func (sc *Scanner) Slow() bool { return len(sc.vms) > 0 }
