@@ -31,7 +31,7 @@ type callState struct {
 	settings settings
 	api      API // below all decorators as far as known: a Session, or the first that was used
 	rx       callReceive
-	tx       callSend
+	tx       []*callSend // left with callbacks, in the order of their cancels
 	ended    bool
 
 	values    map[any]any
@@ -522,15 +522,17 @@ func (st *callState) cancel(c *Call) error {
 // free is Call.FreeBuffer.
 func (st *callState) free(c *Call, b Buffer) error {
 	st.mu.Lock()
-	switch left := st.rx.left; {
-	case left != nil && left.buf == b && !left.freed:
+	if left := st.rx.left; left != nil && left.buf == b && !left.freed {
 		left.freed = true
 		st.mu.Unlock()
 		return nil
-	case st.tx.done != nil && st.tx.buf == b && !st.tx.freed:
-		st.tx.freed = true
-		st.mu.Unlock()
-		return nil
+	}
+	for _, tx := range st.tx {
+		if tx.buf == b && !tx.freed {
+			tx.freed = true
+			st.mu.Unlock()
+			return nil
+		}
 	}
 	st.mu.Unlock()
 	return c.API.FreeBuffer(b)
@@ -551,10 +553,10 @@ func (st *callState) send(ctx context.Context, c *Call, b Buffer, n int) error {
 		return c.API.SendBuffer(c.Port, b, n)
 	}
 	result := make(chan error, 1)
-	done := make(chan struct{})
+	tx := &callSend{api: c.API, buf: b, done: make(chan struct{})}
 	go func() {
 		result <- c.API.SendBuffer(c.Port, b, n)
-		st.sendReturned(done)
+		st.sendReturned(tx)
 	}()
 	select {
 	case err := <-result:
@@ -568,44 +570,48 @@ func (st *callState) send(ctx context.Context, c *Call, b Buffer, n int) error {
 		return err
 	default:
 	}
-	st.tx = callSend{api: c.API, buf: b, done: done}
+	st.tx = append(st.tx, tx)
 	return contextError(opSend, ctx)
 }
 
-// awaitSend waits for a send that was left with the callback.
+// awaitSend waits for the sends that were left with callbacks.
 func (st *callState) awaitSend(ctx context.Context) error {
-	st.mu.Lock()
-	done, ended := st.tx.done, st.ended
-	st.mu.Unlock()
-	if ended {
-		return &Error{Op: opSend, Code: ErrInvalidPortHandle, Err: errClosed}
-	}
-	if done == nil {
-		return nil
-	}
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return contextError(opSend, ctx)
+	for {
+		st.mu.Lock()
+		ended := st.ended
+		var done chan struct{}
+		if len(st.tx) > 0 {
+			done = st.tx[0].done
+		}
+		st.mu.Unlock()
+		switch {
+		case ended:
+			return &Error{Op: opSend, Code: ErrInvalidPortHandle, Err: errClosed}
+		case done == nil:
+			return nil
+		}
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return contextError(opSend, ctx)
+		}
 	}
 }
 
 // sendReturned runs when the callback of a send has returned. If the send was
 // left with it, the buffer is freed where the script has freed it meanwhile.
-func (st *callState) sendReturned(done chan struct{}) {
+func (st *callState) sendReturned(tx *callSend) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	defer close(done)
-	if st.tx.done != done {
-		return
-	}
-	if tx := st.tx; tx.freed {
+	defer close(tx.done)
+	if tx.freed {
 		st.mu.Unlock()
 		tx.api.FreeBuffer(tx.buf) // before End finds that nothing is left
 		st.mu.Lock()
 	}
-	st.tx = callSend{}
+	if i := slices.Index(st.tx, tx); i >= 0 {
+		st.tx = slices.Delete(st.tx, i, i+1)
+	}
 }
 
 // end is Call.End.
@@ -615,7 +621,7 @@ func (st *callState) end() (unread []byte, err error) {
 	st.stopClock()
 	st.rx.state = callIdle
 	unread, st.unread = bytes.Clone(st.unread), nil
-	done := st.tx.done
+	sends := slices.Clone(st.tx)
 	if left := st.rx.left; left != nil {
 		if canceler, ok := st.api.(ReceiveCanceler); ok {
 			st.mu.Unlock()
@@ -628,17 +634,16 @@ func (st *callState) end() (unread []byte, err error) {
 		}
 	}
 	st.mu.Unlock()
-	if done == nil {
-		return unread, nil
-	}
 	limit := time.NewTimer(closeLimit)
 	defer limit.Stop()
-	select {
-	case <-done:
-		return unread, nil
-	case <-limit.C:
-		return unread, &Error{Op: "end the call", Code: ErrPortOrDevice, Err: errors.New("a cancelled RasSendBuffer has not returned; its buffer is leaked")}
+	for _, tx := range sends {
+		select {
+		case <-tx.done:
+		case <-limit.C:
+			return unread, &Error{Op: "end the call", Code: ErrPortOrDevice, Err: errors.New("a cancelled RasSendBuffer has not returned; its buffer is leaked")}
+		}
 	}
+	return unread, nil
 }
 
 func (st *callState) value(key any) any {

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -177,6 +178,52 @@ func TestCancelledSendOverADecorator(t *testing.T) {
 			t.Errorf("%v, %d leaks", err, res.Leaks)
 		}
 		if text := <-got; text != "0123456789abc" {
+			t.Errorf("the peer received %q", text)
+		}
+	})
+}
+
+// TestCancelledSendsOfSeveralGoroutines holds that all sends which were left with
+// the callback are awaited and their buffers freed.
+func TestCancelledSendsOfSeveralGoroutines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := virtual.Pair(virtual.BufferSize(4))
+		defer near.Close()
+		defer far.Close()
+		const senders, size = 5, 100
+		got := make(chan string, 1)
+		res, err := script.Run(t.Context(), near, script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
+			call = call.WithAPI(bareAPI{call.API})
+			var wg sync.WaitGroup
+			for range senders {
+				wg.Go(func() {
+					short, cancel := context.WithTimeout(ctx, time.Second)
+					defer cancel()
+					b, err := call.GetBuffer(size)
+					if err != nil {
+						t.Error(err)
+					}
+					copy(b.Bytes(), strings.Repeat("x", size))
+					if err := call.SendContext(short, b, size); !errors.Is(err, context.DeadlineExceeded) {
+						t.Error(err)
+					}
+					if err := call.FreeBuffer(b); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			go func() {
+				b := make([]byte, senders*size+3)
+				n, _ := io.ReadFull(far, b)
+				got <- string(b[:n])
+			}()
+			return script.NewDialog(call, nil).Send(ctx, []byte("abc"))
+		}), nil)
+		if err != nil || res.Leaks != 0 {
+			t.Errorf("%v, %d leaks", err, res.Leaks)
+		}
+		if text := <-got; text != strings.Repeat("x", senders*size)+"abc" {
 			t.Errorf("the peer received %q", text)
 		}
 	})
