@@ -835,9 +835,51 @@ func TestPortOfAResult(t *testing.T) {
 			b.Errorf("after Discard %d bytes were read, %v", n, err)
 		}
 		p = leave()
+		if in, _, err := p.(port.QueueCounter).Queued(); in != 4 || err != nil {
+			b.Errorf("Queued: %d bytes in, %v", in, err)
+		}
+		if err := p.(port.BreakSetter).SetBreak(true); err != nil {
+			b.Error(err)
+		}
+		if _, err := p.(port.Detacher).Detach(); !errors.Is(err, errors.ErrUnsupported) {
+			b.Errorf("Detach of a virtual port: %v", err)
+		}
+		if name := p.(port.Named).Name(); !strings.HasPrefix(name, "virtual") {
+			b.Errorf("the name is %q", name)
+		}
+		if a := port.AbilitiesOf(p); a.Has(port.AbilityDetach) || !a.Has(port.AbilityMode|port.AbilityQueued) {
+			b.Errorf("the abilities are %v", a)
+		}
 		p.Close()
 		if n, err := p.Read(make([]byte, 10)); n > 0 || err == nil {
 			b.Errorf("after Close %d bytes were read, %v", n, err)
+		}
+	})
+}
+
+// TestPortsThatCannotBeCompared holds that Run takes them, although it cannot
+// know them again.
+func TestPortsThatCannotBeCompared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := virtual.Pair()
+		defer near.Close()
+		defer far.Close()
+		far.Write([]byte("xrest"))
+		p := struct {
+			port.Port
+			hook any
+		}{near, func() {}}
+		res, err := script.Run(t.Context(), p, executor(func(ctx context.Context, d *script.Dialog) error {
+			_, err := d.WaitFor(ctx, time.Second, script.Text("x"))
+			return err
+		}), nil)
+		if err != nil || string(res.Unread) != "rest" {
+			t.Errorf("%q, %v", res.Unread, err)
+		}
+		for _, shown := range []string{fmt.Sprintf("%v", *res), fmt.Sprintf("%+v", res), fmt.Sprintf("%#v", *res), fmt.Sprintf("%x", *res)} {
+			if strings.Contains(shown, "rest") || strings.Contains(shown, "72657374") || strings.Contains(shown, "114") {
+				t.Errorf("a Result prints data: %s", shown)
+			}
 		}
 	})
 }

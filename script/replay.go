@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"reflect"
 	"sync"
-	"sync/atomic"
 	"time"
 	"weak"
 
@@ -28,6 +29,12 @@ func (l *leftover) read(b []byte) int {
 	return n
 }
 
+func (l *leftover) len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.bytes)
+}
+
 // take returns all bytes that are left.
 func (l *leftover) take() []byte {
 	l.mu.Lock()
@@ -39,7 +46,8 @@ func (l *leftover) take() []byte {
 
 // leftovers finds the Result of the last Run on a port that left bytes. A port
 // that is a pointer is known by its address and not kept alive; one of another
-// type, such as a struct that embeds a port, is kept until the bytes are read.
+// type, such as a struct that embeds a port, is kept until the bytes are read. A
+// value that cannot be compared is not known again.
 var leftovers = struct {
 	sync.Mutex
 	pointers map[weak.Pointer[byte]]kept
@@ -74,7 +82,7 @@ func keepLeftover(res *Result) *leftover {
 	defer leftovers.Unlock()
 	key, ok := portKey(res.port)
 	if !ok {
-		if reflect.TypeOf(res.port).Comparable() {
+		if reflect.ValueOf(res.port).Comparable() {
 			leftovers.values[res.port] = k
 		}
 		return rest
@@ -110,7 +118,7 @@ func takeLeftover(p port.Port) (below port.Port, unread []byte) {
 	if key, ok := portKey(p); ok {
 		k = leftovers.pointers[key]
 		delete(leftovers.pointers, key)
-	} else if reflect.TypeOf(p).Comparable() {
+	} else if reflect.ValueOf(p).Comparable() {
 		k = leftovers.values[p]
 		delete(leftovers.values, p)
 	}
@@ -123,33 +131,54 @@ func takeLeftover(p port.Port) (below port.Port, unread []byte) {
 // replay is a port that gives some bytes before those of the line.
 type replay struct {
 	port.Port
-	rest   *leftover
-	closed atomic.Bool
+	rest *leftover
 }
 
 var (
-	_ port.ModeSetter     = (*replay)(nil)
-	_ port.LineController = (*replay)(nil)
-	_ port.Breaker        = (*replay)(nil)
-	_ port.Drainer        = (*replay)(nil)
-	_ port.Counter        = (*replay)(nil)
-	_ port.Interruptible  = (*replay)(nil)
+	_ port.ModeSetter      = (*replay)(nil)
+	_ port.LineController  = (*replay)(nil)
+	_ port.Breaker         = (*replay)(nil)
+	_ port.BreakSetter     = (*replay)(nil)
+	_ port.Drainer         = (*replay)(nil)
+	_ port.Counter         = (*replay)(nil)
+	_ port.QueueCounter    = (*replay)(nil)
+	_ port.Detacher        = (*replay)(nil)
+	_ port.AbilityReporter = (*replay)(nil)
+	_ port.Named           = (*replay)(nil)
+	_ port.Hider           = (*replay)(nil)
+	_ port.Interruptible   = (*replay)(nil)
 )
 
 // Read gives the kept bytes first, whatever the deadline: they have arrived.
 func (r *replay) Read(b []byte) (int, error) {
-	if !r.closed.Load() {
-		if n := r.rest.read(b); n > 0 {
-			return n, nil
-		}
+	if n := r.rest.read(b); n > 0 {
+		return n, nil
 	}
 	return r.Port.Read(b)
 }
 
 // Close closes the port and drops the kept bytes.
 func (r *replay) Close() error {
-	r.closed.Store(true)
+	r.rest.take()
 	return r.Port.Close()
+}
+
+// Abilities reports what the port underneath can do.
+func (r *replay) Abilities() port.Abilities { return port.AbilitiesOf(r.Port) }
+
+// Name returns the name of the port underneath, or its type.
+func (r *replay) Name() string {
+	if p, ok := r.Port.(port.Named); ok {
+		return p.Name()
+	}
+	return fmt.Sprintf("%T", r.Port)
+}
+
+// Hide masks text in what the port underneath keeps, if it keeps anything.
+func (r *replay) Hide(text string) {
+	if p, ok := r.Port.(port.Hider); ok {
+		p.Hide(text)
+	}
 }
 
 // Interruptible reports what the port underneath does.
@@ -159,7 +188,7 @@ func (r *replay) Interruptible() bool {
 }
 
 func (r *replay) unsupported(op string) error {
-	return &port.OpError{Op: op, Err: errors.ErrUnsupported}
+	return &port.OpError{Op: op, Port: r.Name(), Err: errors.ErrUnsupported}
 }
 
 func (r *replay) Mode() (port.Mode, error) {
@@ -202,6 +231,38 @@ func (r *replay) SendBreak(ctx context.Context, d time.Duration) error {
 		return p.SendBreak(ctx, d)
 	}
 	return r.unsupported("send break")
+}
+
+func (r *replay) SetBreak(on bool) error {
+	if p, ok := r.Port.(port.BreakSetter); ok {
+		return p.SetBreak(on)
+	}
+	return r.unsupported("set break")
+}
+
+// Queued counts the kept bytes among those received.
+func (r *replay) Queued() (in, out int, err error) {
+	p, ok := r.Port.(port.QueueCounter)
+	if !ok {
+		return 0, 0, r.unsupported("queued")
+	}
+	in, out, err = p.Queued()
+	if err == nil {
+		in += r.rest.len()
+	}
+	return in, out, err
+}
+
+// Detach is refused while there are kept bytes, which the file does not have.
+func (r *replay) Detach() (*os.File, error) {
+	p, ok := r.Port.(port.Detacher)
+	if !ok {
+		return nil, r.unsupported("detach")
+	}
+	if n := r.rest.len(); n > 0 {
+		return nil, &port.OpError{Op: "detach", Port: r.Name(), Err: fmt.Errorf("%d bytes that were received wait to be read first", n)}
+	}
+	return p.Detach()
 }
 
 func (r *replay) Drain(ctx context.Context) error {

@@ -92,8 +92,9 @@ type Result struct {
 
 // Port returns the port that was run on, which gives Unread to its first
 // readers and then goes on with the line. It has the optional abilities of the
-// port underneath; those that it lacks return errors.ErrUnsupported. All ports
-// that Port returns share the bytes: each is read once.
+// port underneath; those that it lacks return errors.ErrUnsupported, and Detach
+// fails while bytes of Unread wait to be read. All ports that Port returns share
+// the bytes: each is read once.
 func (r *Result) Port() port.Port {
 	if r.rest == nil {
 		return r.port
@@ -102,7 +103,7 @@ func (r *Result) Port() port.Port {
 }
 
 // Format prints what became of the run and no data, whatever the verb.
-func (r *Result) Format(f fmt.State, _ rune) {
+func (r Result) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "{%v, %d bytes unread, %d leaks, %v}", r.Params, len(r.Unread), r.Leaks, r.Duration)
 }
 
@@ -111,7 +112,8 @@ func (r *Result) Format(f fmt.State, _ rune) {
 // caller. The Result is never nil.
 //
 // Bytes that the last Run on the port left in Result.Unread, and that nothing
-// has read since, are what e receives first.
+// has read since, are what e receives first. (The port is known again if it is a
+// pointer or another value that can be compared.)
 //
 // If ctx ends, the callbacks fail with ras.ErrUserDisconnection for a cancel and
 // ras.ErrRequestTimeout for a deadline, and so does Run, even if e returns nil;
