@@ -17,6 +17,7 @@ package mask
 
 import (
 	"bytes"
+	"slices"
 	"sync"
 )
 
@@ -112,12 +113,7 @@ func (m *Masker) Mask(b []byte, tail bool) []byte {
 			s.expect(secret)
 		}
 	}
-	for _, c := range b {
-		s.hold(c)
-		if c == '\n' || c == '\r' {
-			s.short = nil
-		}
-	}
+	s.holdAll(b)
 	if tail {
 		s.hideEnds()
 	}
@@ -183,6 +179,37 @@ func (s *Stream) sync() {
 
 func (s *Stream) expect(secret string) {
 	s.short = append(s.short, newFormState(newForm(fold([]byte(secret)), len(secret), true, true)))
+}
+
+// Hold adds b to the stream and holds it back. A stream that holds all of its
+// text is one whose text is whole and is shown in pieces by the caller; see
+// Hidden.
+func (s *Stream) Hold(b []byte) {
+	s.masker.mu.Lock()
+	s.sync()
+	s.masker.mu.Unlock()
+	s.holdAll(b)
+}
+
+// Hidden reports for each byte that is held back whether it must not be shown.
+// The beginning of a secret at the end of the text must not, as with Flush.
+func (s *Stream) Hidden() []bool {
+	hidden := slices.Clone(s.hidden)
+	if s.hide >= 0 {
+		for i := max(s.hide-s.base, 0); i < len(hidden); i++ {
+			hidden[i] = true
+		}
+	}
+	return hidden
+}
+
+func (s *Stream) holdAll(b []byte) {
+	for _, c := range b {
+		s.hold(c)
+		if c == '\n' || c == '\r' {
+			s.short = nil
+		}
+	}
 }
 
 // Write adds b to the stream and calls emit with what may be shown now.

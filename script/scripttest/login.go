@@ -1,7 +1,9 @@
 package scripttest
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -200,8 +202,14 @@ func NewLogin(p port.Port, cfg *LoginConfig) *Login {
 		done: make(chan struct{}),
 	}
 	l.rand = rand.New(rand.NewPCG(l.cfg.Seed, l.cfg.Seed))
+	l.log.password = l.cfg.Password.Reveal()
 	go l.run()
 	return l
+}
+
+// Format prints the stage under every verb, and nothing of the conversation.
+func (l *Login) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "scripttest.Login(stage %v)", l.Stage())
 }
 
 // Close hangs up, waits until the host's goroutine has ended, and returns nil.
@@ -238,6 +246,14 @@ func (l *Login) run() {
 	defer close(l.done)
 	defer l.port.Close()
 	err := l.serve()
+	if rest := l.in; l.Stage() == StagePassword { // hung up before it was read
+		n := len(rest)
+		if i := bytes.IndexAny(rest, "\r\n"); i >= 0 {
+			n = i
+		}
+		l.log.add(Record{Secret: true, Data: rest[:n]})
+		l.in = rest[n:]
+	}
 	l.log.add(Record{Data: l.in})
 	if !errors.Is(err, errHangUp) && !l.closed() {
 		l.err = err

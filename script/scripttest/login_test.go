@@ -256,7 +256,7 @@ func TestTranscriptTakesBackWhatWasNotSent(t *testing.T) {
 	log := newTranscript()
 	log.add(Record{Sent: true, Data: []byte("abc")})
 	log.add(Record{Data: []byte("in")})
-	err := log.send([]byte("defgh"), false, func([]byte) (int, error) { return 2, io.ErrClosedPipe })
+	err := log.send(Record{Data: []byte("defgh")}, nil, func([]byte) (int, error) { return 2, io.ErrClosedPipe })
 	if err != io.ErrClosedPipe || string(log.Sent()) != "abcde" || string(log.Received()) != "in" {
 		t.Errorf("%v, sent %q, received %q; want abcde and in", err, log.Sent(), log.Received())
 	}

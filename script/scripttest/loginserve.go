@@ -51,10 +51,11 @@ func (l *Login) reach(s Stage) error {
 	return nil
 }
 
-// listen records what comes until the line ends.
+// listen records what is received until the line ends. What follows a password
+// prompt is a password, also if the host has fallen silent.
 func (l *Login) listen() error {
 	for {
-		if _, err := l.next(false); err != nil {
+		if _, err := l.next(l.Stage() == StagePassword); err != nil {
 			return err
 		}
 	}
@@ -253,7 +254,7 @@ func (l *Login) write(b []byte, secret bool) error {
 }
 
 func (l *Login) put(b []byte, secret bool) error {
-	return l.log.send(b, secret, l.port.Write)
+	return l.log.send(Record{Secret: secret, Data: b}, nil, l.port.Write)
 }
 
 // pause sleeps for d, or until Close.

@@ -3,6 +3,8 @@ package scripttest
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"slices"
 	"sync"
@@ -62,6 +64,11 @@ type ModemConfig struct {
 	// Codes are the numbers of results in numeric mode, besides those of
 	// V.250. A CONNECT text without a number is a 1. Default: none.
 	Codes map[string]int
+
+	// ShowData has the Transcript's String show what passes in online mode, and
+	// what the terminal types that is no command, with the passwords of logins
+	// that are made through the modem. Default: only how many bytes there were.
+	ShowData bool
 
 	// Faults are applied to the command lines they match, each line to the
 	// first one that matches and is not used up. Default: none.
@@ -175,6 +182,7 @@ func NewModem(p port.Port, cfg *ModemConfig) *Modem {
 	if cfg != nil {
 		m.cfg = *cfg
 	}
+	m.log.showData, m.log.commands = m.cfg.ShowData, true
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.modemState = newModemState(m.cfg.Faults)
 	m.reset()
@@ -185,6 +193,9 @@ func NewModem(p port.Port, cfg *ModemConfig) *Modem {
 	go m.run()
 	return m
 }
+
+// Format prints the type under every verb, and nothing of the conversation.
+func (m *Modem) Format(f fmt.State, _ rune) { io.WriteString(f, "scripttest.Modem") }
 
 // Close hangs up, closes the port, waits until the modem's goroutines have
 // ended, and returns nil. It may be called more than once.
@@ -199,7 +210,9 @@ func (m *Modem) Close() error {
 func (m *Modem) Done() <-chan struct{} { return m.done }
 
 // Transcript returns what passed between terminal and modem so far, commands
-// and data; it goes on growing.
+// and data; it goes on growing. Its String shows commands and results, but for
+// the arguments of those that hold a PIN or a password, and of the data only how
+// many bytes there were; see ModemConfig.ShowData.
 func (m *Modem) Transcript() *Transcript { return m.log }
 
 // Connected reports whether there is a carrier.
@@ -322,8 +335,7 @@ func (m *Modem) readDTE() {
 	buf := make([]byte, 4096)
 	for m.until(m.hasRoom) {
 		n, err := m.dte.Read(buf)
-		m.log.add(Record{Data: buf[:n]})
-		if !m.feed(buf[:n]) {
+		if !m.feed(buf[:n], m.log.add(Record{Data: buf[:n]})) {
 			return
 		}
 		if n == 0 && err != nil && !(errors.Is(err, port.ErrCarrierLost) && m.reopens()) {
@@ -350,17 +362,25 @@ func (m *Modem) reopens() bool {
 			m.hangUp()
 		}
 		m.seeDTR(false)
-		m.dtr, m.out = true, nil // no program is there to read it
+		m.dtr, m.out, m.outData = true, nil, nil // no program is there to read it
 	})
 	return wait.Sleep(m.ctx, reopenTick) == nil
 }
 
-// feed gives b to the loop in as many pieces as the modem's modes cut it into.
-func (m *Modem) feed(b []byte) bool {
+// feed gives b to the loop in as many pieces as the modem's modes cut it into. At
+// is the offset of b in what the terminal has sent.
+func (m *Modem) feed(b []byte, at int) bool {
 	for len(b) > 0 {
 		var far port.Port
 		var n int
-		if !m.until(m.hasRoom) || !m.post(func() { far, n = m.fromDTE(b) }) {
+		take := func() {
+			var data bool
+			far, n, data = m.fromDTE(b)
+			m.log.judge(span{at, at + n}, data)
+			at += n
+			m.taken = at
+		}
+		if !m.until(m.hasRoom) || !m.post(take) {
 			return false
 		}
 		if far != nil {
@@ -375,8 +395,10 @@ func (m *Modem) feed(b []byte) bool {
 func (m *Modem) writeDTE() {
 	for {
 		var b []byte
+		var data []span
 		taken := m.until(func() bool {
 			b, m.out = m.out, nil
+			data, m.outData = m.outData, nil
 			if len(b) > 0 {
 				m.notify()
 			}
@@ -385,7 +407,7 @@ func (m *Modem) writeDTE() {
 		if !taken {
 			return
 		}
-		if err := m.log.send(b, false, m.dte.Write); err != nil {
+		if err := m.log.send(Record{Data: b}, data, m.dte.Write); err != nil {
 			m.end()
 			return
 		}

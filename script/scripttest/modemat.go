@@ -19,10 +19,28 @@ type lineEditor struct {
 	overlong bool
 }
 
-// typed takes one character in command mode.
-func (m *Modem) typed(c byte) {
+// inCommand reports whether a character that is typed in command mode is part of
+// a command line, or one of those between command lines that terminals send.
+func (m *Modem) inCommand(c byte) bool {
+	switch upper := c &^ 0x20; m.editor.begun {
+	case 'T':
+		return true
+	case 'A':
+		return upper == 'A' || upper == 'T' || c == '/' || c < ' '
+	default:
+		return upper == 'A' || c < ' ' || c == m.regs[2]
+	}
+}
+
+// typed takes one character in command mode. Data is whether it is part of no
+// command.
+func (m *Modem) typed(c byte, data bool) {
 	if m.echo && !m.cfg.Personality.NoEcho {
-		m.send([]byte{c})
+		if data {
+			m.sendData([]byte{c})
+		} else {
+			m.send([]byte{c})
+		}
 	}
 	e := &m.editor
 	upper := c &^ 0x20

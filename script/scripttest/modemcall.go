@@ -175,12 +175,12 @@ func (m *Modem) fromFar(c *modemCall, b []byte) bool {
 		return false
 	}
 	if c.budget > 0 && len(b) >= c.budget {
-		m.send(b[:c.budget])
+		m.sendData(b[:c.budget])
 		m.loseCarrier()
 		return true
 	}
 	c.budget -= min(len(b), max(0, c.budget))
-	m.send(b)
+	m.sendData(b)
 	return true
 }
 

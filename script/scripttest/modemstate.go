@@ -27,6 +27,8 @@ type modemState struct {
 	mode    modemMode
 	changed wait.Notifier
 	out     []byte  // for writeDTE to send
+	outData []span  // what of out is data, no results
+	taken   int     // how many of the terminal's bytes were taken
 	faults  []Fault // with what is left of Times
 
 	settings
@@ -107,40 +109,50 @@ func (m *Modem) send(b []byte) {
 	m.notify()
 }
 
+// sendData queues what is no answer of the modem.
+func (m *Modem) sendData(b []byte) {
+	m.outData = append(m.outData, span{len(m.out), len(m.out) + len(b)})
+	m.send(b)
+}
+
 // guardTime is the silence around the escape sequence.
 func (m *Modem) guardTime() time.Duration {
 	return time.Duration(m.regs[12]) * time.Second / 50
 }
 
 // fromDTE takes bytes from the terminal and returns how many. If far is not
-// nil they are data for it. The reader calls again with the rest.
-func (m *Modem) fromDTE(b []byte) (far port.Port, n int) {
+// nil they are data for it. Data that is for no peer has been typed at the modem
+// and is no command. The reader calls again with the rest.
+func (m *Modem) fromDTE(b []byte) (far port.Port, n int, data bool) {
 	switch {
 	case m.mode == modeOnline:
 		m.watchEscape(b)
-		return m.call.far, len(b)
+		return m.call.far, len(b), true
 	case m.late: // and deaf
-		return nil, len(b)
+		return nil, len(b), false
 	case m.mode == modePrompt:
 		m.typeText(b[0])
-		return nil, 1
+		return nil, 1, false
 	case m.offHook && m.mode == modeCommand:
 		m.offHook = false
 		m.hangUp()
 		m.finish("OK")
+		data = !m.inCommand(b[0])
 		if i := bytes.IndexByte(b, m.regs[3]); i >= 0 {
-			return nil, i + 1
+			return nil, i + 1, data
 		}
-		return nil, len(b)
+		return nil, len(b), data
 	case m.mode == modeDialing:
+		data = !m.inCommand(b[0])
 		if b[0] != '\n' {
 			m.hangUp()
 			m.finish("NO CARRIER")
 		}
-		return nil, 1
+		return nil, 1, data
 	}
-	m.typed(b[0])
-	return nil, 1
+	data = !m.inCommand(b[0])
+	m.typed(b[0], data)
+	return nil, 1, data
 }
 
 // watchEscape looks for three escape characters with the guard time of silence
@@ -172,6 +184,7 @@ func (m *Modem) escape() {
 	if m.mode != modeOnline {
 		return
 	}
+	m.log.unmarkData(m.taken, m.pluses)
 	m.pluses, m.guard = 0, nil
 	m.mode = modeCommand
 	m.fault = m.nextFault("+++")

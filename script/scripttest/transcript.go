@@ -2,9 +2,7 @@ package scripttest
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -23,46 +21,111 @@ type Record struct {
 // Transcript is what a far end sent and received, in order. It keeps the first
 // mebibyte and counts the rest. Its methods may be called at any time from any
 // goroutine.
+//
+// String shows no password, nor its echo. Records, Sent and Received return the
+// bytes as they were.
 type Transcript struct {
+	password string // that of a Login
+	commands bool   // a Modem's: holds command lines and data
+	showData bool
+
 	mu      sync.Mutex
 	start   time.Time
 	records []Record
 	size    int
 	dropped int
+	total   [2]int    // bytes per direction
+	data    [2][]span // of a Modem: what is no command and no result, per direction
+	judged  int       // of a Modem: how many of the received bytes are known to be data or not
 }
+
+// span is a range of offsets in what went in one direction.
+type span struct{ from, to int }
 
 func newTranscript() *Transcript { return &Transcript{start: time.Now()} }
 
-// add records a copy of r.Data and sets r.At. What is like the record before
-// it in all but the data is joined to it, so that a transcript does not depend
-// on how reads were cut.
-func (t *Transcript) add(r Record) {
+// way is the index of a direction.
+func way(sent bool) int {
+	if sent {
+		return 1
+	}
+	return 0
+}
+
+// add records a copy of r.Data, sets r.At, and returns the offset of the data in
+// its direction. What is like the record before it in all but the data is joined
+// to it, so that a transcript does not depend on how reads were cut.
+func (t *Transcript) add(r Record) (at int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.addLocked(r)
+}
+
+func (t *Transcript) addLocked(r Record) (at int) {
+	at = t.total[way(r.Sent)]
+	t.total[way(r.Sent)] += len(r.Data)
 	room := min(len(r.Data), transcriptLimit-t.size)
 	t.dropped += len(r.Data) - room
 	t.size += room
 	if r.Data = r.Data[:room]; room == 0 {
-		return
+		return at
 	}
 	r.At = time.Since(t.start)
 	if n := len(t.records); n > 0 {
 		last := &t.records[n-1]
 		if last.At == r.At && last.Sent == r.Sent && last.Secret == r.Secret {
 			last.Data = append(last.Data, r.Data...)
-			return
+			return at
 		}
 	}
 	r.Data = bytes.Clone(r.Data)
 	t.records = append(t.records, r)
+	return at
 }
 
-// send records b and then hands it to write, so that nobody can have received
-// what is not in the transcript yet. What write has not taken is taken back.
-func (t *Transcript) send(b []byte, secret bool, write func([]byte) (int, error)) error {
-	t.add(Record{Sent: true, Secret: secret, Data: b})
-	n, err := write(b)
-	t.unsend(len(b) - n)
+// judge notes whether received bytes are data.
+func (t *Transcript) judge(s span, data bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if data {
+		t.markLocked(0, s)
+	}
+	t.judged = s.to
+}
+
+func (t *Transcript) markLocked(w int, s span) {
+	if n := len(t.data[w]); n > 0 && t.data[w][n-1].to == s.from {
+		t.data[w][n-1].to = s.to
+		return
+	}
+	t.data[w] = append(t.data[w], s)
+}
+
+// unmarkData takes back that the last n received bytes before an offset are data:
+// they were an escape sequence.
+func (t *Transcript) unmarkData(at, n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := len(t.data[0]) - 1; i >= 0; i-- {
+		if s := &t.data[0][i]; s.to > at-n && s.to <= at {
+			s.to = max(s.from, at-n)
+		}
+	}
+}
+
+// send records what r holds as sent, data being the spans of it that are no
+// results, and then hands it to write, so that no reader can have received what
+// is not in the transcript yet. What write has not taken is taken back.
+func (t *Transcript) send(r Record, data []span, write func([]byte) (int, error)) error {
+	r.Sent = true
+	t.mu.Lock()
+	at := t.addLocked(r)
+	for _, s := range data {
+		t.markLocked(1, span{at + s.from, at + s.to})
+	}
+	t.mu.Unlock()
+	n, err := write(r.Data)
+	t.unsend(len(r.Data) - n)
 	return err
 }
 
@@ -70,6 +133,11 @@ func (t *Transcript) send(b []byte, secret bool, write func([]byte) (int, error)
 func (t *Transcript) unsend(n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.total[1] -= n
+	for i := len(t.data[1]) - 1; i >= 0 && t.data[1][i].to > t.total[1]; i-- {
+		s := &t.data[1][i]
+		s.to = max(s.from, t.total[1])
+	}
 	back := min(n, t.dropped)
 	t.dropped -= back
 	n -= back
@@ -98,8 +166,8 @@ func (t *Transcript) Records() []Record {
 // Sent returns all bytes that the far end sent.
 func (t *Transcript) Sent() []byte { return t.bytes(true) }
 
-// Received returns all bytes that the far end received. Passwords are in it as
-// they came.
+// Received returns all bytes that the far end received, passwords included, as
+// they were.
 func (t *Transcript) Received() []byte { return t.bytes(false) }
 
 func (t *Transcript) bytes(sent bool) []byte {
@@ -119,45 +187,4 @@ func (t *Transcript) Dropped() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.dropped
-}
-
-// String lists the conversation for people, one line for what one side said
-// before the other did: the time, "<" for sent and ">" for received (the
-// client's view), the bytes quoted. Passwords and their echo show as ***.
-func (t *Transcript) String() string {
-	var b strings.Builder
-	for _, turn := range turns(t.Records()) {
-		mark := '>'
-		if turn.Sent {
-			mark = '<'
-		}
-		fmt.Fprintf(&b, "%8.3fs %c %q\n", turn.At.Seconds(), mark, turn.Data)
-	}
-	return b.String()
-}
-
-// turns joins neighbours that went the same way, with every run of secret
-// records cut down to three stars.
-func turns(all []Record) []Record {
-	var out []Record
-	var masked [2]bool // per direction: whether the run goes on
-	for _, r := range all {
-		way := 0
-		if r.Sent {
-			way = 1
-		}
-		if r.Secret {
-			r.Data = []byte("***")
-			if masked[way] {
-				continue
-			}
-		}
-		masked[way] = r.Secret
-		if n := len(out); n > 0 && out[n-1].Sent == r.Sent {
-			out[n-1].Data = append(out[n-1].Data, r.Data...)
-			continue
-		}
-		out = append(out, r)
-	}
-	return out
 }
