@@ -51,7 +51,7 @@ var worlds = map[string]func(f goScript, cfg *Config) script.Executor{
 func world(cfg *Config, run func(context.Context, *DLL, *job, *line) (*result, error)) script.Executor {
 	d := &DLL{path: "old.dll", cfg: Config{Log: slog.New(slog.DiscardHandler), Grace: time.Second}}
 	if cfg != nil {
-		d.cfg.Strict, d.cfg.Limit = cfg.Strict, cfg.Limit
+		d.cfg.Strict, d.cfg.Timeout = cfg.Strict, cfg.Timeout
 		if cfg.Log != nil {
 			d.cfg.Log = cfg.Log
 		}
@@ -246,7 +246,7 @@ func TestLimit(t *testing.T) {
 		_, err := script.Run(t.Context(), a, run(func(d *fakeDLL) uint32 {
 			_, code := d.take(d.grab(10), infinite)
 			return code
-		}, &Config{Limit: 7 * time.Second}), nil)
+		}, &Config{Timeout: 7 * time.Second}), nil)
 		if !errors.Is(err, ras.ErrRequestTimeout) || time.Since(start) != 7*time.Second {
 			t.Errorf("Run = %v after %v, want a time-out after 7s", err, time.Since(start))
 		}
@@ -262,7 +262,7 @@ func TestSendThatIsHeldOffEndsWithTheRun(t *testing.T) {
 					return code
 				}
 			}
-		}, &Config{Limit: 7 * time.Second}), nil)
+		}, &Config{Timeout: 7 * time.Second}), nil)
 		if !errors.Is(err, ras.ErrRequestTimeout) {
 			t.Errorf("Run = %v, want a time-out", err)
 		}

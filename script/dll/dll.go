@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script"
 )
 
 const defaultGrace = 2 * time.Second
@@ -21,7 +22,7 @@ const defaultGrace = 2 * time.Second
 type Config struct {
 	// InProcess runs the DLL in this process, where a crash of the DLL ends the
 	// program, and where a DLL that does not return cannot be ended: Execute
-	// then waits for it, whatever its context and Limit say. Default: a child
+	// then waits for it, whatever its context and Timeout say. Default: a child
 	// process for each run.
 	InProcess bool
 
@@ -30,10 +31,10 @@ type Config struct {
 	// Default: this program.
 	Program string
 
-	// Limit bounds how long the DLL may take; the run then fails with
+	// Timeout bounds how long the DLL may take; the run then fails with
 	// ras.ErrRequestTimeout. Default, and for 0 or less: no limit but the
 	// context's.
-	Limit time.Duration
+	Timeout time.Duration
 
 	// Grace is how long a DLL may go on after its context or its limit has
 	// ended, with all callbacks failing, before its process is ended. Default,
@@ -169,7 +170,7 @@ func (d *DLL) Path() string { return d.path }
 // are then those that the DLL left, if it returned 0.
 //
 // An error of the DLL's own matches the ras.Code that it returned. If ctx or
-// Config.Limit ends, all callbacks fail with the code of the cause and the
+// Config.Timeout ends, all callbacks fail with the code of the cause and the
 // windows of the DLL get IDCANCEL; a DLL that has still not returned after
 // Config.Grace is ended with its process. A DLL that takes its process down
 // gives a *CrashError, which matches ras.ErrUnknown.
@@ -181,8 +182,8 @@ func (d *DLL) Execute(ctx context.Context, call *ras.Call) error {
 }
 
 func (d *DLL) execute(ctx context.Context, call *ras.Call, run func(context.Context, *job, *line) (*result, error)) error {
-	if d.cfg.Limit > 0 {
-		limited, cancel := context.WithTimeoutCause(ctx, d.cfg.Limit, &limitError{d.cfg.Limit})
+	if d.cfg.Timeout > 0 {
+		limited, cancel := context.WithTimeoutCause(ctx, d.cfg.Timeout, &script.RunTimeoutError{Limit: d.cfg.Timeout})
 		defer cancel()
 		ctx = limited
 	}

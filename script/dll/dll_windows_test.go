@@ -205,7 +205,7 @@ func TestWindowsCrashes(t *testing.T) {
 
 func TestWindowsHangs(t *testing.T) {
 	start := time.Now()
-	d := vendor(t, "misbehave.dll", &Config{Limit: 500 * time.Millisecond, Grace: 200 * time.Millisecond})
+	d := vendor(t, "misbehave.dll", &Config{Timeout: 500 * time.Millisecond, Grace: 200 * time.Millisecond})
 	if _, err := misbehave(t.Context(), d, "hang", script.Config{}); !errors.Is(err, ras.ErrRequestTimeout) {
 		t.Errorf("Run with a limit = %v, want a time-out", err)
 	}

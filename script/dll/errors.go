@@ -45,19 +45,6 @@ func exceptionName(code uint32) string {
 	return ""
 }
 
-// limitError is the cause of a run that Config.Limit ended.
-type limitError struct{ limit time.Duration }
-
-func (e *limitError) Error() string {
-	return fmt.Sprintf("the DLL's limit of %v has passed", e.limit)
-}
-
-func (e *limitError) Unwrap() []error {
-	return []error{ras.ErrRequestTimeout, context.DeadlineExceeded}
-}
-
-func (e *limitError) Timeout() bool { return true }
-
 // killedError is the error of a run whose process was ended because the DLL did
 // not return.
 func killedError(ctx context.Context, path string, grace time.Duration) error {

@@ -16,7 +16,7 @@ import (
 func ExampleLoad() {
 	dll.Main()
 
-	old, err := dll.Load("no-such-login.dll", &dll.Config{Limit: time.Minute})
+	old, err := dll.Load("no-such-login.dll", &dll.Config{Timeout: time.Minute})
 	if err != nil {
 		fmt.Println("there is no such DLL")
 		return

@@ -92,7 +92,7 @@ func runWild(ctx context.Context, child wild, limit time.Duration) error {
 	a, b := virtual.Pair()
 	defer a.Close()
 	defer b.Close()
-	d := &DLL{path: "old.dll", cfg: Config{Log: slog.New(slog.DiscardHandler), Grace: defaultGrace, Limit: limit}}
+	d := &DLL{path: "old.dll", cfg: Config{Log: slog.New(slog.DiscardHandler), Grace: defaultGrace, Timeout: limit}}
 	_, err := script.Run(ctx, a, script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
 		return d.execute(ctx, call, func(ctx context.Context, j *job, l *line) (*result, error) {
 			return d.supervise(ctx, child.start(), j, l)
