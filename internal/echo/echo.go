@@ -21,12 +21,13 @@ type Echo struct {
 }
 
 // Secrets are texts of 4, 8, 12 and 64 bytes to try, one with characters of
-// regular expressions and one that is not ASCII.
+// regular expressions and two that are not ASCII.
 var Secrets = []string{
 	"k7#Q",
 	"hunter22",
 	"s3.cr*t[x]+$",
 	"pÄsswört9z",
+	"ПарольЛевÄ",
 	"Th1s-Is_a-L0ng.Passphrase,which/Nob0dy:would;type=by+hand~64!xyz",
 }
 

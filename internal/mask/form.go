@@ -46,7 +46,7 @@ func formsOf(secret string) []*form {
 	seen := make(map[string]bool)
 	plain := true
 	add := func(spelling string, strip bool) {
-		text := fold([]byte(spelling))
+		text := fold([]byte(spelling), strip)
 		text = text[:min(len(text), maxForm)]
 		key := fmt.Sprint(strip, string(text))
 		if len(text) == 0 || seen[key] {
@@ -57,16 +57,19 @@ func formsOf(secret string) []*form {
 		forms = append(forms, newForm(text, min(scaled, len(text)), strip, plain))
 	}
 	ascii := true
-	stripped := []byte(secret)
-	for i, c := range stripped {
+	for _, c := range []byte(secret) {
 		ascii = ascii && c < 0x80
-		stripped[i] = c & 0x7F
 	}
-	add(string(stripped), true)
+	add(secret, true)
 	if !ascii {
 		add(secret, false)
 		add(strings.ToLower(secret), false)
 		add(strings.ToUpper(secret), false)
+		for _, spelling := range [...]string{secret, strings.ToLower(secret), strings.ToUpper(secret)} {
+			if text, ok := latin1(spelling); ok {
+				add(text, false)
+			}
+		}
 	}
 	plain = false
 	spelt := func(s string) { add(s, ascii) }
@@ -94,6 +97,19 @@ func formsOf(secret string) []*form {
 	return forms
 }
 
+// latin1 returns a text in ISO 8859-1, which peers and terminals of one byte for
+// each character use, or false if it has other characters.
+func latin1(text string) (string, bool) {
+	var out []byte
+	for _, r := range text {
+		if r > 0xFF {
+			return "", false
+		}
+		out = append(out, byte(r))
+	}
+	return string(out), true
+}
+
 // piece is a piece of a form that ends with a certain character.
 type piece struct {
 	n     int32 // characters of the form in it; 0: none
@@ -116,11 +132,13 @@ type formState struct {
 	last    [3]pieces // the characters seen last; last[0] is the latest
 	first   int       // offset of the first character
 	begun   bool
+	live    int // of the last step; -1: none
+	hide    int // of the last step; -1: nothing
 	headEnd int // bytes at the start of the stream that are the end of the form
 }
 
 func newFormState(f *form) *formState {
-	s := &formState{form: f}
+	s := &formState{form: f, live: -1, hide: -1}
 	n := len(f.text)
 	all := make([]piece, 6*n)
 	for i := range s.last {
@@ -133,7 +151,7 @@ func (s *formState) reset() {
 	for i := range s.last {
 		s.last[i].set = false
 	}
-	s.begun, s.headEnd = false, 0
+	s.begun, s.headEnd, s.live, s.hide = false, 0, -1, -1
 }
 
 // at returns the piece of list that ends at place j of the form.

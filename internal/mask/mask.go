@@ -132,7 +132,8 @@ type Stream struct {
 	forms  []*formState
 	short  []*formState // of expected echoes; they end at the next line end
 	heard  int          // announcements of the masker that were taken up
-	view   view
+	plain  view
+	strip  view
 
 	held   []byte // not shown yet
 	hidden []bool // for each byte of held
@@ -157,7 +158,7 @@ func (m *Masker) Stream() *Stream {
 func (s *Stream) start(m *Masker) {
 	s.masker = m
 	s.short = nil
-	s.view = view{}
+	s.plain, s.strip = view{}, view{strip: true}
 	s.held, s.hidden, s.base, s.clear, s.marked = s.held[:0], s.hidden[:0], 0, 0, false
 	s.live, s.hide = -1, -1
 	for _, f := range s.forms {
@@ -178,7 +179,11 @@ func (s *Stream) sync() {
 }
 
 func (s *Stream) expect(secret string) {
-	s.short = append(s.short, newFormState(newForm(fold([]byte(secret)), len(secret), true, true)))
+	for _, strip := range [...]bool{false, true} {
+		if text := fold([]byte(secret), strip); len(text) > 0 {
+			s.short = append(s.short, newFormState(newForm(text, len(text), strip, true)))
+		}
+	}
 }
 
 // Hold adds b to the stream and holds it back. A stream that holds all of its
@@ -258,24 +263,28 @@ func (s *Stream) flush(emit func([]byte)) {
 func (s *Stream) hold(c byte) {
 	at := s.base + len(s.held)
 	s.held, s.hidden = append(s.held, c), append(s.hidden, false)
-	plain, strip, skip := s.view.next(c)
-	if skip {
+	plain, skipPlain := s.plain.next(c)
+	strip, skipStrip := s.strip.next(c)
+	if skipPlain && skipStrip {
 		return
 	}
 	s.live, s.hide = -1, -1
 	for _, list := range [2][]*formState{s.forms, s.short} {
 		for _, f := range list {
-			in := plain
+			in, skip := plain, skipPlain
 			if f.strip {
-				in = strip
+				in, skip = strip, skipStrip
 			}
-			from, live, hide := f.step(in, at)
-			if from >= 0 {
-				for i := max(max(from, s.clear)-s.base, 0); i < len(s.held); i++ {
-					s.hidden[i] = true
+			if !skip {
+				var from int
+				from, f.live, f.hide = f.step(in, at)
+				if from >= 0 {
+					for i := max(max(from, s.clear)-s.base, 0); i < len(s.held); i++ {
+						s.hidden[i] = true
+					}
 				}
 			}
-			s.live, s.hide = earlier(s.live, live), earlier(s.hide, hide)
+			s.live, s.hide = earlier(s.live, f.live), earlier(s.hide, f.hide)
 		}
 	}
 }
@@ -318,63 +327,65 @@ func (s *Stream) emit(n int, emit func([]byte)) {
 	s.base += n
 }
 
-// view is a stream as the forms see it: letters in lower case, without line
-// ends, control characters, terminal sequences, and characters that overtype
-// another after a backspace.
+// view is a stream as forms see it: letters in lower case, without line ends,
+// control characters, terminal sequences, and characters that overtype another
+// after a backspace.
 type view struct {
+	strip    bool // without the high bits, which may be parity
 	overtype bool // the next character is typed over the one before
-	sequence byte // ESC, '[' or ']' of a terminal sequence; 0: none
+	sequence byte // ESC, '[', ']' or '(' of a terminal sequence; 0: none
 }
 
-// next returns the character that c stands for, as it is and without its high
-// bit, or skip.
-func (v *view) next(c byte) (plain, strip byte, skip bool) {
-	low := c & 0x7F
+// next returns the character that c stands for, or skip.
+func (v *view) next(c byte) (char byte, skip bool) {
+	if v.strip {
+		c &= 0x7F
+	}
 	switch v.sequence {
 	case 0x1b:
 		v.sequence = 0
-		if low == '[' || low == ']' {
-			v.sequence = low
-			return 0, 0, true
+		if c == '[' || c == ']' {
+			v.sequence = c
+			return 0, true
 		}
-		if low == '(' || low == ')' {
+		if c == '(' || c == ')' {
 			v.sequence = '('
-			return 0, 0, true
+			return 0, true
 		}
-		if low < '@' { // ESC 7 and the like are complete with it
-			return 0, 0, true
+		if c < '@' { // ESC 7 and the like are complete with it
+			return 0, true
 		}
 	case '(':
 		v.sequence = 0
-		return 0, 0, true
+		return 0, true
 	case '[':
-		if low >= '@' && low <= '~' || low < ' ' {
+		if c >= '@' && c <= '~' || c < ' ' {
 			v.sequence = 0
 		}
-		return 0, 0, true
+		return 0, true
 	case ']':
-		if low == 7 || low == '\n' || low == '\r' {
+		if c == 7 || c == '\n' || c == '\r' {
 			v.sequence = 0
 		}
-		if low == 0x1b {
+		if c == 0x1b {
 			v.sequence = 0x1b
 		}
-		return 0, 0, true
+		return 0, true
 	}
 	switch {
-	case low == 0x1b:
+	case c == 0x1b:
 		v.sequence = 0x1b
-		return 0, 0, true
-	case low == '\b':
+		return 0, true
+	case c == '\b':
 		v.overtype = true
-		return 0, 0, true
-	case low < ' ' || low == 0x7F:
-		return 0, 0, true
+		return 0, true
+	case c < ' ' || c == 0x7F:
+		return 0, true
 	case v.overtype:
 		v.overtype = false
-		return 0, 0, true
+		return 0, true
 	}
-	return lower(c), lower(low), false
+	return lower(c), false
 }
 
 func trim(secret string) string {
@@ -389,11 +400,12 @@ func lower(c byte) byte {
 }
 
 // fold returns b as a view shows it.
-func fold(b []byte) []byte {
+func fold(b []byte, strip bool) []byte {
 	out := make([]byte, 0, len(b))
+	v := view{strip: strip}
 	for _, c := range b {
-		if c >= ' ' && c != 0x7F {
-			out = append(out, lower(c))
+		if char, skip := v.next(c); !skip {
+			out = append(out, char)
 		}
 	}
 	return out

@@ -78,6 +78,10 @@ func TestMask(t *testing.T) {
 		{"short secret", "abc", "abc abcabc", false, "abc abcabc"},
 		{"empty text", "hunter2", "", true, ""},
 		{"twice", "hunter2", "hunter2 hunter2", false, "*** ***"},
+		{"upper case", "pässwörd", "echo PÄSSWÖRD x", false, "echo *** x"},
+		{"lower case", "ПÄRОЛЬ", "echo пärоль x", false, "echo *** x"},
+		{"not ASCII", "Пароль", "echo Пароль x", false, "echo *** x"},
+		{"in ISO 8859-1", "pässwörd", "echo p\xe4ssw\xf6rd x", false, "echo *** x"},
 		{"overlapping", "aaaa", "baaaaab", false, "b***b"},
 	} {
 		var m mask.Masker
@@ -91,7 +95,7 @@ func TestMask(t *testing.T) {
 // TestShortSecrets hides a short secret in its echo up to the line end and
 // nowhere else.
 func TestShortSecrets(t *testing.T) {
-	for _, secret := range []string{"x", "ab", "abc"} {
+	for _, secret := range []string{"x", "ab", "abc", "1ß"} {
 		for _, size := range []int{1, 3, 100} {
 			var m mask.Masker
 			var out bytes.Buffer
