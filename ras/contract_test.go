@@ -414,6 +414,17 @@ func TestSendTimeoutCoversTheQueue(t *testing.T) {
 				t.Errorf("a send ended after %v, want 1s", got)
 			}
 		}
+
+		// One that gets its turn late.
+		b, _ := s.GetBuffer(0)
+		go s.SendBuffer(s.Handle(), b, 100)
+		<-time.After(500 * time.Millisecond)
+		start = time.Now()
+		late, _ := s.GetBuffer(0)
+		checkCode(t, s.SendBuffer(s.Handle(), late, 100), ras.ErrRequestTimeout)
+		if got := time.Since(start); got != time.Second {
+			t.Errorf("a send that had to wait for its turn ended after %v, want 1s", got)
+		}
 	})
 }
 

@@ -102,18 +102,20 @@ func (s *Session) acquire(ctx context.Context, op string) error {
 		began = now()
 		deadline = began.add(s.cfg.SendTimeout)
 	}
+	at := began
 	select {
 	case s.sending <- struct{}{}:
 	default:
 		if err := s.awaitToken(ctx, op); err != nil {
 			return err
 		}
+		at = now()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tx.running, s.tx.deadline = true, deadline
 	if s.obeys {
-		s.tx.limit.within(deadline, began)
+		s.tx.limit.within(deadline, at)
 	}
 	s.tx.watch.begin(ctx)
 	err := s.beforeWrite(ctx, op)
