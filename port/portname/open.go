@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -93,7 +94,17 @@ func Schemes() []string {
 func Open(ctx context.Context, name string, cfg *Config) (port.Port, error) {
 	p, err := open(ctx, name, complete(cfg))
 	var op *port.OpError
-	if err != nil && !errors.As(err, &op) {
+	isOp := errors.As(err, &op)
+	var dial *net.OpError
+	if errors.As(err, &dial) && dial.Op == "dial" {
+		const advice = "check the address, and that the server runs"
+		if isOp {
+			err = &port.OpError{Op: op.Op, Port: op.Port, Err: fmt.Errorf("%w; %s", op.Err, advice)}
+		} else {
+			err = fmt.Errorf("%w; %s", err, advice)
+		}
+	}
+	if err != nil && !isOp {
 		err = &port.OpError{Op: "open", Port: name, Err: err}
 	}
 	if err != nil {

@@ -282,3 +282,20 @@ func TestTimeout(t *testing.T) {
 		t.Errorf("got %v, want a timeout", err)
 	}
 }
+
+// TestNoServer holds that every kind of network name gives advice where no
+// server listens.
+func TestNoServer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	l.Close()
+	for _, name := range []string{"tcp://" + addr, "telnet://" + addr, "rfc2217://" + addr, "rfc2217+tls://" + addr, "unix:" + t.TempDir() + "/none"} {
+		_, err := Open(t.Context(), name, nil)
+		if err == nil || strings.Count(err.Error(), "check the address") != 1 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

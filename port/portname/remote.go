@@ -72,7 +72,7 @@ func dialRaw(ctx context.Context, network, addr, name string, options url.Values
 	defer cancel()
 	conn, err := dial(ctx, network, addr)
 	if err != nil {
-		return nil, fmt.Errorf("%w; check the address, and that the server runs", err)
+		return nil, err
 	}
 	if !telnetIsData {
 		conn = &rawConn{Conn: conn, name: name}
