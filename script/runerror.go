@@ -48,8 +48,8 @@ func (e *RunError) Error() string {
 		tail = dialog.Tail
 	}
 	b.WriteString(cause.Error())
-	if !errors.As(cause, new(*TimeoutError)) {
-		b.WriteString(received(tail)) // a TimeoutError has its own
+	if !errors.As(cause, new(*TimeoutError)) && !errors.As(cause, new(*Error)) {
+		b.WriteString(received(tail)) // these have their own
 	}
 	return b.String()
 }
