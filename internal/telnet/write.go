@@ -302,30 +302,36 @@ func (c *Conn) writeSome(p []byte) (int, error) {
 		return 0, err
 	}
 	defer func() { <-c.wire }()
-	t := c.deadline.Time()
 	c.mu.Lock()
 	c.ownDeadline = true
-	c.arm(t)
+	// The deadline is read with mu held: one that is set later finds ownDeadline
+	// and arms conn itself.
+	c.arm(c.deadline.Time())
+	if len(c.queue) > 0 {
+		c.mu.Unlock()
+		err := c.flushOnce()
+		c.mu.Lock()
+		if err != nil {
+			c.ownDeadline = false
+			c.mu.Unlock()
+			return 0, err
+		}
+	}
+
+	// From here on a command waits until conn.Write returns, so data that
+	// DiscardWrites has ended is never behind a command that was sent later.
+	nvt := c.nvtOut
+	ok := len(c.queue) == 0 && c.holds == 0 && !c.discarding && c.err == nil
+	c.writing, c.ownDeadline = ok, ok
 	c.mu.Unlock()
+	if !ok {
+		return 0, nil
+	}
 	defer func() {
 		c.mu.Lock()
 		c.ownDeadline, c.writing = false, false
 		c.mu.Unlock()
 	}()
-	if err := c.flushOnce(); err != nil {
-		return 0, err
-	}
-
-	// From here on a command waits until conn.Write returns, so data that
-	// DiscardWrites has ended is never behind a command that was sent later.
-	c.mu.Lock()
-	nvt := c.nvtOut
-	c.writing = len(c.queue) == 0 && c.holds == 0 && !c.discarding && c.err == nil
-	ok := c.writing
-	c.mu.Unlock()
-	if !ok {
-		return 0, nil
-	}
 	p = p[:min(len(p), plainMax)]
 	if c.raw {
 		return c.conn.Write(p)

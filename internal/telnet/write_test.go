@@ -242,3 +242,34 @@ func TestSendText(t *testing.T) {
 		}
 	})
 }
+
+// TestDeadlineMeetsWrite moves the deadline while Write is about to block in the
+// system. The deadline must end it, whichever of the two is first.
+func TestDeadlineMeetsWrite(t *testing.T) {
+	c, _ := tcpConn(t)
+	c.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
+	data := make([]byte, 64<<20)
+	if _, err := c.Write(data); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal(err) // the system's buffers were to be full
+	}
+	for i := range 20_000 {
+		c.SetWriteDeadline(time.Time{})
+		done := make(chan error)
+		go func() {
+			_, err := c.Write(data)
+			done <- err
+		}()
+		for range i % 16 {
+			runtime.Gosched()
+		}
+		c.SetWriteDeadline(past)
+		select {
+		case err := <-done:
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatal(err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("Write %d blocks beyond its deadline", i)
+		}
+	}
+}
