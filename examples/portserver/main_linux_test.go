@@ -174,6 +174,9 @@ func TestUnixSocket(t *testing.T) {
 		}
 		defer c.Close()
 		talk(t, c, p.far.Port)
+		if log := p.stderr.String(); !strings.Contains(log, "listener="+path) {
+			t.Errorf("the log does not name the socket file %s:\n%s", path, log)
+		}
 		var stdout, stderr buffer
 		if status := run(t.Context(), []string{"-port", p.far.Name, "-listen", "unix:" + path}, &stdout, &stderr); status == exitOK || !strings.Contains(stderr.String(), "another process listens") && !strings.Contains(stderr.String(), "in use") {
 			t.Errorf("a second portserver: status %d, %s", status, stderr.String())

@@ -99,7 +99,7 @@ func FuzzServer(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		x := newSession(s, conn, sp)
+		x := newSession(s, conn, sp, conn.LocalAddr())
 		x.quiet = 0
 		go io.Copy(io.Discard, near)
 		go feed(near, in, seed)

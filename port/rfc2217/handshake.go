@@ -167,14 +167,14 @@ func (s *Server) serve(x *session) {
 		if err == nil {
 			err = errLeftUnproved
 		}
-		s.logRefusal(x.conn, err)
+		s.logRefusal(x, err)
 		x.refuse(err)
 		x.end(err)
 		x.tc.Close()
 		return
 	}
 	dropped, err := x.finish(err)
-	s.logGone(x.conn, err, dropped)
+	s.logGone(x, err, dropped)
 	s.release(x, err)
 	if r, ok := err.(*refusal); ok && !x.comPort.Load() {
 		x.say("\r\n" + r.text)
@@ -203,7 +203,7 @@ func (s *Server) claim(x *session) error {
 	if err := s.awaitFree(x, true); err != nil {
 		return err
 	}
-	s.log("client connected", x.conn)
+	s.log("client connected", x)
 	return nil
 }
 

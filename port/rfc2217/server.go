@@ -163,7 +163,7 @@ func (s *Server) ServePort(l net.Listener, p port.Port) error {
 		conn, err := l.Accept()
 		if err == nil {
 			pause = 0
-			s.admit(conn, shared)
+			s.admit(conn, shared, l.Addr())
 			continue
 		}
 		// Too many open files and the like pass.
@@ -218,7 +218,7 @@ func (s *Server) removeListener(l net.Listener, shared *sharedPort) {
 // admit starts the goroutine of a new connection. If there are too many that
 // have not proved themselves, one of the address that has most of them is
 // closed: so one host cannot keep others out.
-func (s *Server) admit(conn net.Conn, shared *sharedPort) {
+func (s *Server) admit(conn net.Conn, shared *sharedPort, at net.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -240,7 +240,7 @@ func (s *Server) admit(conn net.Conn, shared *sharedPort) {
 		delete(s.strangers, oldest)
 		oldest.end(errEvicted)
 	}
-	x := newSession(s, conn, shared)
+	x := newSession(s, conn, shared, at)
 	s.sessions[x] = struct{}{}
 	s.strangers[x] = struct{}{}
 	s.wg.Add(1)
@@ -263,13 +263,13 @@ func hostOf(conn net.Conn) string {
 	return addr
 }
 
-func (s *Server) log(text string, conn net.Conn, attrs ...any) {
+func (s *Server) log(text string, x *session, attrs ...any) {
 	if s.Log != nil {
-		s.Log.Info(text, append([]any{"client", conn.RemoteAddr().String(), "listener", conn.LocalAddr().String()}, attrs...)...)
+		s.Log.Info(text, append([]any{"client", x.conn.RemoteAddr().String(), "listener", x.listener.String()}, attrs...)...)
 	}
 }
 
-func (s *Server) logGone(conn net.Conn, cause error, dropped int) {
+func (s *Server) logGone(x *session, cause error, dropped int) {
 	var attrs []any
 	if cause != nil {
 		attrs = append(attrs, "reason", cause)
@@ -277,11 +277,11 @@ func (s *Server) logGone(conn net.Conn, cause error, dropped int) {
 	if dropped > 0 {
 		attrs = append(attrs, "dropped", dropped)
 	}
-	s.log("client gone", conn, attrs...)
+	s.log("client gone", x, attrs...)
 }
 
 // logRefusal logs at most one refused client a second.
-func (s *Server) logRefusal(conn net.Conn, cause error) {
+func (s *Server) logRefusal(x *session, cause error) {
 	s.logMu.Lock()
 	defer s.logMu.Unlock()
 	if !s.logged.IsZero() && time.Since(s.logged) < time.Second {
@@ -293,7 +293,7 @@ func (s *Server) logRefusal(conn net.Conn, cause error) {
 		attrs = append(attrs, "others", s.skipped)
 	}
 	s.logged, s.skipped = time.Now(), 0
-	s.log("client turned away", conn, attrs...)
+	s.log("client turned away", x, attrs...)
 }
 
 // Close closes the listeners and all clients, and returns when the last of them

@@ -35,10 +35,11 @@ import (
 // Lock order: queue.mu, session.mu; neither is held while a method of the port
 // that may block is called.
 type session struct {
-	srv    *Server
-	shared *sharedPort
-	conn   net.Conn
-	tc     *telnet.Conn
+	srv      *Server
+	shared   *sharedPort
+	listener net.Addr // for the log: a socket file may have been renamed, so conn may not know it
+	conn     net.Conn
+	tc       *telnet.Conn
 
 	watchdog *ackWatchdog // may be nil
 
@@ -101,15 +102,16 @@ const (
 	quietTime = time.Second
 )
 
-func newSession(s *Server, conn net.Conn, shared *sharedPort) *session {
+func newSession(s *Server, conn net.Conn, shared *sharedPort, at net.Addr) *session {
 	x := &session{
-		srv:    s,
-		shared: shared,
-		conn:   conn,
-		tc:     telnet.NewConn(conn),
-		urgent: make(chan urgent, maxUrgent),
-		begun:  time.Now(),
-		quiet:  quietTime,
+		srv:      s,
+		shared:   shared,
+		listener: at,
+		conn:     conn,
+		tc:       telnet.NewConn(conn),
+		urgent:   make(chan urgent, maxUrgent),
+		begun:    time.Now(),
+		quiet:    quietTime,
 	}
 	x.tc.SetComplete(complete)
 	x.queue = newQueue(max(queueSoft, s.SocketBuffer), x.suspendClient)
