@@ -105,7 +105,13 @@ func (x *session) claim() error {
 	return x.begin()
 }
 
-var requestLine = regexp.MustCompile(`^[A-Z]{3,16} (/|\*|https?:|[a-z0-9.-]+:\d)`)
+// requestLine matches the front of a request in HTTP. A browser sends methods in
+// capitals to other sites. To its own site, which a page can make any address by
+// rebinding its host name, it sends any token (RFC 9110, section 5.6.2); such a
+// line is told from text by its version, which is at its end.
+var requestLine = regexp.MustCompile(
+	"^[A-Z]{3,16} (/|\\*|https?:|[a-z0-9.-]+:\\d)|" +
+		"^[-!#$%&'*+.^_`|~0-9A-Za-z]+ [^ \r\n]+ HTTP/\\d")
 
 // checkProtocol refuses clients that speak HTTP or TLS, by the first bytes that
 // they send. A web browser can be made to connect to any address that its user

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"time"
 
@@ -137,7 +138,9 @@ func (x *session) decode(seg []byte, n int) error {
 func (x *session) event(ev telnet.Event) error {
 	isComPort := ev.Kind == telnet.Sub && ev.Option == telnet.ComPort && len(ev.Data) > 0
 	if !x.answered && (ev.Kind == telnet.Negotiate || isComPort) {
-		if err := checkProtocol(x.queue.first(protocolBytes)); err != nil {
+		// A request line may be as long as all that is held. It is complete: no
+		// browser sends an IAC in it.
+		if err := checkProtocol(x.queue.first(math.MaxInt)); err != nil {
 			return err
 		}
 		if err := x.claim(); err != nil {

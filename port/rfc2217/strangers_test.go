@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -47,6 +48,14 @@ func TestStrangers(t *testing.T) {
 			}
 		}, "no web server", true},
 		{"a GET", func(c net.Conn) { c.Write([]byte("GET /?q=1 HTTP/1.1\r\n\r\n")) }, "no web server", true},
+		{"a method of a page's own", func(c net.Conn) {
+			c.Write(append([]byte("m-search /"+strings.Repeat("a", 8<<10)), bytes.TrimPrefix(post, []byte("POST /"))...))
+		}, "no web server", true},
+		{"a method of one letter, in pieces", func(c net.Conn) {
+			for b := range slices.Chunk(append([]byte("a"), post[4:]...), 3) {
+				c.Write(b)
+			}
+		}, "no web server", true},
 		{"a TLS client", func(c net.Conn) { tls.Client(c, &tls.Config{InsecureSkipVerify: true}).Handshake() }, "", false},
 		{"more data than is held", func(c net.Conn) { c.Write(bytes.Repeat([]byte("A"), 1<<20)) }, "Too much data", true},
 	}
