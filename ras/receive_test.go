@@ -432,6 +432,9 @@ func TestUnreceiveComesFirst(t *testing.T) {
 		b.s.ReturnBytes(b.h, []byte("back"))
 		b.wait(ev)
 		b.retrieve(large, "back")
+		if got := b.s.Stats().Received; got != 6 {
+			b.Errorf("%d bytes are counted as received, want those that came, 6", got)
+		}
 	})
 }
 

@@ -64,7 +64,7 @@ type Config struct {
 
 // Stats are the counts of a Session.
 type Stats struct {
-	Received  uint64 // bytes handed over by RetrieveBuffer
+	Received  uint64 // bytes handed over by RetrieveBuffer and not given back
 	Sent      uint64 // bytes taken by the port
 	Receives  uint64 // receives that ended with data
 	Timeouts  uint64 // receives that ended without
@@ -384,6 +384,7 @@ func (s *Session) ReturnBytes(h Handle, b []byte) error {
 	}
 	if len(b) > 0 {
 		s.rx.unread = append(append(make([]byte, 0, len(b)+len(s.rx.unread)), b...), s.rx.unread...)
+		s.stats.Received -= min(s.stats.Received, uint64(len(b))) // they are handed over again
 		s.rx.complete(rxReady)
 		s.haltRead()
 	}
