@@ -53,6 +53,22 @@ func hasAbilities(p Port) bool {
 	return false
 }
 
+// Interruptible reports whether deadlines free the calls of the connection: those
+// of package net, and ports that report it themselves.
+func (c *connPort) Interruptible() bool {
+	switch p := c.Port.(type) {
+	case Interruptible:
+		return p.Interruptible()
+	case *net.TCPConn, *net.UnixConn:
+		return true
+	}
+	return false
+}
+
+// Interruptible returns true: the calls of the port end at their deadlines,
+// whatever those of the stream do.
+func (p *streamPort) Interruptible() bool { return true }
+
 // streamErrors wraps the errors of a stream.
 type streamErrors struct{ name string }
 

@@ -93,6 +93,15 @@ type rawConn struct {
 	err  error
 }
 
+// Interruptible reports whether deadlines free the calls of the connection.
+func (c *rawConn) Interruptible() bool {
+	switch c.Conn.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return true
+	}
+	return false
+}
+
 const (
 	iac  = 255
 	will = 251
