@@ -209,8 +209,9 @@ func (o *options) authorize(conn net.Conn) error {
 
 // contains reports whether a is in one of the networks, or there are none.
 func (n networks) contains(a netip.Addr) bool {
+	a = a.Unmap().WithZone("") // a network contains no address with a zone
 	for _, p := range n {
-		if p.Contains(a.Unmap()) {
+		if p.Contains(a) {
 			return true
 		}
 	}

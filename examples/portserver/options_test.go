@@ -54,6 +54,7 @@ func TestNetworks(t *testing.T) {
 		{"127.0.0.1,::1", "::1", true},
 		{"127.0.0.1,::1", "127.0.0.2", false},
 		{"2001:db8::/32", "2001:db8:1::2", true},
+		{"fe80::/10", "fe80::1%eth0", true},
 	}
 	for _, tt := range tests {
 		var n networks
