@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -24,7 +25,7 @@ import (
 // and what the client sends is held and, if the answer does not arrive within
 // HandshakeTimeout, dropped. Clients that send a request of HTTP or a TLS record
 // are refused. At most 32 clients can be in that state; beyond them, the oldest
-// one of the address that has most is closed.
+// one of the address (IPv6: of the /64 network) that has most is closed.
 //
 // The client begins with the mode of the server and empty queues, and when it
 // has left, what it had sent is written for as long as the port accepts it; then
@@ -254,9 +255,19 @@ func (s *Server) admit(conn net.Conn, shared *sharedPort, at net.Addr) {
 	}()
 }
 
-// hostOf returns the address of a client without its port.
+// hostOf returns what the connections of one host have in common: its address,
+// or the network of 64 bits of an IPv6 address, since a host can use all
+// addresses of its network (RFC 4291, section 2.5.1). Link-local addresses of
+// many hosts share a network.
 func hostOf(conn net.Conn) string {
 	addr := conn.RemoteAddr().String()
+	if from, err := netip.ParseAddrPort(addr); err == nil {
+		a := from.Addr().Unmap()
+		if a.Is4() || a.IsLinkLocalUnicast() {
+			return a.String()
+		}
+		return netip.PrefixFrom(a.WithZone(""), 64).Masked().String()
+	}
 	if host, _, err := net.SplitHostPort(addr); err == nil {
 		return host
 	}

@@ -5,9 +5,11 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -246,6 +248,44 @@ func TestStrangersOfOneAddress(t *testing.T) {
 	slow.command(t, 0)
 	slow.await(t, "the slow client's signature", func(_ string, commands []string) bool { return len(commands) > 1 })
 }
+
+// TestStrangersOfOneNetwork has a host use many addresses of its IPv6 network: it
+// keeps out neither a client of another network, nor another host of the link.
+func TestStrangersOfOneNetwork(t *testing.T) {
+	for _, tt := range []struct{ name, owner, flood string }{
+		{"global", "[2001:db8:0:1::1]:1", "[2001:db8:0:2::%x]:1"},
+		{"link-local", "[fe80::1%%eth0]:1", "[fe80::2%%eth0]:%d"},
+		{"mapped IPv4", "[::ffff:192.0.2.1]:1", "[::ffff:192.0.2.2]:%d"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l, _ := bubble(t, &rfc2217.Server{})
+				connect := func(addr string) *rawClient {
+					near, far := net.Pipe()
+					l.conns <- connFrom{far, net.TCPAddrFromAddrPort(netip.MustParseAddrPort(addr))}
+					return newRawClient(t, near)
+				}
+				owner := connect(strings.ReplaceAll(tt.owner, "%%", "%"))
+				owner.greeted(t)
+				for i := range 80 {
+					<-time.After(time.Millisecond)
+					connect(fmt.Sprintf(tt.flood, i+1))
+				}
+				owner.send(t, agreement...)
+				owner.command(t, 0)
+				owner.await(t, "the owner's signature", func(_ string, commands []string) bool { return len(commands) > 1 })
+			})
+		})
+	}
+}
+
+// connFrom is a connection from an address.
+type connFrom struct {
+	net.Conn
+	addr net.Addr
+}
+
+func (c connFrom) RemoteAddr() net.Addr { return c.addr }
 
 // TestAuthorize decides by what the listener returned.
 func TestAuthorize(t *testing.T) {
