@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"flag"
 	"io"
 	"net"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rasline/rasline/internal/peertest"
@@ -26,7 +28,21 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
+	flag.Parse()
+	parallel := false
+	flag.Visit(func(f *flag.Flag) { parallel = parallel || f.Name == "test.parallel" })
+	if !parallel {
+		flag.Set("test.parallel", "16") // the tests wait for the peers' clocks most of the time
+	}
 	winetest.Main(m)
+}
+
+// onFakeTime runs a test in a bubble. The built-in modem and its host need no
+// real time.
+func onFakeTime(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, f)
 }
 
 const password = "hunter2-Gr8"
@@ -112,7 +128,9 @@ func host(t *testing.T, cfg *scripttest.LoginConfig) string {
 	return "tcp://" + l.Addr().String()
 }
 
-func TestDemonstration(t *testing.T) {
+func TestDemonstration(t *testing.T) { onFakeTime(t, testDemonstration) }
+
+func testDemonstration(t *testing.T) {
 	r := rasdial(t, t.Context())
 	r.expect(t, exitOK, "RASCS_Disconnected +hung up by DTR, DCD has fallen")
 	order := regexp.MustCompile(`(?s)RASCS_OpenPort.*RASCS_PortOpened.*RASCS_ConnectDevice.*RASCS_DeviceConnected.*CONNECT 9600.*RASCS_Interactive.*login: .*Password: .*RASCS_Connected.*guest logged in.*wait for PPP.*RASCS_Disconnected`)
@@ -164,6 +182,7 @@ func TestBadInput(t *testing.T) {
 }
 
 func TestOutcomesOfDialling(t *testing.T) {
+	t.Parallel()
 	tests := []struct{ number, last string }{
 		{"5550101", `^rasdial: error 676 ERROR_LINE_BUSY: .*busy`},
 		{"5550102", `^rasdial: error 678 ERROR_NO_ANSWER: `},
@@ -173,13 +192,15 @@ func TestOutcomesOfDialling(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.number, func(t *testing.T) {
-			t.Parallel()
-			rasdial(t, t.Context(), "-dial", tt.number).expect(t, exitFailed, tt.last)
+			onFakeTime(t, func(t *testing.T) {
+				rasdial(t, t.Context(), "-dial", tt.number).expect(t, exitFailed, tt.last)
+			})
 		})
 	}
 }
 
 func TestLoginWithoutScript(t *testing.T) {
+	t.Parallel()
 	pw := file(t, "pw", password+"\n")
 	wrong := file(t, "wrong", "nonsense\n")
 	cfg := &scripttest.LoginConfig{User: "joe", Password: password, Echo: scripttest.EchoAll}
@@ -231,6 +252,7 @@ OK=<match>"Welcome"
 const chatLogin = "ABORT 'incorrect'\nTIMEOUT 10\nogin: \\T\nassword: \\q\\U\nWelcome ''\n"
 
 func TestLanguages(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name string
 		args func(t *testing.T) []string
@@ -256,6 +278,7 @@ func TestLanguages(t *testing.T) {
 }
 
 func TestScriptFailureNamesTheLine(t *testing.T) {
+	t.Parallel()
 	name := file(t, "isp.scp", "proc main\n  waitfor \"never\" until 1\n  if $FAILURE then\n    integer x = 1 / 0\n  endif\nendproc\n")
 	r := rasdial(t, t.Context(), "-script", name, "-port", host(t, nil))
 	r.expect(t, exitFailed, "^rasdial: error [0-9]+ ERROR_")
@@ -311,7 +334,9 @@ func TestListSections(t *testing.T) {
 
 // TestDialThenScript dials the built-in modem, logs in with a script and hangs
 // up.
-func TestDialThenScript(t *testing.T) {
+func TestDialThenScript(t *testing.T) { onFakeTime(t, testDialThenScript) }
+
+func testDialThenScript(t *testing.T) {
 	pw := file(t, "pw", demoPassword)
 	r := rasdial(t, t.Context(), "-dial", "555-0100", "-script", file(t, "login.scp", strings.Replace(scpLogin, `"~"`, `"choice:"`, 1)),
 		"-user", demoUser, "-password-file", pw)
@@ -321,7 +346,9 @@ func TestDialThenScript(t *testing.T) {
 	}
 }
 
-func TestRedial(t *testing.T) {
+func TestRedial(t *testing.T) { onFakeTime(t, testRedial) }
+
+func testRedial(t *testing.T) {
 	r := rasdial(t, t.Context(), "-dial", "5550101", "-dial", "5550100", "-timeout", "30s")
 	r.expect(t, exitOK, "RASCS_Disconnected +hung up")
 	if !strings.Contains(r.stderr, "5550101") || !strings.Contains(r.stderr, "BUSY") {
@@ -330,6 +357,7 @@ func TestRedial(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(300*time.Millisecond, cancel)
 	start := time.Now()
@@ -381,6 +409,7 @@ sleep 60
 // TestLoginOverSocat logs in over a pair of terminals that socat made, to a host
 // that a shell plays.
 func TestLoginOverSocat(t *testing.T) {
+	t.Parallel()
 	bash := peertest.Program(t, "bash")
 	right, wrong := file(t, "pw", password), file(t, "pw", "nonsense")
 	tests := []struct {
@@ -412,6 +441,7 @@ func TestLoginOverSocat(t *testing.T) {
 
 // TestPulledCable ends the far side in the middle of a wait.
 func TestPulledCable(t *testing.T) {
+	t.Parallel()
 	a, _, cmd := socat(t)
 	time.AfterFunc(300*time.Millisecond, func() { cmd.Process.Kill() })
 	start := time.Now()
@@ -422,6 +452,7 @@ func TestPulledCable(t *testing.T) {
 }
 
 func TestPortInUse(t *testing.T) {
+	t.Parallel()
 	a, _, _ := socat(t)
 	p, err := port.Open(t.Context(), a, nil)
 	if err != nil {

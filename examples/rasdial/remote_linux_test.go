@@ -93,6 +93,7 @@ func (r *remote) rasdial(t *testing.T, args ...string) (res result) {
 }
 
 func TestLoginOverSer2net(t *testing.T) {
+	t.Parallel()
 	// The first connection, which only looks whether ser2net is there, must not
 	// hear the banner, so the host waits to be woken.
 	r := startRemote(t, &scripttest.LoginConfig{User: "joe", Password: password, Wake: "\r"})
@@ -108,6 +109,7 @@ func TestLoginOverSer2net(t *testing.T) {
 
 // TestSer2netGoesAway ends ser2net in the middle of a wait.
 func TestSer2netGoesAway(t *testing.T) {
+	t.Parallel()
 	r := startRemote(t, &scripttest.LoginConfig{Silent: scripttest.StageConnect})
 	time.AfterFunc(2*time.Second, func() { r.ser2net.Process.Kill() })
 	start := time.Now()
@@ -154,6 +156,7 @@ func terminal(t *testing.T) (far port.Port, line *os.File) {
 // TestNothingIsTakenPastTheMatch runs rasdial on a line that is handed on, and
 // then reads what it has left.
 func TestNothingIsTakenPastTheMatch(t *testing.T) {
+	t.Parallel()
 	pw := file(t, "pw", password)
 	tests := []struct {
 		name string
@@ -202,6 +205,7 @@ func leftOn(t *testing.T, line *os.File) (got []byte) {
 
 // TestInterrupt sends the signal of Ctrl-C in the middle of a wait.
 func TestInterrupt(t *testing.T) {
+	t.Parallel()
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(sig.String(), func(t *testing.T) {
 			t.Parallel()

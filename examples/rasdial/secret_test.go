@@ -19,6 +19,7 @@ import (
 // form of package echo, and looks for it in all that the program prints, in
 // every form of the log.
 func TestNoEchoOfASecretIsPrinted(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	script := filepath.Join(dir, "login.scp")
 	text := "proc main\n  waitfor \"ogin: \"\n  transmit $USERID\n  transmit \"^M\"\n  waitfor \"word: \"\n" +

@@ -17,6 +17,7 @@ import (
 // Ctrl-C ends the call of a real process on a real terminal, while it is dialled
 // and while it talks, on modems that have no lines and understand +++ alone.
 func TestInterruptedOnATerminal(t *testing.T) {
+	t.Parallel()
 	peertest.Emulated(t, "starts many processes, whose times an emulator stretches")
 	var all sync.WaitGroup
 	for _, name := range []string{"hayes", "tcpser"} {

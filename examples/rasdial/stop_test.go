@@ -42,6 +42,7 @@ func dialDemo(t *testing.T, stop time.Duration, args ...string) (status int, too
 // Whenever the program is stopped, at every tenth of a second of a call that
 // fails, is dialled again and logs in, no call is left, and the end is near.
 func TestStoppedAtEveryMomentOfACall(t *testing.T) {
+	t.Parallel()
 	args := []string{"-dial", "5550104", "-dial", demoNumber, "-redial", "3"}
 	status, whole, leftUp := dialDemo(t, 0, args...)
 	if status != exitOK || leftUp {
@@ -58,6 +59,7 @@ func TestStoppedAtEveryMomentOfACall(t *testing.T) {
 
 // The limit of the run leaves no call either.
 func TestTimeoutAtEveryMomentOfACall(t *testing.T) {
+	t.Parallel()
 	_, whole, _ := dialDemo(t, 0)
 	for limit := 100 * time.Millisecond; limit < whole; limit += 100 * time.Millisecond {
 		if status, took, leftUp := dialDemo(t, 0, "-timeout", limit.String()); leftUp || took > limit+15*time.Second {
@@ -68,6 +70,7 @@ func TestTimeoutAtEveryMomentOfACall(t *testing.T) {
 
 // With -hangup none the call is the user's.
 func TestHangupNoneLeavesTheCall(t *testing.T) {
+	t.Parallel()
 	if status, _, leftUp := dialDemo(t, 0, "-hangup", "none"); status != exitOK || !leftUp {
 		t.Errorf("exit %d, a call left %v; want it left", status, leftUp)
 	}
@@ -75,6 +78,7 @@ func TestHangupNoneLeavesTheCall(t *testing.T) {
 
 // -answer takes the call of the built-in modem.
 func TestAnswer(t *testing.T) {
+	t.Parallel()
 	for _, rings := range []string{"1", "2", "4"} {
 		if status, _, leftUp := dialDemo(t, 0, "-answer", "-rings", rings); status != exitOK || leftUp {
 			t.Errorf("-rings %s: exit %d, a call left %v", rings, status, leftUp)

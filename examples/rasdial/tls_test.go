@@ -20,6 +20,7 @@ import (
 // TestLoginOverTLS logs in at a host whose line a server with TLS shares, with
 // client certificates.
 func TestLoginOverTLS(t *testing.T) {
+	t.Parallel()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)

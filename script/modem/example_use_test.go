@@ -20,20 +20,23 @@ func use(cfg *scripttest.ModemConfig, own *modem.Config, f func(ctx context.Cont
 	defer line.Close()
 	tm := scripttest.NewModem(far, cfg)
 	defer tm.Close()
-	quick := modem.Config{}
+	config := *quick
 	if own != nil {
-		quick = *own
+		config = *own
+		config.Quiet, config.Settle = quick.Quiet, quick.Settle
 	}
-	quick.Quiet, quick.Settle = 20*time.Millisecond, -1 // the test modem needs no time
 	_, err := script.Run(context.Background(), line, script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
 		d := script.NewDialog(call, nil)
 		defer d.Close()
-		return f(ctx, modem.New(d, &quick))
+		return f(ctx, modem.New(d, &config))
 	}), nil)
 	if err != nil {
 		fmt.Println(err)
 	}
 }
+
+// quick is for the test modem, which needs no time.
+var quick = &modem.Config{Quiet: 20 * time.Millisecond, Settle: -1, DropTime: 10 * time.Millisecond}
 
 // answered is a call that is taken.
 func answered(text string) scripttest.Answer {
@@ -113,6 +116,7 @@ func ExampleModem_WaitRegistered() {
 	tm := scripttest.NewModem(far, cfg)
 	defer tm.Close()
 	dial := &modem.Dialer{
+		Config:  quick,
 		Numbers: []string{"*99#"},
 		Before: func(ctx context.Context, m *modem.Modem) error {
 			where, err := m.WaitRegistered(ctx, time.Minute)
@@ -157,12 +161,13 @@ func ExampleAnswerer() {
 	defer tm.Close()
 	caller, outside := virtual.Pair()
 	defer outside.Close()
-	ring := time.AfterFunc(2*time.Second, func() {
+	ring := time.AfterFunc(500*time.Millisecond, func() {
 		tm.Inject("\r\nNMBR = 5551234\r\n")
 		tm.Ring(caller, 4)
 	})
 	defer ring.Stop()
 	answer := &modem.Answerer{
+		Config:  quick,
 		Rings:   1,
 		Accept:  func(c modem.IncomingCall) bool { return c.Number == "5551234" },
 		OnRing:  func(c modem.IncomingCall) { fmt.Println("ring", c.Count, "of", c.Number) },
@@ -194,11 +199,11 @@ func ExampleModem_Listen() {
 	tm := scripttest.NewModem(far, nil)
 	defer tm.Close()
 	ctx, stop := context.WithCancel(context.Background())
-	cfg := &modem.Config{Indications: []modem.Indication{{
+	cfg := &modem.Config{Quiet: 20 * time.Millisecond, Indications: []modem.Indication{{
 		Prefix: "+CMT:", Lines: 1,
 		Handle: func(text string) { fmt.Printf("%q\n", text); stop() },
 	}}}
-	report := time.AfterFunc(time.Second, func() { tm.Inject("\r\n+CMT: \"+49123\"\r\nthe pump is on\r\n") })
+	report := time.AfterFunc(100*time.Millisecond, func() { tm.Inject("\r\n+CMT: \"+49123\"\r\nthe pump is on\r\n") })
 	defer report.Stop()
 	_, err := script.Run(context.Background(), line, script.ExecutorFunc(func(_ context.Context, call *ras.Call) error {
 		d := script.NewDialog(call, nil)
@@ -250,8 +255,7 @@ func ExampleHangUp() {
 	tm := scripttest.NewModem(far, &scripttest.ModemConfig{Dial: func(context.Context, string) scripttest.Answer { return answered("") }})
 	defer tm.Close()
 	ctx, cancel := context.WithCancel(context.Background())
-	cfg := &modem.Config{DropTime: 10 * time.Millisecond} // the test modem needs no second
-	dial := &modem.Dialer{Config: cfg, Numbers: []string{"5551234"}}
+	dial := &modem.Dialer{Config: quick, Numbers: []string{"5551234"}}
 
 	_, err := script.Run(ctx, line, script.Sequence(dial, script.ExecutorFunc(func(context.Context, *ras.Call) error {
 		return ras.ErrAuthenticationFailure
@@ -261,7 +265,7 @@ func ExampleHangUp() {
 	_, err = script.Run(ctx, line, dial, nil)
 	fmt.Println(err, tm.Connected())
 	cancel()
-	report, err := modem.HangUp(ctx, line, cfg)
+	report, err := modem.HangUp(ctx, line, quick)
 	fmt.Println(report.Method, report.Proved, err, tm.Connected())
 	// Output:
 	// true false
@@ -278,15 +282,18 @@ func ExampleEndCall() {
 	ask := script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
 		d := script.NewDialog(call, nil)
 		defer d.Close()
-		time.AfterFunc(3*time.Second, func() { tm.Ring(answered("").Far, 5) }) // the host calls
 		return d.Send(ctx, []byte("callback 5551234\r"))
 	})
-	cfg := &modem.Config{DropTime: 10 * time.Millisecond} // the test modem needs no second
+	hostCalls := script.ExecutorFunc(func(context.Context, *ras.Call) error {
+		time.AfterFunc(500*time.Millisecond, func() { tm.Ring(answered("").Far, 5) })
+		return nil
+	})
 	_, err := script.Run(context.Background(), line, script.Sequence(
-		&modem.Dialer{Config: cfg, Numbers: []string{"5550000"}},
+		&modem.Dialer{Config: quick, Numbers: []string{"5550000"}},
 		ask,
-		modem.EndCall(cfg),
-		&modem.Answerer{Config: cfg, Timeout: time.Minute},
+		modem.EndCall(quick),
+		hostCalls,
+		&modem.Answerer{Config: quick, Timeout: time.Minute},
 	), nil)
 	fmt.Println(err, tm.Connected())
 	// Output: <nil> true

@@ -88,6 +88,7 @@ func openWhenThere(t *testing.T, device string) *port.Serial {
 }
 
 func TestIaxmodem(t *testing.T) {
+	peertest.Heavy(t, "iaxmodem takes its time to start and to dial, some 12 s")
 	t.Parallel()
 	p := startIaxmodem(t)
 	cfg := &Config{DialTimeout: 2 * time.Second}

@@ -79,6 +79,7 @@ func randomCall(rng *rand.Rand) scripttest.Answer {
 // answer is never another command's, nothing exceeds its bound, and no call
 // outlives its run.
 func TestRandomUse(t *testing.T) {
+	t.Parallel()
 	const (
 		commandBound = 80 * time.Second  // three times SyncTimeout, and a command
 		callBound    = 130 * time.Second // the same, DialTimeout and a hang-up

@@ -53,6 +53,7 @@ func TestRedialPausesAndRounds(t *testing.T) {
 // A negative number of attempts has no end but the limit, and the error keeps the
 // first and the latest.
 func TestRedialWithoutEnd(t *testing.T) {
+	t.Parallel()
 	mc := &scripttest.ModemConfig{Dial: func(context.Context, string) scripttest.Answer { return scripttest.Answer{Result: "BUSY"} }}
 	_, err := onModem(t, mc, &Dialer{Numbers: []string{"1"}, Redial: Redial{Attempts: -1, Pause: -1, Timeout: time.Hour}})
 	var d *DialError
