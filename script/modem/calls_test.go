@@ -300,7 +300,8 @@ func TestHangUpOverBadCables(t *testing.T) {
 }
 
 // ATH is answered by NO CARRIER, by OK, by both, or by ERROR without a call, and
-// +++ in every notation; what follows belongs to the next command.
+// +++ in every notation; what follows belongs to the next command. A modem that
+// has answered +++ in a call and then answers ERROR refuses to end it.
 func TestAnswersToATH(t *testing.T) {
 	for _, ath := range []string{"\r\nNO CARRIER (00:01:28)\r\n", "\r\nNO CARRIER\r\n\r\nOK\r\n", "\r\nOK\r\n\r\nNO CARRIER\r\n", "\r\nOK\r\n\r\nOK\r\n", "\r\nERROR\r\n", "0\r", "\r\n0\r\n"} {
 		for _, plus := range []string{"\r\nOK\r\n", "OK\r\n", "\r\nOK\r", "\nOK\n", "0\r", "0\r\n", "\r\n0\r\n", "\r\nNO CARRIER\r\n"} {
@@ -334,7 +335,11 @@ func TestAnswersToATH(t *testing.T) {
 			err := withFake(t, nil, f, func(ctx context.Context, m *Modem, d *script.Dialog) error {
 				m.SetOnline()
 				rep, err := m.HangUp(ctx, ATH)
-				if err != nil || rep.Method != ATH || !rep.Confirmed {
+				refused := strings.Contains(ath, "ERROR") && strings.Contains(plus, "OK")
+				if refused && (!errors.Is(err, ras.ErrHangupFailed) || !errors.Is(err, ras.ErrFromDevice) || rep.Confirmed || !m.Held()) {
+					t.Errorf("+++ answered by %q, ATH by %q: %+v, %v; want a failure", plus, ath, rep, err)
+				}
+				if !refused && (err != nil || rep.Method != ATH || !rep.Confirmed) {
 					t.Errorf("+++ answered by %q, ATH by %q: %+v, %v", plus, ath, rep, err)
 				}
 				r, err := m.Command(ctx, "+CSQ")

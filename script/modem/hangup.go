@@ -72,7 +72,8 @@ var errStillOn = errors.New("DCD is still on")
 // Config.CarrierTimeout. Where it was off already, which may be a cable without
 // the wire, the drop shows nothing, and the next method is tried as well. ATH
 // has worked when the modem has confirmed it: by OK, by NO CARRIER, or by ERROR
-// from a modem that has no call. DCD is waited for, but modems set to &C0 hold
+// from a modem that has no call: one that has answered +++, or holds DCD on, has
+// one and refuses. DCD is waited for, but modems set to &C0 hold
 // it on all the time. DTR is raised again in any case.
 //
 // HangUp is clean-up: it runs also when ctx has ended, for Config.HangUpTimeout at
@@ -206,8 +207,10 @@ func (m *Modem) sendATH(ctx context.Context) (proved, confirmed bool, err error)
 	lines, before, lineErr := linesOf(m.dialog.Call())
 	known := lineErr == nil && before.Has(port.DCD)
 	body := "H"
+	held := false // whether there is a call that the modem has answered +++ in
 	switch {
 	case m.state == CommandMode:
+		held = m.up
 	case m.state == Unsynchronised && m.proven: // an answer may be outstanding
 		if err := m.Sync(ctx); err != nil {
 			return false, false, err
@@ -227,11 +230,13 @@ func (m *Modem) sendATH(ctx context.Context) (proved, confirmed bool, err error)
 		if err != nil && !errors.Is(err, ras.ErrRemoteDisconnection) {
 			return false, false, err
 		}
+		held = body == "H" && err == nil
 	}
 	if _, err := m.strays(ctx); err != nil {
 		return false, false, err
 	}
-	if err := m.askH(ctx, body); err != nil {
+	refusal, err := m.askH(ctx, body)
+	if err != nil {
 		return false, false, err
 	}
 	if body != "H" {
@@ -240,7 +245,7 @@ func (m *Modem) sendATH(ctx context.Context) (proved, confirmed bool, err error)
 		if err := m.Sync(ctx); err != nil {
 			return false, false, err
 		}
-		if err := m.askH(ctx, "H"); err != nil {
+		if _, err := m.askH(ctx, "H"); err != nil {
 			return false, false, err
 		}
 	}
@@ -249,20 +254,23 @@ func (m *Modem) sendATH(ctx context.Context) (proved, confirmed bool, err error)
 	}
 	if known {
 		if proved, err = awaitFall(ctx, lines, m.cfg.CarrierTimeout); err != nil {
-			return false, true, err
+			return false, refusal == nil, err
 		}
+	}
+	if refusal != nil && !proved && (held || known) {
+		return false, false, refusal
 	}
 	return proved, true, nil
 }
 
-// askH sends the command that hangs up. ERROR is the answer of some modems that
-// have no call.
-func (m *Modem) askH(ctx context.Context, body string) error {
-	_, err := m.ask(ctx, request{body: body, timeout: m.cfg.CommandTimeout, final: isHangupResult})
+// askH sends the command that hangs up. ERROR, which is returned as a refusal, is
+// the answer of some modems that have no call; of one that has a call it is none.
+func (m *Modem) askH(ctx context.Context, body string) (refusal, err error) {
+	_, err = m.ask(ctx, request{body: body, timeout: m.cfg.CommandTimeout, final: isHangupResult})
 	if OutcomeOf(err) == Failed {
-		return nil
+		return err, nil
 	}
-	return err
+	return nil, err
 }
 
 // isHangupResult reports whether an outcome is the answer to H. NO CARRIER is

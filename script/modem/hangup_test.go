@@ -147,3 +147,27 @@ func TestHangupErrorNamesEachMethod(t *testing.T) {
 		t.Error("the causes are not reachable")
 	}
 }
+
+// A modem that refuses ATH while DCD stays on has not hung up.
+func TestRefusedHangUpWithCarrier(t *testing.T) {
+	for _, answer := range []string{"ERROR", "+CME ERROR: 3"} {
+		mc := &scripttest.ModemConfig{
+			Profile: "&D0", Dial: host(nil),
+			Faults: []scripttest.Fault{{Command: "+++", Lost: true, Times: -1}},
+			Obey:   func(command string) (info, result string, ok bool) { return "", answer, command == "H" },
+		}
+		_, err := onModem(t, mc, withModem(nil, func(ctx context.Context, m *Modem) error {
+			if _, err := m.Dial(ctx, "1"); err != nil {
+				return err
+			}
+			rep, err := m.HangUp(ctx)
+			if !errors.Is(err, ras.ErrHangupFailed) || rep.Proved || rep.Confirmed || rep.Method != 0 {
+				t.Errorf("%s: %+v, %v; want a failure", answer, rep, err)
+			}
+			return nil
+		}))
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
