@@ -3,7 +3,9 @@ package modem
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"reflect"
 	"strings"
 	"testing"
@@ -402,4 +404,36 @@ func FuzzLostText(f *testing.F) {
 			t.Errorf("%q: %q as a whole and %q in pieces", s, whole, cut)
 		}
 	})
+}
+
+// A PIN is in no log and no error, in quotes or not, and is given once, however
+// late the module is.
+func TestPINWithoutQuotes(t *testing.T) {
+	for _, command := range []string{`AT+CPIN="4711"`, "AT+CPIN=4711", "at+cpin=4711", "ATE1+CPIN=4711;+CSQ", `AT+CLCK="SC",1,4711`, `AT+CPWD="SC",4711,"08;15,x"`} {
+		for _, late := range []time.Duration{0, 7 * time.Second} {
+			var log strings.Builder
+			mc := &scripttest.ModemConfig{
+				Obey: func(command string) (info, result string, ok bool) {
+					return "", "+CME ERROR: 16", strings.HasPrefix(command, "+C")
+				},
+				Faults: []scripttest.Fault{{Command: command[:6], Delay: late}},
+			}
+			synctest.Test(t, func(t *testing.T) {
+				near, far := virtual.Pair()
+				defer near.Close()
+				tm := scripttest.NewModem(far, mc)
+				defer tm.Close()
+				cfg := &script.Config{Log: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+				res, err := script.Run(t.Context(), near, &Dialer{Init: []string{command}, Numbers: []string{"1"}}, cfg)
+				if n := strings.Count(strings.ToLower(string(tm.Transcript().Received())), strings.ToLower(command)); err == nil || n != 1 {
+					t.Errorf("%s, late by %v: sent %d times, %v", command, late, n, err)
+				}
+				for _, pin := range []string{"4711", "08;15", "15,x"} {
+					if all := fmt.Sprintf("%s%v%+v%v", log.String(), err, res, tm.Transcript()); strings.Contains(all, pin) {
+						t.Errorf("%s, late by %v: the PIN shows in\n%s", command, late, all)
+					}
+				}
+			})
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -247,26 +248,33 @@ func (r Response) Values(name string) [][]string {
 
 // splitValues divides a list at its commas.
 func splitValues(s string) []string {
-	var values []string
+	values := splitQuoted(s, ',')
+	for i, v := range values {
+		values[i] = strings.Trim(strings.TrimSpace(v), `"`)
+	}
+	return values
+}
+
+// splitQuoted divides a text at the separators outside quotes.
+func splitQuoted(s string, separator byte) []string {
+	var parts []string
 	quoted, from := false, 0
 	for i := range len(s) {
 		switch {
 		case s[i] == '"':
 			quoted = !quoted
-		case s[i] == ',' && !quoted:
-			values = append(values, unquote(s[from:i]))
+		case s[i] == separator && !quoted:
+			parts = append(parts, s[from:i])
 			from = i + 1
 		}
 	}
-	return append(values, unquote(s[from:]))
+	return append(parts, s[from:])
 }
-
-func unquote(s string) string { return strings.Trim(strings.TrimSpace(s), `"`) }
 
 // Command sends a command, with or without AT in front, and returns its
 // answer. Commands that leave command mode are those of Dial, Connect, Answer
-// and Online; CheckCommand describes what else is refused. A value in quotes of
-// a command that takes a PIN or a password is hidden in logs and errors.
+// and Online; CheckCommand describes what else is refused. The values of a
+// command that takes a PIN or a password are hidden in logs and errors.
 //
 // The error is an *InputError, or a *CommandError if the modem refuses the
 // command (ras.ErrFromDevice, see CMEError), gives no answer within
@@ -284,7 +292,9 @@ func (m *Modem) Command(ctx context.Context, command string) (Response, error) {
 	if m.state == OnlineMode {
 		return Response{}, &CommandError{Command: m.shown(body), Err: errOnline}
 	}
-	m.hideValues(body)
+	for _, value := range secretValues(body) {
+		m.dialog.Hide(ras.Secret(value))
+	}
 	return m.exchange(ctx, request{body: body, timeout: m.cfg.CommandTimeout, final: isCommandResult})
 }
 
@@ -323,21 +333,25 @@ func (m *Modem) CommandThen(ctx context.Context, command, prefix string, timeout
 	}
 }
 
-// secretCommands are extended commands whose values in quotes are secrets.
-var secretCommands = []string{"+CPIN", "+CPIN2", "+CPUK", "+CPWD", "+CLCK", "^CPIN", "+QSIMPIN", "+CWJAP"}
+// secretCommands are extended commands whose values are secrets.
+var secretCommands = []string{"+CPIN", "+CPIN2", "+CPUK", "+CPWD", "+CLCK", "^CPIN", "+QSIMPIN", "+CWJAP", "+CGAUTH"}
 
-// hideValues hides the secrets of a command line.
-func (m *Modem) hideValues(body string) {
-	for _, name := range secretCommands {
-		if !names(body, name) {
+// secretValues returns the values of those commands in a line, in quotes or not.
+// Values of one or two characters are none: they are modes and facilities.
+func secretValues(body string) []string {
+	var values []string
+	for _, command := range splitQuoted(body, ';') {
+		_, list, ok := strings.Cut(command, "=")
+		if !ok || !slices.ContainsFunc(secretCommands, func(name string) bool { return names(command, name) }) {
 			continue
 		}
-		for i, part := range strings.Split(body, `"`) {
-			if i%2 == 1 && len(part) > 2 {
-				m.dialog.Hide(ras.Secret(part))
+		for _, value := range splitValues(list) {
+			if len(value) > 2 {
+				values = append(values, value)
 			}
 		}
 	}
+	return values
 }
 
 var errOnline = errors.New("the modem is online: call Escape first")
@@ -348,13 +362,13 @@ func isCommandResult(o Outcome) bool { return o == OK || o == Failed }
 
 // Init sends commands in order and stops at the first error. A command that
 // gets no answer is sent once more, since a modem that has just been reset can
-// lose one; not so one with a value in quotes, such as a PIN, of which a SIM
-// allows three attempts. A reset that gets no answer because it has switched
+// lose one; not so one with a value in quotes, nor one that takes a PIN, of which
+// a SIM allows three attempts. A reset that gets no answer because it has switched
 // results off is done.
 func (m *Modem) Init(ctx context.Context, commands ...string) error {
 	for _, c := range commands {
 		_, err := m.Command(ctx, c)
-		if script.IsTimeout(err) && ctx.Err() == nil && !strings.Contains(c, `"`) {
+		if script.IsTimeout(err) && ctx.Err() == nil && !strings.Contains(c, `"`) && len(secretValues(c)) == 0 {
 			if err = m.Sync(ctx); err == nil && m.woken && changesEcho(c) {
 				continue // a reset to a profile without results
 			}

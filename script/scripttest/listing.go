@@ -137,8 +137,8 @@ func fill(how []visibility, s span, v visibility) {
 }
 
 // withSecret matches the commands whose arguments are a PIN or a password
-// (3GPP TS 27.007).
-var withSecret = regexp.MustCompile(`(?i)\+(?:CPIN2?|CLCK|CPWD|CGAUTH)[ \t]*=([^\r\n;]*)`)
+// (3GPP TS 27.007, and makers' own).
+var withSecret = regexp.MustCompile(`(?i)[+^](?:CPIN2?|CPUK|CPWD|CLCK|QSIMPIN|CWJAP|CGAUTH)[ \t]*=((?:"[^"\r\n]*"?|[^\r\n;"])*)`)
 
 // hidePasswords hides the passwords of a Login and their echoes.
 func (t *Transcript) hidePasswords(all []Record, how *[2][]visibility) {
