@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"os"
 	"os/signal"
 	"syscall"
@@ -34,6 +36,9 @@ const (
 // run is the program: it returns the exit status.
 func run(ctx context.Context, args []string, std streams) int {
 	opts, err := parseOptions(args, std.err)
+	if errors.Is(err, flag.ErrHelp) {
+		return exitOK
+	}
 	if err != nil {
 		return exitUsage
 	}

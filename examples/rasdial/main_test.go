@@ -152,7 +152,11 @@ func TestBadInput(t *testing.T) {
 		status int
 		last   string
 	}{
-		{"unknown flag", []string{"-bogus"}, exitUsage, `(?i)-v|show the conversation`},
+		{"unknown flag", []string{"-bogus"}, exitUsage, `^rasdial: there is no flag -bogus; -h lists the flags$`},
+		{"mistyped flag", []string{"-timeot", "5s"}, exitUsage, `^rasdial: there is no flag -timeot: use -timeout; -h lists the flags$`},
+		{"mistyped flag of two letters", []string{"-prot=x"}, exitUsage, `^rasdial: there is no flag -prot: use -port; -h lists`},
+		{"bad value", []string{"-timeout", "5"}, exitUsage, `^rasdial: invalid value "5" for flag -timeout: .*; -h lists the flags$`},
+		{"flag without value", []string{"-dial"}, exitUsage, `^rasdial: flag needs an argument: -dial; -h lists the flags$`},
 		{"argument without a flag", []string{"5551234"}, exitUsage, `unexpected argument "5551234"`},
 		{"bad mode", []string{"-mode", "9N1"}, exitUsage, `-mode: .*"9N1".*write it as`},
 		{"mode on tcp", []string{"-port", "tcp://h:1", "-mode", "9600"}, exitUsage, `no mode; use rfc2217`},
@@ -176,8 +180,19 @@ func TestBadInput(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			rasdial(t, t.Context(), tt.args...).expect(t, tt.status, tt.last)
+			r := rasdial(t, t.Context(), tt.args...)
+			r.expect(t, tt.status, tt.last)
+			if strings.Contains(tt.last, "-h lists") && strings.Count(r.stderr, "\n") != 1 {
+				t.Errorf("%d lines for one flag", strings.Count(r.stderr, "\n"))
+			}
 		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	r := rasdial(t, t.Context(), "-user", "joe", "-h")
+	if r.status != exitOK || strings.Count(r.stderr, "\n  rasdial") != 3 || !strings.Contains(r.stderr, "exit status") || !strings.Contains(r.stderr, "-password-file") {
+		t.Errorf("-h: exit %d, want 0 and usage with three examples", r.status)
 	}
 }
 

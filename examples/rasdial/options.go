@@ -54,7 +54,7 @@ const defaultTimeout = 5 * time.Minute
 func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	o := new(options)
 	f := flag.NewFlagSet("rasdial", flag.ContinueOnError)
-	f.SetOutput(stderr)
+	f.SetOutput(io.Discard) // the package prints all flags after each error
 	var mode, hangup, passwordFile string
 	f.StringVar(&o.port, "port", "", "`port`: /dev/ttyUSB0, COM3, usb:0403:6001, tcp://host:port, unix:/path, telnet://host:port, rfc2217://host:port, rfc2217+tls://host:port, or - (default a built-in modem)")
 	f.StringVar(&mode, "mode", "", "bit rate, format and flow control, such as 115200,8N1,rtscts")
@@ -79,7 +79,13 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f.BoolVar(&o.terminal, "terminal", false, "give the script the user's terminal")
 	f.StringVar(&o.logFormat, "log", "", "log in this `format`: text or json")
 	f.BoolVar(&o.verbose, "v", false, "show the conversation")
-	if err := f.Parse(args); err != nil {
+	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+		io.WriteString(stderr, usage)
+		f.SetOutput(stderr)
+		f.PrintDefaults()
+		return nil, err
+	} else if err != nil {
+		fmt.Fprintf(stderr, "rasdial: %v; -h lists the flags\n", withNearest(f, err))
 		return nil, err
 	}
 	err := errors.Join(o.setMode(mode), o.setHangup(hangup), o.setPassword(passwordFile), o.setLang(), o.checkFlags(f))
@@ -90,6 +96,57 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 		return nil, err
 	}
 	return o, nil
+}
+
+const usage = `usage: rasdial [flags]
+
+  rasdial                                         a modem and a host that are built in
+  rasdial -port /dev/ttyUSB0 -dial 5551234 -user joe -password-file isp.txt
+  rasdial -port rfc2217://host:2217 -mode 9600,8N1 -script login.scp -v
+
+exit status: 0 success, 1 the script or the line failed, 2 flags or a script that
+cannot be used, 3 the port cannot be opened
+
+`
+
+// withNearest adds the name of the nearest flag to the error of an unknown one.
+func withNearest(f *flag.FlagSet, err error) error {
+	_, name, unknown := strings.Cut(err.Error(), "not defined: -")
+	if !unknown {
+		return err
+	}
+	nearest, least := "", min(3, len(name))
+	f.VisitAll(func(known *flag.Flag) {
+		if d := distance(name, known.Name); d < least {
+			nearest, least = known.Name, d
+		}
+	})
+	if nearest == "" {
+		return fmt.Errorf("there is no flag -%s", name)
+	}
+	return fmt.Errorf("there is no flag -%s: use -%s", name, nearest)
+}
+
+// distance is the number of characters to insert, delete or replace that makes a
+// of b.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
 }
 
 func (o *options) setMode(s string) (err error) {
