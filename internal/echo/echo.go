@@ -82,6 +82,8 @@ func Of(secret string) []Echo {
 	add("quoted as ASCII", fmt.Sprintf("%+q", whole))
 	add("hexadecimal", hex.EncodeToString([]byte(whole)))
 	add("hexadecimal, spaced", fmt.Sprintf("% X", whole))
+	add("decimal", fmt.Sprint([]byte(whole)))
+	add("Go syntax", fmt.Sprintf("%#v", []byte(whole)))
 	add("URL", url.QueryEscape(whole))
 	add("HTML", html.EscapeString(whole))
 	add("base64", base64.StdEncoding.EncodeToString([]byte(whole)))
@@ -94,8 +96,8 @@ func Of(secret string) []Echo {
 // Leak returns a recognisable piece of the secret that output shows, or "".
 // Line ends, control characters and terminal sequences are ignored. A piece is
 // recognisable if it has eight bytes of the secret or all but one, as it is, in
-// other letter case or without parity bits, or twelve of its hexadecimal or
-// base64 form.
+// other letter case or without parity bits, or as much of its hexadecimal, decimal
+// or base64 form.
 func Leak(output, secret string) string {
 	text := plain(output)
 	stripped := []byte(secret)
@@ -104,11 +106,13 @@ func Leak(output, secret string) string {
 	}
 	least := min(8, len(secret)-1)
 	code := base64.RawStdEncoding.EncodeToString([]byte(secret))
+	decimal := strings.Trim(fmt.Sprint([]byte(secret)), "[]")
 	for form, least := range map[string]int{
 		secret:                             least,
 		string(stripped):                   least,
 		hex.EncodeToString([]byte(secret)): max(2*least, 6),
 		code[:len(code)-1]:                 max(least*4/3, 4),
+		decimal:                            max(len(decimal)*least/len(secret), 6),
 	} {
 		form = plain(form)
 		for i := 0; i+least <= len(form); i++ {

@@ -82,6 +82,8 @@ func formsOf(secret string) []*form {
 	add(hex.EncodeToString([]byte(secret)), true)
 	add(fmt.Sprintf("% x", secret), true)
 	add(strings.ReplaceAll(fmt.Sprintf(" % x", secret), " ", `\x`), true)
+	add(strings.Trim(fmt.Sprint([]byte(secret)), "[]"), true)
+	add(strings.ReplaceAll(fmt.Sprintf("% #x", secret), " ", ", "), true) // a []byte with %#v
 	for shift := range 3 {
 		// In the middle of other text the characters of the first and last
 		// group depend on what is before and after the secret.
