@@ -72,6 +72,7 @@ type callReceive struct {
 	ev       *Event
 	deadline time.Time // of callAdopted; zero: no limit
 	expired  bool      // it has passed
+	overrun  error     // of a left receive: the result of callKept without bytes
 	clock    *time.Timer
 
 	left *leftReceive // with the API, after a cancel
@@ -275,18 +276,23 @@ func (st *callState) adopt(c *Call, timeout time.Duration) bool {
 			return false
 		}
 	}
-	// The API may have signalled before, to an event that was reset since.
+	// The API may have signalled before, to an event that was reset since; what
+	// it signals from here on stays.
+	st.rx.ev.Reset()
 	st.mu.Unlock()
 	n, err := c.API.RetrieveBuffer(c.Port, st.rx.buf)
 	st.mu.Lock()
 	if !errors.Is(err, ErrPending) {
 		st.finishLeft()
-		if n == 0 {
+		switch {
+		case n > 0:
+			st.unread = append(bytes.Clone(st.rx.buf.Bytes()[:n]), st.unread...)
+		case errors.Is(err, ErrOverrun):
+			st.rx.overrun = err // which the API reports once
+		default:
 			return false // the new receive finds what is wrong, if anything is
 		}
-		st.unread = append(bytes.Clone(st.rx.buf.Bytes()[:n]), st.unread...)
 		st.rx.state = callKept
-		st.rx.ev.Reset()
 		st.rx.ev.Set()
 		return true
 	}
@@ -296,7 +302,6 @@ func (st *callState) adopt(c *Call, timeout time.Duration) bool {
 		st.rx.clock = time.AfterFunc(timeout, st.adoptedLimit)
 	}
 	if left.ev != st.rx.ev {
-		st.rx.ev.Reset()
 		st.passOn(left)
 	} else {
 		left.ev.C() // a waiter that reads itself would not see our limit
@@ -404,9 +409,15 @@ func (st *callState) retrieveKept(c *Call, port Handle, b Buffer) (int, error) {
 		st.setIdle()
 		return n, nil
 	}
-	if st.rx.state == callKept { // another Call has received the bytes
+	if st.rx.state == callKept {
 		st.rx.state = callIdle
+		err := st.rx.overrun
+		st.rx.overrun = nil
 		st.mu.Unlock()
+		if err != nil {
+			return 0, err
+		}
+		// Another Call has received the bytes.
 		return 0, &Error{Op: opRetrieve, Code: ErrInvalidParameter, Err: errors.New("no receive is posted")}
 	}
 	adopted := st.rx.state == callAdopted

@@ -592,6 +592,7 @@ func TestLoginPrompts(t *testing.T) {
 		{"title behind", "login: \x1b]0;host\x07", "guest\r"},
 		{"cursor put back", "\x1b7login: \x1b8", "guest\r"},
 		{"backspace", "login:  \b", "guest\r"},
+		{"a field", "login: [        ]\b\b\b\b\b\b\b\b\b", "guest\r"},
 		{"mark parity", "\xec\xef\xe7\xe9\xee\xba\xa0", "guest\r"},
 		{"even parity", "\x6c\x6f\xe7\x69\xee\x3a\xa0", "guest\r"},
 		{"a word about passwords before", "Your password expires in 3 days. login: ", "guest\r"},
@@ -945,5 +946,47 @@ func TestSendThatNeverReturns(t *testing.T) {
 			t.Errorf("after %v: %v, %d leaks", took, err, res.Leaks)
 		}
 		close(api.release)
+	})
+}
+
+// TestRawReceiveAfterAnUnusedLimit holds that a receive which adopts one that an
+// API could not cancel is not signalled by the limit of an earlier receive whose
+// event was not waited for.
+func TestRawReceiveAfterAnUnusedLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := virtual.Pair()
+		defer near.Close()
+		defer far.Close()
+		res, err := script.Run(t.Context(), near, script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
+			call = call.WithAPI(bareAPI{call.API})
+			b, err := call.GetBuffer(0)
+			if err != nil {
+				return err
+			}
+			ev := ras.NewEvent()
+			for _, limit := range []time.Duration{0, 10 * time.Millisecond} {
+				if err := call.ReceiveBuffer(call.Port, b, limit, ev); err != nil {
+					return err
+				}
+				<-time.After(20 * time.Millisecond)
+				if err := call.CancelReceive(); err != nil {
+					return err
+				}
+			}
+			start := time.Now()
+			if err := call.ReceiveBuffer(call.Port, b, time.Second, ev); err != nil {
+				return err
+			}
+			if err := ev.Wait(ctx); err != nil {
+				return err
+			}
+			if n, err := call.RetrieveBuffer(call.Port, b); !errors.Is(err, ras.ErrRequestTimeout) || time.Since(start) != time.Second {
+				t.Errorf("a limit of 1s gave %d, %v after %v", n, err, time.Since(start))
+			}
+			return call.FreeBuffer(b)
+		}), nil)
+		if err != nil || res.Leaks != 0 {
+			t.Errorf("%v, %d leaks", err, res.Leaks)
+		}
 	})
 }

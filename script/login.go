@@ -91,7 +91,7 @@ func Login(cfg *LoginConfig) Executor {
 var (
 	nameWord     = regexp.MustCompile(`(?i)(?:log ?in|user ?name|user ?id|(?:^|[^a-z])(?:user|account|name)(?:$|[^a-z]))`)
 	passwordWord = regexp.MustCompile(`(?i)(?:pass ?word|pass ?wd|pass ?code|pass ?phrase|kennwort)`)
-	promptEnd    = regexp.MustCompile(`[:>?=]\s*$`)
+	promptEnd    = regexp.MustCompile(`[:>?=]\s*[\[(]?\s*$`) // "[" begins a field to fill in
 	whose        = regexp.MustCompile(`(?i)^\s*(?:for|of)\b`)
 	anyPrompt    = regexp.MustCompile(`[:>?#$%\]]\s*$`)
 	menuEntry    = regexp.MustCompile(`(?im)^[ \t]*[\[(<]?([0-9a-z]{1,3})[\])>.:\-=][\])>.:\-= \t]*[^\r\n]*\bppp\b`)
