@@ -206,7 +206,7 @@ func leftOn(t *testing.T, line *os.File) (got []byte) {
 // TestInterrupt sends the signal of Ctrl-C in the middle of a wait.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
-	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
 		t.Run(sig.String(), func(t *testing.T) {
 			t.Parallel()
 			far, line := terminal(t)
