@@ -180,7 +180,9 @@ func (c *Call) FreeBuffer(b Buffer) error { return c.shared().free(c, b) }
 // result yet or its result was not retrieved; its event is not set any more by
 // a ReceiveCanceler, and its buffer can then be freed. Bytes that have arrived
 // are kept for the next receive. An API that cannot cancel keeps the receive,
-// and the next receive of the call takes it over. Without a posted receive it
+// and the next receive of the call takes it over; when the limit of the old one
+// passes, RetrieveBuffer can then return ErrPending although the event was set,
+// and the caller waits again. Without a posted receive it
 // does nothing.
 func (c *Call) CancelReceive() error { return c.shared().cancel(c) }
 
@@ -188,7 +190,8 @@ func (c *Call) CancelReceive() error { return c.shared().cancel(c) }
 // the context ends it returns an error as ContextError makes it; what was sent
 // by then is a part of the bytes from their start, and on an API that is no
 // ContextSender the rest may follow: the next SendContext of the run waits for
-// it, within its own context.
+// it, within its own context. A SendBuffer, which goes to the API directly, does
+// not wait.
 func (c *Call) SendContext(ctx context.Context, b Buffer, n int) error {
 	return c.shared().send(ctx, c, b, n)
 }

@@ -58,7 +58,8 @@ type Config struct {
 	ReadAhead int
 
 	// Log gets warnings about misuse (leaks, a receive left pending) and, at
-	// debug level, failures. It never gets data. Default: no log.
+	// debug level, failures. It never gets data. Its handler must not use the
+	// session, which may hold its lock. Default: no log.
 	Log *slog.Logger
 }
 

@@ -990,3 +990,70 @@ func TestRawReceiveAfterAnUnusedLimit(t *testing.T) {
 		}
 	})
 }
+
+// empty is an API whose receives complete without bytes.
+type empty struct{ ras.API }
+
+func (e empty) ReceiveBuffer(_ ras.Handle, _ ras.Buffer, _ time.Duration, ev *ras.Event) error {
+	ev.Set()
+	return nil
+}
+
+func (e empty) RetrieveBuffer(ras.Handle, ras.Buffer) (int, error) { return 0, nil }
+
+func TestReceivesWithoutBytesEnd(t *testing.T) {
+	onBench(t, func(b *bench) {
+		d := script.NewDialog(b.call.WithAPI(empty{b.s}), nil)
+		if _, err := d.WaitFor(b.Context(), 0, script.Text("x")); !errors.Is(err, io.ErrNoProgress) {
+			b.Errorf("got %v", err)
+		}
+	})
+}
+
+// losing is a port that reports a loss of characters once.
+type losing struct {
+	*virtual.Port
+	lost chan struct{}
+	told bool
+}
+
+func (l *losing) Interruptible() bool { return false }
+
+func (l *losing) Read(b []byte) (int, error) {
+	if !l.told {
+		l.told = true
+		<-l.lost
+		return 0, port.ErrOverrun
+	}
+	return l.Port.Read(b)
+}
+
+// TestLossInAReceiveThatWasLeft holds that a loss which is reported to a receive
+// that a cancelled wait left with its API is reported to the next wait.
+func TestLossInAReceiveThatWasLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := virtual.Pair()
+		defer near.Close()
+		defer far.Close()
+		p := &losing{Port: near, lost: make(chan struct{})}
+		_, err := script.Run(t.Context(), p, script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
+			d := script.NewDialog(call.WithAPI(bareAPI{call.API}), nil)
+			short, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			if _, err := d.WaitFor(short, 0, script.Text("x")); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("the cancelled wait: %v", err)
+			}
+			close(p.lost)
+			synctest.Wait()
+			if _, err := d.WaitFor(ctx, time.Second, script.Text("x")); !errors.Is(err, ras.ErrOverrun) {
+				t.Errorf("the loss is not reported: %v", err)
+			}
+			far.Write([]byte("x"))
+			_, err := d.WaitFor(ctx, time.Second, script.Text("x"))
+			return err
+		}), nil)
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}

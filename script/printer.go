@@ -90,7 +90,10 @@ func (p *printer) Handle(_ context.Context, r slog.Record) error {
 		note(a)
 	}
 	r.Attrs(note)
-	line := fmt.Sprintf("[%7.3fs]", r.Time.Sub(p.cfg.Start).Seconds())
+	line := strings.Repeat(" ", len("[  0.000s]"))
+	if !r.Time.IsZero() {
+		line = fmt.Sprintf("[%7.3fs]", r.Time.Sub(p.cfg.Start).Seconds())
+	}
 	switch {
 	case r.Level >= slog.LevelWarn:
 		line = strings.ToLower(r.Level.String()) + ": " + r.Message + rest

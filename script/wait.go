@@ -16,6 +16,10 @@ const (
 	pollLimit = time.Millisecond
 	tooEarly  = 20 * time.Millisecond // how early the timers of a host may be
 
+	// maxEmpty is how often in a row an API may complete a receive without bytes
+	// and without an error.
+	maxEmpty = 100
+
 	// scanPiece bounds the bytes that regular expressions scan between two
 	// checks of the clock.
 	scanPiece = 256
@@ -486,7 +490,7 @@ func (e endedError) Is(target error) bool { return target == errEnded }
 // fill receives more input. It returns errWaitOver when a limit has passed, and
 // an endedError when the context has.
 func (d *Dialog) fill(ctx context.Context, c *waitClock, need int) error {
-	for {
+	for empty := 0; ; {
 		limit, ok := c.next()
 		if !ok {
 			return c.over(ctx)
@@ -494,6 +498,9 @@ func (d *Dialog) fill(ctx context.Context, c *waitClock, need int) error {
 		err := d.line.receive(ctx, limit, need)
 		switch {
 		case err == nil && len(d.line.in) == 0:
+			if empty++; empty == maxEmpty {
+				return io.ErrNoProgress
+			}
 			continue
 		case err == nil:
 			return nil
