@@ -274,7 +274,7 @@ func (b *bridge) check(c callback, hPort, pBuffer uintptr) (*block, error) {
 // alive returns the error of a callback that comes when the run was ended.
 func (b *bridge) alive(c callback) error {
 	if b.ctx.Err() != nil {
-		return failure(c, ras.Cause(context.Cause(b.ctx)))
+		return failure(c, endCode(b.ctx))
 	}
 	return nil
 }

@@ -72,7 +72,7 @@ func (d *DLL) supervise(ctx context.Context, p process, j *job, l *line) (*resul
 		defer close(told)
 		k.killAfter(k.grace)
 		<-s.ctx.Done() // what the child does when it hears of it finds the run over
-		out.write(message{kind: mCancel, code: ras.Cause(context.Cause(ctx))})
+		out.write(message{kind: mCancel, code: endCode(ctx)})
 	})
 	res, err := k.run(s, j, startup)
 	exit := p.wait()

@@ -2,9 +2,7 @@ package dll
 
 import (
 	"context"
-	"fmt"
 
-	"github.com/rasline/rasline/internal/rasabi"
 	"github.com/rasline/rasline/ras"
 )
 
@@ -27,52 +25,6 @@ type result struct {
 	leaked   int // buffers that were not freed
 }
 
-// image returns the job's parameters as the DLL gets them.
-func (j *job) image() (rasabi.DialParams, error) {
-	d := rasabi.NewDialParams(rasabi.Native, rasabi.Windows7)
-	for i, text := range j.params.Texts() {
-		if err := d.SetText(rasabi.Fields[i], *text); err != nil {
-			return d, invalidText(err)
-		}
-	}
-	return d, nil
-}
-
-// texts returns the phone book and the entry as UTF-16. An empty phone book is
-// the NULL that Windows CE always passes.
-func (j *job) texts() (phonebook, entry []byte, err error) {
-	if j.phonebook != "" {
-		if phonebook, err = rasabi.AppendText(nil, j.phonebook); err != nil {
-			return nil, nil, invalidText(fmt.Errorf("phone book: %w", err))
-		}
-	}
-	if entry, err = rasabi.AppendText(nil, j.entry); err != nil {
-		return nil, nil, invalidText(fmt.Errorf("entry: %w", err))
-	}
-	return phonebook, entry, nil
-}
-
-// read takes the credentials from the image that the DLL has returned with.
-// They count only if it returned 0.
-func (r *result) read(d rasabi.DialParams) error {
-	if r.code != ras.Success {
-		return nil
-	}
-	var err error
-	if r.userName, err = d.Text(rasabi.UserName); err != nil {
-		return invalidText(err)
-	}
-	password, err := d.Text(rasabi.Password)
-	if err != nil {
-		return invalidText(err)
-	}
-	r.password = ras.Secret(password)
-	if r.domain, err = d.Text(rasabi.Domain); err != nil {
-		return invalidText(err)
-	}
-	return nil
-}
-
 // finish gives the call what the DLL left, or returns the error of the run. A
 // DLL that returns 0 although its run was ended has not succeeded.
 func (r *result) finish(ctx context.Context, call *ras.Call) error {
@@ -81,7 +33,7 @@ func (r *result) finish(ctx context.Context, call *ras.Call) error {
 	case r.code != ras.Success:
 		return &ras.Error{Op: entryPoint, Code: r.code, Err: cause}
 	case cause != nil:
-		return &ras.Error{Op: entryPoint, Code: ras.Cause(cause), Err: cause}
+		return &ras.Error{Op: entryPoint, Code: endCode(ctx), Err: ras.ContextError(ctx)}
 	}
 	if call.Params != nil {
 		call.Params.UserName, call.Params.Password, call.Params.Domain = r.userName, r.password, r.domain
@@ -89,6 +41,11 @@ func (r *result) finish(ctx context.Context, call *ras.Call) error {
 	return nil
 }
 
-func invalidText(err error) error {
-	return &ras.Error{Op: entryPoint, Code: ras.ErrInvalidParameter, Err: err}
+// endCode returns the code of the callbacks of a run whose context has ended.
+// The parent process tells its child the code, which is the cause there.
+func endCode(ctx context.Context) ras.Code {
+	if code, ok := context.Cause(ctx).(ras.Code); ok {
+		return code
+	}
+	return ras.CodeOf(ras.ContextError(ctx))
 }

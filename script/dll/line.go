@@ -61,7 +61,7 @@ func (t turn) take(ctx context.Context) error {
 	case t <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return ras.Cause(context.Cause(ctx))
+		return endCode(ctx)
 	}
 }
 

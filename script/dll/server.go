@@ -117,7 +117,7 @@ func (s *server) do(m message, reply *message) error {
 	case m.kind == mFree:
 		return s.free(m.buffer, b)
 	case s.ctx.Err() != nil && m.kind != mReceive:
-		return ras.Cause(context.Cause(s.ctx))
+		return endCode(s.ctx)
 	}
 	switch m.kind {
 	case mSend:

@@ -138,3 +138,9 @@ func (p *pointers) setCommSettings(c rasabi.CommSettings) ras.Code {
 }
 
 func (p *pointers) newEvent() (hostEvent, error) { return newEvent() }
+
+func currentRegistration() registration {
+	registeredMu.Lock()
+	defer registeredMu.Unlock()
+	return registered
+}

@@ -52,12 +52,6 @@ func Register(e script.Executor, cfg *Config) error {
 	return nil
 }
 
-func currentRegistration() registration {
-	registeredMu.Lock()
-	defer registeredMu.Unlock()
-	return registered
-}
-
 // Path returns the path of the DLL that this package is part of, which tells
 // where to look for files beside it. It is empty outside a DLL.
 func Path() string { return modulePath() }

@@ -85,7 +85,7 @@ func lineCode(ctx context.Context, err error) ras.Code {
 	code := ras.CodeOf(err)
 	switch {
 	case ctx.Err() != nil:
-		return ras.Cause(context.Cause(ctx))
+		return ras.CodeOf(ras.ContextError(ctx))
 	case code == ras.ErrDisconnection, code == ras.ErrRemoteDisconnection, code == ras.ErrNoCarrier,
 		errors.Is(err, port.ErrCarrierLost):
 		return ras.ErrNoCarrier
