@@ -218,8 +218,8 @@ func TestCallbacksAfterTheRun(t *testing.T) {
 
 func TestCancelReachesTheDLL(t *testing.T) {
 	inBothWorlds(t, func(t *testing.T, run func(goScript, *Config) script.Executor, a, b *virtual.Port) {
-		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(time.Second, cancel)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(errors.New("the operator pressed Cancel")) })
 		var codes []ras.Code
 		_, err := script.Run(ctx, a, run(func(d *fakeDLL) uint32 {
 			b := d.grab(10)
