@@ -6,6 +6,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -96,7 +97,7 @@ func difference(ours, theirs seen) string {
 		{"exit status", ours.status, theirs.status},
 		{"sent", ours.sent, theirs.sent},
 		{"left unread", ours.left, theirs.left},
-		{"standard error", ours.stderr, theirs.stderr},
+		{"standard error", reportsFirst(ours.stderr), reportsFirst(theirs.stderr)},
 		{"report", ours.report, theirs.report},
 		{"terminal", ours.broken, theirs.broken},
 	} {
@@ -108,6 +109,15 @@ func difference(ours, theirs seen) string {
 		out = append(out, ours.broken)
 	}
 	return strings.Join(out, "\n")
+}
+
+var reportLine = regexp.MustCompile(`chat:  STAMP [^\n]*\n`)
+
+// reportsFirst moves the reports on the standard error before the echo, each in
+// its order. A report can be ahead of the echo of its last bytes, which the mask
+// holds back while a secret can begin with them.
+func reportsFirst(stderr string) string {
+	return strings.Join(reportLine.FindAllString(stderr, -1), "") + reportLine.ReplaceAllString(stderr, "")
 }
 
 func describe(p *play, diff string) string {
