@@ -48,6 +48,8 @@
 //   - A send whose time-out has passed fails at once, not after its pauses, and
 //     a script that is ended from outside does not read on for the rest of a
 //     report.
+//   - Received bytes that could be the start of a secret are shown when it is
+//     known that they are not, so a report can come before the echo of its end.
 //   - A file to send that can be opened and not read is a failure, and so is a
 //     folder.
 //   - The high bit is cleared in what a wait reads and in nothing else, so that
