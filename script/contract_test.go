@@ -408,7 +408,7 @@ func TestLimitInsideALargeChunk(t *testing.T) {
 				return err
 			}
 		}
-		if best > 60*time.Millisecond {
+		if best > 75*time.Millisecond {
 			t.Errorf("a limit of 50ms passed after %v", best)
 		}
 		return nil

@@ -22,7 +22,7 @@ const (
 
 	// scanPiece bounds the bytes that regular expressions scan between two
 	// checks of the clock.
-	scanPiece = 256
+	scanPiece = 64
 
 	// maxGivenBack is how many bytes a failed wait gives back: what Call.Unread
 	// accepts, less the rest of the buffer received last.
