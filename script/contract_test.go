@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/rasline/rasline/internal/echo"
+	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/virtual"
 	"github.com/rasline/rasline/ras"
@@ -393,6 +394,7 @@ func TestLimitAndContextTogether(t *testing.T) {
 // TestLimitInsideALargeChunk holds that a limit passes while much that takes
 // long to match has arrived.
 func TestLimitInsideALargeChunk(t *testing.T) {
+	peertest.Emulated(t, "the time that matching takes is the emulator's")
 	near, far := virtual.Pair(virtual.BufferSize(1 << 20))
 	defer near.Close()
 	defer far.Close()
