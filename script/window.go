@@ -29,6 +29,10 @@ func (w *window) reset() {
 // consume adds a copy of b.
 func (w *window) consume(b []byte) {
 	n := min(len(b), w.limit()-len(w.data))
+	if need := len(w.data) + n; need > cap(w.data) && need > keptRoom {
+		// append would grow by a quarter and copy a large window many times.
+		w.data = slices.Grow(w.data, min(4*need, w.limit())-len(w.data))
+	}
 	w.data = append(w.data, b[:n]...)
 	for b = b[n:]; len(b) > 0; {
 		n := copy(w.data[w.at:], b)
