@@ -49,7 +49,7 @@ func (a *adapter) failed(err error) error {
 	return err
 }
 
-// gone tells a hang-up from a device that was removed.
+// gone distinguishes a hang-up from a device that was removed.
 func (a *adapter) gone() error {
 	if isPseudoName(a.name) {
 		return ErrCarrierLost
@@ -74,7 +74,7 @@ func (a *adapter) Close() error {
 	if a.closeTimeout > 0 {
 		awaitGone(a.writerGone, a.closeTimeout)
 	}
-	if !isPseudoName(a.name) { // there it would take bytes from the far end
+	if !isPseudoName(a.name) { // there it would take bytes from the peer
 		a.lib.ResetOutputBuffer()
 	}
 	for limit := time.Now().Add(freeBound); !awaitGone(a.writerGone, settleStep) && time.Now().Before(limit); {

@@ -159,7 +159,7 @@ func (c *com) control(f func(windows.Handle) error) error {
 	return c.failed(err)
 }
 
-// The most that is asked for and given to the driver at once.
+// The most that one call reads from the driver, or writes to it.
 const (
 	readPieceCOM  = 4096
 	writePieceCOM = 2048
@@ -187,7 +187,7 @@ func (c *com) Read(b []byte) (int, error) {
 	}
 	copy(b, c.readBuf[:n])
 	if more := min(c.arrived(), len(b)-n); more > 0 {
-		k, _ := c.read(more) // an error comes again with the next read
+		k, _ := c.read(more) // the next read reports an error again
 		n += copy(b[n:], c.readBuf[:k])
 	}
 	c.count(func(s *Stats) { s.Received += uint64(n) })
@@ -478,7 +478,7 @@ func (c *com) SetBreak(on bool) error {
 	return nil
 }
 
-// noSuchAbility says in words that a driver does not know a call.
+// noSuchAbility makes a readable error of a driver that does not know a call.
 func noSuchAbility(err error, what string) error {
 	for _, e := range []error{windows.ERROR_NOT_SUPPORTED, windows.ERROR_INVALID_FUNCTION, windows.ERROR_CALL_NOT_IMPLEMENTED, windows.ERROR_INVALID_PARAMETER} {
 		if errors.Is(err, e) {

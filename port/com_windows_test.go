@@ -16,8 +16,8 @@ import (
 	"github.com/rasline/rasline/port/porttest"
 )
 
-// The environment names a port whose far end sends back all that it gets, and
-// one whose far end does nothing at all.
+// The environment names a port whose peer sends back all that it gets, and
+// one whose peer does nothing at all.
 const (
 	echoEnv   = "RASLINE_TEST_ECHO"
 	silentEnv = "RASLINE_TEST_SILENT"

@@ -75,7 +75,7 @@ type Config struct {
 	// Marks makes Read report received breaks and damaged characters (Linux
 	// only). It delivers what arrived before one, and then, once, an error that
 	// matches ErrBreak, or that is a *CharError; the port lives on. Default:
-	// off, a break reads as a NUL byte, and a damaged character as it came.
+	// off, a break reads as a NUL byte, and a damaged character as it was received.
 	Marks bool
 
 	// LockDir, if set, is a folder for a UUCP lock file in the HDB format
@@ -105,7 +105,7 @@ type Config struct {
 // RS485 holds the settings of a half-duplex line whose transmitter is switched
 // on by RTS (struct serial_rs485 of linux/serial.h).
 type RS485 struct {
-	// Inverted says that RTS is cleared while sending and asserted after it,
+	// Inverted specifies that RTS is cleared while sending and asserted after it,
 	// instead of the other way round.
 	Inverted bool
 

@@ -73,7 +73,7 @@ func (t *tty) transmitterTime() time.Duration { return 256*t.perByte() + 50*time
 // ftdi_sio answers from the last status packet, which need not carry that bit.
 // So the call is believed when it reports an empty transmitter. When it has not
 // done so although the line had the time to send all that a UART holds,
-// tcdrain(3) decides, which asks the device. It comes second because it also
+// tcdrain(3) decides, which asks the device. It is second because it also
 // waits for what others write, and takes a thread.
 func (t *tty) awaitTransmitter(ctx context.Context) error {
 	if !t.mute.Load() {

@@ -111,7 +111,7 @@ type carrierWatch struct {
 	seen  bool
 }
 
-// watchCarrier starts a watch; seen says that the carrier has been there.
+// watchCarrier starts a watch; seen specifies that the carrier was on before.
 func watchCarrier(lines func() (Lines, error), seen bool, fell func()) *carrierWatch {
 	c := &carrierWatch{lines: lines, fell: fell}
 	c.mu.Lock()
@@ -173,7 +173,7 @@ func awaitCarrier(ctx context.Context, p LineController) error {
 		if err != nil || now.Has(DCD) {
 			return err
 		}
-		// A carrier that came between the two calls is found at the limit.
+		// A carrier that rose between the two calls is found at the limit.
 		look, cancel := context.WithTimeout(ctx, time.Second)
 		_, err = p.WaitLines(look, DCD)
 		cancel()

@@ -23,10 +23,10 @@ type Info struct {
 	Product         string // the USB product text
 	SerialNumber    string // the USB serial number text
 	Interface       string // the text of the interface: "Modem", "Diagnostics"
-	InterfaceNumber int    // bInterfaceNumber, which tells the ports of one device apart
+	InterfaceNumber int    // bInterfaceNumber, which distinguishes the ports of one device
 	Location        string // bus and ports, as in "1-2:1.0": the same socket gives the same text
 
-	Stable    string // a name that leads to the device wherever it comes up: "/dev/serial/by-id/…"
+	Stable    string // a name that leads to the device wherever it is plugged in: "/dev/serial/by-id/…"
 	Bluetooth string // address of the peer of a Bluetooth port
 	Modem     bool   // the system knows it as a modem (Windows)
 }
@@ -61,7 +61,7 @@ type Change struct {
 // then on those that are plugged in and those that are removed, until ctx ends;
 // then it closes the channel. A port is reported again when it changes, as when
 // udev gives it a stable name. A reader that falls behind misses nothing but ports
-// that came and went meanwhile.
+// that were added and removed meanwhile.
 //
 // On Linux the kernel reports changes of /dev (inotify), at no cost while there
 // are none. Other systems are polled every second.

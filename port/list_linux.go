@@ -184,7 +184,7 @@ func (t tree) inspect(path string) (info Info, ok bool) {
 	return info, true
 }
 
-// describeUSB adds what the device at dir says of itself. Many repeat the
+// describeUSB adds what the device at dir reports about itself. Many repeat the
 // manufacturer in the product.
 func describeUSB(info *Info, dir string) {
 	info.USB = true

@@ -49,7 +49,7 @@ func (m *marks) read(b []byte, in func([]byte) (int, error)) (int, error) {
 }
 
 // decode moves bytes from m.raw to b up to the first mark, which it returns as
-// an error if no byte comes before it.
+// an error if no byte arrives before it.
 func (m *marks) decode(b []byte) (n int, err error) {
 	for len(m.raw) > 0 && n < len(b) {
 		c := m.raw[0]

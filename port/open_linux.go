@@ -206,7 +206,7 @@ func (t *tty) carrierFell() {
 // neither; then flock alone has to do.
 //
 // A pseudo-terminal gets no TIOCEXCL, only respects it: there it would outlive
-// a program that ends without Close, for as long as the far end is open.
+// a program that ends without Close, for as long as the peer is open.
 func (t *tty) claim() error {
 	if err := t.rawIoctl(func(fd int) error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) }); err != nil {
 		if err == unix.EWOULDBLOCK {
@@ -279,7 +279,7 @@ func flockHolder(table []byte, dev, inode uint64) int {
 }
 
 // closeBound is the time that the kernel gets to close a device before it is
-// told to hurry. A driver that cannot discard its output would wait for it for
+// configured not to wait. A driver that cannot discard its output would wait for it for
 // up to 30 seconds (closing_wait of setserial(8)).
 const closeBound = 200 * time.Millisecond
 
@@ -299,7 +299,7 @@ func (t *tty) Close() error {
 }
 
 // finish gives the written bytes their time, if any, and leaves the line as
-// Config says.
+// Config specifies.
 func (t *tty) finish() {
 	if t.ctl == nil {
 		return
@@ -312,7 +312,7 @@ func (t *tty) finish() {
 	if t.breaking.Load() > 0 {
 		t.final(unix.TIOCCBRK, 0)
 	}
-	if !sent && !t.pseudo { // there it would take bytes from the far end
+	if !sent && !t.pseudo { // there it would take bytes from the peer
 		t.final(unix.TCFLSH, unix.TCOFLUSH)
 	}
 }
@@ -385,7 +385,7 @@ var errNoTerminal = fmt.Errorf("this is no terminal: only a serial device can do
 
 // failed turns the error of a system call into the cause that the user sees.
 // A line that is gone reads as end of file and answers everything else with
-// EIO; a USB driver that lost its device says ENODEV or ENXIO as well.
+// EIO; a USB driver that lost its device returns ENODEV or ENXIO as well.
 func (t *tty) failed(err error) error {
 	switch {
 	case errors.Is(err, os.ErrClosed):
@@ -399,7 +399,7 @@ func (t *tty) failed(err error) error {
 	return err
 }
 
-// late tells the deadline that keepEnded set from one of the user's.
+// late distinguishes the deadline that keepEnded set from one of the user's.
 func (t *tty) late() error {
 	switch {
 	case t.closing.Load():
@@ -410,7 +410,7 @@ func (t *tty) late() error {
 	return os.ErrDeadlineExceeded
 }
 
-// gone tells a hang-up from a device that was removed: both end the line alike,
+// gone distinguishes a hang-up from a device that was removed: both end the line alike,
 // but the node of a device stays. The node of a pseudo-terminal goes with its
 // far end, and files that were open already have none to look at.
 func (t *tty) gone() error {

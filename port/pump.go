@@ -53,7 +53,7 @@ type pumpCall struct {
 	done chan error
 }
 
-// The most that is read at once, and written. The second is small so that a
+// The most that one call reads, and writes. The second is small so that a
 // device whose output has been discarded takes a whole piece and so frees the
 // goroutine.
 const (
@@ -225,7 +225,7 @@ func (p *pump) writeAll(b []byte) error {
 }
 
 // call has the writing goroutine do f and waits for it until the deadline or
-// the context ends. begun says whether f will have been done all the same.
+// the context ends. begun reports whether f was started and will run to its end.
 func (p *pump) call(ctx context.Context, by *wait.Deadline, f func() error) (begun bool, err error) {
 	c := &pumpCall{f: f, done: make(chan error, 1)}
 	queue := p.calls
@@ -250,7 +250,7 @@ func (p *pump) call(ctx context.Context, by *wait.Deadline, f func() error) (beg
 	}
 }
 
-// takeFailure returns the error of a call that nobody waited for.
+// takeFailure returns the error of a call for whose result no caller waited.
 func (p *pump) takeFailure() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -118,10 +118,10 @@ func (s *Serial) Write(b []byte) (int, error) {
 }
 
 // Close releases the port. It frees every blocked call at once, then waits for
-// written bytes as Config.CloseTimeout says, discards the rest, puts back the
+// written bytes as Config.CloseTimeout specifies, discards the rest, puts back the
 // settings that Open found (see Config.KeepSettings), sets DTR and RTS as Config
 // says and gives up the locks. It returns within about a quarter of
-// a second more than CloseTimeout even if the far end holds the line off. A
+// a second more than CloseTimeout even if the peer holds the line off. A
 // second Close returns net.ErrClosed.
 func (s *Serial) Close() error { return s.wrap("close", s.dev.Close()) }
 
@@ -294,7 +294,7 @@ type StdioConfig struct {
 	// Name stands for the port in errors. Default: "-".
 	Name string
 
-	// Exclusive says that no other program has the same open files, as when this
+	// Exclusive reports that no other program has the same open files, as when this
 	// one has opened them itself and started no child with them. They are then
 	// made non-blocking until Close, which costs least. Default: off.
 	Exclusive bool

@@ -289,7 +289,7 @@ func TestLockFileThatIsNoFile(t *testing.T) {
 	}
 }
 
-// TestRawModeThatCannotBeHad: the far end of the terminal is closed, so it
+// TestRawModeThatCannotBeHad: the peer of the terminal is closed, so it
 // refuses everything.
 func TestRawModeThatCannotBeHad(t *testing.T) {
 	p := newPTY(t)

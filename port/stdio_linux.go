@@ -372,7 +372,7 @@ func (s *sharedLine) write(b []byte) (n int, err error) {
 }
 
 // isReady reports whether a read or write would not block, as far as that can be
-// said beforehand.
+// known beforehand.
 func (s *sharedLine) isReady(event int16) (ready bool) {
 	if !s.use(func(fd int) {
 		p := []unix.PollFd{{Fd: int32(fd), Events: event}}

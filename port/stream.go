@@ -104,7 +104,7 @@ type streamPort struct {
 	stream io.ReadWriteCloser
 }
 
-// ended sorts out an error of the stream, whose own Close is not told apart from
+// ended sorts out an error of the stream, whose own Close is not distinguished from
 // its peer's by every stream.
 func (p *streamPort) ended(err error) error {
 	if p.closing.Load() {

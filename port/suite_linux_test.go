@@ -17,7 +17,7 @@ type hungUp struct {
 	porttest.LosesInput
 }
 
-// master is the master of a pseudo-terminal, whose settings are the far end's.
+// master is the master of a pseudo-terminal, whose settings are the peer's.
 type master struct {
 	*port.Serial
 	porttest.IgnoresFlow

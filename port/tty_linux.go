@@ -80,7 +80,7 @@ func (t *tty) read(b []byte) (int, error) {
 }
 
 // readAgain reads after a read of no bytes, which is the end of the line unless
-// it belongs to a terminal on which somebody has set VMIN and VTIME to 0: there
+// it belongs to a terminal on which another process has set VMIN and VTIME to 0: there
 // it means that nothing has arrived yet. Scripts leave terminals like that, and
 // the settings are not ours alone, so they stay and the poller does the waiting.
 func (t *tty) readAgain(b []byte) (n int, err error) {
@@ -223,9 +223,9 @@ func ignoringEINTR(f func() (int, error)) (int, error) {
 }
 
 // Some ioctls block and cannot be asked to stop. What ends them is a signal:
-// SIGURG, which the Go runtime handles for itself and which harms nobody.
+// SIGURG, which the Go runtime handles for itself and which has no other effect.
 
-// signalAgain is the pause before a signal is sent again that came too early.
+// signalAgain is the pause before a signal that was too early is sent again.
 const signalAgain = 5 * time.Millisecond
 
 // interruptible runs call, which blocks in one system call, on a thread of its
@@ -259,7 +259,7 @@ func interruptible(ctx context.Context, call func() error) error {
 // A sleeper is a thread that sits in a blocking call on a descriptor of its
 // own, again and again.
 type sleeper struct {
-	fd       int // its descriptor, which nobody else uses
+	fd       int // its descriptor, which nothing else uses
 	null     int // takes the place of fd when it has to stop
 	tid      int
 	stopping atomic.Bool

@@ -72,7 +72,7 @@ func TestUnderWine(t *testing.T) {
 	t.Logf("%d checks of the suite passed, %d were skipped", bytes.Count(out, []byte("--- PASS: TestWindowsSuite/")), bytes.Count(out, []byte("--- SKIP: TestWindowsSuite/")))
 }
 
-// echoAll sends back what arrives, whoever opens the far end and however often.
+// echoAll sends back what arrives, however often the peer is opened.
 func echoAll(p port.Port) {
 	buf := make([]byte, 4096)
 	for {
@@ -88,7 +88,7 @@ func echoAll(p port.Port) {
 }
 
 // relay copies what one pseudo-terminal's user writes to the other's. A read
-// fails until somebody has opened the far end and after that has closed it.
+// fails until a process has opened the peer and after that has closed it.
 func relay(from, to port.Port) {
 	buf := make([]byte, 4096)
 	opened := false

@@ -34,7 +34,7 @@ type Buffer interface {
 // package script does, give the same results without them:
 //
 //	ability          without it
-//	ContextSender    a cancelled send returns at once and goes on in the callback
+//	ContextSender    a cancelled send returns immediately and goes on in the callback
 //	ReceiveCanceler  a cancelled receive stays posted; the next one takes it over
 //	Returner         bytes that are given back wait in the Call, not in the API
 //	Failer           a lost carrier that another watched ends the context alone

@@ -214,7 +214,7 @@ func (c *Call) OnReceive(f func(b []byte)) (stop func()) { return c.shared().obs
 // End ends the run of the call: Unread and SendContext fail from now on. It
 // waits at most five seconds for a send that a cancelled SendContext left with
 // the callback. It returns the bytes that were given back and not received
-// again, which whoever takes the line over must get first, and an error if the
+// again, which the next user of the line must get first, and an error if the
 // send did not end. The host that made the first Call of a run calls it after
 // the script has returned, before it ends the API; scripts do not.
 func (c *Call) End() (unread []byte, err error) { return c.shared().end() }

@@ -453,7 +453,7 @@ func (st *callState) retrieveKept(c *Call, port Handle, b Buffer) (int, error) {
 
 // repost posts a receive again whose API reported the limit of the receive that
 // it had adopted, for the rest of its own limit. It returns ErrPending, or the
-// time-out if that has passed as well. st.mu is held, and released meanwhile.
+// timeout if that has passed as well. st.mu is held, and released meanwhile.
 func (st *callState) repost(c *Call, b Buffer, timeout error) error {
 	var rest time.Duration
 	if !st.rx.deadline.IsZero() {
@@ -474,7 +474,7 @@ func (st *callState) repost(c *Call, b Buffer, timeout error) error {
 }
 
 // signalled reports whether the API has signalled a left receive whose event
-// nobody passes on. st.mu is held.
+// no caller passes on. st.mu is held.
 func (st *callState) signalled() bool {
 	left := st.rx.left
 	return left != nil && left.ev != st.rx.ev && len(left.ev.ch) > 0

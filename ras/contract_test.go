@@ -166,7 +166,7 @@ func TestTimeoutsOfThePort(t *testing.T) {
 	}
 }
 
-// obedient is a port that says that it obeys deadlines.
+// obedient is a port that declares that it obeys deadlines.
 type obedient struct{ port.Port }
 
 func (obedient) Interruptible() bool { return true }

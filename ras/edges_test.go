@@ -124,7 +124,7 @@ func TestDecision53SettingsAndSendsDoNotOverlap(t *testing.T) {
 }
 
 // TestOverrunBetweenReceives holds that characters which the device lost while no
-// receive was posted are reported by the next one, at once.
+// receive was posted are reported by the next one, immediately.
 func TestOverrunBetweenReceives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := virtual.Pair()

@@ -100,7 +100,7 @@ func init() { lastHandle.Store(1<<30 + 4*rand.N[uintptr](1<<26)) }
 // connections, those of crypto/tls for one.
 //
 // The first failure of the port sticks: every later call repeats its cause.
-// All methods may be called from several goroutines at once.
+// All methods may be called from several goroutines concurrently.
 //
 // Locks: mu guards the fields below it and is never held during a call of the
 // port that can block. sending is a token that the goroutine holds which writes

@@ -162,7 +162,7 @@ func (m *model) feed(n int) {
 	}
 }
 
-// consumed holds that b is what comes next in the stream.
+// consumed checks that b is next in the stream.
 func (m *model) consumed(what string, b []byte) {
 	if !bytes.HasPrefix(m.stream[m.pos:], b) {
 		m.Fatalf("%s consumed %q, but %q comes next", what, b, m.stream[m.pos:min(m.pos+len(b)+10, len(m.stream))])
@@ -237,7 +237,7 @@ func (m *model) script(ctx context.Context, call *ras.Call, depth int) {
 	}
 }
 
-// pattern returns a text that often comes.
+// pattern returns a text that often arrives.
 func (m *model) pattern() string {
 	if rest := m.stream[m.pos:]; len(rest) > 0 && m.rnd.IntN(3) > 0 {
 		from := m.rnd.IntN(len(rest))

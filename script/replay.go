@@ -15,7 +15,7 @@ import (
 )
 
 // leftover is what a run left unread, shared by the ports that Result.Port
-// returns and by the next Run on the port: whoever reads first gets the bytes.
+// returns and by the next Run on the port: the first to read gets the bytes.
 type leftover struct {
 	mu    sync.Mutex
 	bytes []byte

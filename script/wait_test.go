@@ -166,7 +166,7 @@ func TestTrafficDoesNotPushTheLimitBack(t *testing.T) {
 }
 
 // TestFailedWaitGivesBack holds that what a wait has read before its limit or its
-// context ended is there for the next one, unless it is told to consume it.
+// context ended is there for the next one, unless it is configured to consume it.
 func TestFailedWaitGivesBack(t *testing.T) {
 	for name, cfg := range map[string]script.DialogConfig{
 		"plain": {}, "parity": {Strip7: true}, "padded": {DropNUL: true}, "consume": {Consume: true}, "tap": {Tap: func([]byte) {}},

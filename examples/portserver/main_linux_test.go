@@ -199,7 +199,7 @@ func TestRawFlag(t *testing.T) {
 }
 
 // TestHungUpLine closes the other side of the shared line, and makes a new one of
-// the same name: clients are told, and then have the new line.
+// the same name: clients are notified, and then have the new line.
 func TestHungUpLine(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "line")
 	first, err := pty.Open(t.Context())

@@ -39,7 +39,7 @@ func TestNoEchoOfASecretIsPrinted(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, args := range [][]string{{}, {"-log", "text"}, {"-log", "json"}, {"-script", script}, {"-script", chat}, {"-script", script, "-terminal"}} {
-			logins.Go(func() { // all at once: each waits most of the time
+			logins.Go(func() { // in parallel: each waits most of the time
 				host := echoingHost(t, secret)
 				ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 				defer cancel()

@@ -64,7 +64,7 @@ func (m *Masker) Expect(secret string) {
 }
 
 // Add registers a secret. White space at its end is not part of it, since the
-// line end that it is sent with comes back in another form. A short secret is
+// line end that it is sent with is echoed in another form. A short secret is
 // ignored; see Short.
 func (m *Masker) Add(secret string) {
 	trimmed := trim(secret)

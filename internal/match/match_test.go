@@ -463,7 +463,7 @@ func TestPOSIX(t *testing.T) {
 }
 
 // TestLimits holds that patterns which would take too much are refused, and that
-// memory is what the package says it is.
+// memory is within what the package documents.
 func TestLimits(t *testing.T) {
 	for name, p := range map[string][]Pattern{
 		"text":   {{Text: strings.Repeat("x", MaxText)}, {Text: "y"}},

@@ -34,7 +34,7 @@ type Scanner struct {
 // most eight patterns, none of them a regular expression, or is the set of the
 // last wait.
 //
-// A byte that may begin a character of several bytes tells nothing until the
+// A byte that may begin a character of several bytes decides nothing until the
 // next byte has been read. An exact scanner does not read on: to it the end of
 // what has been scanned is U+FFFD if a regular expression matches so.
 func (sc *Scanner) Reset(s *Set, exact bool) {
@@ -64,7 +64,7 @@ func (sc *Scanner) Reset(s *Set, exact bool) {
 // on from there, so that matches that overlap are found too.
 //
 // A regular expression that ends in a byte that is no UTF-8 completes when that
-// is certain, up to three bytes later; Over tells how many of the bytes read
+// is certain, up to three bytes later; Over reports how many of the bytes read
 // are not part of the match.
 func (sc *Scanner) Scan(b []byte) (n int, ok bool) {
 	sc.hits = sc.hits[:0]

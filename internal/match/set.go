@@ -31,7 +31,7 @@ const MaxText = 1 << 20
 
 // Compile prepares p for scanning, in time and memory linear in the texts. It
 // fails for a regular expression that asks about bytes after the match ($, \z,
-// \b, \B), with an error that says what to write instead, and for more than
+// \b, \B), with an error that names what to write instead, and for more than
 // MaxText. The error is a *PatternError if one pattern is to blame.
 func Compile(p []Pattern) (*Set, error) {
 	s := &Set{lens: make([]int, len(p)), empty: -1}

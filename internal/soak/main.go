@@ -1,4 +1,4 @@
-// Soak runs many scripts at once on virtual ports, with noise, cancels and
+// Soak runs many scripts in parallel on virtual ports, with noise, cancels and
 // hang-ups, and checks every byte that they receive. It ends with status 1 if a
 // byte was lost, doubled or changed, if a run ended otherwise than it had to, or
 // if goroutines or memory are left over.

@@ -5,7 +5,7 @@ type Side uint8
 
 // The two sides of a connection.
 const (
-	Us   Side = iota // what we do: we say WILL and WONT, the peer says DO and DONT
+	Us   Side = iota // our options: we send WILL and WONT, the peer sends DO and DONT
 	Peer             // what the peer does: we say DO and DONT
 )
 

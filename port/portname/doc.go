@@ -2,7 +2,7 @@
 // for all of them:
 //
 //	/dev/ttyUSB0, COM3             a serial device of this machine (port.Open)
-//	usb:VID:PID[:SERIAL]           a USB device, wherever it comes up
+//	usb:VID:PID[:SERIAL]           a USB device, wherever it is plugged in
 //	tcp://HOST:PORT                a raw TCP connection
 //	unix:/PATH                     a raw connection to a Unix socket
 //	telnet://HOST:PORT             a Telnet connection, without modem lines

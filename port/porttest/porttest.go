@@ -27,7 +27,7 @@ type LosesInput struct{}
 
 func (LosesInput) losesInput() {}
 
-// IgnoresFlow marks a port whose flow control works at the far end instead, as
+// IgnoresFlow marks a port whose flow control is done by the peer instead, as
 // that of the master of a pseudo-terminal does. Embed it as LosesInput.
 type IgnoresFlow struct{}
 

@@ -107,7 +107,7 @@ func benchmark(b *testing.B, data []byte, pump func(near net.Conn, far *fastPort
 }
 
 // purgeLatency returns how long a purge of all queues takes, in milliseconds,
-// while the far end sends without end and no call reads.
+// while the peer sends without end and no call reads.
 func purgeLatency(b *testing.B, p *rfc2217.Port, far *fastPort) float64 {
 	far.send(math.MaxInt)
 	defer far.stop()

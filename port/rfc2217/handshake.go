@@ -108,7 +108,7 @@ func (x *session) claim() error {
 // requestLine matches the front of a request in HTTP. A browser sends methods in
 // capitals to other sites. To its own site, which a page can make any address by
 // rebinding its host name, it sends any token (RFC 9110, section 5.6.2); such a
-// line is told from text by its version, which is at its end.
+// line is distinguished from text by its version, which is at its end.
 var requestLine = regexp.MustCompile(
 	"^[A-Z]{3,16} (/|\\*|https?:|[a-z0-9.-]+:\\d)|" +
 		"^[-!#$%&'*+.^_`|~0-9A-Za-z]+ [^ \r\n]+ HTTP/\\d")

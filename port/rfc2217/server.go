@@ -19,7 +19,7 @@ import (
 // plain Telnet clients have its data.
 //
 // Nothing happens to a port before a client has proved itself. On a listener of
-// crypto/tls the TLS handshake comes first, with client certificates if the
+// crypto/tls the TLS handshake is first, with client certificates if the
 // listener demands them. Then the client must answer the server's negotiation
 // in Telnet. Until then no modem line is moved, no byte is read from the port,
 // and what the client sends is held and, if the answer does not arrive within

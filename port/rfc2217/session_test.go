@@ -76,7 +76,7 @@ func TestOutputIsNotLeftBehind(t *testing.T) {
 }
 
 // TestCloseDrainsWhileBytesMove has a client write much to a slow line and
-// leave: all of it arrives, however long that takes, and others are told.
+// leave: all of it arrives, however long that takes, and others are refused.
 func TestCloseDrainsWhileBytesMove(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
@@ -189,7 +189,7 @@ func TestReconnect(t *testing.T) {
 }
 
 // TestPortFails has the shared port fail: Serve ends with the cause, and a plain
-// client is told.
+// client is notified.
 func TestPortFails(t *testing.T) {
 	tests := []struct {
 		name string
@@ -229,7 +229,7 @@ func TestPortFails(t *testing.T) {
 }
 
 // TestPortHasFailed has the shared port fail while no client is connected: the
-// next one is told, and Serve ends.
+// next one is notified, and Serve ends.
 func TestPortHasFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared, _ := virtual.Pair()

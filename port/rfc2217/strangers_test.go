@@ -29,13 +29,13 @@ var post = []byte("POST / HTTP/1.1\r\nHost: 127.0.0.1:2217\r\nContent-Type: text
 
 // TestStrangers has clients connect that do not prove themselves, in all ways
 // that are known: nothing is done to the port, what the device has sent is still
-// there, the client is told why, and a client that proves itself gets the port
+// there, the client receives the reason, and a client that proves itself gets the port
 // meanwhile.
 func TestStrangers(t *testing.T) {
 	tests := []struct {
 		name string
 		do   func(c net.Conn)
-		told string // what the client is told, if it waits
+		told string // what the client receives, if it waits
 		stay bool   // it keeps the connection open
 	}{
 		{"a port scan", func(c net.Conn) { c.Close() }, "", false},
@@ -86,7 +86,7 @@ func TestStrangers(t *testing.T) {
 					t.Errorf("the far end has %v: the lines were moved", lines)
 				}
 
-				// The owner gets the port at once, and what the device sent.
+				// The owner gets the port immediately, and what the device sent.
 				start := time.Now()
 				p := dialPipe(t, l, rfc2217.Config{})
 				expect(t, p, "for the owner")

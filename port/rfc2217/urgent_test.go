@@ -18,7 +18,7 @@ import (
 )
 
 // TestControlOvertakesHeldOutput holds the shared port's output off by CTS:
-// modem lines, flow control and purges act at once all the same, over any
+// modem lines, flow control and purges act immediately all the same, over any
 // transport.
 func TestControlOvertakesHeldOutput(t *testing.T) {
 	flow := virtual.Mode(port.Mode{Flow: port.FlowRTSCTS})

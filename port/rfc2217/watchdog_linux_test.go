@@ -57,7 +57,7 @@ func TestKeepAlive(t *testing.T) {
 	}
 }
 
-// TestAckStates has what the system says of connections with bytes under way.
+// TestAckStates has what the system reports for connections with bytes under way.
 func TestAckStates(t *testing.T) {
 	const limit = 30 * time.Second
 	tests := []struct {
@@ -80,7 +80,7 @@ func TestAckStates(t *testing.T) {
 	}
 }
 
-// TestAckWatchdog keeps an eye on a far end that takes nothing: it is alive. The limit
+// TestAckWatchdog observes a peer that reads nothing: it is alive. The limit
 // is one that would not let it live if silence alone counted.
 func TestAckWatchdog(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

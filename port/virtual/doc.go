@@ -33,8 +33,8 @@
 // control, so bytes are never dropped unless Overrun or Loss is asked for.
 //
 // Under RTS/CTS flow control (port.FlowRTSCTS, FlowBoth) a sender stops, besides,
-// while its CTS is off: the far end clears RTS with SetLines, CTS is driven with
-// Drive, or the far end has that flow control too and its buffer is three quarters
+// while its CTS is off: the peer clears RTS with SetLines, CTS is driven with
+// Drive, or the peer has that flow control too and its buffer is three quarters
 // full, until it is down to a quarter. Under DSR/DTR flow control a sender stops
 // while its DSR is off.
 //

@@ -112,7 +112,7 @@ func (w *wire) throttle() bool {
 	return was != w.throttled
 }
 
-// crossing is when the receiver's RTS is cleared if nobody reads, or never.
+// crossing is when the receiver's RTS is cleared if nothing is read, or never.
 func (w *wire) crossing() time.Duration {
 	if !w.watched || w.throttled {
 		return never

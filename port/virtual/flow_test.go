@@ -123,7 +123,7 @@ func TestGivingUpXONXOFFFreesTheSender(t *testing.T) {
 	}
 }
 
-// TestRTSFollowsTheBuffer fills a buffer that nobody reads.
+// TestRTSFollowsTheBuffer fills a buffer that is not read.
 func TestRTSFollowsTheBuffer(t *testing.T) {
 	for name, opts := range map[string][]virtual.Option{
 		"no time": {virtual.BufferSize(100)},
@@ -179,7 +179,7 @@ func TestDSRHoldsTheSender(t *testing.T) {
 	})
 }
 
-// TestCarrierPolicy drops the far end's DTR, which is our DCD.
+// TestCarrierPolicy drops the peer's DTR, which is our DCD.
 func TestCarrierPolicy(t *testing.T) {
 	for policy, lost := range map[port.CarrierPolicy]bool{port.CarrierIgnore: false, port.CarrierWatch: true, port.CarrierRequire: true} {
 		synctest.Test(t, func(t *testing.T) {

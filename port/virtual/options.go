@@ -122,7 +122,7 @@ func BreakAsNUL() Option {
 }
 
 // Carrier gives both ends a carrier policy, as port.Config.Carrier does: once DCD
-// has been seen and falls, because the far end drops its DTR or drives DCD by
+// has been seen and falls, because the peer drops its DTR or drives DCD by
 // hand, reads deliver what has arrived and then fail with port.ErrCarrierLost for
 // good, which writes do immediately. DCD is there when the pair is made.
 // Default: port.CarrierIgnore.

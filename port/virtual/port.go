@@ -25,7 +25,7 @@ type Port struct {
 	out     wire // what this end sends; peer.out is what it receives
 	mode    port.Mode
 	outputs port.Lines // DTR and RTS
-	driven  port.Lines // inputs that the far end drives by hand
+	driven  port.Lines // inputs that the peer drives by hand
 	levels  port.Lines // their levels
 	seen    port.Lines // the lines as edges counts them
 	edges   wait.Edges // how often each line has changed

@@ -62,7 +62,7 @@ func ExampleExitError() {
 	// chat: argument 5:1: aborted on "BUSY" (exit status 5)
 }
 
-// Reports go where Config.Report says, and what the user should see to Stderr.
+// Reports are written to Config.Report, and what the user should see to Stderr.
 func ExampleConfig() {
 	line, modem := virtual.Pair()
 	io.WriteString(modem, "CONNECT 9600\r\n")

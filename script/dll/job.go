@@ -42,7 +42,7 @@ func (r *result) finish(ctx context.Context, call *ras.Call) error {
 }
 
 // endCode returns the code of the callbacks of a run whose context has ended.
-// The parent process tells its child the code, which is the cause there.
+// The parent process passes the code to its child, which is the cause there.
 func endCode(ctx context.Context) ras.Code {
 	if code, ok := context.Cause(ctx).(ras.Code); ok {
 		return code

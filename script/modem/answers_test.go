@@ -44,7 +44,7 @@ func one(line string) []string { return []string{line} }
 
 const signal = "\r\n+CSQ: 20,99\r\n\r\nOK\r\n"
 
-// A result that is sent twice, or that comes late, never answers the next
+// A result that is sent twice, or that arrives late, never answers the next
 // command: without an echo, and with one.
 func TestDoubledResult(t *testing.T) {
 	for _, echo := range []bool{false, true} {

@@ -361,7 +361,7 @@ func TestEscapeBelievesNoOKOfThePeer(t *testing.T) {
 	for _, at := range []time.Duration{0, 400 * time.Millisecond, 800 * time.Millisecond, 950 * time.Millisecond} {
 		for _, data := range []string{"status:\r\nOK\r\nmore", "status:\r\nOK\r\n", "\r\nNO CARRIER\r\nmore", "0\r"} {
 			if at == 950*time.Millisecond && !strings.HasSuffix(data, "more") {
-				continue // nobody can tell these apart
+				continue // these cannot be distinguished
 			}
 			err := onCall(t, nil, scripttest.ModemConfig{}, func(ctx context.Context, m *Modem, tm *scripttest.Modem, outside port.Port) error {
 				go func() {

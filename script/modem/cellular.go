@@ -96,7 +96,7 @@ func cutFold(s, prefix string) (rest string, ok bool) {
 	return s[len(prefix):], true
 }
 
-// PINError says that a SIM was not unlocked. It matches the CMEError of the
+// PINError reports that a SIM was not unlocked. It matches the CMEError of the
 // refusal, if there was one, and ras.ErrAuthenticationFailure.
 type PINError struct {
 	State string // what the SIM asks for: "SIM PIN", "SIM PUK", "PH-NET PIN"
@@ -202,7 +202,7 @@ func (r Registration) String() string {
 
 var registrations = [...]string{"not registered", "home network", "searching", "denied", "unknown", "roaming"}
 
-// RegistrationError says that a module is in no network. It matches
+// RegistrationError reports that a module is in no network. It matches
 // ras.ErrNoCarrier.
 type RegistrationError struct {
 	State   Registration

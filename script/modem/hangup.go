@@ -125,7 +125,7 @@ func (m *Modem) HangUp(ctx context.Context, methods ...Method) (rep HangupReport
 	return rep, &HangupError{Report: rep, Unproved: unproved}
 }
 
-// HangupError says that a call may still be up. It matches
+// HangupError reports that a call may still be up. It matches
 // ras.ErrHangupFailed and the methods' errors.
 type HangupError struct {
 	Report HangupReport

@@ -164,7 +164,7 @@ func TestLateConnect(t *testing.T) {
 	}
 }
 
-// A modem at the prompt for a message comes back to command mode, and the probes
+// A modem at the prompt for a message returns to command mode, and the probes
 // do not become the message.
 func TestSyncLeavesAPrompt(t *testing.T) {
 	mc := &scripttest.ModemConfig{Prompts: map[string]string{"+CMGS=": "+CMGS: 7"}}

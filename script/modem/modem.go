@@ -124,7 +124,7 @@ func (c *Config) withDefaults() Config {
 	return full
 }
 
-// forever stands for no limit: so long that nobody waits for its end, and short
+// forever stands for no limit: longer than any program runs, and short
 // enough to be doubled.
 const forever = 10 * 365 * 24 * time.Hour
 
@@ -215,7 +215,7 @@ func (m *Modem) logf(ctx context.Context, text, step string) {
 // State returns what is known of the modem.
 func (m *Modem) State() State { return m.state }
 
-// SetOnline tells the Modem that the modem is online, because another program
+// SetOnline informs the Modem that the modem is online, because another program
 // has dialled.
 func (m *Modem) SetOnline() { m.state, m.proven, m.up = OnlineMode, false, true }
 

@@ -215,7 +215,7 @@ func leadingNumber(s string) int {
 }
 
 // trimNoise returns a line without the bytes in front that are no printable
-// ASCII, which a line makes when a modem comes to it, and without blanks.
+// ASCII, which a line makes when a modem is connected, and without spaces.
 func trimNoise(s string) string {
 	i := 0
 	for i < len(s) && (s[i] < ' ' || s[i] > '~') {

@@ -125,7 +125,7 @@ func (m *Modem) WaitRing(ctx context.Context, timeout time.Duration) (IncomingCa
 // Answerer is a script.Executor that waits for a call and takes it. When it has
 // succeeded the modem is online, and the next executor gets the peer's first
 // byte. The zero Answerer takes the first call at its first ring. An Answerer
-// may be used for several runs at once if its functions allow it.
+// may be used for several concurrent runs if its functions allow it.
 //
 // A callback, in which a host calls its caller back, is a Dialer, a
 // script that asks for it, EndCall and an Answerer.

@@ -40,7 +40,7 @@ func probeCommand(values []byte) string {
 	return b.String()
 }
 
-// SyncError says that no modem has answered, whatever was tried. It matches
+// SyncError reports that no modem has answered, whatever was tried. It matches
 // ras.ErrRequestTimeout and os.ErrDeadlineExceeded.
 type SyncError struct {
 	Tried   []string      // in order: "ESC", "ATS3?", "+++", "ATQ0V1", "DTR", "9600 bit/s"

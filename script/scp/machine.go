@@ -325,7 +325,7 @@ func (m *machine) describe(in instr) string {
 type value struct {
 	s      string
 	n      int32
-	secret bool // the string comes from the password
+	secret bool // the string is made from the password
 }
 
 func boolean(b bool) value {
@@ -508,7 +508,7 @@ func (m *machine) await(until bool, seconds int64, p []script.Pattern) (script.M
 	return m.dialog.WaitFor(m.ctx, time.Duration(seconds)*time.Second, p...)
 }
 
-// expired reports whether err says that the script's own limit passed, rather
+// expired reports whether err means that the script's own limit passed, rather
 // than one of the host's.
 func (m *machine) expired(err error) bool {
 	var t *script.TimeoutError
@@ -627,7 +627,7 @@ func (f format) settings() ras.CommSettings {
 	return s
 }
 
-// reportNoFormat tells the log that the port has no settings to change.
+// reportNoFormat logs that the port has no settings to change.
 func (m *machine) reportNoFormat(in instr) {
 	if m.log != nil {
 		line, _ := m.prog.src.Place(int(in.pos))

@@ -10,7 +10,7 @@ import (
 // continued. It matches ras.ErrInteractiveMode.
 var ErrHalted error = &fault{"the script halted and there is no user to continue", ras.ErrInteractiveMode}
 
-// ErrLimit says that a script went beyond one of the limits of its Config. It
+// ErrLimit reports that a script went beyond one of the limits of its Config. It
 // matches ras.ErrScriptSyntax.
 var ErrLimit error = &fault{"limit of the script exceeded", ras.ErrScriptSyntax}
 

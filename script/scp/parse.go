@@ -325,7 +325,7 @@ func (p *parser) emit(o op, t token, a int32) int32 {
 }
 
 // open begins an if or a while. The block is open even if its condition has a
-// mistake, so that its end is not another one.
+// error, so that its end is not another one.
 func (p *parser) open(t token) {
 	b := block{kind: t.kind, pos: t.pos, test: p.here()}
 	after, o, need := kThen, opIf, `"if" needs`
@@ -358,7 +358,7 @@ func (p *parser) tooDeep(t token) {
 	p.stopIfFull()
 }
 
-// skipHeader looks for the word that ends a condition with a mistake, on this
+// skipHeader looks for the word that ends a condition with an error, on this
 // line or before the next command.
 func (p *parser) skipHeader(after kind) {
 	line := p.prev.line
@@ -376,7 +376,7 @@ func (p *parser) skipHeader(after kind) {
 
 // close ends the innermost block if it is of kind k. If it is not, one word is
 // missing, one is too many, or one is mistaken for the other; the number of
-// closing words that follow tells which.
+// closing words that follow decides which.
 func (p *parser) close(t token, k kind) {
 	n := len(p.blocks)
 	if n == 0 {

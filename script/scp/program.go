@@ -166,7 +166,7 @@ const (
 	// Commands. Those from opStore on count as steps.
 	opJump  // a: target; the end of a while
 	opStore // a: slot
-	opDrop  // a value that nobody wants
+	opDrop  // a value that is not used
 	opGoto  // a: target
 	opIf    // a: target if FALSE
 	opWhile // a: target if FALSE

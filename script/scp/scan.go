@@ -126,7 +126,7 @@ const tooLarge = 1<<31 + 1
 func (k kind) reserved() bool { return k >= kAnd }
 
 // starts reports whether k begins a command, a declaration or the end of a
-// block, so that reading can go on there after a mistake.
+// block, so that reading can go on there after an error.
 func (k kind) starts() bool {
 	switch k {
 	case kBoolean, kDelay, kEndif, kEndproc, kEndwhile, kGetip, kGoto, kHalt,

@@ -159,7 +159,7 @@ func (p *parser) resolve() {
 }
 
 // checkUntils warns of each "waitfor ... until" after which a transmit may run
-// although nobody asked whether the text came: the way on is the same for both
+// although nothing tests whether the text arrived: the way on is the same for both
 // cases and passes no $SUCCESS or $FAILURE. It takes time in proportion to the
 // code.
 func (p *parser) checkUntils() {
@@ -175,7 +175,7 @@ func (p *parser) checkUntils() {
 }
 
 // parts reports whether every match leads elsewhere than to after, where a
-// time-out leads.
+// timeout leads.
 func (w *waitSite) parts(after int32) bool {
 	for _, e := range w.entries {
 		if e.target == next || e.target == after {
@@ -185,7 +185,7 @@ func (w *waitSite) parts(after int32) bool {
 	return true
 }
 
-// reachTransmit tells for each instruction whether a transmit can follow
+// reachTransmit reports for each instruction whether a transmit can follow
 // before the result of the last wait is looked at. It walks backwards from the
 // transmits.
 func (p *parser) reachTransmit() []bool {

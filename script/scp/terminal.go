@@ -24,7 +24,7 @@ type terminal struct {
 
 	pending []byte          // received and not shown yet
 	masked  *ras.MaskWriter // writes to the screen
-	live    bool            // show at once
+	live    bool            // show immediately
 
 	done chan struct{} // closed when the reader has ended; nil before it starts
 	more chan struct{} // closed when the user wants to go on after a halt

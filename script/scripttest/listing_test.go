@@ -186,7 +186,7 @@ func TestListingOfAModemHidesWhatIsNoCommand(t *testing.T) {
 	})
 }
 
-// The PIN of a SIM is in no listing of the modem that is told it.
+// The PIN of a SIM is in no listing of the modem that receives it.
 func TestListingOfAModemHidesPINs(t *testing.T) {
 	onFakeTime(t, func(t *testing.T, near *terminal, far *virtual.Port) {
 		m := NewModem(far, &ModemConfig{Obey: func(string) (string, string, bool) { return "", "OK", true }, ShowData: true})

@@ -40,7 +40,7 @@ type ModemConfig struct {
 	Info []string
 
 	// Extended answers commands of any kind, by their text in upper case:
-	// "+CSQ" → "+CSQ: 18,99", "^SYSINFO", "&Q5", "I4". It comes before what the
+	// "+CSQ" → "+CSQ: 18,99", "^SYSINFO", "&Q5", "I4". It precedes what the
 	// modem knows itself. An empty answer is only an OK. Default: +GMI, +GMM,
 	// +GMR and +FCLASS.
 	Extended map[string]string

@@ -88,7 +88,7 @@ func idle(t *testing.T, m *scripttest.Modem) {
 	}
 }
 
-// chat(8) dials the double, is told that a number is busy, and comes again.
+// chat(8) dials the double, finds a number busy, and dials again.
 func TestChatDialsTheModem(t *testing.T) {
 	t.Parallel()
 	program := peertest.Program(t, "chat")

@@ -166,7 +166,7 @@ func (t *Transcript) Records() []Record {
 // Sent returns all bytes that the far end sent.
 func (t *Transcript) Sent() []byte { return t.bytes(true) }
 
-// Received returns all bytes that the far end received, passwords included, as
+// Received returns all bytes that the peer received, passwords included, as
 // they were.
 func (t *Transcript) Received() []byte { return t.bytes(false) }
 

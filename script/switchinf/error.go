@@ -50,7 +50,7 @@ func (f *File) failure(section string, line int, code ras.Code, err error, tail 
 
 const shownDiagnostics = 200 // bytes in the message
 
-// limitError says that no expected response was received in time.
+// limitError reports that no expected response was received in time.
 type limitError struct{ limit time.Duration }
 
 func (e limitError) Error() string {
