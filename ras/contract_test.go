@@ -3,16 +3,11 @@ package ras_test
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/gob"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"os"
 	"strings"
@@ -22,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rasline/rasline/internal/tlstest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/virtual"
 	"github.com/rasline/rasline/ras"
@@ -30,18 +26,9 @@ import (
 // tlsPair returns the two ends of a TLS connection over a pipe.
 func tlsPair(t *testing.T) (near, far net.Conn) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
 	a, b := net.Pipe()
 	near = tls.Client(a, &tls.Config{InsecureSkipVerify: true})
-	far = tls.Server(b, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}})
+	far = tls.Server(b, &tls.Config{Certificates: []tls.Certificate{tlstest.Local(t).Pair}})
 	done := make(chan error, 1)
 	go func() { done <- far.(*tls.Conn).Handshake() }()
 	if err := errors.Join(near.(*tls.Conn).Handshake(), <-done); err != nil {

@@ -4,15 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -21,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rasline/rasline/internal/tlstest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/pty"
 	"github.com/rasline/rasline/port/rfc2217"
@@ -245,7 +240,9 @@ func TestHungUpLine(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
-	cert, key, client := certificate(t)
+	own := tlstest.Local(t)
+	cert, key := own.Files(t)
+	client := own.Client()
 	p := start(t, "-cert", cert, "-key", key, "-client-ca", cert)
 	c, err := dial(t, p.addr, &rfc2217.Config{Dial: (&tls.Dialer{Config: client}).DialContext})
 	if err != nil {
@@ -256,7 +253,9 @@ func TestTLS(t *testing.T) {
 }
 
 func TestTLSWithoutClientCertificate(t *testing.T) {
-	cert, key, client := certificate(t)
+	own := tlstest.Local(t)
+	cert, key := own.Files(t)
+	client := own.Client()
 	p := start(t, "-cert", cert, "-key", key, "-client-ca", cert)
 	client.Certificates = nil
 	c, err := dial(t, p.addr, &rfc2217.Config{Dial: (&tls.Dialer{Config: client}).DialContext})
@@ -264,43 +263,6 @@ func TestTLSWithoutClientCertificate(t *testing.T) {
 		c.Close()
 		t.Error("a client without a certificate was served")
 	}
-}
-
-// certificate makes a certificate that signs itself, as files, and a client's
-// configuration with it.
-func certificate(t *testing.T) (cert, key string, client *tls.Config) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber:          big.NewInt(1),
-		NotBefore:             time.Now().Add(-time.Hour),
-		NotAfter:              time.Now().Add(time.Hour),
-		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		IsCA:                  true,
-		BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for name, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: secret}} {
-		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	return cert, key, &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: private}}}
 }
 
 // TestPublicAddress opens nothing: what is said does not depend on it.

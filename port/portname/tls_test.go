@@ -1,15 +1,9 @@
 package portname
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -17,52 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rasline/rasline/internal/tlstest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/rfc2217"
 	"github.com/rasline/rasline/port/virtual"
 )
-
-// certificate writes a certificate that signs itself, and its key, to files.
-func certificate(t *testing.T, host string, until time.Time) (cert, key string, pair tls.Certificate, pool *x509.CertPool) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber:          big.NewInt(1),
-		NotBefore:             time.Now().Add(-48 * time.Hour),
-		NotAfter:              until,
-		DNSNames:              []string{host},
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		IsCA:                  true,
-		BasicConstraintsValid: true,
-	}
-	if ip := net.ParseIP(host); ip != nil {
-		template.DNSNames, template.IPAddresses = nil, []net.IP{ip}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for name, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: secret}} {
-		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if pair, err = tls.LoadX509KeyPair(cert, key); err != nil {
-		t.Fatal(err)
-	}
-	pool = x509.NewCertPool()
-	pool.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	return cert, key, pair, pool
-}
 
 // serveTLS shares a virtual port, with TLS if cfg is not nil.
 func serveTLS(t *testing.T, cfg *tls.Config) (addr string, far *virtual.Port) {
@@ -84,10 +37,10 @@ func serveTLS(t *testing.T, cfg *tls.Config) (addr string, far *virtual.Port) {
 }
 
 func TestTLS(t *testing.T) {
-	serverCert, _, server, _ := certificate(t, "127.0.0.1", time.Now().Add(time.Hour))
-	clientCert, clientKey, _, clients := certificate(t, "client", time.Now().Add(time.Hour))
-	addr, far := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients})
-	name := "rfc2217+tls://" + addr + "?ca=" + serverCert + "&cert=" + clientCert + "&key=" + clientKey + "&ack=10s"
+	server, client := tlstest.Local(t), tlstest.New(t, "client", time.Now().Add(time.Hour))
+	addr, far := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{server.Pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: client.Pool})
+	clientCert, clientKey := client.Files(t)
+	name := "rfc2217+tls://" + addr + "?ca=" + server.File(t) + "&cert=" + clientCert + "&key=" + clientKey + "&ack=10s"
 	p, err := Open(t.Context(), name, &Config{Port: &port.Config{Mode: port.Mode{Baud: 2400}}})
 	if err != nil {
 		t.Fatal(err)
@@ -109,15 +62,15 @@ func TestTLS(t *testing.T) {
 // TestTLSErrors has everything wrong that can be: the error is what crypto/tls
 // found, and what to do.
 func TestTLSErrors(t *testing.T) {
-	good, _, server, _ := certificate(t, "127.0.0.1", time.Now().Add(time.Hour))
-	other, otherKey, _, _ := certificate(t, "other.example", time.Now().Add(time.Hour))
-	old, _, expired, _ := certificate(t, "127.0.0.1", time.Now().Add(-time.Hour))
-	misnamed, _, wrongHost, _ := certificate(t, "other.example", time.Now().Add(time.Hour))
-	_, _, _, clients := certificate(t, "client", time.Now().Add(time.Hour))
-	serve := func(cert tls.Certificate, auth tls.ClientAuthType) string {
-		addr, _ := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: auth, ClientCAs: clients})
+	later := time.Now().Add(time.Hour)
+	server, client := tlstest.Local(t), tlstest.New(t, "client", later)
+	expired, wrongHost := tlstest.New(t, "127.0.0.1", time.Now().Add(-time.Hour)), tlstest.New(t, "other.example", later)
+	serve := func(cert *tlstest.Certificate, auth tls.ClientAuthType) string {
+		addr, _ := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{cert.Pair}, ClientAuth: auth, ClientCAs: client.Pool})
 		return addr
 	}
+	good, old, misnamed := server.File(t), expired.File(t), wrongHost.File(t)
+	other, otherKey := tlstest.New(t, "other.example", later).Files(t)
 	plain, _ := serveTLS(t, nil)
 	secure, strict := serve(server, tls.NoClientCert), serve(server, tls.RequireAndVerifyClientCert)
 	missing := filepath.Join(t.TempDir(), "missing.pem")
@@ -166,9 +119,9 @@ func TestTLSErrors(t *testing.T) {
 // TestTLSConfig fills the configuration from Config.TLS, with the server's name
 // from the option.
 func TestTLSConfig(t *testing.T) {
-	_, _, server, pool := certificate(t, "modems.example.net", time.Now().Add(time.Hour))
-	addr, _ := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{server}})
-	p, err := Open(t.Context(), "rfc2217+tls://"+addr+"?name=modems.example.net", &Config{TLS: &tls.Config{RootCAs: pool}})
+	server := tlstest.New(t, "modems.example.net", time.Now().Add(time.Hour))
+	addr, _ := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{server.Pair}})
+	p, err := Open(t.Context(), "rfc2217+tls://"+addr+"?name=modems.example.net", &Config{TLS: &tls.Config{RootCAs: server.Pool}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,8 +5,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"io"
 	"net"
 	"os"
@@ -17,6 +15,7 @@ import (
 	"time"
 
 	"github.com/rasline/rasline/internal/peertest"
+	"github.com/rasline/rasline/internal/tlstest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/pty"
 	"github.com/rasline/rasline/port/rfc2217"
@@ -130,29 +129,12 @@ func TestSocat(t *testing.T) {
 	}
 }
 
-// pemFile writes a certificate and its key to one file.
-func pemFile(t *testing.T, c tls.Certificate) string {
-	t.Helper()
-	key, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})...)
-	path := filepath.Join(t.TempDir(), "both.pem")
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 // TestOpenSSL has openssl connect with no certificate, with a wrong one and with
 // the right one.
 func TestOpenSSL(t *testing.T) {
-	ours, trusted := identity(t)
-	others, _ := identity(t)
-	cfg := &tls.Config{Certificates: []tls.Certificate{ours}, ClientCAs: trusted, ClientAuth: tls.RequireAndVerifyClientCert}
-	addr, shared, far := serveTouched(t, &rfc2217.Server{Raw: true}, cfg)
-	right, wrong := pemFile(t, ours), pemFile(t, others)
+	ours := tlstest.Local(t)
+	addr, shared, far := serveTouched(t, &rfc2217.Server{Raw: true}, ours.Server())
+	right, wrong := ours.File(t), tlstest.Local(t).File(t)
 	for _, args := range [][]string{nil, {"-cert", wrong}} {
 		out := run(t, "ATDT09001234567\r", "openssl", append([]string{"s_client", "-quiet", "-CAfile", right, "-connect", addr}, args...)...)
 		if !strings.Contains(out, "alert") {

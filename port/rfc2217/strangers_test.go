@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/rasline/rasline/internal/telnet"
+	"github.com/rasline/rasline/internal/tlstest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/rfc2217"
 	"github.com/rasline/rasline/port/virtual"
@@ -119,9 +120,9 @@ func TestStrangers(t *testing.T) {
 // TestTLSStrangers has clients without the right certificate on a listener that
 // demands one.
 func TestTLSStrangers(t *testing.T) {
-	ours, clients := identity(t)
-	others, _ := identity(t)
-	config := &tls.Config{Certificates: []tls.Certificate{ours}, ClientCAs: clients, ClientAuth: tls.RequireAndVerifyClientCert}
+	own := tlstest.Local(t)
+	ours, clients, others := own.Pair, own.Pool, tlstest.Local(t).Pair
+	config := own.Server()
 	tests := []struct {
 		name string
 		do   func(c net.Conn)
@@ -321,11 +322,10 @@ func TestRefusalIsQuoted(t *testing.T) {
 
 // TestRefusalWithTLS has a client without TLS at a server with it.
 func TestRefusalWithTLS(t *testing.T) {
-	cert, _ := identity(t)
 	l := listen(t)
 	near, _ := virtual.Pair()
 	s := &rfc2217.Server{Port: near}
-	go s.Serve(tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{cert}}))
+	go s.Serve(tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{tlstest.Local(t).Pair}}))
 	defer s.Close()
 	_, err := rfc2217.Dial(bounded(t), l.Addr().String(), nil)
 	if !errors.Is(err, port.ErrCarrierLost) || !strings.Contains(err.Error(), "This port speaks TLS only.") {

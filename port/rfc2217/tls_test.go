@@ -2,63 +2,19 @@ package rfc2217_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"math/big"
 	"net"
 	"os"
 	"testing"
 	"time"
 
+	"github.com/rasline/rasline/internal/tlstest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/porttest"
 	"github.com/rasline/rasline/port/rfc2217"
 	"github.com/rasline/rasline/port/virtual"
 )
-
-// tlsConfigs returns the configurations of a server and a client that each
-// demand the other's certificate.
-func tlsConfigs(t testing.TB) (server, client *tls.Config) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber:          big.NewInt(1),
-		NotBefore:             time.Now().Add(-time.Hour),
-		NotAfter:              time.Now().Add(time.Hour),
-		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		IsCA:                  true,
-		BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(cert)
-	pair := []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}
-	server = &tls.Config{Certificates: pair, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert}
-	client = &tls.Config{Certificates: pair, RootCAs: pool}
-	return server, client
-}
-
-// identity returns a certificate and the pool that trusts it.
-func identity(t testing.TB) (tls.Certificate, *x509.CertPool) {
-	t.Helper()
-	server, _ := tlsConfigs(t)
-	return server.Certificates[0], server.ClientCAs
-}
 
 // serveTLS is serve with TLS.
 func serveTLS(t testing.TB, s *rfc2217.Server, p port.Port, cfg *tls.Config) string {
@@ -93,7 +49,8 @@ func squeeze(c net.Conn) net.Conn {
 // TestTLSConforms runs the suite over TLS, which does not survive a write that
 // times out, so that the port must not let it come to that.
 func TestTLSConforms(t *testing.T) {
-	server, client := tlsConfigs(t)
+	own := tlstest.Local(t)
+	server, client := own.Server(), own.Client()
 	for _, c := range porttest.Checks() {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel() // most of the time is the suite's pauses
@@ -119,7 +76,8 @@ func TestTLSConforms(t *testing.T) {
 }
 
 func TestTLSRefusesStrangers(t *testing.T) {
-	server, client := tlsConfigs(t)
+	own := tlstest.Local(t)
+	server, client := own.Server(), own.Client()
 	shared, _ := virtual.Pair()
 	addr := serveTLS(t, &rfc2217.Server{}, shared, server)
 	stranger := client.Clone()
