@@ -198,6 +198,7 @@ var samePlays = []struct {
 	{"hang-up", play{args: []string{"-Svs", "", "AT", "x"}, replys: []string{"abc"}, hangup: true}},
 	{"hang-up and a sub-send", play{args: []string{"-Svs", "", "AT", "x--y"}, replys: []string{"abc"}, hangup: true}},
 	{"hang-up and HANGUP OFF", play{args: []string{"-Svs", "HANGUP", "OFF", "", "AT", "x"}, replys: []string{"abc"}, hangup: true}},
+	{"empty sub-expects", play{args: []string{"-Svs", "-t1", "-x-A", "y", "A-x-", "y", "A-x--b", "y", "A-x--", "y", "A--b"}}},
 	{"escapes of a file", play{args: []string{"-S", "", "@@FILE"}, file: "a\\sb^A\\c\n"}},
 	{"NUL in a file", play{args: []string{"-S", "", "@@FILE"}, file: "a\x00b\n"}},
 	{"NUL in a script", play{args: []string{"-S", "-f", "@FILE"}, file: "'' a\x00b '' c\n'' d\n"}},

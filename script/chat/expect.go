@@ -27,9 +27,9 @@ func splitExpect(word string) (first, rest string, more bool) {
 
 // expect waits for the first part of the word; if it does not come in time the
 // next part is sent and the one after it awaited, and so on. A word that ends
-// with a send is satisfied with that.
+// with a send is satisfied with that, and so is one whose rest is empty.
 func (r *run) expect(ctx context.Context, word string) error {
-	for more := true; more; {
+	for word != "" {
 		var part string
 		part, word, _ = splitExpect(word)
 		err := r.await(ctx, part)
@@ -42,7 +42,7 @@ func (r *run) expect(ctx context.Context, word string) error {
 		if word == "" {
 			return r.tooLate(part, err)
 		}
-		part, word, more = splitExpect(word)
+		part, word, _ = splitExpect(word)
 		if err := r.send(ctx, part); err != nil {
 			return err
 		}
@@ -69,9 +69,6 @@ func (r *run) tooLate(part string, err error) error {
 // await waits for one part of an expect word. The empty part is satisfied at
 // once.
 func (r *run) await(ctx context.Context, part string) error {
-	if part == "" {
-		return nil
-	}
 	text := r.expected(part)
 	r.view.debug("expect (" + visible(text) + ")")
 	if text == "" {

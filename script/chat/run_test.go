@@ -167,6 +167,9 @@ func TestLog(t *testing.T) {
 		{"a send that takes too long", `TIMEOUT 1 '' A\d\dB`, nil, lines(
 			"timeout set to 1 seconds", `send (A\d\dB^M)`, "alarm", " -- write timed out", "Failed")},
 		{"an empty expect", `\q x`, nil, lines("expect ()", "got it", "send (x^M)")},
+		{"an empty sub-expect with more behind it", `TIMEOUT 1 A-x--b y`, nil, lines("timeout set to 1 seconds", "expect (A)", "alarm",
+			"send (x^M)", "expect ()", "got it", "send (y^M)")},
+		{"an empty sub-expect at the end", `TIMEOUT 1 A-x- y`, nil, lines("timeout set to 1 seconds", "expect (A)", "alarm", "send (x^M)", "send (y^M)")},
 		{"a missing file", `'' @/nonexistent/x`, nil, lines("/nonexistent/x -- open failed: No such file or directory")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
