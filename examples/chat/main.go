@@ -18,7 +18,7 @@
 //	-V        show what is received on the standard error, always
 //	-s        log to the standard error, besides the system's log
 //	-S        do not log to the system's log
-//	-T, -U    texts for \T and \U
+//	-T, -U    texts for \T, which is shown, and \U, which is a secret
 //
 // The exit status is 0 when the script has come to its end, 1 for bad options,
 // a bad script or a send that failed, 2 after a signal, 3 when an awaited text

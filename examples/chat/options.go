@@ -112,7 +112,7 @@ func (o *options) set(letter byte, value string) {
 	case 'r':
 		o.openReport(value)
 	case 'T':
-		o.chat.T = (*ras.Secret)(&value)
+		o.chat.T = &value
 	case 'U':
 		o.chat.U = (*ras.Secret)(&value)
 	}

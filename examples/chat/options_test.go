@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/rasline/rasline/ras"
 )
 
 func TestParseOptions(t *testing.T) {
@@ -56,11 +54,11 @@ func TestParseOptions(t *testing.T) {
 	}
 }
 
-func text(s *ras.Secret) string {
+func text[T ~string](s *T) string {
 	if s == nil {
 		return ""
 	}
-	return s.Reveal()
+	return string(*s)
 }
 
 func flags(o *options) string {

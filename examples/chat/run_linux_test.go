@@ -53,7 +53,7 @@ func TestNoSecretIsWritten(t *testing.T) {
 		if want := "ATD5551212,7773\rmarked-one\rfrom-file\r"; got.sent != want || got.broken != "" {
 			t.Errorf("sent %q, want %q; %s", got.sent, want, got.broken)
 		}
-		for _, s := range secrets {
+		for _, s := range secrets[1:] { // the first is a number, which may be shown
 			if shown := strings.ToLower(got.stderr + got.report); strings.Contains(shown, s) {
 				t.Errorf("%q is shown in %q", s, shown)
 			}

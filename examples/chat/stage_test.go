@@ -47,8 +47,12 @@ func build(t testing.TB) string {
 
 // play is what a program is to do, and what its far end does.
 type play struct {
-	args   []string       // @REPORT and @FILE stand for files of the run
+	args   []string       // @REPORT, @FILE and @SUB stand for files of the run
 	file   string         // contents of @FILE, as script or for a send
+	sub    string         // contents of @SUB, for a send
+	crlf   bool           // this program gets the file with CR LF, chat(8) with LF
+	full   bool           // the standard error is on a full disk
+	strip  bool           // the high bits of what is left unread do not count
 	env    []string       // further environment
 	first  string         // what the far end says before the program starts
 	replys []string       // what it says after each carriage return
@@ -92,6 +96,14 @@ func perform(ctx context.Context, t testing.TB, program string, p *play) (out se
 		return out, err
 	}
 	cmd.Stderr = &stderr
+	if p.full {
+		disk, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		if err != nil {
+			return out, err
+		}
+		defer disk.Close()
+		cmd.Stderr = disk
+	}
 	far := &farEnd{line: pair.Port, play: p, hangUp: func() { pair.Close() }}
 	if _, err := io.WriteString(pair.Port, p.first); err != nil {
 		return out, err
@@ -123,13 +135,18 @@ func perform(ctx context.Context, t testing.TB, program string, p *play) (out se
 // command prepares the program and the files of the run.
 func command(ctx context.Context, dir, program string, p *play) (*exec.Cmd, error) {
 	file := filepath.Join(dir, "file")
-	if err := os.WriteFile(file, []byte(p.file), 0o600); err != nil {
+	names := strings.NewReplacer("@REPORT", filepath.Join(dir, "report"), "@FILE", file, "@SUB", filepath.Join(dir, "sub"))
+	text := names.Replace(p.file)
+	if p.crlf && program != reference {
+		text = strings.ReplaceAll(text, "\n", "\r\n")
+	}
+	err := errors.Join(os.WriteFile(file, []byte(text), 0o600), os.WriteFile(filepath.Join(dir, "sub"), []byte(p.sub), 0o600))
+	if err != nil {
 		return nil, err
 	}
 	args := make([]string, len(p.args))
 	for i, a := range p.args {
-		a = strings.ReplaceAll(a, "@REPORT", filepath.Join(dir, "report"))
-		args[i] = strings.ReplaceAll(a, "@FILE", file)
+		args[i] = names.Replace(a)
 	}
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append(append(os.Environ(), "TZ=UTC", "LC_ALL=C"), p.env...)

@@ -31,8 +31,8 @@
 //
 // # Secrets
 //
-// A send with \q in it, the text of an @file and the texts for \T and \U are
-// secrets. They are shown in no log, no error and no report, and neither is
+// A send with \q in it, the text of an @file and the text for \U are secrets; the
+// text for \T, a phone number or a name, is not. They are shown in no log, no error and no report, and neither is
 // their echo: "***" stands in their place, and "??????" in the log of a send.
 //
 // # Differences from the program
@@ -51,7 +51,9 @@
 //   - Received bytes that could be the start of a secret are shown when it is
 //     known that they are not, so a report can come before the echo of its end.
 //   - A file to send that can be opened and not read is a failure, and so is a
-//     folder.
+//     directory.
+//   - Control characters of an abort string are written as ^X in the message
+//     about it.
 //   - The high bit is cleared in what a wait reads and in nothing else, so that
 //     what follows the last match is left as it came.
 package chat

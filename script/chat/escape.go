@@ -115,6 +115,7 @@ type message struct {
 	hidden bool   // \q: the log must not show it
 	spans  []span // secret parts of text
 	usesT  bool   // \T is in it
+	usesU  bool   // \U is in it
 }
 
 // span is the part of a text from one index up to another.
@@ -154,6 +155,7 @@ func sendText(s string, env env, in inserts) message {
 func (m *message) escape(b *strings.Builder, s string, env env, in inserts) string {
 	c := s[0]
 	m.usesT = m.usesT || c == 'T'
+	m.usesU = m.usesU || c == 'U'
 	switch {
 	case c == 'q':
 		m.hidden = true
@@ -162,14 +164,15 @@ func (m *message) escape(b *strings.Builder, s string, env env, in inserts) stri
 	case c == 'N':
 		b.WriteString("\\\x00")
 	case isOctal(c):
+		// A backslash keeps the byte from acting in the second stage.
 		v, n := octal(s)
-		if v == 0 {
+		if v == 0 || v == '\\' {
 			b.WriteByte('\\')
 		}
 		b.WriteByte(v)
 		return s[n:]
 	case c == 'T' && in.t != nil:
-		m.insert(b, *in.t)
+		b.WriteString(*in.t)
 	case c == 'U' && in.u != nil:
 		m.insert(b, *in.u)
 	case plain(c) != c:
@@ -182,6 +185,7 @@ func (m *message) escape(b *strings.Builder, s string, env env, in inserts) stri
 	return s[1:]
 }
 
+// insert adds a secret text.
 func (m *message) insert(b *strings.Builder, text string) {
 	from := b.Len()
 	b.WriteString(text)

@@ -68,7 +68,7 @@ func ExampleConfig() {
 	io.WriteString(modem, "CONNECT 9600\r\n")
 
 	s, _ := chat.Parse([]string{"SAY", `calling\n\c`, "", `ATDT\T`, "CONNECT", `\c`, `\n`})
-	number := ras.Secret("5551212")
+	number := "5551212"
 	e := s.Executor(&chat.Config{T: &number, Stderr: os.Stdout, Timeout: time.Second, Echo: true})
 	if _, err := script.Run(context.Background(), line, e, nil); err != nil {
 		fmt.Println(err)

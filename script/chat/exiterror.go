@@ -19,7 +19,7 @@ const (
 	ExitFault = 1
 
 	// ExitSignal is the status of a script that was ended from outside: the
-	// context ended, the line was hung up, the standard error failed.
+	// context ended or the line was hung up.
 	ExitSignal = 2
 
 	// ExitTimeout is the status when an awaited text did not come in time.

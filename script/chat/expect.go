@@ -105,7 +105,7 @@ func (r *run) notCome(ctx context.Context, err error) error {
 
 func (r *run) aborted(entry *abort) error {
 	r.view.debugAfterText(" -- failed")
-	r.view.info("Failed (" + entry.text + ")")
+	r.view.info("Failed (" + visible(entry.text) + ")")
 	k := slices.Index(r.aborts, entry)
 	err := r.fail(ExitAbort+k, abortCode(entry.text), fmt.Sprintf("aborted on %q", entry.text), nil)
 	err.Abort = strings.Clone(entry.text)

@@ -33,11 +33,15 @@ func newFindings(file, text string) *findings {
 }
 
 func (l *findings) add(s lint.Severity, p pos, format string, args ...any) {
-	f := lint.Finding{File: l.file, Line: p.line, Col: p.col, Severity: s, Text: fmt.Sprintf(format, args...)}
+	l.Add(l.finding(s, p, format, args...))
+}
+
+func (l *findings) finding(s lint.Severity, p pos, format string, args ...any) lint.Finding {
+	f := lint.Finding{File: l.file, Line: p.line, Col: p.col, Severity: s, Text: lint.Visible(fmt.Sprintf(format, args...))}
 	if l.file != "" && p.line <= len(l.lines) {
 		f.Source = strings.TrimSuffix(l.lines[p.line-1], "\r")
 	}
-	l.Add(f)
+	return f
 }
 
 func (l *findings) warn(p pos, format string, args ...any) {

@@ -65,6 +65,11 @@ func (l *lexer) readLine(text string) {
 	if strings.HasPrefix(text, "#") {
 		return
 	}
+	for _, marker := range []string{"<<<<<<<", "=======", ">>>>>>>"} {
+		if strings.HasPrefix(text, marker) {
+			l.found.warn(l.at(0), "%s is the conflict marker of a version control system: keep one of the two versions and delete the marker", marker)
+		}
+	}
 	for i := 0; i < len(text); {
 		switch text[i] {
 		case ' ', '\t':
@@ -102,6 +107,9 @@ func (l *lexer) quoted(text string, i int) int {
 			j++
 		case text[i]:
 			l.words = append(l.words, word{l.at(i), text[i+1 : j], true})
+			if j+1 < len(text) && text[j+1] != ' ' && text[j+1] != '\t' {
+				l.found.warn(l.at(j+1), "the quote ends the word, and what follows it is a word of its own: leave a space, or quote all of it")
+			}
 			return j + 1
 		}
 	}
@@ -114,6 +122,12 @@ func (l *lexer) bare(text string, i int) int {
 	j := i
 	for j < len(text) && text[j] != ' ' && text[j] != '\t' {
 		j++
+	}
+	switch {
+	case text[i:j] == `\` && strings.Trim(text[j:], " \t") == "":
+		l.found.warn(l.at(i), `\ is a word of its own here: a script needs none to go on in the next line`)
+	case strings.Count(text[i:j], `"`)%2 == 1 && strings.Contains(text[j:], `"`):
+		l.found.warn(l.at(i+strings.LastIndexByte(text[i:j], '"')), "a quote inside a word is an ordinary character, and the word ends at the next space: quote the whole word with '")
 	}
 	if text[i] == '#' {
 		l.found.warn(l.at(i), "%q is a word, not a comment: a comment has its # in column 1 (quote the word to say that you mean it)", text[i:j])

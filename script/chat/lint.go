@@ -1,6 +1,8 @@
 package chat
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,19 +20,77 @@ type linter struct {
 	limit   time.Duration // of the time-out in force; 0 if options decide
 	prompt  string        // the text awaited last
 	name    pos           // of the first send with \T in it, if there is one
+	secret  pos           // of the first send with \U in it, if there is one
+	dollars []lint.Finding
+	highs   []lint.Finding
 }
 
-// inspect adds warnings about the steps of a script, and returns the place of the
-// first send with \T in it.
-func inspect(steps []step, found *findings) (name pos) {
+// inspect adds warnings about the steps of a script, and returns what else it
+// has found.
+func inspect(steps []step, found *findings) *linter {
 	l := &linter{found: found}
-	for _, s := range steps {
+	for i, s := range steps {
 		l.step(s)
+		l.characters(s.word)
+		if i > 0 {
+			l.spaces(steps[i-1], s)
+		}
+	}
+	if len(steps) > 0 {
+		switch first := steps[0].word; lint.Fold(first.text) {
+		case "exec", "chat", "/usr/sbin/chat", "connect", "pppd":
+			found.warn(first.pos, "%q is awaited as a text: a script file has no command and no options before its words", first.text)
+		}
 	}
 	if n := len(steps); n > 0 && steps[n-1].kind == kindExpect && steps[n-1].word.text != "" {
 		found.warn(steps[n-1].word.pos, "the script ends with a text to wait for: the number of words is odd")
 	}
-	return l.name
+	return l
+}
+
+// characters warns of those that are there by accident.
+func (l *linter) characters(w word) {
+	if i := lint.CurlyQuote(w.text); i >= 0 {
+		l.found.warn(w.at(i), "a curly quote is an ordinary character and encloses nothing: use the straight quote ' or \"")
+	}
+	if i, name := lint.Invisible(strings.TrimPrefix(w.text, bom)); name != "" {
+		l.found.warn(w.at(i), "a %s is part of this word: replace it by a plain space, or remove it", name)
+	}
+	for i := 0; i < len(w.text); i++ {
+		switch {
+		case w.text[i] == '\\':
+			i++
+		case w.text[i] == '$' && i+1 < len(w.text) && isNameByte(w.text[i+1]) && !isDigit(w.text[i+1]) &&
+			!strings.HasSuffix(lint.Fold(w.text[:i]), "at"): // AT$ begins commands of some modems
+			n := i + 1
+			for n < len(w.text) && isNameByte(w.text[n]) {
+				n++
+			}
+			l.dollars = append(l.dollars, l.found.finding(lint.SeverityWarning, w.at(i),
+				"%s stays as it is: names are replaced only with the option -E (Config.Env); write the value itself", w.text[i:n]))
+			i = n - 1
+		}
+	}
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+const bom = "\ufeff"
+
+// commandTail is what a part of a modem command looks like: V1, &C1, S0=0,
+// +FCLASS=0.
+var commandTail = regexp.MustCompile(`^([&%*#\\][A-Z][0-9]*|[A-Z][0-9]+|S[0-9]+[=?].*|[+$^*][A-Z]+[=?].*)+$`)
+
+// spaces warns of a modem command whose spaces are not in quotes, so that its
+// second part is awaited.
+func (l *linter) spaces(before, s step) {
+	sent, awaited := before.word, s.word
+	if before.kind != kindSend || s.kind != kindExpect || sent.quoted || awaited.quoted || sent.line != awaited.line || l.found.file == "" {
+		return
+	}
+	if strings.HasPrefix(lint.Fold(sent.text), "at") && commandTail.MatchString(strings.ToUpper(awaited.text)) {
+		l.found.warn(awaited.pos, "%q is awaited, not sent: a command with spaces needs quotes, such as '%s %s'", awaited.text, sent.text, awaited.text)
+	}
 }
 
 func (l *linter) step(s step) {
@@ -49,6 +109,9 @@ func (l *linter) step(s step) {
 }
 
 func (l *linter) expect(w word) {
+	if keyword := strings.ToUpper(w.text); keyword != w.text && keywords[keyword] != kindExpect && !w.quoted {
+		l.found.warn(w.pos, "%q is awaited as a text: the keyword is %s, in capital letters", w.text, keyword)
+	}
 	if isPhoneNumber(w.text) {
 		l.found.warn(w.pos, "%q is awaited, and its dashes divide it into sub-expects: write \\- to wait for a dash, or check the order of the words", w.text)
 	}
@@ -73,8 +136,12 @@ func (l *linter) await(w word) {
 		return
 	}
 	l.prompt = text
-	if hasHighBit(strings.TrimPrefix(text, "\ufeff")) { // there is a warning of its own for a byte order mark
-		l.found.warn(w.pos, "%q can come only in 8-bit mode: the high bit of what is received is cleared", text)
+	if _, name := lint.Invisible(text); name == "" && lint.CurlyQuote(text) < 0 && hasHighBit(text) { // these have warnings of their own
+		l.highs = append(l.highs, l.found.finding(lint.SeverityWarning, w.pos,
+			"%q can be received only in 8-bit mode: the high bit of what is received is cleared", text))
+	}
+	if result := strings.ToUpper(text); result != text && slices.Contains(results, result) {
+		l.found.warn(w.pos, "%q is awaited: letter case counts, and modems answer %s", text, result)
 	}
 	for _, a := range l.aborts {
 		switch {
@@ -97,7 +164,10 @@ func (l *linter) send(w word) {
 	if m.usesT && l.name == (pos{}) {
 		l.name = w.pos
 	}
-	if asksForSecret(l.prompt) && !m.hidden && !strings.HasPrefix(w.text, "@") && m.text != "" {
+	if m.usesU && l.secret == (pos{}) {
+		l.secret = w.pos
+	}
+	if asksForSecret(l.prompt) && !m.hidden && !m.usesU && !strings.HasPrefix(w.text, "@") && m.text != "" {
 		l.found.warn(w.pos, "what answers %q is shown in logs: begin it with \\q", l.prompt)
 	}
 	l.pauses(w, &m)
@@ -127,6 +197,9 @@ func (l *linter) entry(s step) {
 	if s.kind == kindReport {
 		name = "REPORT"
 	}
+	if _, ok := keywords[s.word.text]; ok && !s.word.quoted {
+		l.found.warn(s.word.pos, "%s is the string of %s here and is no keyword: the string that belongs to %s is missing", s.word.text, name, name)
+	}
 	text := expectText(s.word.text, nil)
 	if text == "" {
 		l.found.warn(s.word.pos, "an empty %s string comes with the first byte of any wait", name)
@@ -138,6 +211,9 @@ func (l *linter) entry(s step) {
 		l.aborts = append(l.aborts, word{pos: s.word.pos, text: text})
 	}
 }
+
+// results are what modems answer.
+var results = []string{"OK", "CONNECT", "BUSY", "NO CARRIER", "NO ANSWER", "NO DIALTONE", "NO DIAL TONE", "ERROR", "RING"}
 
 func (l *linter) clear(w word) {
 	text := expectText(w.text, nil)

@@ -12,10 +12,12 @@ import (
 
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
+	"github.com/rasline/rasline/script/lint"
 )
 
 // run is one run of a Script. One goroutine uses it.
 type run struct {
+	*executor
 	script  *Script
 	opts    Config // complete
 	inserts inserts
@@ -24,10 +26,9 @@ type run struct {
 	at      pos           // of the step that runs
 	hangup  bool          // whether a hang-up ends the script
 
-	nameless bool // \T must not be sent: the user's name is empty
-	aborts   []*abort
-	reports  reports
-	view     *view
+	aborts  []*abort
+	reports reports
+	view    *view
 }
 
 // abort is an entry of the abort list. The dialog watches for its text.
@@ -48,44 +49,66 @@ func (s *Script) Execute(ctx context.Context, call *ras.Call) error {
 }
 
 func (e *executor) Execute(ctx context.Context, call *ras.Call) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	r := e.newRun(ctx, call, cancel)
+	r := e.newRun(ctx, call)
 	defer r.dialog.Close()
-	var err error
-	if r.nameless && r.script.name != (pos{}) {
-		r.at = r.script.name
-		err = r.needsName()
+	err := e.Check(call.Params)
+	if err != nil {
+		r.view.fault(err.(*ExitError).Op)
 	} else {
 		err = r.steps(ctx)
 	}
 	r.finish(ctx)
-	if err == nil && r.view.err != nil {
-		err = r.ended(r.view.err)
-	}
 	return err
 }
 
-func (e *executor) newRun(ctx context.Context, call *ras.Call, fail context.CancelCauseFunc) *run {
-	r := &run{script: e.Script, opts: e.cfg, limit: e.cfg.Timeout, hangup: true}
-	if p := call.Params; r.opts.UseParams && p != nil {
-		name := ras.Secret(p.UserName)
-		r.opts.T, r.opts.U = cmp.Or(r.opts.T, &name), cmp.Or(r.opts.U, &p.Password)
+// Check returns an *ExitError for a script that sends \T or \U with
+// Config.UseParams set and without the parameter.
+func (e *executor) Check(p *ras.DialParams) error {
+	for _, use := range []struct {
+		at     pos
+		letter byte
+	}{{e.name, 'T'}, {e.password, 'U'}} {
+		if use.at == (pos{}) {
+			continue
+		}
+		if err := e.missing(p, use.letter); err != nil {
+			return failure(e.Script, use.at, ExitFault, ras.ErrInvalidParameter, fmt.Sprintf(`the script sends \%c`, use.letter), err)
+		}
 	}
-	r.nameless = r.opts.UseParams && (r.opts.T == nil || *r.opts.T == "")
-	r.view = newView(ctx, &r.opts, call, fail)
+	return nil
+}
+
+// missing returns the error for a letter that stands for a parameter that is not
+// given.
+func (e *executor) missing(p *ras.DialParams, letter byte) error {
+	switch {
+	case !e.cfg.UseParams:
+	case letter == 'T' && e.cfg.T == nil:
+		return script.CheckParam(p, "UserName")
+	case letter == 'U' && e.cfg.U == nil:
+		return script.CheckParam(p, "Password")
+	}
+	return nil
+}
+
+func (e *executor) newRun(ctx context.Context, call *ras.Call) *run {
+	r := &run{executor: e, script: e.Script, opts: e.cfg, limit: e.cfg.Timeout, hangup: true}
+	if p := call.Params; r.opts.UseParams && p != nil {
+		r.opts.T, r.opts.U = cmp.Or(r.opts.T, &p.UserName), cmp.Or(r.opts.U, &p.Password)
+	}
+	r.view = newView(ctx, &r.opts, call)
 	r.reports.view, r.reports.out = r.view, r.opts.Report
 	r.dialog = script.NewDialog(call, &script.DialogConfig{
 		Strip7:  !r.opts.EightBit,
 		PerByte: r.opts.Gap,
 		Tap:     r.received,
 	})
-	r.inserts = inserts{r.insert(r.opts.T), r.insert(r.opts.U)}
+	r.inserts = inserts{r.opts.T, r.secret(r.opts.U)}
 	return r
 }
 
-// insert returns a text for \T or \U, and hides it.
-func (r *run) insert(s *ras.Secret) *string {
+// secret returns the text for \U, and hides it.
+func (r *run) secret(s *ras.Secret) *string {
 	if s == nil {
 		return nil
 	}
@@ -270,22 +293,18 @@ func (r *run) gatherRest(ctx context.Context) {
 
 // fail makes an ExitError for the step that runs.
 func (r *run) fail(status int, code ras.Code, text string, cause error) *ExitError {
+	return failure(r.script, r.at, status, code, text, cause)
+}
+
+func failure(s *Script, at pos, status int, code ras.Code, text string, cause error) *ExitError {
 	return &ExitError{Status: status, RunError: script.RunError{
-		File: r.script.file, Line: r.at.line, Col: r.at.col,
+		File: s.file, Line: at.line, Col: at.col,
 		Op: text, Code: code, Err: cause,
 	}}
 }
 
-// needsName is the failure of a script that sends \T without a name: an empty
-// name locks accounts.
-func (r *run) needsName() error {
-	text := "the script sends \\T and needs a user name"
-	r.view.fault(text)
-	return r.fail(ExitFault, ras.ErrInvalidParameter, text+": set one for the entry", nil)
-}
-
 // ended returns the error of a script that was ended from outside.
 func (r *run) ended(cause error) error {
-	r.view.fault(cause.Error())
+	r.view.fault(lint.Visible(cause.Error()))
 	return r.fail(ExitSignal, ras.Cause(cause), "ended from outside", cause)
 }

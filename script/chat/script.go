@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rasline/rasline/ras"
@@ -19,7 +20,10 @@ type Script struct {
 	file     string
 	steps    []step
 	warnings []lint.Finding
-	name     pos // of the first send with \T in it, if there is one
+	dollars  []lint.Finding // warnings that hold without Config.Env
+	highs    []lint.Finding // warnings that hold without Config.EightBit
+	name     pos            // of the first send with \T in it, if there is one
+	password pos            // of the first send with \U in it, if there is one
 }
 
 // Executor returns an executor that runs the script with settings of its own;
@@ -50,14 +54,16 @@ type Config struct {
 	// end (option -V). Default: off.
 	Copy bool
 
-	// T and U are the texts for \T and \U in sends (options -T and -U). They
-	// are secrets. Default, nil: the letters stand for themselves.
-	T, U *ras.Secret
+	// T and U are the texts for \T and \U in sends (options -T and -U). T, a
+	// phone number or a name, is shown; U is a secret. Default, nil: the
+	// letters stand for themselves.
+	T *string
+	U *ras.Secret
 
 	// UseParams takes the user name and the password of the call for T and U
-	// that are nil. A script that sends \T without a name fails with
-	// ras.ErrInvalidParameter before anything is sent, since an empty name
-	// locks accounts. Default: off.
+	// that are nil. A script that sends one which is not given fails with a
+	// script.MissingError before anything is sent, since an empty name locks
+	// accounts. Default: off.
 	UseParams bool
 
 	// Env gives the values for $NAME (option -E, with os.LookupEnv). Default:
@@ -69,9 +75,10 @@ type Config struct {
 	// waited for until ctx ends.
 	ReadFile func(ctx context.Context, name string) ([]byte, error)
 
-	// Stderr takes the texts of SAY, what Echo and Copy show, and reports if
-	// there is no Report. A write to it that fails ends the script with status
-	// 2. Default: the call's Terminal, and if there is none, nobody.
+	// Stderr receives the texts of SAY, what Echo and Copy show, and reports if
+	// there is no Report. A write to it or to Report that fails is a warning to
+	// Log, once, and the script goes on. Default: the call's Terminal, and if
+	// there is none, none.
 	Stderr io.Writer
 
 	// Report takes a line for each string of REPORT that was found (option
@@ -138,7 +145,11 @@ func Parse(args []string) (*Script, error) {
 func ParseFile(name string, src []byte) (*Script, error) {
 	source := lint.NewSource(name, src)
 	found := newFindings(name, source.Text())
-	if text := source.Refusal(); text != "" {
+	text := source.Refusal()
+	if text == "" && strings.Count(source.Text(), "\x00") > len(src)/3 { // UTF-16 without a mark
+		text = source.NULRefusal(len(source.Text()))
+	}
+	if text != "" {
 		found.add(lint.SeverityError, pos{1, 1}, "%s", text)
 		return build(nil, found)
 	}
@@ -147,7 +158,8 @@ func ParseFile(name string, src []byte) (*Script, error) {
 
 func build(words []word, found *findings) (*Script, error) {
 	s := &Script{file: found.file, steps: pairUp(words)}
-	s.name = inspect(s.steps, found)
+	l := inspect(s.steps, found)
+	s.name, s.password, s.dollars, s.highs = l.name, l.secret, l.dollars, l.highs
 	s.warnings = found.Sorted()
 	if found.Errors() > 0 {
 		return nil, &lint.ParseError{Findings: s.warnings}
@@ -155,8 +167,27 @@ func build(words []word, found *findings) (*Script, error) {
 	return s, nil
 }
 
-// Warnings returns what looks wrong in the script, in the order of the places.
-func (s *Script) Warnings() []lint.Finding { return slices.Clone(s.warnings) }
+// Warnings returns what looks wrong in the script, in the order of the places,
+// for a run with the zero Config.
+func (s *Script) Warnings() []lint.Finding { return s.WarningsFor(nil) }
+
+// WarningsFor is Warnings for a run with the settings: what Env replaces and
+// what EightBit can receive is in order then.
+func (s *Script) WarningsFor(cfg *Config) []lint.Finding {
+	var c Config
+	if cfg != nil {
+		c = *cfg
+	}
+	all := slices.Clone(s.warnings)
+	if c.Env == nil {
+		all = append(all, s.dollars...)
+	}
+	if !c.EightBit {
+		all = append(all, s.highs...)
+	}
+	lint.Sort(all)
+	return all
+}
 
 // step is one thing that a script does.
 type step struct {

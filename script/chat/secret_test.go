@@ -21,8 +21,8 @@ func TestSecretsAreNotShown(t *testing.T) {
 	if err := os.WriteFile(file, []byte("fromFile7\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	number, other := ras.Secret("5551212"), ras.Secret(`0800\pabc`)
-	secrets := []string{"fromFile7", "5551212", "0800", "marked-one", "callPass"}
+	number, other := "5551212", ras.Secret(`0800\pabc`)
+	secrets := []string{"fromFile7", "0800", "marked-one", "callPass"}
 	echo := "a1 FROMFILE7 2\r\nATDT5551212\r\n3 0800abc\r\nb marked-one and callPass\r\nc fromF"
 	for _, end := range []string{"OK", "BUSY\r", "ERR"} {
 		far := echo + end

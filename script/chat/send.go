@@ -17,12 +17,12 @@ var errSendLimit = errors.New("the time-out has passed")
 // send sends a word: the contents of a file, EOT, BREAK, or a text.
 func (r *run) send(ctx context.Context, word string) error {
 	secret := false
-	if name, ok := strings.CutPrefix(word, "@"); ok && name != "" {
+	if name, ok := strings.CutPrefix(word, "@"); ok && strings.Trim(name, " \t") != "" {
 		text, err := r.fileText(ctx, strings.TrimLeft(name, " \t"))
 		if err != nil {
 			return err
 		}
-		word, secret = text, true
+		word, secret = text, text != "" // an empty one hides nothing
 	}
 	switch word {
 	case "EOT":
@@ -31,8 +31,12 @@ func (r *run) send(ctx context.Context, word string) error {
 		word, secret = `\K\c`, false
 	}
 	m := sendText(word, r.opts.Env, r.inserts)
-	if m.usesT && r.nameless { // in a file or a variable
-		return r.needsName()
+	for letter, used := range map[byte]bool{'T': m.usesT, 'U': m.usesU} {
+		if err := r.missing(r.dialog.Call().Params, letter); used && err != nil { // in a file or a variable
+			text := fmt.Sprintf(`the text to send has \%c`, letter)
+			r.view.fault(text)
+			return r.fail(ExitFault, ras.ErrInvalidParameter, text, err)
+		}
 	}
 	m.hidden = m.hidden || secret
 	r.view.debug("send (" + visible(m.shown()) + ")")

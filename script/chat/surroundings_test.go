@@ -73,7 +73,7 @@ func TestBreakWithoutAbility(t *testing.T) {
 	}
 }
 
-// full is a standard error that takes n writes.
+// full is a standard error, on a disk that is full after n writes.
 type full struct{ n int }
 
 var errFull = errors.New("no space")
@@ -85,24 +85,30 @@ func (w *full) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func TestStderrFails(t *testing.T) {
+// A disk that is full under the standard error or the report file ends no dial;
+// it is one warning.
+func TestFullDisk(t *testing.T) {
 	for _, tt := range []struct {
 		name, args string
 		writes     int
 		sent       string
 	}{
-		{"in a wait", "ECHO ON x y", 0, ""},
-		{"in SAY", "SAY a '' b", 0, ""},
-		{"in a later wait", "ECHO ON a b x y", 1, "b\r"},
+		{"in a wait", "ECHO ON a y", 0, "y\r"},
+		{"in SAY", "SAY a '' b SAY c", 0, "b\r"},
+		{"in a later wait", "ECHO ON a b a y", 1, "b\ry\r"},
 		{"at the end", "ECHO ON a '' a \\c", 2, "\r"},
-		{"in a report", "REPORT a a", 0, ""},
+		{"in a report", "REPORT a a b \\r ''", 0, "b\r\r"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			sc := scene{args: words(tt.args), opts: Config{Stderr: &full{tt.writes}}, far: now("aa\r")}
-			got := sc.play(t)
-			if got.Status != ExitSignal || !errors.Is(got.err, errFull) || got.Sent != tt.sent || got.Elapsed != 0 {
-				t.Errorf("status %d, sent %q after %v, error %v; want %d, %q at once, %v",
-					got.Status, got.Sent, got.Elapsed, got.err, ExitSignal, tt.sent, errFull)
+			for _, opts := range []Config{
+				{Stderr: &full{tt.writes}},
+				{Stderr: &full{tt.writes}, Report: &full{0}},
+			} {
+				sc := scene{args: words(tt.args), opts: opts, far: now("aa\r")}
+				got := sc.play(t)
+				if got.err != nil || got.Sent != tt.sent || strings.Count(got.Log, "cannot write what is shown") != 1 {
+					t.Errorf("sent %q, error %v, log %q; want %q, none, one warning", got.Sent, got.err, got.Log, tt.sent)
+				}
 			}
 		})
 	}
@@ -214,8 +220,18 @@ func TestUseParams(t *testing.T) {
 		{"", "AT", "", `\T`},
 	} {
 		sc := scene{args: args, opts: Config{UseParams: true}, params: &ras.DialParams{Password: "secret"}}
-		if got := sc.play(t); got.Sent != "" || got.Status != ExitFault || !errors.Is(got.err, ras.ErrInvalidParameter) {
+		var missing *script.MissingError
+		if got := sc.play(t); got.Sent != "" || got.Status != ExitFault || !errors.As(got.err, &missing) || missing.Field != "UserName" {
 			t.Errorf("%q without a name: sent %q, status %d, %v", args, got.Sent, got.Status, got.err)
+		}
+	}
+	for _, noPassword := range []bool{false, true} {
+		sc := scene{args: []string{"", "AT", "", `\U`}, opts: Config{UseParams: true}, params: &ras.DialParams{UserName: "guest", NoPassword: noPassword}}
+		got := sc.play(t)
+		if noPassword && (got.Sent != "AT\r\r" || got.err != nil) {
+			t.Errorf("with a password known to be empty: sent %q, %v", got.Sent, got.err)
+		} else if !noPassword && (got.Sent != "" || got.err == nil || !strings.Contains(got.err.Error(), "argument 4:1: the script sends \\U: a password is needed")) {
+			t.Errorf("without a password: sent %q, %v", got.Sent, got.err)
 		}
 	}
 	sc = scene{

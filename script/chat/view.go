@@ -2,7 +2,6 @@ package chat
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 
@@ -24,19 +23,18 @@ type view struct {
 	off    bool // nothing received is shown any more
 	open   bool // the echo has not ended its line
 	call   *ras.Call
-	stream *ras.MaskWriter         // what is received, on its way to receivedByte
-	fail   context.CancelCauseFunc // ends the run when a write fails
-	err    error                   // of the first write that failed
+	stream *ras.MaskWriter // what is received, on its way to receivedByte
+	failed bool            // a write failed, and a warning was logged
 
 	text  []byte // for stderr, not yet written
 	line  []byte // of the log, not yet complete
 	width int    // received bytes in line
 }
 
-func newView(ctx context.Context, o *Config, call *ras.Call, fail context.CancelCauseFunc) *view {
+func newView(ctx context.Context, o *Config, call *ras.Call) *view {
 	v := &view{
 		ctx: context.WithoutCancel(ctx), log: o.Log, stderr: o.Stderr,
-		echo: o.Echo, copy: o.Copy, fail: fail,
+		echo: o.Echo, copy: o.Copy,
 	}
 	if v.stderr == nil && call.Terminal != nil {
 		v.stderr = call.Terminal
@@ -160,15 +158,14 @@ func (v *view) write() {
 	v.text = v.text[:0]
 }
 
-// writeTo remembers the first error, which ends the script, and writes no more
-// after it.
+// writeTo writes what is shown to the user. The call does not depend on it: a
+// full disk under the standard error must not end a dial.
 func (v *view) writeTo(w io.Writer, b []byte) {
-	if v.err != nil {
-		return
-	}
-	if _, err := w.Write(b); err != nil {
-		v.err = fmt.Errorf("cannot show what happens: %w", err)
-		v.fail(v.err)
+	if _, err := w.Write(b); err != nil && !v.failed {
+		v.failed = true
+		if v.log != nil {
+			v.log.WarnContext(v.ctx, "cannot write what is shown", "error", err)
+		}
 	}
 }
 

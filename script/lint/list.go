@@ -2,6 +2,7 @@ package lint
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
@@ -12,8 +13,12 @@ type List struct {
 	// errors and 100 warnings. Negative: none is kept.
 	MaxErrors, MaxWarnings int
 
-	all              []Finding
-	errors, warnings int
+	all     []Finding
+	kept    [2]int     // by severity
+	dropped [2]int     // by severity
+	cut     [2]Finding // the first that was dropped
+	closed  bool
+	stopped bool
 }
 
 const (
@@ -21,29 +26,44 @@ const (
 	defaultMaxWarnings = 100
 )
 
-// Add keeps f unless there are enough of its severity.
+// Add keeps f unless there are enough of its severity. Those that are not kept
+// are counted; see Sorted.
 func (l *List) Add(f Finding) {
 	f.Text = Visible(f.Text)
-	n, limit := &l.errors, l.maxErrors()
+	limit := l.maxErrors()
 	if f.Severity == SeverityWarning {
-		n, limit = &l.warnings, cmp.Or(l.MaxWarnings, defaultMaxWarnings)
+		limit = cmp.Or(l.MaxWarnings, defaultMaxWarnings)
 	}
-	if *n < limit {
-		*n++
+	s := f.Severity & 1
+	switch {
+	case l.kept[s] < limit:
+		l.kept[s]++
 		l.all = append(l.all, f)
+	case s == SeverityError && l.closed:
+	default:
+		if l.dropped[s]++; l.dropped[s] == 1 {
+			l.cut[s] = f
+		}
 	}
 }
 
 func (l *List) maxErrors() int { return cmp.Or(l.MaxErrors, defaultMaxErrors) }
 
 // Errors returns the number of errors that were kept.
-func (l *List) Errors() int { return l.errors }
+func (l *List) Errors() int { return l.kept[SeverityError] }
 
 // Full reports whether no further error will be kept.
-func (l *List) Full() bool { return l.errors >= l.maxErrors() }
+func (l *List) Full() bool { return l.Errors() >= l.maxErrors() }
 
 // Close lets no further error in: what follows could only be wrong.
-func (l *List) Close() { l.MaxErrors = cmp.Or(l.errors, -1) }
+func (l *List) Close() { l.MaxErrors, l.closed = cmp.Or(l.Errors(), -1), true }
+
+// Stop ends the check: no further error is kept, and Sorted reports that there
+// may be more.
+func (l *List) Stop() {
+	l.Close()
+	l.stopped = true
+}
 
 // ErrorOn reports whether an error was kept for the line.
 func (l *List) ErrorOn(line int) bool {
@@ -52,10 +72,34 @@ func (l *List) ErrorOn(line int) bool {
 	})
 }
 
-// Sorted returns all findings in the order of their places.
+// Sorted returns all findings in the order of their places. Where some were not
+// kept, a warning at the end reports how many, at the place of the first of them.
 func (l *List) Sorted() []Finding {
-	slices.SortStableFunc(l.all, func(a, b Finding) int {
+	all := slices.Clone(l.all)
+	Sort(all)
+	if i := len(all) - 1; l.stopped && i >= 0 {
+		f := all[i]
+		f.Severity, f.Text = SeverityWarning, "the check ends here: there may be more errors"
+		all = append(all, f)
+	}
+	for s, n := range l.dropped {
+		if n == 0 {
+			continue
+		}
+		f := l.cut[s]
+		f.Text = fmt.Sprintf("%d more %ss from here on are not listed", n, f.Severity)
+		if n == 1 {
+			f.Text = fmt.Sprintf("1 more %s here is not listed", f.Severity)
+		}
+		f.Severity = SeverityWarning
+		all = append(all, f)
+	}
+	return all
+}
+
+// Sort puts findings in the order of their places.
+func Sort(all []Finding) {
+	slices.SortStableFunc(all, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
 	})
-	return l.all
 }

@@ -21,7 +21,7 @@ func TestListKeepsOrderAndLimits(t *testing.T) {
 	for _, f := range l.Sorted() {
 		got += f.Text
 	}
-	if got != "abc" || l.Errors() != 2 || !l.Full() {
+	if got != "abc1 more error here is not listed1 more warning here is not listed" || l.Errors() != 2 || !l.Full() {
 		t.Errorf("got %q, %d errors, full %v", got, l.Errors(), l.Full())
 	}
 	if !l.ErrorOn(3) || l.ErrorOn(2) {

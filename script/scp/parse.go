@@ -265,6 +265,9 @@ func (p *parser) semantic(pos int32, text string) {
 // stopIfFull ends the reading when there is no room for another error.
 func (p *parser) stopIfFull() {
 	if p.found.Full() {
+		if p.found.Errors() >= maxErrors {
+			p.found.Stop()
+		}
 		p.scan.pos = len(p.scan.src)
 		p.tok = token{kind: tEOF, pos: p.tok.pos, end: p.tok.pos, line: p.tok.line}
 	}

@@ -184,15 +184,15 @@ endproc
 func TestErrorsStopAtTwenty(t *testing.T) {
 	src := body(strings.Repeat("bad\n", 5000))
 	list := findingsOf(src)
-	if len(list) != maxErrors {
-		t.Fatalf("%d findings, want %d", len(list), maxErrors)
+	if len(list) != maxErrors+1 {
+		t.Fatalf("%d findings, want %d and a last one", len(list), maxErrors)
 	}
-	check(t, list[19:], `21:1 no command`)
+	check(t, list[19:], `21:1 no command`, `21:1 there may be more errors`)
 }
 
 func TestWarningsStopAtOneHundred(t *testing.T) {
-	if list := findingsOf(body(strings.Repeat("waitfor \"x\"\n", 5000))); len(list) != 100 {
-		t.Errorf("%d findings, want %d", len(list), 100)
+	if list := findingsOf(body(strings.Repeat("waitfor \"x\"\n", 5000))); len(list) != 101 || !strings.HasSuffix(list[100], "4900 more warnings from here on are not listed") {
+		t.Errorf("%d findings, the last %v; want 100 and how many more there are", len(list), list[len(list)-1])
 	}
 }
 

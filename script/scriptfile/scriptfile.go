@@ -197,7 +197,7 @@ func loadChat(name string, src []byte, cfg *Config) (*Script, error) {
 	if cfg.Terminal != nil {
 		c.Stderr = cfg.Terminal
 	}
-	return &Script{executor: p.Executor(&c), findings: p.Warnings()}, nil
+	return &Script{executor: p.Executor(&c), findings: p.WarningsFor(&c)}, nil
 }
 
 func loadDLL(name string, _ []byte, cfg *Config) (*Script, error) {
