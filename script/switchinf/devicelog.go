@@ -89,12 +89,9 @@ func (r *run) logCommand(c *command) {
 	r.cfg.DeviceLog.entry(r.portName(), logCommand, s.String())
 }
 
-// logEcho writes what came back of the command, once that is known.
+// logEcho writes what came back of the command.
 func (r *run) logEcho() {
 	e := &r.echo
-	if r.cfg.DeviceLog == nil || e.taken == 0 {
-		return
-	}
 	var s strings.Builder
 	at := 0
 	for _, secret := range e.secret {
@@ -107,16 +104,21 @@ func (r *run) logEcho() {
 	}
 	s.WriteString(shown(e.want[at:e.taken]))
 	r.cfg.DeviceLog.entry(r.portName(), logEcho, s.String())
-	e.taken, e.over = 0, true
 }
 
-// logResponse writes what has come of a response.
-func (r *run) logResponse() {
-	r.logEcho()
-	if r.cfg.DeviceLog == nil || r.buffer.total == 0 {
+// logResponse writes what was received for a step: the echo, which ends at the
+// offset, and the response.
+func (r *run) logResponse(from int) {
+	if r.cfg.DeviceLog == nil {
 		return
 	}
-	text := r.buffer.kept
+	if from > 0 {
+		r.logEcho()
+	}
+	text := r.buffer.after(from)
+	if len(text) == 0 {
+		return
+	}
 	if password := r.value(part{macro: macroPassword}); len(password) > 0 {
 		text = bytes.ReplaceAll(text, password, []byte(passwordMacro))
 	}

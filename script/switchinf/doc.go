@@ -28,14 +28,18 @@
 //     LOOP=<ignore> cannot steal half a prompt;
 //   - a pattern fits the start of the response, a <match> anywhere in it. What
 //     comes behind a fit is left for the next step, or for PPP;
-//   - bytes right after a command that repeat it are dropped as its echo, up to
-//     the first that differs. A device that does not echo, and answers with the
-//     first bytes of the command, loses those;
+//   - bytes right after a command that repeat it may be its echo or the response,
+//     and nothing shows which. Both readings are tried: the response begins with
+//     the first byte, or behind what is equal to the command (with the LF after a
+//     CR or without it), and the first line that fits in either reading counts.
+//     What repeats all of a command that has more than line ends is its echo, so a
+//     line that fits there alone waits for the first byte that differs. A silence
+//     completes nothing that may be an echo;
 //   - LOOP drops the response and waits for another without sending anything;
 //   - a step waits a minute for a response that fits, and then the script fails.
 //     It does not move on, as that would send a password to the wrong prompt;
-//   - a script that uses <username> is refused without one before anything is
-//     sent, since an empty name locks accounts;
+//   - a script that sends <username> or <password> is refused before anything
+//     is sent if there is none, since an empty name locks accounts;
 //   - where no CONNECT= ends it, a script has succeeded after its last OK= or
 //     NoResponse.
 //

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,7 +16,7 @@ import (
 )
 
 // Error is the failure of a script, or of File.Script. Its Op is the section in
-// brackets, its Line that of the response that fitted or else of the command, 0
+// brackets, with the awaited responses as the file has them, its Line that of the response that fitted or else of the command, 0
 // for the section as a whole. Its Code is
 //
 //	the code with the name of the keyword    a response ERROR_NAME=
@@ -54,7 +56,7 @@ const shownDiagnostics = 200 // bytes in the message
 type limitError struct{ limit time.Duration }
 
 func (e limitError) Error() string {
-	return fmt.Sprintf("no expected response came within %v", e.limit)
+	return fmt.Sprintf("no expected response was received within %v", e.limit)
 }
 
 func (e limitError) Unwrap() error { return os.ErrDeadlineExceeded }
@@ -77,6 +79,10 @@ var codesByName = sync.OnceValue(func() map[string]ras.Code {
 		}
 	}
 	return m
+})
+
+var errorNames = sync.OnceValue(func() []string {
+	return slices.Sorted(maps.Keys(codesByName()))
 })
 
 // lineCode is the code of a failed send or receive. To a script a peer that went

@@ -72,7 +72,7 @@ func ExampleParse() {
 	}
 	fmt.Println(errors.Is(err, ras.ErrScriptSyntax))
 	// Output:
-	// switch.inf:2:9: error: there is no macro <user>: write <h3C> for the character < itself
+	// switch.inf:2:9: error: there is no macro <user>: write <username>
 	// switch.inf:3:1: error: this is no command, response or comment, and is skipped: begin a comment with ; in column 1
 	// switch.inf:4:11: error: the closing quote is missing: write <h22> for a quote in the text
 	// true

@@ -16,13 +16,13 @@ type matcher struct {
 
 func newMatcher(r *response) matcher {
 	m := matcher{response: r}
-	m.reset()
+	m.reset(0)
 	return m
 }
 
-// reset begins a new response.
-func (m *matcher) reset() {
-	m.places, m.ready, m.at = append(m.places[:0], 0), false, 0
+// reset begins a new response at the offset.
+func (m *matcher) reset(from int) {
+	m.places, m.ready, m.at = append(m.places[:0], 0), false, from
 	if len(m.response.pattern.elems) == 0 {
 		m.places = m.places[:0]
 		m.ready = m.response.pattern.ending != endNone
@@ -36,7 +36,7 @@ func (m *matcher) take(b byte, total int) bool {
 		return false
 	}
 	p := &m.response.pattern
-	next := m.spare[:0]
+	next, fits := m.spare[:0], false
 	for _, at := range m.places {
 		e := &p.elems[at]
 		if e.gap && (len(next) == 0 || next[len(next)-1] != at) {
@@ -46,12 +46,13 @@ func (m *matcher) take(b byte, total int) bool {
 			continue
 		}
 		if at+1 == len(p.elems) {
-			return m.complete(total)
+			fits = true
+			continue
 		}
 		next = append(next, at+1)
 	}
 	m.places, m.spare = next, m.places
-	return false
+	return fits && m.complete(total)
 }
 
 func (m *matcher) complete(total int) bool {
@@ -62,29 +63,48 @@ func (m *matcher) complete(total int) bool {
 	return false
 }
 
-// echo is what of the command may still come back. A CR may come back with an
-// LF behind it.
+// A reading is one way to read what was received for a step: as a response from
+// the byte with offset from on. What is before it is the echo of the command.
+type reading struct {
+	from    int
+	matches []matcher
+}
+
+// echo follows what may be the echo of the command: its bytes in order, each CR
+// with an LF after it or without.
+//
+// While every byte received may be of the echo, nothing shows whether it is.
+//
+//	state      entered                                  what was received is
+//	possible   with the command                         the echo or a response
+//	complete   when all of the command was received     the echo, of a command with text
+//	over       at the first byte that does not fit      a response, if the echo is not complete
 type echo struct {
 	want   []byte
 	secret []span // passwords in want
-	taken  int    // bytes of want that came back
-	hadCR  bool   // whether the last byte taken was a CR
+	taken  int    // bytes of want that were received
+	bytes  int    // bytes received as the echo, with the line feeds
+	hadCR  bool   // the last of them is a CR
 	over   bool
+	text   bool // the command has more than line ends
 }
 
 type span struct{ from, to int }
 
-func (e *echo) reset() { *e = echo{want: e.want[:0], secret: e.secret[:0]} }
+func (e *echo) reset() { *e = echo{want: e.want[:0], secret: e.secret[:0], over: true} }
 
 func (e *echo) expect(b []byte, secret bool) {
 	if secret {
 		e.secret = append(e.secret, span{len(e.want), len(e.want) + len(b)})
 	}
 	e.want = append(e.want, b...)
+	for _, c := range b {
+		e.text = e.text || c != '\r' && c != '\n'
+	}
+	e.over = len(e.want) == 0
 }
 
-// take reports whether b belongs to the echo. The first byte that does not
-// ends it.
+// take reports whether b may be of the echo. The first byte that is not ends it.
 func (e *echo) take(b byte) bool {
 	switch {
 	case e.over:
@@ -92,14 +112,17 @@ func (e *echo) take(b byte) bool {
 	case e.taken < len(e.want) && e.want[e.taken] == b:
 		e.taken++
 		e.hadCR = b == '\r'
-		return true
 	case e.hadCR && b == '\n':
 		e.hadCR = false
-		return true
+	default:
+		e.over = true
+		return false
 	}
-	e.over = true
-	return false
+	e.bytes++
+	return true
 }
+
+func (e *echo) complete() bool { return e.taken == len(e.want) && e.taken > 0 }
 
 const (
 	maxBuffer = 1 << 16 // bytes of a response that are kept
@@ -127,4 +150,9 @@ func (b *buffer) after(n int) []byte {
 	return b.kept[max(0, len(b.kept)-(b.total-n)):]
 }
 
-func (b *buffer) tail() []byte { return b.kept[max(0, len(b.kept)-keptTail):] }
+// cut removes what came behind the first n bytes, and returns it.
+func (b *buffer) cut(n int) []byte {
+	rest := b.after(n)
+	b.kept, b.total = b.kept[:len(b.kept)-len(rest)], n
+	return rest
+}

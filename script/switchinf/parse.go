@@ -26,7 +26,18 @@ func newParser(kind Kind, name string) *parser {
 }
 
 func (p *parser) read(text string) {
-	r := &lines{rest: text, warn: p.warn}
+	if i := strings.IndexByte(text, ctrlZ); i >= 0 {
+		rest := strings.Trim(text[i:], "\x1a\x00 \t\r\n")
+		text = text[:i]
+		if rest != "" {
+			line := strings.Count(text, "\n") + 1
+			p.warn(place{line: line, col: i - strings.LastIndexByte(text, '\n')}, "a Ctrl-Z (byte 0x1A) ends the file here: what follows is not read")
+		}
+	}
+	r := &lines{rest: text, end: "\n", warn: p.warn}
+	if !strings.Contains(text, "\n") {
+		r.end = "\r" // as old Macintosh editors end lines
+	}
 	for {
 		l, ok := r.next()
 		if !ok {
@@ -66,7 +77,11 @@ func (p *parser) warn(at place, format string, args ...any) {
 	p.report(lint.SeverityWarning, at, format, args...)
 }
 
+// ctrlZ ends a file that a DOS editor wrote.
+const ctrlZ = 0x1A
+
 func (p *parser) line(l *line) {
+	p.characters(l)
 	switch {
 	case l.text != "" && l.text[0] == '[':
 		p.header(l)
@@ -76,6 +91,16 @@ func (p *parser) line(l *line) {
 		p.noResponse(l)
 	default:
 		p.assignment(l)
+	}
+}
+
+// characters warns of those that are there by accident.
+func (p *parser) characters(l *line) {
+	if i, name := lint.Invisible(l.text); name != "" {
+		p.warn(l.at(i), "a %s is in this line: replace it by a plain space, or remove it", name)
+	}
+	if i := lint.CurlyQuote(l.text); i >= 0 {
+		p.warn(l.at(i), `a curly quote encloses nothing: use the straight quote "`)
 	}
 }
 
@@ -90,7 +115,7 @@ func (p *parser) beforeSections(l *line) {
 func (p *parser) header(l *line) {
 	name, rest, closed := strings.Cut(l.text[1:], "]")
 	if !closed {
-		p.noForm(l)
+		p.mistake(l.at(len(l.text)), "the section's name has no closing bracket, and the line is skipped: write %s]", strings.TrimRight(l.text, " \t"))
 		return
 	}
 	p.endSection()
@@ -172,7 +197,78 @@ func (p *parser) keyword(l *line, key string) string {
 }
 
 func (p *parser) noForm(l *line) {
-	p.mistake(l.at(0), "this is no command, response or comment, and is skipped: begin a comment with ; in column 1")
+	names := []string{"COMMAND", "OK", "LOOP", "CONNECT", "ERROR", "ERROR_NO_CARRIER", "ERROR_DIAGNOSTICS"}
+	key, _, assigned := strings.Cut(l.text, "=")
+	key = strings.TrimRight(key, " \t")
+	first, _, _ := strings.Cut(strings.Map(func(r rune) rune {
+		if strings.ContainsRune("\t:<", r) {
+			return ' '
+		}
+		return r
+	}, strings.ToUpper(key)), " ")
+	marker := conflictMarker(l.text)
+	switch name := nearest(strings.ToUpper(key), append(names, "NORESPONSE")); {
+	case marker != "":
+		p.mistake(l.at(0), "%s is the conflict marker of a version control system, and is skipped: keep one of the two versions", marker)
+	case name == "NORESPONSE", first == "NORESPONSE":
+		p.mistake(l.at(0), "this is no command or response, and is skipped: write NoResponse, alone on the line")
+	case assigned && name != "":
+		p.mistake(l.at(0), "there is no keyword %q, and the line is skipped: write %s=", key, name)
+	case !assigned && slices.Contains(names, first):
+		p.mistake(l.at(0), "an equals sign is missing after the keyword, and the line is skipped: write %s=", first)
+	default:
+		p.mistake(l.at(0), "this is no command, response or comment, and is skipped: begin a comment with ; in column 1")
+	}
+}
+
+// conflictMarker returns the marker that a line begins with, or "".
+func conflictMarker(text string) string {
+	for _, marker := range []string{"<<<<<<<", "=======", ">>>>>>>"} {
+		if strings.HasPrefix(text, marker) {
+			return marker
+		}
+	}
+	return ""
+}
+
+// nearest returns the name that is written like s but for one letter, or two of
+// a long one, or "".
+func nearest(s string, names []string) string {
+	best, least := "", 1
+	if len(s) > 6 {
+		least = 2
+	}
+	for _, name := range names {
+		if d := distance(s, name); d > 0 && d <= least && len(name) > 2 {
+			best, least = name, d-1
+		}
+	}
+	return best
+}
+
+// distance is the number of letters to insert, delete or replace that makes a of
+// b; it is at least 3 where the lengths differ by more than 2.
+func distance(a, b string) int {
+	if len(a) > len(b)+2 || len(b) > len(a)+2 {
+		return 3
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
 }
 
 // command begins a step.
@@ -182,6 +278,21 @@ func (p *parser) command(l *line, from int) {
 	}
 	p.section.steps = append(p.section.steps, step{line: l.at(0).line, command: p.parseCommand(l, from)})
 	p.section.Commands++
+	p.checkCommand(l, from)
+}
+
+// checkCommand warns of a text that is sent and was probably not meant to be.
+func (p *parser) checkCommand(l *line, from int) {
+	text := l.text[from:]
+	if strings.EqualFold(strings.Trim(text, " \t"), "NoResponse") {
+		p.warn(l.at(from), "the text NoResponse is sent here: write NoResponse on the line under COMMAND=")
+	}
+	for _, code := range []struct{ written, macro string }{{"^M", "<cr>"}, {"^m", "<cr>"}, {`\r`, "<cr>"}, {`\n`, "<lf>"}, {"^J", "<lf>"}} {
+		if i := strings.Index(text, code.written); i >= 0 {
+			p.warn(l.at(from+i), "%s is sent as two characters: write %s", code.written, code.macro)
+			break
+		}
+	}
 }
 
 // checkReached tells of a command that the step before it, s, never leads to.
@@ -229,7 +340,14 @@ func (p *parser) response(l *line, key string, from int) {
 	case len(s.responses) > maxResponses:
 		return
 	}
-	r := response{line: l.at(0).line, keyword: key, action: actionOf(key), pattern: p.parsePattern(l, from)}
+	r := response{line: l.at(0).line, keyword: key, action: actionOf(key), pattern: p.parsePattern(l, from), text: l.text}
+	if _, known := codesByName()[key]; !known && r.action == actFail && key != "ERROR" && key != "ERROR_DIAGNOSTICS" {
+		hint := "a run reports it as a failure of the device"
+		if name := nearest(key, errorNames()); name != "" {
+			hint = "write " + name + "="
+		}
+		p.warn(l.at(0), "there is no error %s: %s", key, hint)
+	}
 	if key == "ERROR_DIAGNOSTICS" && r.pattern.ending != endDiagnostics {
 		p.warn(l.at(0), "ERROR_DIAGNOSTICS= without <diagnostics> has no text for the user")
 	}

@@ -33,11 +33,23 @@ func TestFindings(t *testing.T) {
 		{name: "no name", src: "[ ]\nCOMMAND=\n", want: []string{"1:1: error: the section has no name"}, fail: true},
 		{name: "two sections of one name", src: head + "[y]\nCOMMAND=\n[X]\nCOMMAND=\n", want: []string{`5:1: warning: there is a section "x" in line 1`}},
 		{name: "text behind the name", src: "[x] y\nCOMMAND=\n", want: []string{"1:4: warning: text after"}},
-		{name: "a bracket that does not close", src: head + "[y\n", want: []string{"3:1: error: this is no command"}},
+		{name: "a bracket that does not close", src: head + "[y\n", want: []string{"3:3: error: the section's name has no closing bracket, and the line is skipped: write [y]"}},
 		{name: "lines before the first section", src: "OK=\nx\n[x]\nCOMMAND=\n", want: []string{"1:1: warning: lines before"}},
 		{name: "an indented comment", src: head + "  ; note\n", want: []string{"3:3: warning: a comment begins in column 1"}},
 		{name: "no form", src: head + "half of a comment\nOKAY=\nNoResponse=\n", want: []string{
-			"3:1: error: this is no command", "4:1: error: this is no command", "5:1: error: this is no command"}},
+			"3:1: error: this is no command", "4:1: error: this is no command", "5:1: error: this is no command or response, and is skipped: write NoResponse"}},
+		{name: "keywords with an error", src: head + "COMAND=a\nOK <match>\"x\"\nCONECT=\nNoRespnse\n<<<<<<< a\n", want: []string{
+			`3:1: error: there is no keyword "COMAND", and the line is skipped: write COMMAND=`, "4:1: error: an equals sign is missing after the keyword, and the line is skipped: write OK=",
+			`5:1: error: there is no keyword "CONECT"`, "6:1: error: this is no command or response, and is skipped: write NoResponse", "7:1: error: <<<<<<< is the conflict marker"}},
+		{name: "NoResponse as a text", src: "[x]\nCOMMAND= NoResponse\n", want: []string{"2:9: warning: the text NoResponse is sent here"}},
+		{name: "escapes of other languages", src: "[x]\nCOMMAND=a^M\nNoResponse\nCOMMAND=b\\r\n", want: []string{"2:10: warning: ^M is sent as two characters: write <cr>", `4:10: warning: \r is sent as two characters: write <cr>`}},
+		{name: "an error that is none", src: head + "ERROR_NO_CARIER=a\nERROR_FOO=b\nERROR_BUSY=c\n", want: []string{
+			"3:1: warning: there is no error ERROR_NO_CARIER: write ERROR_NO_CARRIER=", "4:1: warning: there is no error ERROR_FOO: a run reports", "5:1: warning: there is no error ERROR_BUSY"}},
+		{name: "a final Ctrl-Z", src: "[x]\r\nCOMMAND=a\r\n\x1a"},
+		{name: "text after a Ctrl-Z", src: "[x]\nCOMMAND=a\n\x1a\nCOMMAND=b\n", want: []string{"3:1: warning: a Ctrl-Z (byte 0x1A) ends the file here"}},
+		{name: "lines that end in CR", src: "[x]\rCOMMAND=a<cr>\rNo\rNoResponse\r", want: []string{"3:1: error: this is no command"}},
+		{name: "invisible characters", src: "[x]\nCOMMAND=\u00a0\nOK=<match>\u201clogin:\u201d\n", want: []string{"2:9: warning: a no-break space (U+00A0)", "3:4: error: <match> needs", "3:11: warning: a curly quote"}, fail: true},
+		{name: "macros by other names", src: "[x]\nCOMMAND=<pass><crlf>\nOK=<mach>\"x\"\n", want: []string{"2:9: error: there is no macro <pass>: write <password>", "2:15: error: there is no macro <crlf>: write <cr><lf>", "3:4: error: there is no macro <mach>: write <match>"}, fail: true},
 		{name: "small letters", src: "[x]\ncommand=a\nok=b\nConnect_Ec=c\nnoresponsE\n", want: []string{
 			"2:1: warning: write COMMAND in capital", "3:1: warning: write OK in capital", "4:1: warning: write CONNECT_EC in capital",
 			"5:1: error: NoResponse stands beside"}, fail: true},
@@ -50,13 +62,13 @@ func TestFindings(t *testing.T) {
 		{name: "hexadecimal digits", src: "[x]\nCOMMAND=<h1><h1g><h123><hFf><H0a>\nOK=<ignore>\n", want: []string{
 			"2:9: error: there is no macro <h1>", "2:13: error: there is no macro <h1g>", "2:18: error: there is no macro <h123>"}, fail: true},
 		{name: "response macros in a command", src: "[x]\nCOMMAND=<?><match>\"a\"<ignore><diagnostics>\n", want: []string{
-			"2:9: error: <?> cannot stand in a command", "2:12: error: <match> cannot", "2:22: error: <ignore> cannot", "2:30: error: <diagnostics> cannot"}, fail: true},
+			"2:9: error: <?> is no part of a command", "2:12: error: <match> is no part", "2:22: error: <ignore> is no part", "2:30: error: <diagnostics> is no part"}, fail: true},
 		{name: "command macros in a response", src: head + "OK=<username><password>\n", want: []string{
-			"3:4: error: <username> cannot stand in a response", "3:14: error: <password> cannot"}, fail: true},
+			"3:4: error: <username> is no part of a response", "3:14: error: <password> is no part"}, fail: true},
 		{name: "X.25 macros", src: "[x]\nCOMMAND=<x25address><userdata><facilities>\n", want: []string{
-			"2:9: error: <x25address> cannot", "2:21: error: <userdata> cannot", "2:31: error: <facilities> cannot"}, fail: true},
+			"2:9: error: <x25address> is for PAD.INF", "2:21: error: <userdata> is for PAD.INF", "2:31: error: <facilities> is for PAD.INF"}, fail: true},
 		{name: "X.25 macros in PAD.INF", file: `C:\WINNT\PAD.INF`, src: "[x]\nCOMMAND=<x25address><UserData><facilities>\n"},
-		{name: "X.25 macros in a response of PAD.INF", file: "pad.inf", src: head + "OK=<userdata>\n", want: []string{"3:4: error: <userdata> cannot"}, fail: true},
+		{name: "X.25 macros in a response of PAD.INF", file: "pad.inf", src: head + "OK=<userdata>\n", want: []string{"3:4: error: <userdata> is no part"}, fail: true},
 		{name: "a match without a text", src: head + "OK=<match>a\nERROR=<match>\n", want: []string{
 			"3:4: error: <match> needs a text", "4:7: error: <match> needs a text"}, fail: true},
 		{name: "a match that does not end", src: head + "OK=<match>  \"a\n", want: []string{"3:13: error: the closing quote"}, fail: true},

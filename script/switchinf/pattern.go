@@ -1,6 +1,10 @@
 package switchinf
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/rasline/rasline/script/lint"
+)
 
 // An action is what a response that fits does.
 type action uint8
@@ -52,6 +56,17 @@ type response struct {
 	keyword string
 	action  action
 	pattern pattern
+	text    string // the line as it is written
+}
+
+// shown returns the line for a message, cut if it is long.
+func (r *response) shown() string {
+	const shown = 60
+	text := lint.Visible(strings.TrimRight(r.text, " \t"))
+	if len(text) > shown {
+		text = strings.ToValidUTF8(text[:shown], "") + "..."
+	}
+	return text
 }
 
 // An ending is what a pattern has behind its last byte.

@@ -19,11 +19,20 @@ type run struct {
 	call   *ras.Call
 	dialog *script.Dialog
 
-	current *step
-	echo    echo
-	matches []matcher
-	buffer  buffer
-	talking bool // whether the line has not been quiet since the last byte of buffer
+	current  *step
+	waiting  bool // for a response, rather than sending
+	echo     echo
+	readings []reading // at least the one from offset 0; later ones begin after an echo
+	held     fit       // in what may be the echo, while that is not known
+	buffer   buffer    // all that was received for the step, the echo included
+	talking  bool      // whether the line has not been quiet since the last byte of buffer
+}
+
+// A fit is a line that fits, the reading in which it does, and the offset of the
+// byte after it. The zero fit is none.
+type fit struct {
+	*matcher
+	from, end int
 }
 
 // step runs one step and reports whether the script goes on.
@@ -31,7 +40,7 @@ func (r *run) step(ctx context.Context, s *step) (more bool, err error) {
 	r.current = s
 	r.echo.reset()
 	r.buffer.reset()
-	r.talking = false
+	r.talking, r.waiting = false, false
 	if err := r.send(ctx, &s.command); err != nil {
 		return false, r.lineError(ctx, err)
 	}
@@ -96,9 +105,30 @@ func (r *run) begin(s *step) {
 	for _, p := range s.command.parts {
 		r.echo.expect(r.value(p), p.macro == macroPassword)
 	}
-	r.matches = r.matches[:0]
-	for i := range s.responses {
-		r.matches = append(r.matches, newMatcher(&s.responses[i]))
+	r.waiting = true
+	r.held = fit{}
+	r.readings = r.readings[:0]
+	r.read(0)
+}
+
+// read adds a reading from the offset on.
+func (r *run) read(from int) {
+	n := len(r.readings)
+	if n < cap(r.readings) {
+		r.readings = r.readings[:n+1] // with the matchers of an earlier step
+	} else {
+		r.readings = append(r.readings, reading{})
+	}
+	next := &r.readings[n]
+	next.from, next.matches = from, next.matches[:0]
+	for i := range r.current.responses {
+		if i < cap(next.matches) {
+			next.matches = next.matches[:i+1]
+			next.matches[i].response = &r.current.responses[i]
+		} else {
+			next.matches = append(next.matches, newMatcher(&r.current.responses[i]))
+		}
+		next.matches[i].reset(from)
 	}
 }
 
@@ -110,23 +140,28 @@ func (r *run) wait(ctx context.Context) (more bool, err error) {
 		if limit < 0 {
 			return false, r.overdue()
 		}
-		var fit *matcher
+		var f fit
 		b, err := r.dialog.NextByte(ctx, limit)
 		switch {
 		case err == nil:
-			fit = r.take(b)
+			f = r.take(b)
 		case !script.IsTimeout(err):
 			return false, r.lineError(ctx, err)
 		case quiet:
-			fit = r.quiet()
+			f = r.quiet()
 		}
-		switch {
-		case fit == nil:
-		case fit.response.action == actLoop:
-			r.loop()
-		default:
-			return r.end(fit)
+		if f.matcher == nil {
+			continue
 		}
+		if more := r.buffer.cut(f.end); len(more) > 0 {
+			if err := r.dialog.Unread(more); err != nil {
+				return false, r.lineError(ctx, err)
+			}
+		}
+		if f.response.action != actLoop {
+			return r.end(f)
+		}
+		r.loop(f)
 	}
 }
 
@@ -145,47 +180,97 @@ func (r *run) patience(start time.Time) (limit time.Duration, quiet bool) {
 	return limit, false
 }
 
-// take adds a byte to the response and returns the first line that fits now.
-func (r *run) take(b byte) *matcher {
-	if r.echo.take(b) {
-		return nil
-	}
-	r.logEcho()
+// take adds a byte to what was received and returns the first line that fits
+// now, in any reading.
+//
+// A fit in what may still be the echo of a command with text is held: if the
+// echo becomes complete, it was one, and if it does not, the fit counts.
+func (r *run) take(b byte) fit {
 	r.buffer.add(b)
 	r.talking = true
-	var fit *matcher
-	for i := range r.matches {
-		if m := &r.matches[i]; m.take(b, r.buffer.total) && fit == nil {
-			fit = m
+	total := r.buffer.total
+	wasComplete := r.echo.complete()
+	echoed := r.echo.take(b)
+	if !echoed && !wasComplete && r.echo.bytes == total-1 && r.echo.bytes > 0 {
+		if r.held.matcher != nil {
+			return r.held
 		}
+		r.read(total - 1) // a part of the command came back, and this is what follows it
 	}
-	return fit
+	f := r.add(b)
+	switch {
+	case echoed && r.echo.complete():
+		r.held = fit{}
+		if r.echo.text && f.from == 0 {
+			f = fit{}
+		}
+		r.read(total)
+	case echoed && r.echo.text && f.matcher != nil && total < maxBuffer/2:
+		if r.held.matcher == nil {
+			r.held = f
+		}
+		f = fit{}
+	}
+	return f
 }
 
-// quiet returns the first line that fits now that the line is silent.
-func (r *run) quiet() *matcher {
+// add lets every reading follow a byte and returns the first line of the file
+// that fits now. Of several readings the one that leaves most to the echo counts.
+func (r *run) add(b byte) (found fit) {
+	for i := range r.current.responses {
+		for j := len(r.readings) - 1; j >= 0; j-- {
+			next := &r.readings[j]
+			if m := &next.matches[i]; m.take(b, r.buffer.total) && found.matcher == nil {
+				found = fit{m, next.from, r.buffer.total}
+			}
+		}
+	}
+	return found
+}
+
+// quiet returns the first line that fits now that the line is silent. What may
+// be the echo and nothing else is no response that a silence completes, but the
+// echo of a command does not stop in its middle.
+func (r *run) quiet() fit {
 	r.talking = false
-	for i := range r.matches {
-		if m := &r.matches[i]; m.ready {
-			return m
+	if r.echo.bytes == r.buffer.total {
+		return r.held
+	}
+	for i := range r.current.responses {
+		for j := len(r.readings) - 1; j >= 0; j-- {
+			next := &r.readings[j]
+			if m := &next.matches[i]; m.ready && r.buffer.total > next.from {
+				return fit{m, next.from, r.buffer.total}
+			}
 		}
 	}
-	return nil
+	return fit{}
 }
 
-// loop drops the response and prepares for another.
-func (r *run) loop() {
-	r.logResponse()
+// loop drops the response and prepares for another, which has no echo before it.
+func (r *run) loop(f fit) {
+	r.logResponse(f.from)
 	r.buffer.reset()
+	r.echo.reset()
 	r.talking = false
-	for i := range r.matches {
-		r.matches[i].reset()
+	r.held = fit{}
+	r.readings = r.readings[:0]
+	r.read(0)
+}
+
+// responseStart returns where the response begins in what was received for a
+// step that has failed: after the echo, if it is complete or shows a part of the
+// password.
+func (r *run) responseStart() int {
+	if r.echo.complete() || len(r.echo.secret) > 0 {
+		return r.echo.bytes
 	}
+	return 0
 }
 
 // end does what a line that fits says.
-func (r *run) end(m *matcher) (more bool, err error) {
-	r.logResponse()
+func (r *run) end(m fit) (more bool, err error) {
+	r.logResponse(m.from)
 	switch m.response.action {
 	case actNext:
 		return true, nil
@@ -207,7 +292,7 @@ func (r *run) end(m *matcher) (more bool, err error) {
 }
 
 // diagnose shows the text of a diagnostics line to the user and returns it.
-func (r *run) diagnose(m *matcher) string {
+func (r *run) diagnose(m fit) string {
 	if m.response.pattern.ending != endDiagnostics {
 		return ""
 	}
@@ -221,18 +306,40 @@ func (r *run) diagnose(m *matcher) string {
 
 // overdue is the failure of a step whose limit has passed.
 func (r *run) overdue() *Error {
-	r.logResponse()
+	r.logResponse(r.responseStart())
 	return r.failure(ras.ErrRequestTimeout, limitError{r.cfg.Timeout})
 }
 
 // lineError is the failure of a step in which sending or receiving failed.
 func (r *run) lineError(ctx context.Context, err error) *Error {
-	r.logResponse()
-	return r.failure(lineCode(ctx, err), err)
+	r.logResponse(r.responseStart())
+	code := lineCode(ctx, err)
+	if d := (*script.Error)(nil); errors.As(err, &d) {
+		err = d.Err // the operation is named in the script's words
+	}
+	return r.failure(code, err)
 }
 
 func (r *run) failure(code ras.Code, err error) *Error {
-	return r.file.failure(r.section.Name, r.current.line, code, err, string(r.call.Mask(r.buffer.tail())))
+	tail := r.buffer.after(r.responseStart())
+	e := r.file.failure(r.section.Name, r.current.line, code, err, string(r.call.Mask(tail[max(0, len(tail)-keptTail):])))
+	if r.waiting {
+		e.Op += ": wait for " + r.current.awaited()
+	}
+	return e
+}
+
+// awaited names the responses of a step in the words of the file.
+func (s *step) awaited() string {
+	const named = 4
+	var names []string
+	for i, r := range s.responses {
+		if i == named {
+			return fmt.Sprintf("%s or one of %d more", strings.Join(names, ", "), len(s.responses)-i)
+		}
+		names = append(names, r.shown())
+	}
+	return strings.Join(names, " or ")
 }
 
 func (r *run) portName() string {

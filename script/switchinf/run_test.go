@@ -69,9 +69,10 @@ func TestMissingValuesFailBeforeAnythingIsSent(t *testing.T) {
 		text            string
 	}{
 		{"user name", "switch.inf", "[x]\nCOMMAND=hello<cr>\nNoResponse\nCOMMAND=\nNoResponse\nCOMMAND=<username>\n",
-			&ras.DialParams{Password: "p"}, "switch.inf:6: [x]: the script needs a user name"},
-		{"no parameters at all", "switch.inf", "[x]\nCOMMAND=hello<cr>\nNoResponse\nCOMMAND=<username>\n", nil, "needs a user name"},
-		{"X.25 address", "pad.inf", "[x]\nCOMMAND=hello<cr>\nNoResponse\nCOMMAND=<x25address>\n", &ras.DialParams{}, "needs an X.25 address"},
+			&ras.DialParams{Password: "p"}, "switch.inf:6: [x]: the script sends <username>: a user name is needed"},
+		{"no parameters at all", "switch.inf", "[x]\nCOMMAND=hello<cr>\nNoResponse\nCOMMAND=<username>\n", nil, "a user name is needed"},
+		{"password", "switch.inf", "[x]\nCOMMAND=<username><cr>\nNoResponse\nCOMMAND=<password><cr>\n", &ras.DialParams{UserName: "joe"}, "switch.inf:4: [x]: the script sends <password>: a password is needed"},
+		{"X.25 address", "pad.inf", "[x]\nCOMMAND=hello<cr>\nNoResponse\nCOMMAND=<x25address>\n", &ras.DialParams{}, "the script sends <x25address>: a phone number is needed"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

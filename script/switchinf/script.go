@@ -127,7 +127,7 @@ type executor struct {
 
 // Execute runs the section.
 func (e *executor) Execute(ctx context.Context, call *ras.Call) error {
-	if err := e.check(call); err != nil {
+	if err := e.Check(call.Params); err != nil {
 		return err
 	}
 	d := script.NewDialog(call, &script.DialogConfig{Log: e.cfg.Log, Consume: true})
@@ -142,20 +142,21 @@ func (e *executor) Execute(ctx context.Context, call *ras.Call) error {
 	return nil
 }
 
-// check refuses a run that lacks a value, before anything is sent: an empty
-// name locks accounts.
-func (e *executor) check(call *ras.Call) error {
-	var params ras.DialParams
-	if call.Params != nil {
-		params = *call.Params
-	}
-	for _, need := range []struct{ macro, value, what string }{
-		{macroUser, params.UserName, "a user name: set one for the entry"},
-		{macroAddress, e.address(call), "an X.25 address: set one, or the entry's phone number"},
-	} {
-		for i := range e.section.steps {
-			if s := &e.section.steps[i]; need.value == "" && s.command.uses(need.macro) {
-				return e.file.rejected(e.section.Name, s.line, ras.ErrInvalidParameter, errors.New("the script needs "+need.what))
+// Check returns an *Error for a section that sends a name, a password or an X.25
+// address that is not given: an empty name locks accounts.
+func (e *executor) Check(p *ras.DialParams) error {
+	for i := range e.section.steps {
+		s := &e.section.steps[i]
+		for _, need := range []struct{ macro, field string }{
+			{macroUser, "UserName"}, {macroPassword, "Password"}, {macroAddress, "PhoneNumber"},
+		} {
+			if !s.command.uses(need.macro) || need.macro == macroAddress && e.cfg.X25Address != "" {
+				continue
+			}
+			if err := script.CheckParam(p, need.field); err != nil {
+				failure := e.file.rejected(e.section.Name, s.line, ras.ErrInvalidParameter, err)
+				failure.Op += ": the script sends <" + need.macro + ">"
+				return failure
 			}
 		}
 	}

@@ -36,7 +36,8 @@ func (l *line) at(offset int) place {
 // lines reads logical lines. Comments and blank lines are left out.
 type lines struct {
 	rest   string
-	number int // of the line read last
+	end    string // of a line: LF, or CR in a file without LF
+	number int    // of the line read last
 	warn   func(at place, format string, args ...any)
 }
 
@@ -56,7 +57,7 @@ func (r *lines) next() (line, bool) {
 // read returns the next line of the file without its end.
 func (r *lines) read() string {
 	r.number++
-	raw, rest, found := strings.Cut(r.rest, "\n")
+	raw, rest, found := strings.Cut(r.rest, r.end)
 	r.rest = rest
 	if found {
 		raw = strings.TrimSuffix(raw, "\r")

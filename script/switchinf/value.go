@@ -1,6 +1,9 @@
 package switchinf
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // A token is a byte of a value or a macro in it.
 type token struct {
@@ -115,14 +118,32 @@ func hexDigit(c byte) (byte, bool) {
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
+var macroNames = []string{"username", "password", "match", "ignore", "diagnostics", "x25address", "userdata", "facilities"}
+
+// macroAliases are what people write for a macro.
+var macroAliases = map[string]string{
+	"user": "username", "userid": "username", "login": "username", "pass": "password", "passwd": "password", "pwd": "password",
+	"crlf": "cr><lf", "return": "cr", "enter": "cr", "linefeed": "lf", "any": "ignore", "phonenumber": "x25address", "esc": "h1B", "tab": "h09",
+}
+
 // wrongMacro tells why a macro cannot stand where it does.
 func (p *parser) wrongMacro(l *line, t token, where string) {
 	switch t.macro {
-	case "?", "match", "ignore", "diagnostics", "carrierbps", "connectbps":
-		p.fail(l.at(t.at), "<%s> cannot stand in %s", t.macro, where)
+	case "?", "match", "ignore", "diagnostics":
+		p.fail(l.at(t.at), "<%s> is no part of a command: it is for responses, such as OK=<%s>", t.macro, t.macro)
+	case "carrierbps", "connectbps":
+		p.fail(l.at(t.at), "<%s> is for MODEM.INF alone: write <ignore> for any text", t.macro)
 	case "username", "password", "x25address", "userdata", "facilities":
-		p.fail(l.at(t.at), "<%s> cannot stand in %s of a file of kind %s", t.macro, where, p.file.kind)
+		if where == "a command" {
+			p.fail(l.at(t.at), "<%s> is for PAD.INF and this is a file of kind %s: name the file pad.inf, or begin its name with pad-", t.macro, p.file.kind)
+			return
+		}
+		p.fail(l.at(t.at), "<%s> is no part of a response: it can be sent with COMMAND=", t.macro)
 	default:
+		if name := cmp.Or(macroAliases[t.macro], nearest(t.macro, macroNames)); name != "" {
+			p.fail(l.at(t.at), "there is no macro <%s>: write <%s>", t.macro, name)
+			return
+		}
 		p.fail(l.at(t.at), "there is no macro <%s>: write <h3C> for the character < itself", t.macro)
 	}
 }
