@@ -1,6 +1,6 @@
 package script
 
-import "slices"
+import "sync"
 
 const (
 	defaultMaxBefore = 1 << 20
@@ -18,20 +18,43 @@ type window struct {
 
 func (w *window) limit() int { return 2*w.max + keptRoom }
 
+// rooms keeps the memory of large windows for the next long wait of any Dialog,
+// until the garbage collector takes it: to fetch fresh memory for every long
+// wait slows it down by a tenth.
+var rooms sync.Pool // of *[]byte
+
 // reset starts a wait and gives back memory that a long one has taken.
 func (w *window) reset() {
-	if cap(w.data) > keptRoom {
-		w.data = nil
-	}
 	w.data, w.at, w.lost = w.data[:0], 0, 0
+	if cap(w.data) > keptRoom {
+		w.move(nil)
+	}
+}
+
+// move makes room the memory of w, whose old memory other windows may take.
+func (w *window) move(room []byte) {
+	old := w.data[:0]
+	w.data = room
+	if cap(old) > keptRoom {
+		rooms.Put(&old)
+	}
+}
+
+// room returns empty memory for at least need bytes. It is four times that if it
+// is new, since growth by a quarter, as append does it, copies a large window
+// many times.
+func (w *window) room(need int) []byte {
+	if kept, ok := rooms.Get().(*[]byte); ok && cap(*kept) >= need {
+		return *kept
+	}
+	return make([]byte, 0, min(4*need, w.limit()))
 }
 
 // consume adds a copy of b.
 func (w *window) consume(b []byte) {
 	n := min(len(b), w.limit()-len(w.data))
 	if need := len(w.data) + n; need > cap(w.data) && need > keptRoom {
-		// append would grow by a quarter and copy a large window many times.
-		w.data = slices.Grow(w.data, min(4*need, w.limit())-len(w.data))
+		w.move(append(w.room(need), w.data...))
 	}
 	w.data = append(w.data, b[:n]...)
 	for b = b[n:]; len(b) > 0; {
@@ -45,7 +68,7 @@ func (w *window) consume(b []byte) {
 // bytes returns what the window holds in one piece, in order.
 func (w *window) bytes() []byte {
 	if w.at > 0 {
-		w.data = slices.Concat(w.data[w.at:], w.data[:w.at])
+		w.move(append(append(w.room(len(w.data)), w.data[w.at:]...), w.data[:w.at]...))
 		w.at = 0
 	}
 	return w.data
