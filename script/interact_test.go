@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/rasline/rasline/port/virtual"
+	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
 )
 
@@ -60,6 +62,81 @@ func TestInteractOnADeafTerminal(t *testing.T) {
 			if err := d.Interact(ctx, deaf{terminal, func() {}}, nil); !errors.Is(err, context.DeadlineExceeded) {
 				b.Error(err)
 			}
+		}
+	})
+}
+
+func TestWaitEcho(t *testing.T) {
+	onBench(t, func(b *bench) {
+		go func() {
+			for range 2 {
+				b.farGets("ls\r")
+				b.farSends("ls\r\n")
+			}
+		}()
+		d := script.NewDialog(b.call, &script.DialogConfig{WaitEcho: time.Second})
+		if err := d.Send(b.Context(), []byte("ls\rls\r")); err != nil {
+			b.Error(err)
+		}
+		var te *script.TimeoutError
+		if err := d.Send(b.Context(), []byte("no echo\r")); !errors.As(err, &te) || te.Limit != time.Second {
+			b.Errorf("without an echo: %v", err)
+		}
+	})
+}
+
+func TestShell(t *testing.T) {
+	onBench(t, func(b *bench) {
+		sh := script.Shell{Dialog: script.NewDialog(b.call, nil), Prompt: script.Text("router# ")}
+		go func() {
+			b.farGets("show run\r")
+			b.farSends("show run\r\nline 1\r\nline 2\r\n --More-- ")
+			b.farGets(" ")
+			b.farSends("\b\b\b\b\b\b\b\b\b\b          \b\b\b\b\b\b\b\b\b\b  line 3\r\nrouter# ")
+		}()
+		out, err := sh.Run(b.Context(), "show run")
+		if want := "line 1\r\nline 2\r\n   line 3\r\n"; err != nil || strings.ReplaceAll(string(out), " ", "") != strings.ReplaceAll(want, " ", "") {
+			b.Errorf("%q, %v; want %q", out, err, want)
+		}
+		go func() { b.farGets("x\r"); b.farSends("x\r\nhalf") }()
+		sh.Timeout = time.Second
+		if out, err = sh.Run(b.Context(), "x"); !errors.Is(err, ras.ErrRequestTimeout) {
+			b.Errorf("a command without an end: %q, %v", out, err)
+		}
+	})
+}
+
+func TestInteract(t *testing.T) {
+	onBench(t, func(b *bench) {
+		user, terminal := virtual.Pair()
+		defer user.Close()
+		defer terminal.Close()
+		d := script.NewDialog(b.call, nil)
+		done := make(chan error)
+		go func() { done <- d.Interact(b.Context(), terminal, nil) }()
+		b.farSends("login: ")
+		got := make([]byte, 7)
+		if io.ReadFull(user, got); string(got) != "login: " {
+			b.Errorf("the user sees %q", got)
+		}
+		user.Write([]byte("joe\r\x1dafter"))
+		b.farGets("joe\r")
+		if err := <-done; err != nil {
+			b.Error(err)
+		}
+		go func() {
+			done <- d.Interact(b.Context(), terminal, &script.InteractConfig{Until: []script.Pattern{script.Text("bye")}})
+		}()
+		b.farGets("after")
+		b.farSends("good bye~")
+		if err := <-done; err != nil {
+			b.Error(err)
+		}
+		b.finds(d, 0, "", "~", script.Text("~"))
+		ctx, cancel := context.WithTimeout(b.Context(), time.Second)
+		defer cancel()
+		if err := d.Interact(ctx, terminal, nil); !errors.Is(err, context.DeadlineExceeded) {
+			b.Errorf("a context that ends: %v", err)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -125,4 +126,140 @@ func TestLoginWithoutCredentials(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLoginPrompts holds what Login takes for prompts, as hosts have sent them.
+func TestLoginPrompts(t *testing.T) {
+	for _, v := range []struct{ name, prompt, answer string }{
+		{"plain", "login: ", "guest\r"},
+		{"no space", "Username:", "guest\r"},
+		{"equals", "Userid= ", "guest\r"},
+		{"XON", "login: \x11", "guest\r"},
+		{"NUL", "login: \x00\x00", "guest\r"},
+		{"bell", "login: \x07", "guest\r"},
+		{"charset and colour", "login: \x1b(B\x1b[m", "guest\r"},
+		{"title", "\x1b]0;host\x07login: ", "guest\r"},
+		{"title behind", "login: \x1b]0;host\x07", "guest\r"},
+		{"cursor put back", "\x1b7login: \x1b8", "guest\r"},
+		{"backspace", "login:  \b", "guest\r"},
+		{"a field", "login: [        ]\b\b\b\b\b\b\b\b\b", "guest\r"},
+		{"mark parity", "\xec\xef\xe7\xe9\xee\xba\xa0", "guest\r"},
+		{"even parity", "\x6c\x6f\xe7\x69\xee\x3a\xa0", "guest\r"},
+		{"a word about passwords before", "Your password expires in 3 days. login: ", "guest\r"},
+		{"password", "Password: ", "secret\r"},
+		{"password for", "Password for averylongusername@host.example.com: ", "secret\r"},
+		{"will not be echoed", "Enter Password (will not be echoed during entry): ", "secret\r"},
+		{"possessive", "guest's password: ", "secret\r"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			near, far := virtual.Pair()
+			defer near.Close()
+			defer far.Close()
+			got := make(chan string, 1)
+			go func() {
+				far.Write([]byte("\r\nhost\r\n" + v.prompt))
+				far.SetReadDeadline(time.Now().Add(time.Second))
+				b := make([]byte, 100)
+				n, _ := far.Read(b)
+				got <- string(b[:n])
+			}()
+			script.Run(t.Context(), near, script.Login(&script.LoginConfig{Timeout: 2 * time.Second}),
+				&script.Config{Params: &ras.DialParams{UserName: "guest", Password: "secret"}})
+			if answer := <-got; answer != v.answer {
+				t.Errorf("%s: %q is answered with %q, want %q", v.name, v.prompt, answer, v.answer)
+			}
+		})
+	}
+}
+
+// TestLoginEnds holds how a login ends that PPP does not follow.
+func TestLoginEnds(t *testing.T) {
+	type exchange struct{ sends, expects string }
+	for _, v := range []struct {
+		name   string
+		script []exchange
+		params ras.DialParams
+		cfg    script.LoginConfig
+		want   ras.Code
+		text   string // in the error
+		within time.Duration
+		guess  bool
+	}{
+		{name: "command prompt with XON", script: []exchange{{"Password: ", "secret\r"}, {"host> \x11", "ppp\r"}}, within: 10 * time.Second},
+		{name: "command prompt in colour", script: []exchange{{"Password: ", "secret\r"}, {"\x1b[31mUS-475-ION-01#\x1b[0m  \x08", "ppp\r"}}, within: 10 * time.Second},
+		{name: "a prompt with NUL", script: []exchange{{"Password: ", "secret\r"}, {"(Cisco)>\x00", "ppp\r"}}, within: 10 * time.Second},
+		{name: "silence after the password", script: []exchange{{"Password: ", "secret\r"}, {"\r\nWelcome\r\n", ""}},
+			want: ras.ErrRequestTimeout, text: "PPP after the login", within: time.Minute},
+		{name: "silence, with hope", script: []exchange{{"Password: ", "secret\r"}, {"\r\nWelcome\r\n", ""}},
+			cfg: script.LoginConfig{Hope: true}, within: 10 * time.Second, guess: true},
+		{name: "announced", script: []exchange{{"Password: ", "secret\r"}, {"\r\nEntering PPP mode.\r\nYour IP address is 192.0.2.1\r\n", ""}}, within: 10 * time.Second},
+		{name: "refused, then silence", script: []exchange{{"Password: ", "secret\r"}, {"\r\nLogin incorrect\r\n", ""}},
+			want: ras.ErrAuthenticationFailure, text: "Login incorrect", within: 10 * time.Second},
+		{name: "dead line", want: ras.ErrRequestTimeout, text: "nothing was received", within: time.Minute},
+		{name: "a name with a line in it", params: ras.DialParams{UserName: "joe\rreboot", Password: "secret"},
+			script: []exchange{{"login: ", ""}}, want: ras.ErrInvalidParameter, text: "control character", within: time.Second},
+		{name: "a password with a line in it", params: ras.DialParams{UserName: "joe", Password: "sec\nret"},
+			want: ras.ErrInvalidParameter, text: "control character", within: time.Second},
+		{name: "no password needed", params: ras.DialParams{UserName: "guest", NoPassword: true},
+			script: []exchange{{"Password: ", "\r"}, {"~\xff}#", ""}}, within: 10 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			near, far := virtual.Pair()
+			defer near.Close()
+			defer far.Close()
+			go func() {
+				far.SetReadDeadline(time.Now().Add(time.Hour))
+				for _, x := range v.script {
+					far.Write([]byte(x.sends))
+					got := make([]byte, len(x.expects))
+					if _, err := io.ReadFull(far, got); err != nil {
+						return
+					}
+					if string(got) != x.expects {
+						t.Errorf("%s: after %q the peer received %q, want %q", v.name, x.sends, got, x.expects)
+					}
+				}
+			}()
+			params := v.params
+			if params == (ras.DialParams{}) {
+				params = ras.DialParams{UserName: "guest", Password: "secret"}
+			}
+			start := time.Now()
+			res, err := script.Run(t.Context(), near, script.Login(&v.cfg), &script.Config{Params: &params})
+			if took := time.Since(start); took > v.within || ras.CodeOf(err) != v.want || v.text != "" && !strings.Contains(fmt.Sprint(err), v.text) {
+				t.Errorf("%s: after %v: %v, want code %d and %q within %v", v.name, took, err, v.want, v.text, v.within)
+			}
+			if res.Guessed != v.guess {
+				t.Errorf("%s: guessed %v", v.name, res.Guessed)
+			}
+			near.Close()
+		})
+	}
+}
+
+// TestLoginGivesUp holds that two machines do not prompt and answer for ever.
+func TestLoginGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := virtual.Pair()
+		defer near.Close()
+		defer far.Close()
+		prompts := 0
+		go func() {
+			b := make([]byte, 100)
+			for {
+				prompts++
+				if _, err := far.Write([]byte("\r\nlogin: ")); err != nil {
+					return
+				}
+				if _, err := far.Read(b); err != nil {
+					return
+				}
+			}
+		}()
+		_, err := script.Run(t.Context(), near, script.Login(nil), &script.Config{Params: &ras.DialParams{UserName: "joe", Password: "sesame"}})
+		if !errors.Is(err, ras.ErrAuthenticationFailure) || prompts > 12 {
+			t.Errorf("after %d prompts: %v", prompts, err)
+		}
+		near.Close()
+	})
 }

@@ -1,0 +1,425 @@
+package ras
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"time"
+)
+
+// maxUnread is how many bytes may be given back at a time.
+const maxUnread = 64 << 10
+
+// callReceive is the receive of a run, as its Calls see it. The receive with the
+// API, posted by the Call owner, is the same but for two cases: a receive that
+// Unread's bytes complete never reaches the API, and one that was cancelled may
+// stay there.
+//
+//	event           callIdle             callKept            callPosted           callAdopted
+//	ReceiveBuffer   callKept (1),        616                 616                  616
+//	                callAdopted (2) or
+//	                callPosted
+//	Unread          -                    -                   event set            event set
+//	API signals     -                    -                   event set            event set
+//	own limit       -                    -                   -                    event set
+//	RetrieveBuffer  to the API           callIdle, bytes     callIdle (3)         callIdle (3)
+//	CancelReceive   -                    callIdle            callIdle (4)         callIdle, left
+//
+// (1) If bytes were given back. (2) If a receive was left with the API and the
+// API cannot cancel it. (3) Given-back bytes win, and the receive is then
+// cancelled or left; ErrPending changes nothing. (4) If the API cannot cancel,
+// the receive is left with it.
+type callReceive struct {
+	state    callRxState
+	owner    *Call  // whose receive it is
+	buf      Buffer // of that receive
+	ev       *Event
+	deadline time.Time // of callAdopted; zero: no limit
+	expired  bool      // it has passed
+	overrun  error     // of a left receive: the result of callKept without bytes
+	clock    *time.Timer
+
+	left *leftReceive // with the API, after a cancel
+}
+
+type callRxState uint8
+
+const (
+	callIdle    callRxState = iota
+	callKept                // completed with bytes that were given back
+	callPosted              // with the API
+	callAdopted             // served by the receive that was left with the API
+)
+
+// leftReceive is a receive that was cancelled and could not be taken back.
+type leftReceive struct {
+	api     API
+	port    Handle
+	buf     Buffer
+	ev      *Event
+	freed   bool          // the script has freed buf
+	watched bool          // a goroutine passes the event on
+	done    chan struct{} // closed when the API has finished with the receive
+}
+
+// unreadBytes is Call.Unread. Bytes go to an API that takes them, so that its
+// other users get them too, unless some are kept here that must follow them.
+func (st *callState) unreadBytes(c *Call, b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	st.mu.Lock()
+	switch {
+	case st.ended:
+		st.mu.Unlock()
+		return &Error{Op: opReturn, Code: ErrInvalidPortHandle, Err: errClosed}
+	case len(st.unread)+len(b) > maxUnread:
+		st.mu.Unlock()
+		return &Error{Op: opReturn, Code: ErrBufferTooSmall, Err: errors.New("more than 64 KiB would wait to be received again")}
+	}
+	if r, ok := c.API.(Returner); ok && len(st.unread) == 0 {
+		st.mu.Unlock()
+		if err := r.ReturnBytes(c.Port, b); err != nil {
+			return err
+		}
+		st.mu.Lock()
+		st.returned += len(b)
+		st.mu.Unlock()
+		return nil
+	}
+	defer st.mu.Unlock()
+	st.returned += len(b)
+	st.unread = append(append(make([]byte, 0, len(b)+len(st.unread)), b...), st.unread...)
+	if st.rx.state == callPosted || st.rx.state == callAdopted {
+		st.rx.ev.Set()
+	}
+	return nil
+}
+
+// receive is Call.ReceiveBuffer. A Call whose API is a decorator reaches the
+// Call below it while its own receive is being posted; the one below, which is
+// not the owner, then passes everything on.
+func (st *callState) receive(c *Call, port Handle, b Buffer, timeout time.Duration, ev *Event) error {
+	st.mu.Lock()
+	if st.rx.state != callIdle {
+		other := st.rx.owner != c
+		st.mu.Unlock()
+		if other {
+			return c.API.ReceiveBuffer(port, b, timeout, ev)
+		}
+		return &Error{Op: opReceive, Code: ErrAsyncRequestPending}
+	}
+	if ev == nil || ev.ch == nil || b == nil || port != c.Port {
+		st.mu.Unlock()
+		return c.API.ReceiveBuffer(port, b, timeout, ev) // which refuses it in its own way
+	}
+	st.rx.owner, st.rx.buf, st.rx.ev = c, b, ev
+	if len(st.unread) > 0 {
+		st.rx.state = callKept
+		ev.Reset()
+		ev.Set()
+		st.mu.Unlock()
+		return nil
+	}
+	if st.rx.left != nil && st.adopt(c, timeout) {
+		st.mu.Unlock()
+		return nil
+	}
+	st.rx.state = callPosted
+	st.mu.Unlock()
+	err := c.API.ReceiveBuffer(port, b, timeout, ev)
+	if err != nil {
+		st.mu.Lock()
+		st.rx.state = callIdle
+		st.mu.Unlock()
+	}
+	return err
+}
+
+// adopt makes the receive that was left with an API serve a new one, and returns
+// true. It returns false if there is none any more: the API of c can cancel it,
+// or its limit has passed. st.mu is held, and released meanwhile.
+func (st *callState) adopt(c *Call, timeout time.Duration) bool {
+	left := st.rx.left
+	st.rx.state = callPosted
+	if canceler, ok := c.API.(ReceiveCanceler); ok {
+		st.mu.Unlock()
+		err := canceler.CancelPosted(c.Port)
+		st.mu.Lock()
+		if err == nil {
+			st.finishLeft()
+			return false
+		}
+	}
+	// The API may have signalled before, to an event that was reset since; what
+	// it signals from here on stays.
+	st.rx.ev.Reset()
+	st.mu.Unlock()
+	n, err := c.API.RetrieveBuffer(c.Port, st.rx.buf)
+	st.mu.Lock()
+	if !errors.Is(err, ErrPending) {
+		st.finishLeft()
+		switch {
+		case n > 0:
+			st.unread = append(bytes.Clone(st.rx.buf.Bytes()[:n]), st.unread...)
+		case errors.Is(err, ErrOverrun):
+			st.rx.overrun = err // which the API reports once
+		default:
+			return false // the new receive finds what is wrong, if anything is
+		}
+		st.rx.state = callKept
+		st.rx.ev.Set()
+		return true
+	}
+	st.rx.state, st.rx.expired, st.rx.deadline = callAdopted, false, time.Time{}
+	if timeout > 0 {
+		st.rx.deadline = time.Now().Add(timeout)
+		st.rx.clock = time.AfterFunc(timeout, st.adoptedLimit)
+	}
+	if left.ev != st.rx.ev {
+		st.passOn(left)
+	} else {
+		left.ev.C() // a waiter that reads itself would not see our limit
+	}
+	return true
+}
+
+// adoptedLimit runs when the limit of an adopted receive may have passed.
+func (st *callState) adoptedLimit() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.rx.state == callAdopted && !st.rx.deadline.IsZero() && !time.Now().Before(st.rx.deadline) {
+		st.rx.expired = true
+		st.rx.ev.Set()
+	}
+}
+
+// passOn makes the event of a left receive set the event of the receive that
+// has adopted it. st.mu is held.
+func (st *callState) passOn(left *leftReceive) {
+	if left.watched {
+		return
+	}
+	left.watched = true
+	go func() {
+		select {
+		case <-left.ev.C():
+		case <-left.done:
+			return
+		}
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		left.watched = false
+		if st.rx.left != left {
+			return
+		}
+		if st.rx.state == callAdopted && st.rx.ev != left.ev {
+			st.rx.ev.Set()
+		} else {
+			left.ev.Set() // for the receive that adopts it next
+		}
+	}()
+}
+
+// finishLeft notes that the API has finished with the receive that was left with
+// it, and frees its buffer if the script has. st.mu is held, and released
+// meanwhile.
+func (st *callState) finishLeft() {
+	left := st.rx.left
+	st.rx.left = nil
+	close(left.done)
+	if left.freed {
+		st.mu.Unlock()
+		left.api.FreeBuffer(left.buf)
+		st.mu.Lock()
+	}
+}
+
+// retrieve is Call.RetrieveBuffer.
+func (st *callState) retrieve(c *Call, port Handle, b Buffer) (int, error) {
+	st.mu.Lock()
+	if st.rx.state == callIdle || st.rx.owner != c || b == nil || port != c.Port {
+		st.mu.Unlock()
+		return c.API.RetrieveBuffer(port, b)
+	}
+	plain := st.rx.state == callPosted && len(st.unread) == 0
+	st.mu.Unlock()
+	var n int
+	var err error
+	if plain {
+		n, err = c.API.RetrieveBuffer(port, b)
+	} else {
+		n, err = st.retrieveKept(c, port, b)
+	}
+	st.mu.Lock()
+	if plain && !errors.Is(err, ErrPending) {
+		st.rx.state = callIdle
+	}
+	seen := min(st.returned, n)
+	st.returned -= seen
+	observers := st.observers
+	st.mu.Unlock()
+	if n > seen {
+		for _, f := range observers {
+			(*f)(b.Bytes()[seen:n])
+		}
+	}
+	return n, err
+}
+
+// retrieveKept is retrieve where bytes were given back or a receive was adopted.
+func (st *callState) retrieveKept(c *Call, port Handle, b Buffer) (int, error) {
+	st.mu.Lock()
+	if len(st.unread) > 0 {
+		n := copy(b.Bytes(), st.unread)
+		st.unread = st.unread[n:]
+		state := st.rx.state
+		st.mu.Unlock()
+		if state != callKept {
+			if err := st.cancel(c); err != nil {
+				return n, nil // the bytes are there; the next receive reports it
+			}
+			return n, nil
+		}
+		st.setIdle()
+		return n, nil
+	}
+	if st.rx.state == callKept {
+		st.rx.state = callIdle
+		err := st.rx.overrun
+		st.rx.overrun = nil
+		st.mu.Unlock()
+		if err != nil {
+			return 0, err
+		}
+		// Another Call has received the bytes.
+		return 0, &Error{Op: opRetrieve, Code: ErrInvalidParameter, Err: errors.New("no receive is posted")}
+	}
+	adopted := st.rx.state == callAdopted
+	if adopted && st.rx.expired && !st.signalled() {
+		st.leave()
+		st.mu.Unlock()
+		return 0, &Error{Op: opRetrieve, Code: ErrRequestTimeout, Err: os.ErrDeadlineExceeded}
+	}
+	st.mu.Unlock()
+	n, err := c.API.RetrieveBuffer(port, b)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	switch {
+	case errors.Is(err, ErrPending):
+		if adopted && st.rx.left != nil && st.rx.left.ev != st.rx.ev {
+			st.passOn(st.rx.left)
+		}
+		return 0, err
+	case !adopted:
+		st.rx.state = callIdle
+		return n, err
+	}
+	st.stopClock()
+	st.rx.state = callIdle
+	if st.rx.left != nil {
+		st.finishLeft()
+	}
+	if !errors.Is(err, ErrRequestTimeout) {
+		return n, err
+	}
+	return 0, st.repost(c, b, err)
+}
+
+// repost posts a receive again whose API reported the limit of the receive that
+// it had adopted, for the rest of its own limit. It returns ErrPending, or the
+// timeout if that has passed as well. st.mu is held, and released meanwhile.
+func (st *callState) repost(c *Call, b Buffer, timeout error) error {
+	var rest time.Duration
+	if !st.rx.deadline.IsZero() {
+		if rest = time.Until(st.rx.deadline); rest <= 0 {
+			return timeout
+		}
+	}
+	st.rx.state, st.rx.buf = callPosted, b
+	ev := st.rx.ev
+	st.mu.Unlock()
+	err := c.API.ReceiveBuffer(c.Port, b, rest, ev)
+	st.mu.Lock()
+	if err != nil {
+		st.rx.state = callIdle
+		return err
+	}
+	return &Error{Op: opRetrieve, Code: ErrPending}
+}
+
+// signalled reports whether the API has signalled a left receive whose event
+// no caller passes on. st.mu is held.
+func (st *callState) signalled() bool {
+	left := st.rx.left
+	return left != nil && left.ev != st.rx.ev && len(left.ev.ch) > 0
+}
+
+// leave leaves the receive with the API. st.mu is held.
+func (st *callState) leave() {
+	st.stopClock()
+	if st.rx.state == callPosted {
+		st.rx.left = &leftReceive{api: st.rx.owner.API, port: st.rx.owner.Port, buf: st.rx.buf, ev: st.rx.ev, done: make(chan struct{})}
+	}
+	st.rx.state = callIdle
+}
+
+func (st *callState) stopClock() {
+	if st.rx.clock != nil {
+		st.rx.clock.Stop()
+		st.rx.clock = nil
+	}
+}
+
+func (st *callState) setIdle() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.rx.state = callIdle
+}
+
+// cancel is Call.CancelReceive.
+func (st *callState) cancel(c *Call) error {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.rx.state != callPosted {
+		if st.rx.state != callIdle {
+			st.leave()
+		}
+		return nil
+	}
+	canceler, ok := st.rx.owner.API.(ReceiveCanceler)
+	if !ok {
+		canceler, ok = c.API.(ReceiveCanceler)
+	}
+	if !ok {
+		st.leave()
+		return nil
+	}
+	st.mu.Unlock()
+	err := canceler.CancelPosted(c.Port)
+	st.mu.Lock()
+	if err != nil {
+		return err
+	}
+	st.rx.state = callIdle
+	return nil
+}
+
+// free is Call.FreeBuffer.
+func (st *callState) free(c *Call, b Buffer) error {
+	st.mu.Lock()
+	if left := st.rx.left; left != nil && left.buf == b && !left.freed {
+		left.freed = true
+		st.mu.Unlock()
+		return nil
+	}
+	for _, tx := range st.tx {
+		if tx.buf == b && !tx.freed {
+			tx.freed = true
+			st.mu.Unlock()
+			return nil
+		}
+	}
+	st.mu.Unlock()
+	return c.API.FreeBuffer(b)
+}

@@ -1,0 +1,90 @@
+package ras
+
+import (
+	"context"
+	"slices"
+)
+
+// callSend is a send that a cancelled SendContext left with the callback.
+type callSend struct {
+	api   API
+	buf   Buffer
+	freed bool
+	done  chan struct{} // closed when the callback has returned; nil: none
+}
+
+// send is Call.SendContext.
+func (st *callState) send(ctx context.Context, c *Call, b Buffer, n int) error {
+	if ctx.Err() != nil {
+		return contextError(opSend, ctx)
+	}
+	if err := st.awaitSend(ctx); err != nil {
+		return err
+	}
+	if s, ok := c.API.(ContextSender); ok {
+		return s.SendBufferContext(ctx, c.Port, b, n)
+	}
+	if ctx.Done() == nil {
+		return c.API.SendBuffer(c.Port, b, n)
+	}
+	result := make(chan error, 1)
+	tx := &callSend{api: c.API, buf: b, done: make(chan struct{})}
+	go func() {
+		result <- c.API.SendBuffer(c.Port, b, n)
+		st.sendReturned(tx)
+	}()
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	select {
+	case err := <-result:
+		return err
+	default:
+	}
+	st.tx = append(st.tx, tx)
+	return contextError(opSend, ctx)
+}
+
+// awaitSend waits for the sends that were left with callbacks.
+func (st *callState) awaitSend(ctx context.Context) error {
+	for {
+		st.mu.Lock()
+		ended := st.ended
+		var done chan struct{}
+		if len(st.tx) > 0 {
+			done = st.tx[0].done
+		}
+		st.mu.Unlock()
+		switch {
+		case ended:
+			return &Error{Op: opSend, Code: ErrInvalidPortHandle, Err: errClosed}
+		case done == nil:
+			return nil
+		}
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return contextError(opSend, ctx)
+		}
+	}
+}
+
+// sendReturned runs when the callback of a send has returned. If the send was
+// left with it, the buffer is freed where the script has freed it meanwhile.
+func (st *callState) sendReturned(tx *callSend) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	defer close(tx.done)
+	if tx.freed {
+		st.mu.Unlock()
+		tx.api.FreeBuffer(tx.buf) // before End finds that nothing is left
+		st.mu.Lock()
+	}
+	if i := slices.Index(st.tx, tx); i >= 0 {
+		st.tx = slices.Delete(st.tx, i, i+1)
+	}
+}
