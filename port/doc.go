@@ -20,6 +20,7 @@
 // [Serial], which has them all but the last; a method that the device at hand
 // cannot do returns an error that matches errors.ErrUnsupported. [Stdio] makes a
 // Serial of files that are open already, and [FromStream] a Port of any stream.
+// A decorator embeds a [Forward], which has every optional interface.
 // [List] returns the devices of this machine.
 //
 // # Errors

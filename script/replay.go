@@ -2,13 +2,10 @@ package script
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"reflect"
 	"sync"
-	"time"
 	"weak"
 
 	"github.com/rasline/rasline/port"
@@ -130,24 +127,9 @@ func takeLeftover(p port.Port) (below port.Port, unread []byte) {
 
 // replay is a port that gives some bytes before those of the line.
 type replay struct {
-	port.Port
+	port.Forward
 	rest *leftover
 }
-
-var (
-	_ port.ModeSetter      = (*replay)(nil)
-	_ port.LineController  = (*replay)(nil)
-	_ port.Breaker         = (*replay)(nil)
-	_ port.BreakSetter     = (*replay)(nil)
-	_ port.Drainer         = (*replay)(nil)
-	_ port.Counter         = (*replay)(nil)
-	_ port.QueueCounter    = (*replay)(nil)
-	_ port.Detacher        = (*replay)(nil)
-	_ port.AbilityReporter = (*replay)(nil)
-	_ port.Named           = (*replay)(nil)
-	_ port.Hider           = (*replay)(nil)
-	_ port.Interruptible   = (*replay)(nil)
-)
 
 // Read gives the kept bytes first, whatever the deadline: they have arrived.
 func (r *replay) Read(b []byte) (int, error) {
@@ -163,90 +145,9 @@ func (r *replay) Close() error {
 	return r.Port.Close()
 }
 
-// Abilities reports what the port underneath can do.
-func (r *replay) Abilities() port.Abilities { return port.AbilitiesOf(r.Port) }
-
-// Name returns the name of the port underneath, or its type.
-func (r *replay) Name() string {
-	if p, ok := r.Port.(port.Named); ok {
-		return p.Name()
-	}
-	return fmt.Sprintf("%T", r.Port)
-}
-
-// Hide masks text in what the port underneath keeps, if it keeps anything.
-func (r *replay) Hide(text string) {
-	if p, ok := r.Port.(port.Hider); ok {
-		p.Hide(text)
-	}
-}
-
-// Interruptible reports what the port underneath does.
-func (r *replay) Interruptible() bool {
-	p, ok := r.Port.(port.Interruptible)
-	return ok && p.Interruptible()
-}
-
-func (r *replay) unsupported(op string) error {
-	return &port.OpError{Op: op, Port: r.Name(), Err: errors.ErrUnsupported}
-}
-
-func (r *replay) Mode() (port.Mode, error) {
-	if p, ok := r.Port.(port.ModeSetter); ok {
-		return p.Mode()
-	}
-	return port.Mode{}, r.unsupported("mode")
-}
-
-func (r *replay) SetMode(m port.Mode) error {
-	if p, ok := r.Port.(port.ModeSetter); ok {
-		return p.SetMode(m)
-	}
-	return r.unsupported("set mode")
-}
-
-func (r *replay) Lines() (port.Lines, error) {
-	if p, ok := r.Port.(port.LineController); ok {
-		return p.Lines()
-	}
-	return 0, r.unsupported("lines")
-}
-
-func (r *replay) SetLines(mask, values port.Lines) error {
-	if p, ok := r.Port.(port.LineController); ok {
-		return p.SetLines(mask, values)
-	}
-	return r.unsupported("set lines")
-}
-
-func (r *replay) WaitLines(ctx context.Context, mask port.Lines) (port.Lines, error) {
-	if p, ok := r.Port.(port.LineController); ok {
-		return p.WaitLines(ctx, mask)
-	}
-	return 0, r.unsupported("wait lines")
-}
-
-func (r *replay) SendBreak(ctx context.Context, d time.Duration) error {
-	if p, ok := r.Port.(port.Breaker); ok {
-		return p.SendBreak(ctx, d)
-	}
-	return r.unsupported("send break")
-}
-
-func (r *replay) SetBreak(on bool) error {
-	if p, ok := r.Port.(port.BreakSetter); ok {
-		return p.SetBreak(on)
-	}
-	return r.unsupported("set break")
-}
-
 // Queued counts the kept bytes among those received.
 func (r *replay) Queued() (in, out int, err error) {
-	p, ok := r.Port.(port.QueueCounter)
-	if !ok {
-		return 0, 0, r.unsupported("queued")
-	}
-	in, out, err = p.Queued()
+	in, out, err = r.Forward.Queued()
 	if err == nil {
 		in += r.rest.len()
 	}
@@ -257,7 +158,7 @@ func (r *replay) Queued() (in, out int, err error) {
 func (r *replay) Detach() (*os.File, error) {
 	p, ok := r.Port.(port.Detacher)
 	if !ok {
-		return nil, r.unsupported("detach")
+		return nil, r.Unsupported("detach")
 	}
 	if n := r.rest.len(); n > 0 {
 		return nil, &port.OpError{Op: "detach", Port: r.Name(), Err: fmt.Errorf("%d bytes that were received wait to be read first", n)}
@@ -265,27 +166,10 @@ func (r *replay) Detach() (*os.File, error) {
 	return p.Detach()
 }
 
-func (r *replay) Drain(ctx context.Context) error {
-	if p, ok := r.Port.(port.Drainer); ok {
-		return p.Drain(ctx)
-	}
-	return r.unsupported("drain")
-}
-
 // Discard of the input drops the kept bytes as well.
 func (r *replay) Discard(d port.Direction) error {
 	if d&port.Input != 0 {
 		r.rest.take()
 	}
-	if p, ok := r.Port.(port.Drainer); ok {
-		return p.Discard(d)
-	}
-	return r.unsupported("discard")
-}
-
-func (r *replay) Stats() (port.Stats, error) {
-	if p, ok := r.Port.(port.Counter); ok {
-		return p.Stats()
-	}
-	return port.Stats{}, r.unsupported("stats")
+	return r.Forward.Discard(d)
 }

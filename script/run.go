@@ -99,7 +99,7 @@ func (r *Result) Port() port.Port {
 	if r.rest == nil {
 		return r.port
 	}
-	return &replay{Port: r.port, rest: r.rest}
+	return &replay{Forward: port.Forward{Port: r.port}, rest: r.rest}
 }
 
 // Format prints what became of the run and no data, whatever the verb.
