@@ -124,6 +124,7 @@ type piece struct {
 type pieces struct {
 	char  byte
 	set   bool
+	none  bool // the form does not have the character
 	exact []piece
 	wrong []piece // with one error: a character more, less or another one
 }
@@ -131,7 +132,8 @@ type pieces struct {
 // formState is a form in the middle of a stream.
 type formState struct {
 	*form
-	last    [3]pieces // the characters seen last; last[0] is the latest
+	last    [3]pieces // the characters seen last, in turn
+	now     int       // index of the latest
 	first   int       // offset of the first character
 	begun   bool
 	live    int // of the last step; -1: none
@@ -171,9 +173,14 @@ func (s *formState) step(c byte, offset int) (from, live, hide int) {
 	if !s.begun {
 		s.begun, s.first = true, offset
 	}
-	s.last[0], s.last[1], s.last[2] = s.last[2], s.last[0], s.last[1]
-	now, prev, before := &s.last[0], &s.last[1], &s.last[2]
-	now.char, now.set = c, true
+	before := &s.last[(s.now+2)%3]
+	prev := &s.last[s.now]
+	s.now = (s.now + 1) % 3
+	now := &s.last[s.now]
+	now.char, now.set, now.none = c, true, s.head[c] < 0
+	if now.none && (prev.none || !prev.set) {
+		return -1, -1, -1
+	}
 	from, live, hide = -1, -1, -1
 	for j := int(s.head[c]); j >= 0; j = int(s.next[j]) {
 		exact := s.at(prev, prev.exact, j-1)
@@ -247,7 +254,7 @@ func (s *formState) keep(p piece, j int, live, hide *int) {
 // fills reports whether a piece of at least two characters reaches from the
 // first character of the stream to its end.
 func (s *formState) fills() bool {
-	now := &s.last[0]
+	now := &s.last[s.now]
 	if !now.set {
 		return false
 	}

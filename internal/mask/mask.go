@@ -117,11 +117,33 @@ func (m *Masker) Mask(b []byte, tail bool) []byte {
 	if tail {
 		s.hideEnds()
 	}
-	s.flush(func(b []byte) { out = append(out, b...) })
+	s.Flush(func(b []byte) { out = append(out, b...) })
 	if out == nil {
 		out = []byte{}
 	}
 	return out
+}
+
+// MaskText returns a copy of a text that is whole and may be shown, such as a
+// message: only what is recognised is hidden, and its end is not taken for the
+// beginning of a secret that is still arriving.
+func (m *Masker) MaskText(text string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.forms) == 0 {
+		return text
+	}
+	if m.whole == nil {
+		m.whole = new(Stream)
+	}
+	s := m.whole
+	s.start(m)
+	s.sync()
+	s.holdAll([]byte(text))
+	s.hide = -1
+	var out []byte
+	s.Flush(func(b []byte) { out = append(out, b...) })
+	return string(out)
 }
 
 // Stream hides the secrets of a Masker in a stream that arrives in pieces. It
@@ -219,12 +241,29 @@ func (s *Stream) holdAll(b []byte) {
 
 // Write adds b to the stream and calls emit with what may be shown now.
 func (s *Stream) Write(b []byte, emit func([]byte)) {
+	s.WritePieces(b, func(b []byte, hidden, more bool) { show(b, hidden, more, emit) })
+}
+
+// show calls emit with what stands for a piece.
+func show(b []byte, hidden, more bool, emit func([]byte)) {
+	switch {
+	case !hidden:
+		emit(b)
+	case !more:
+		emit([]byte(Mark))
+	}
+}
+
+// WritePieces is Write for a caller that has to know where the secrets were: it
+// calls emit with every byte of the stream, in order, and whether it must not be
+// shown. more is set for a hidden piece that continues the hidden one before it.
+func (s *Stream) WritePieces(b []byte, emit func(b []byte, hidden, more bool)) {
 	s.masker.mu.Lock()
 	s.sync()
 	s.masker.mu.Unlock()
 	if len(s.forms) == 0 && len(s.short) == 0 && len(s.held) == 0 {
 		if len(b) > 0 {
-			emit(b)
+			emit(b, false, false)
 			s.base += len(b)
 			s.marked = false
 		}
@@ -248,9 +287,13 @@ func (s *Stream) Write(b []byte, emit func([]byte)) {
 // Flush shows what is held back, because nothing may follow for long. The
 // beginning of a secret is hidden from its second byte on; a single byte gives
 // nothing away. What follows is hidden if it continues the piece.
-func (s *Stream) Flush(emit func([]byte)) { s.flush(emit) }
+func (s *Stream) Flush(emit func([]byte)) {
+	s.FlushPieces(func(b []byte, hidden, more bool) { show(b, hidden, more, emit) })
+}
 
-func (s *Stream) flush(emit func([]byte)) {
+// FlushPieces is Flush for a caller that has to know where the secrets were; see
+// WritePieces.
+func (s *Stream) FlushPieces(emit func(b []byte, hidden, more bool)) {
 	if s.hide >= 0 {
 		for i := max(s.hide-s.base, 0); i < len(s.held); i++ {
 			s.hidden[i] = true
@@ -306,19 +349,14 @@ func (s *Stream) hideEnds() {
 	}
 }
 
-// emit shows the first n bytes that are held.
-func (s *Stream) emit(n int, emit func([]byte)) {
+// emit passes on the first n bytes that are held.
+func (s *Stream) emit(n int, emit func(b []byte, hidden, more bool)) {
 	for i := 0; i < n; {
 		j := i
 		for j < n && s.hidden[j] == s.hidden[i] {
 			j++
 		}
-		switch {
-		case !s.hidden[i]:
-			emit(s.held[i:j])
-		case i > 0 || !s.marked:
-			emit([]byte(Mark))
-		}
+		emit(s.held[i:j], s.hidden[i], s.hidden[i] && i == 0 && s.marked)
 		s.marked = s.hidden[j-1]
 		i = j
 	}
