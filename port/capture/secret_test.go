@@ -1,0 +1,227 @@
+package capture_test
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rasline/rasline/internal/echo"
+	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/port/capture"
+	"github.com/rasline/rasline/port/virtual"
+)
+
+// TestNoEchoOfASecretIsInTheFile sends each secret, has it echoed in every form
+// of package echo, in pieces of several sizes, and looks for it in every byte of
+// the file.
+func TestNoEchoOfASecretIsInTheFile(t *testing.T) {
+	for _, secret := range echo.Secrets {
+		for _, e := range echo.Of(secret) {
+			for _, size := range []int{1, 3, 1000} {
+				if e.Pause >= 0 && size != 1 {
+					continue
+				}
+				t.Run(fmt.Sprintf("%d bytes/%s/%d", len(secret), e.Name, size), func(t *testing.T) {
+					t.Parallel()
+					var file []byte
+					events := onLine(t, nil, func(l *line) {
+						l.near.(port.Hider).Hide(secret)
+						l.receive("Password: ")
+						for i := range secret {
+							l.send(secret[i : i+1])
+						}
+						l.send("\r")
+						for b := e.Bytes; len(b) > 0; b = b[min(size, len(b)):] {
+							l.receive(string(b[:min(size, len(b))]))
+							time.Sleep(e.Pause)
+						}
+						l.receive("\r\nWelcome")
+						slog.New(l.w.Handler()).Warn("failed with "+secret, "text", string(e.Bytes))
+						l.near.Close()
+						l.w.Close()
+						file = l.file.Bytes()
+					})
+					if piece := echo.Leak(string(file), secret); piece != "" {
+						t.Errorf("the file shows %q:\n%s", piece, short(events))
+					}
+					if got := short(events); !strings.Contains(got, "Password: ") || !strings.Contains(got, "Welcome") {
+						t.Errorf("more than the secret is hidden:\n%s", got)
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestHiddenPiecesAreMarked(t *testing.T) {
+	events := onLine(t, nil, func(l *line) {
+		l.w.Hide("hunter22")
+		l.receive("login: hunt")
+		l.receive("er22 and again hunter22!")
+		l.send("hunter22\r")
+		time.Sleep(time.Second)
+		l.receive("a hunt")
+		l.send("x")
+		time.Sleep(time.Second)
+		l.receive("and so on")
+	})
+	got := short(events[1 : len(events)-1])
+	want := `0 received "login: ********" [{7 8}]
+0 received " and again ********!" [{11 8}]
+0 sent "********\r" [{0 8}]
+0 received "a ********" [{2 8}]
+0 sent "x"
+0 received "and so on"
+`
+	if got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	if d := events[4].Time.Sub(events[3].Time); d != time.Second {
+		t.Errorf("what was held back has a time %v after the event before, want 1s", d)
+	}
+}
+
+// TestHeldBytesKeepTheOrder holds bytes back that may be the start of a secret,
+// and so what follows in either direction.
+func TestHeldBytesKeepTheOrder(t *testing.T) {
+	onLine(t, nil, func(l *line) {
+		l.w.Hide("secret")
+		l.receive("choose")
+		l.receive(" s")
+		l.send("1\r")
+		time.Sleep(150 * time.Millisecond)
+		if got := short(readAll(t, l.file.Bytes())); !strings.Contains(got, `"choose"`) || strings.Contains(got, `1\r`) {
+			t.Errorf("after 150 ms the file has\n%s", got)
+		}
+		time.Sleep(150 * time.Millisecond)
+		if got := short(readAll(t, l.file.Bytes())); !strings.Contains(got, `" s"`) || !strings.Contains(got, `1\r`) {
+			t.Errorf("after 300 ms the file has\n%s", got)
+		}
+	})
+}
+
+func TestShortSecrets(t *testing.T) {
+	events := onLine(t, nil, func(l *line) {
+		l.receive("a cab is here\r\npassword: ")
+		l.near.(port.Hider).Hide("ab")
+		l.send("ab\r")
+		l.receive("ab\r\na cab is here\r\n")
+		l.send("ab\r")
+	})
+	want := `0 received "a cab is here\r\npassword: "
+0 sent "********\r" [{0 8}]
+0 received "********\r\na cab is here\r\n" [{0 8}]
+0 sent "ab\r"
+`
+	if got := short(events[1 : len(events)-1]); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+// TestNotesStayReadable has passwords that are ordinary words, and parts of what
+// the library notes.
+func TestNotesStayReadable(t *testing.T) {
+	for _, password := range []string{"secret", "device", "Connected", "hidden"} {
+		events := onLine(t, nil, func(l *line) {
+			l.w.Hide(password)
+			slog.New(l.w.Handler()).Info("state", "state", "RASCS_DeviceConnected", "text", "all is fine, please wait: se")
+			l.send(password + "\r")
+		})
+		got := short(events[1 : len(events)-1])
+		want := "0 note (state state=RASCS_DeviceConnected text=\"all is fine, please wait: se\")\n" +
+			"0 sent \"********\\r\" [{0 8}]\n"
+		if got != want {
+			t.Errorf("password %q: got\n%swant\n%s", password, got, want)
+		}
+	}
+}
+
+// TestPiecesChangeNothing cuts the same streams in different ways: what the file
+// has of each direction is the same.
+func TestPiecesChangeNothing(t *testing.T) {
+	text := strings.Repeat("login: joe\r\nPassword: hunter22\r\n\x00\xff~hunterhunter22 hunt er22\r\n", 5)
+	run := func(t *testing.T, seed uint64) (sent, received string) {
+		rnd := rand.New(rand.NewPCG(seed, 1))
+		events := onLine(t, nil, func(l *line) {
+			l.w.Hide("hunter22")
+			for _, f := range []func(string){l.receive, l.send} {
+				for rest := text; rest != ""; {
+					n := 1 + rnd.IntN(min(len(rest), 1+rnd.IntN(60)))
+					f(rest[:n])
+					rest = rest[n:]
+					if seed > 0 && rnd.IntN(4) == 0 {
+						time.Sleep(50 * time.Millisecond)
+					}
+				}
+			}
+		})
+		for _, e := range events {
+			switch e.Kind {
+			case capture.Sent:
+				sent += string(e.Data)
+			case capture.Received:
+				received += string(e.Data)
+			}
+		}
+		return sent, received
+	}
+	whole, _ := run(t, 0)
+	for seed := range uint64(100) {
+		sent, received := run(t, seed)
+		if sent != whole || received != whole {
+			t.Fatalf("seed %d: sent %q, received %q, want %q", seed, sent, received, whole)
+		}
+	}
+}
+
+// FuzzPieces records any bytes in any pieces and reads them again.
+func FuzzPieces(f *testing.F) {
+	f.Add([]byte("login: joe\r\n"), uint16(3))
+	f.Add([]byte{0, 255, 10, 13, 10}, uint16(1))
+	f.Fuzz(func(t *testing.T, data []byte, cut uint16) {
+		size := int(cut)%2000 + 1
+		synctest.Test(t, func(t *testing.T) {
+			var file bytes.Buffer
+			w, err := capture.NewWriter(&file, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, b := virtual.Pair(virtual.BufferSize(len(data) + 1))
+			defer b.Close()
+			p := capture.Record(a, w)
+			defer p.Close()
+			b.Write(data)
+			got := make([]byte, len(data))
+			for rest := got; len(rest) > 0; {
+				n, err := p.Read(rest[:min(size, len(rest))])
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n, err = p.Write(rest[:n]); err != nil {
+					t.Fatal(err)
+				}
+				rest = rest[n:]
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			var all [2][]byte
+			for _, e := range readAll(t, file.Bytes()) {
+				switch e.Kind {
+				case capture.Sent:
+					all[0] = append(all[0], e.Data...)
+				case capture.Received:
+					all[1] = append(all[1], e.Data...)
+				}
+			}
+			if !bytes.Equal(all[0], data) || !bytes.Equal(all[1], data) {
+				t.Errorf("sent %q, received %q, want %q", all[0], all[1], data)
+			}
+		})
+	})
+}

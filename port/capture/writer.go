@@ -1,0 +1,445 @@
+package capture
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rasline/rasline/internal/mask"
+	"github.com/rasline/rasline/internal/wait"
+	"github.com/rasline/rasline/port"
+)
+
+// Config holds the settings of a Writer. The zero Config and a nil one work.
+type Config struct {
+	// Name is the name of the first port in the file. Default: that of the
+	// first port given to Record, or "port".
+	Name string
+
+	// Watch records changes of modem lines and received breaks as they happen,
+	// with a goroutine for each port that has modem lines. Default: they are
+	// recorded within 100 ms of the next read or write, or when a method of the
+	// port reports them.
+	Watch bool
+
+	// Log gets an error record when the file cannot be written any more.
+	// Default: no log; Close reports it in any case.
+	Log *slog.Logger
+}
+
+const (
+	// flushAfter is how long an event may wait in memory.
+	flushAfter = 100 * time.Millisecond
+
+	// holdLimit is how long bytes may wait that may be the beginning of a
+	// secret, and events behind a Write that has not returned.
+	holdLimit = 200 * time.Millisecond
+
+	// maxQueue bounds the bytes of the events in memory.
+	maxQueue = 1 << 20
+
+	// maxData bounds the data of one event in the file; Wireshark reads packets
+	// of 256 KiB at most.
+	maxData = 64 << 10
+
+	// maxEarly is how many notes wait for the first port, whose name and mode
+	// are written before them.
+	maxEarly = 64
+
+	// maxNote bounds the text of a note.
+	maxNote = 4 << 10
+
+	// eventSize is what an event without data counts against maxQueue.
+	eventSize = 128
+
+	// patience is how long a read or write waits for room in the queue, while the
+	// file is written, before events are dropped instead.
+	patience = 100 * time.Millisecond
+)
+
+// Writer writes recordings of one or several ports to one file. Its methods may
+// be called from several goroutines.
+//
+// Events wait in memory for 100 ms at most and are then masked and written, in
+// the order in which they arrived, by a function of a timer; reads and writes of a
+// port do not wait for the file. Where it is written too slowly, up to 1 MiB of
+// events wait, and what does not fit is dropped and counted: a file that hangs
+// holds a read or write up once, for 100 ms.
+type Writer struct {
+	cfg    Config
+	start  time.Time // what times are counted from
+	masker mask.Masker
+
+	// out guards what is written, and the process method. It is locked before
+	// mu.
+	out     sync.Mutex
+	w       io.Writer
+	enc     encoder
+	encoded int // events in enc
+	work    batch
+	err     error // of w; nothing is written after it
+
+	// mu guards the queue and the fields of the ports that say so. No caller
+	// holds it while it calls anything that blocks.
+	mu      sync.Mutex
+	queue   batch
+	ports   []*recording
+	timer   *time.Timer
+	armed   bool // the timer will fire
+	urgent  bool // it fires immediately
+	firing  bool // the function of the timer runs
+	again   bool // and the timer has fired meanwhile
+	writing bool // a call of the io.Writer runs
+	slow    bool // the queue was full, and was not processed since
+	room    wait.Notifier
+	lost    uint64 // events that are not in the file
+	untold  uint64 // of them, those dropped since the last Lost event
+	failed  bool
+	closed  bool
+}
+
+// batch is a queue of events. Its memory is used again.
+type batch struct {
+	events []event
+	bytes  []byte
+}
+
+// event is an event on its way to the file.
+type event struct {
+	rec   *recording // nil: a secret to hide from here on, which is note
+	kind  Kind
+	out   bool
+	at    int64 // nanoseconds since 1970
+	lines port.Lines
+	from  int // of the data in the bytes of the batch
+	n     int
+	write *write // of Sent, while the Write runs
+	note  string
+	inner bool // queued by what makes room in the queue, which does not wait for room
+}
+
+// write is a Write that runs.
+type write struct {
+	index int  // of its event in the queue
+	late  bool // it is recorded when it returns: there is no event in the queue
+}
+
+// NewWriter returns a Writer that writes a recording to w. It writes the section
+// header at once, so that a file that cannot be written is reported here. A nil
+// cfg means the zero Config. The Writer does not close w.
+func NewWriter(w io.Writer, cfg *Config) (*Writer, error) {
+	x := &Writer{w: w, start: time.Now()}
+	if cfg != nil {
+		x.cfg = *cfg
+	}
+	x.ports = []*recording{newRecording(x, 0, cmp.Or(x.cfg.Name, "port"))}
+	x.enc.section("rasline " + version())
+	if err := x.write(); err != nil {
+		return nil, &WriteError{Err: err}
+	}
+	x.timer = time.AfterFunc(time.Hour, x.fire)
+	x.timer.Stop()
+	if x.cfg.Name != "" {
+		x.ports[0].named = true
+	}
+	return x, nil
+}
+
+// version returns the version of this module in the running program.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(devel)"
+	}
+	const path = "github.com/rasline/rasline"
+	if info.Main.Path == path {
+		return cmp.Or(info.Main.Version, "(devel)")
+	}
+	for _, m := range info.Deps {
+		if m.Path == path {
+			return m.Version
+		}
+	}
+	return "(devel)"
+}
+
+// Hide replaces text by eight asterisks in what is written from now on, as a
+// whole or in recognisable parts, and its echo, in whatever form a peer repeats
+// it. A text of fewer than four bytes, which would be found in ordinary words,
+// is hidden in what follows up to the next line end of each direction. An empty
+// text is ignored.
+func (w *Writer) Hide(text string) {
+	w.masker.Add(text)
+	if n := len(strings.TrimRight(text, "\r\n \t")); n > 0 && n < mask.Short {
+		w.push(event{note: text}, nil)
+	}
+}
+
+// now returns the time in nanoseconds since 1970. It does not go backwards when
+// the clock is set.
+func (w *Writer) now() int64 { return w.start.Add(time.Since(w.start)).UnixNano() }
+
+// push queues an event with its data, which is copied. Pieces of long data are
+// events of their own.
+func (w *Writer) push(e event, data []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pushLocked(e, data)
+}
+
+// pushLocked is push for a caller that holds w.mu, which is released while it
+// waits for room. It reports whether all of the data was queued.
+func (w *Writer) pushLocked(e event, data []byte) bool {
+	all := true
+	for {
+		piece := data[:min(len(data), maxData)]
+		data = data[len(piece):]
+		ok := w.ready() && (e.inner || w.accepts(len(piece)))
+		switch {
+		case ok:
+			if e.rec != nil {
+				e.at, e.lines = w.now(), e.rec.lines
+			}
+			e.from, e.n = len(w.queue.bytes), len(piece)
+			w.queue.bytes = append(w.queue.bytes, piece...)
+			w.queue.events = append(w.queue.events, e)
+		case e.rec != nil && !w.closed:
+			w.lost++
+			w.untold++
+		}
+		all = all && ok
+		if len(data) == 0 {
+			break
+		}
+	}
+	switch {
+	case w.queued() > maxQueue/4:
+		w.hurry()
+	case !w.armed && w.ready():
+		w.armed = true
+		w.timer.Reset(flushAfter)
+	}
+	return all
+}
+
+// ready reports whether events are still written. w.mu is held.
+func (w *Writer) ready() bool { return !w.closed && !w.failed }
+
+// queued returns the size of the queue as maxQueue counts it. w.mu is held.
+func (w *Writer) queued() int { return len(w.queue.bytes) + len(w.queue.events)*eventSize }
+
+// accepts reports whether there is room for an event with n bytes of data. It
+// waits for room, but not for a file that hangs. w.mu is held, and released
+// meanwhile.
+func (w *Writer) accepts(n int) bool {
+	fits := func() bool { return w.queued()+n <= maxQueue }
+	if fits() || w.slow {
+		return fits()
+	}
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	for w.ready() && !fits() && !w.slow {
+		w.hurry()
+		changed := w.room.Changed()
+		w.mu.Unlock()
+		select {
+		case <-changed:
+			w.mu.Lock()
+		case <-limit.C:
+			w.mu.Lock()
+			w.slow = w.writing && !fits()
+			limit.Reset(patience)
+		}
+	}
+	return w.ready() && fits()
+}
+
+// hurry makes the timer fire now. w.mu is held.
+func (w *Writer) hurry() {
+	if !w.urgent && !w.closed {
+		w.armed, w.urgent = true, true
+		w.timer.Reset(0)
+	}
+}
+
+// fire is what the timer calls. While one call of it writes, which may take long,
+// the next ones leave their work to it.
+func (w *Writer) fire() {
+	w.mu.Lock()
+	w.armed, w.urgent = false, false
+	w.again = w.firing
+	first := !w.firing
+	w.firing = true
+	w.mu.Unlock()
+	if !first {
+		return
+	}
+	w.out.Lock()
+	w.sample()
+	w.process(false)
+	w.out.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.firing = false
+	if w.again && !w.armed {
+		w.hurry()
+	}
+}
+
+// process masks and writes what is queued. w.out is held.
+func (w *Writer) process(final bool) {
+	w.take(final)
+	for i := range w.work.events {
+		e := &w.work.events[i]
+		if e.rec == nil {
+			w.masker.Expect(e.note)
+			continue
+		}
+		e.rec.add(e, w.work.bytes[e.from:e.from+e.n])
+	}
+	now := w.now()
+	held := false
+	w.mu.Lock()
+	ports := w.ports
+	w.mu.Unlock()
+	for _, r := range ports {
+		r.expire(now, final)
+		held = held || len(r.held) > 0
+	}
+	err := w.write()
+	w.mu.Lock()
+	first := err != nil && !w.failed
+	if first {
+		w.failed = true
+		w.room.Notify()
+	}
+	w.mu.Unlock()
+	if first && w.cfg.Log != nil {
+		w.cfg.Log.Error("the recording ends: it cannot be written", "error", err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if (held || len(w.queue.events) > 0) && !w.armed && !w.closed && !w.failed {
+		w.armed = true
+		w.timer.Reset(flushAfter)
+	}
+}
+
+// take moves the events from the queue to w.work, up to the first Write that has
+// not returned for less than holdLimit.
+func (w *Writer) take(final bool) {
+	w.work.events, w.work.bytes = w.work.events[:0], w.work.bytes[:0]
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.slow = false
+	if first := w.ports[0]; !first.named {
+		if !final && len(w.queue.events) < maxEarly {
+			return // the interface block is to have the name of the port
+		}
+		first.named = true
+	}
+	w.queue, w.work = w.work, w.queue
+	now := w.now()
+	kept := w.work.events[:0]
+	for i := range w.work.events {
+		e := &w.work.events[i]
+		switch x := e.write; {
+		case x == nil:
+		case final || now-e.at >= int64(holdLimit):
+			x.late = true
+			continue
+		default:
+			for _, later := range w.work.events[i:] {
+				from := len(w.queue.bytes)
+				w.queue.bytes = append(w.queue.bytes, w.work.bytes[later.from:later.from+later.n]...)
+				later.from = from
+				if later.write != nil {
+					later.write.index = len(w.queue.events)
+				}
+				w.queue.events = append(w.queue.events, later)
+			}
+			w.work.events = kept
+			return
+		}
+		kept = append(kept, *e)
+	}
+	w.work.events = kept
+	if w.untold > 0 && !w.failed {
+		lost := fmt.Sprintf("%d events lost", w.untold)
+		w.untold = 0
+		w.work.events = append(w.work.events, event{rec: w.ports[0], kind: Lost, at: now, lines: w.ports[0].lines, note: lost})
+	}
+	w.room.Notify()
+}
+
+// write writes what is encoded. w.out is held.
+func (w *Writer) write() error {
+	if w.err != nil || len(w.enc.buf) == 0 {
+		w.drop()
+		return w.err
+	}
+	w.setWriting(true)
+	n, err := w.w.Write(w.enc.buf)
+	w.setWriting(false)
+	if err == nil && n < len(w.enc.buf) {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		w.err = err
+		w.encoded -= events(w.enc.buf[:n])
+		w.drop()
+		return err
+	}
+	w.enc.buf, w.encoded = w.enc.buf[:0], 0
+	return nil
+}
+
+func (w *Writer) setWriting(on bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.writing = on
+}
+
+// drop counts what is encoded as lost.
+func (w *Writer) drop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lost += uint64(w.encoded)
+	w.enc.buf, w.encoded = w.enc.buf[:0], 0
+}
+
+// Close ends the recordings of all ports and writes what is left. The ports work
+// on unrecorded. The error is a *WriteError if anything is missing in the file.
+func (w *Writer) Close() error {
+	w.out.Lock()
+	defer w.out.Unlock()
+	w.mu.Lock()
+	if w.closed {
+		w.mu.Unlock()
+		return nil
+	}
+	ports := slices.Clone(w.ports)
+	w.mu.Unlock()
+	w.sample()
+	for _, r := range ports {
+		r.endRecording()
+	}
+	w.mu.Lock()
+	w.closed = true
+	w.timer.Stop()
+	w.room.Notify()
+	w.mu.Unlock()
+	w.process(true)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil || w.lost > 0 {
+		return &WriteError{Lost: w.lost, Err: w.err}
+	}
+	return nil
+}
