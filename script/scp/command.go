@@ -2,6 +2,7 @@ package scp
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/rasline/rasline/script/lint"
 )
@@ -39,6 +40,8 @@ func (p *parser) named() {
 	name := p.tok
 	p.advance()
 	switch {
+	case p.tok.kind == tColon && strings.HasPrefix(p.src.Text()[p.tok.end:], "="):
+		p.fail("to set a variable, write = without the colon")
 	case p.accept(tColon):
 		if name.kind == tName {
 			p.place(name)
@@ -146,9 +149,33 @@ func (p *parser) command() {
 	}
 }
 
+// strays says what to write for tokens that begin no command.
+var strays = map[kind]string{
+	kRaw:       `"raw" needs a comma before it: transmit TEXT, raw`,
+	kMatchcase: `"matchcase" needs a comma before it: waitfor TEXT, matchcase`,
+	kThen:      `"then" stands before "until", and after the condition of an "if": waitfor TEXT then LABEL until SECONDS`,
+	kUntil:     `"until" is the end of a "waitfor", and there is one of it: waitfor TEXT then LABEL until SECONDS`,
+	kDo:        `"do" stands after the condition of a "while"`,
+	tSlash:     `a comment begins with ; and not with /`,
+	tStar:      `a comment begins with ; and not with *`,
+	tInteger:   `a number begins no command: a label begins with a letter`,
+	tComma:     `a comma stands before "raw" and "matchcase", and between the texts of a "waitfor" that each have "then" and a label`,
+}
+
 // stray reports a token that begins no command.
 func (p *parser) stray(t token) {
+	line := p.src.Line(p.lineOf(t.pos))
+	for _, marker := range []string{"<<<<<<<", "=======", ">>>>>>>"} {
+		if strings.HasPrefix(line, marker) {
+			p.failAt(t, marker+" is the conflict marker of a version control system: keep one of the two versions and delete the marker")
+			return
+		}
+	}
 	switch {
+	case strays[t.kind] != "":
+		p.failAt(t, strays[t.kind])
+	case t.kind == tOpen && len(p.code) == 0:
+		p.failAt(t, `a procedure has no parentheses: write "proc" and the name alone`)
 	case t.kind == tSysVar && p.tok.kind == tAssign:
 		p.failAt(t, p.shown(t)+" cannot be changed: it belongs to the system")
 	case t.kind == tString:
@@ -167,6 +194,7 @@ func (p *parser) gotoLabel(t token) {
 // transmit reads what follows the word.
 func (p *parser) transmit(t token) {
 	v := p.needs(tyString, `"transmit" needs`)
+	p.escapes(v)
 	raw := int32(0)
 	if p.tok.kind == tComma && !p.failed {
 		p.advance()
@@ -182,6 +210,16 @@ func (p *parser) transmit(t token) {
 		p.warnAt(v.tok, `without ", raw" a ^, < or \ in %s may be sent as something else`, p.text(v.tok))
 	}
 	p.emit(opTransmit, t, raw)
+}
+
+// escapes warns of escapes of other languages in a literal.
+func (p *parser) escapes(v operand) {
+	for _, e := range []struct{ written, meant string }{{`\r`, "^M or <cr>"}, {`\n`, "^J or <lf>"}, {`\t`, "^I"}} {
+		if v.literal && strings.Contains(v.text, e.written) && strings.HasSuffix(v.text, e.written) {
+			p.warnAt(v.tok, "%s in this text is two characters: write %s", e.written, e.meant)
+			return
+		}
+	}
 }
 
 // waitfor reads what follows the word.
@@ -214,6 +252,7 @@ func (p *parser) waitfor(t token) {
 // waitText reads a text to wait for and perhaps "matchcase".
 func (p *parser) waitText(w *waitSite) {
 	v := p.needs(tyString, `"waitfor" needs`)
+	p.escapes(v)
 	if v.literal && v.text == "" {
 		p.warnAt(v.tok, "an empty text matches at once, without waiting")
 	}
@@ -227,6 +266,9 @@ func (p *parser) waitText(w *waitSite) {
 
 // waitTarget reads the label of the last entry.
 func (p *parser) waitTarget(w *waitSite) {
+	if p.tok.kind == kGoto {
+		p.fail(`after "then" a "waitfor" has the label alone, without "goto"`)
+	}
 	if name, ok := p.name(`"then" needs the name of a label to go to`); ok {
 		w.entries[len(w.entries)-1].target = p.label(name)
 	}
@@ -247,7 +289,10 @@ func (p *parser) set(t token) {
 	case p.accept(kScreen):
 		p.setScreen(t)
 	case p.accept(kIpaddr):
-		p.needs(tyString, `"set ipaddr" needs`)
+		v := p.needs(tyString, `"set ipaddr" needs`)
+		if _, ok := parseAddress(v.text); v.literal && v.typ == tyString && !ok {
+			p.warnAt(v.tok, "this text is no address such as 10.0.0.7, and the script will fail here")
+		}
 		p.emit(opAddress, t, 0)
 	default:
 		p.fail(`"set" knows "port", "screen" and "ipaddr"`)

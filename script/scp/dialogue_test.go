@@ -225,7 +225,7 @@ func (d *dialogue) play(t *testing.T, prog *Program, cut pieces) {
 			line = struct{ port.Port }{near}
 		}
 		res, err := script.Run(context.Background(), line, run, &script.Config{
-			Params:  &ras.DialParams{UserName: d.user, Password: ras.Secret(d.password)},
+			Params:  &ras.DialParams{UserName: d.user, Password: ras.Secret(d.password), NoPassword: d.password == ""},
 			Exact:   d.exact,
 			Timeout: d.limit,
 		})

@@ -14,6 +14,7 @@ type operand struct {
 	text    string // the literal's text, escapes as written
 	number  int64  // the literal's number
 	system  op     // the system variable that it is, or 0
+	made    []op   // the system variables that it is made of
 }
 
 // levels holds how strongly the binary operators bind, from 1.
@@ -60,7 +61,7 @@ func (p *parser) binary(level int) operand {
 		if t.kind == kAnd || t.kind == kOr {
 			p.code[jump].a = p.here()
 		}
-		left = operand{typ: result, tok: left.tok}
+		left = operand{typ: result, tok: left.tok, made: append(left.made, right.made...)}
 	}
 	return left
 }
@@ -132,6 +133,9 @@ func (p *parser) compare(t token, left, right operand) typ {
 		p.errorAt(t, "%q compares values of one kind, but here are %s and %s", p.text(t), left.typ, right.typ)
 	}
 	p.emit(o, t, 0)
+	for _, o := range append(left.made, right.made...) {
+		p.tested[o] = true
+	}
 	return tyBoolean
 }
 
@@ -220,6 +224,9 @@ func (p *parser) primary() operand {
 		p.getip(t)
 		return operand{typ: tyString, tok: t}
 	}
+	if t.kind == tGreater && p.prev.kind == tLess && p.prev.end == t.pos {
+		p.fail("two values differ with !=, not with <>")
+	}
 	p.fail(fmt.Sprintf("a value is missing here: %s is none", p.shown(t)))
 	return operand{tok: t}
 }
@@ -259,6 +266,7 @@ func (p *parser) system(t token) operand {
 		p.errorAt(t, "%s is unknown: there are $USERID, $PASSWORD, $SUCCESS and $FAILURE", p.shown(t))
 		return operand{tok: t}
 	}
+	v.made = []op{v.system}
 	p.emit(v.system, t, 0)
 	return v
 }
@@ -293,6 +301,9 @@ func (p *parser) getip(t token) {
 	v := p.unary()
 	p.depth--
 	p.fits(v, tyInteger, `"getip" needs`)
+	if v.literal && v.number < 1 {
+		p.warnAt(v.tok, "addresses are counted from 1, and the script will fail here")
+	}
 	p.emit(opGetIP, t, 0)
 }
 

@@ -35,7 +35,7 @@ func (m *machine) getip() error {
 	m.waited()
 	m.push(value{s: string(a.last)})
 	m.dialog.Unread(a.rest)
-	m.seen = len(a.rest)
+	m.seen += len(a.rest)
 	m.showAll()
 	return nil
 }

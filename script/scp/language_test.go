@@ -22,6 +22,9 @@ func TestEscapes(t *testing.T) {
 			t.Errorf("expand(%q) = %q, want %q", tt.written, got, tt.sent)
 		}
 		quoted := fmt.Sprintf("user %q\nexpect %q", tt.written, tt.sent)
+		if tt.written == "" {
+			continue // there is no empty name
+		}
 		t.Run("user name "+tt.written, func(t *testing.T) { playBody(t, "transmit $USERID", quoted) })
 		raw := fmt.Sprintf("user %q\nexpect %q", tt.written, tt.written)
 		t.Run("raw user name "+tt.written, func(t *testing.T) { playBody(t, "transmit $USERID, raw", raw) })
@@ -40,7 +43,7 @@ func TestCredentials(t *testing.T) {
 		{"high bytes", "j\xFCrgen", "p\xE4\xDFw", `transmit $USERID, raw transmit $PASSWORD, raw`, "j\xFCrgenp\xE4\xDFw"},
 		{"joined", "guest", "secret", `string s = $USERID + "^M" s = s + $PASSWORD transmit s + "^M"`, "guest\rsecret\r"},
 		{"compared", "guest", "secret", tell(`$USERID == "guest"`, `$PASSWORD == "guest"`, `$PASSWORD != "guest"`), "yny"},
-		{"empty", "", "", `transmit $USERID transmit $PASSWORD ` + tell(`$PASSWORD == ""`), "y"},
+		{"empty", "", "", `if $USERID != "" then transmit $USERID endif transmit $PASSWORD ` + tell(`$PASSWORD == ""`), "y"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -208,7 +211,7 @@ func TestThePasswordIsNeverShown(t *testing.T) {
 	tests := []struct{ name, commands, dialogue string }{
 		{"sent raw", "transmit $PASSWORD, raw\nwaitfor \"x\" until 5", "expect \"hunt^ER2\"\nsend \"hunt^ER2\""},
 		{"sent with codes", "transmit $PASSWORD\nwaitfor \"x\" until 5", "expect \"hunt\\x05R2\"\nsend \"hunt\\x05R2\""},
-		{"sent as a part", "string s = $USERID + \"/\" + $PASSWORD + \"^M\"\ntransmit s, raw\ndelay 1\nwaitfor \"x\" until 5", "expect \"/hunt^ER2^M\"\nsend \"/hunt^ER2\""},
+		{"sent as a part", "string s = $USERID + \"/\" + $PASSWORD + \"^M\"\ntransmit s, raw\ndelay 1\nwaitfor \"x\" until 5", "user \"joe\"\nexpect \"joe/hunt^ER2^M\"\nsend \"joe/hunt^ER2\""},
 		{"echoed before a failure", "transmit $PASSWORD, raw\nwaitfor \"x\"", "expect \"hunt^ER2\"\nsend \"hunt^ER2\"\nhangup\noutcome failed\ncode 629"},
 		{"awaited in vain", "waitfor $PASSWORD until 5\ntransmit \"x\"", "expect \"x\""},
 		{"awaited on a lost line", "waitfor $PASSWORD", "hangup\noutcome failed\ncode 629"},

@@ -47,7 +47,8 @@ type machine struct {
 	work      int64 // since the last wait
 
 	made   []awaited // by number of the waitfor
-	seen   int       // bytes that come once more and were shown already
+	seen   int       // bytes that are received once more and were shown already
+	heard  *[]byte   // gets what is received in a pause; nil otherwise
 	hidden map[string]bool
 	format *format // nil before the first "set port"
 }
@@ -103,6 +104,9 @@ func (m *machine) finish() {
 
 // tap shows received bytes to the user and to the host.
 func (m *machine) tap(b []byte) {
+	if m.heard != nil {
+		*m.heard = append(*m.heard, b...)
+	}
 	again := min(m.seen, len(b))
 	m.seen -= again
 	if b = b[again:]; len(b) == 0 {
@@ -226,7 +230,35 @@ func (m *machine) delay(seconds int32) error {
 	}
 	m.waited()
 	m.showAll()
-	return m.dialog.Pause(m.ctx, time.Duration(seconds)*time.Second)
+	d := time.Duration(seconds) * time.Second
+	if m.screen != nil && m.screen.talking() {
+		d = m.listen(d)
+	}
+	return m.dialog.Pause(m.ctx, d)
+}
+
+// maxHeard is how many bytes listen reads ahead.
+const maxHeard = 32 << 10
+
+// listen shows what is received in a pause in which the user talks to the peer,
+// and gives it back for the next command. It returns what is left of the pause
+// where it cannot read on; what ends the line is for the next command.
+func (m *machine) listen(d time.Duration) (left time.Duration) {
+	end := time.Now().Add(d)
+	heard := []byte{}
+	m.heard = &heard
+	for len(heard) < maxHeard {
+		if left = time.Until(end); left <= 0 {
+			break
+		}
+		if _, err := m.dialog.NextByte(m.ctx, left); err != nil {
+			break
+		}
+	}
+	m.heard = nil
+	m.dialog.Unread(heard)
+	m.seen += len(heard)
+	return max(0, time.Until(end))
 }
 
 // transmit sends a string. One that comes from the password is sent as a

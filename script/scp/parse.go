@@ -2,6 +2,7 @@ package scp
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/rasline/rasline/script/lint"
 )
@@ -24,6 +25,9 @@ func Parse(name string, src []byte) (*Program, error) {
 		p.semantic(0, text)
 	} else {
 		p.script()
+		if rest := p.src.Text()[p.logicalEnd():]; strings.Trim(rest, "\x1a\x00 \t\f\v\r\n") != "" {
+			p.warn(int32(p.logicalEnd()), "a Ctrl-Z (byte 0x1A) ends the file here: what follows is not read")
+		}
 	}
 	if p.found.Errors() > 0 {
 		return nil, &lint.ParseError{Findings: p.found.Sorted()}
@@ -57,6 +61,7 @@ type parser struct {
 	waits  []waitSite
 	blocks []block
 	active bool // a command has been seen
+	tested map[op]bool
 }
 
 // block is an if or a while that is not closed yet.
@@ -122,7 +127,7 @@ func (p *parser) outside() bool {
 // procedure reads from proc to endproc.
 func (p *parser) procedure(procs map[string]*symbol) {
 	opener := p.tok
-	p.scope, p.code, p.waits, p.blocks = newScope(), nil, nil, p.blocks[:0]
+	p.scope, p.code, p.waits, p.blocks, p.tested = newScope(), nil, nil, p.blocks[:0], map[op]bool{}
 	p.failed, p.muted, p.active = false, false, false
 	p.advance()
 	key := p.procName(opener, procs)
@@ -143,6 +148,7 @@ func (p *parser) procedure(procs map[string]*symbol) {
 	}
 	if key == "main" {
 		p.program.code, p.program.waits, p.program.slots = p.code, p.waits, p.scope.slots
+		p.program.tested = p.tested
 	}
 }
 

@@ -63,7 +63,7 @@ func TestParseErrors(t *testing.T) {
 		src  string
 		want []string
 	}{
-		{"unknown character", body("integer n", "n = 3 # 4"), []string{"3:7 '#'"}},
+		{"unknown character", body("integer n", "n = 3 # 4"), []string{"3:7 a comment begins with ;"}},
 		{"high byte in a name", body("integer gr\xF6\xDFe = 1"), []string{"2:11 0xF6"}},
 		{"curly quotes", body("transmit \u201Chello\u201D"), []string{"2:10 straight quote"}},
 		{"curly quotes of code page 1252", body("transmit \x93hello there\x94"), []string{"2:10 straight quote"}},
@@ -203,7 +203,7 @@ func TestWarnings(t *testing.T) {
 		want []string
 	}{
 		{"late declaration", body("delay 1", "integer n"), []string{"3:1 after the first command"}},
-		{"declaration after a label", body("a:", "integer n", "goto a"), nil},
+		{"declaration after a label", body("a:", "integer n", "delay 1", "goto a"), nil},
 		{"procedure never run", "proc helper\nendproc\nproc main\nendproc\n", []string{`1:1 "helper" never runs`}},
 		{"label never used", body("a:", "delay 1"), []string{`2:1 nothing goes to the label "a"`}},
 		{"waitfor without until", body(`waitfor "a"`), []string{`2:1 for ever`}},

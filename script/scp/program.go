@@ -49,6 +49,7 @@ type Program struct {
 	waits    []waitSite
 	slots    []typ
 	warnings []lint.Finding
+	tested   map[op]bool // the system variables that main compares
 }
 
 var _ script.Executor = (*Program)(nil)
@@ -73,7 +74,28 @@ type executor struct {
 	cfg Config
 }
 
+// Check returns a *script.RunError for a script that uses $USERID or $PASSWORD
+// without a value for it. A script that compares one of them decides by itself
+// what to do without.
+func (p *Program) Check(params *ras.DialParams) error {
+	for _, in := range p.code {
+		field := map[op]string{opUserID: "UserName", opPassword: "Password"}[in.op]
+		if field == "" || p.tested[in.op] {
+			continue
+		}
+		if err := script.CheckParam(params, field); err != nil {
+			line, col := p.src.Place(int(in.pos))
+			name := map[op]string{opUserID: "$USERID", opPassword: "$PASSWORD"}[in.op]
+			return &script.RunError{File: p.src.Name(), Line: line, Col: col, Op: "the script uses " + name, Code: ras.ErrInvalidParameter, Err: err}
+		}
+	}
+	return nil
+}
+
 func (e *executor) Execute(ctx context.Context, call *ras.Call) error {
+	if err := e.Check(call.Params); err != nil {
+		return err
+	}
 	m := newMachine(ctx, e.Program, &e.cfg, call)
 	defer m.finish()
 	return m.run()
@@ -81,7 +103,8 @@ func (e *executor) Execute(ctx context.Context, call *ras.Call) error {
 
 // Execute runs the script on the call. It returns nil when the end of main is
 // reached, and otherwise a *script.RunError with the place of the command that
-// failed.
+// failed. A script that needs a name or a password that is not given is refused
+// before anything is sent; see Check.
 //
 // $USERID and $PASSWORD are call.Params' name and password; the latter, and
 // every text made from it, is never shown. "set ipaddr" sets call.IPAddr.
@@ -89,13 +112,14 @@ func (e *executor) Execute(ctx context.Context, call *ras.Call) error {
 // as 8N1 if that cannot be known; a port without such settings is reported to
 // the log and the script goes on. Settings stay when the script ends.
 //
-// If the call has a Terminal, the user sees there what the script receives.
-// After "set screen keyboard on" the user's typing goes to the line, with Enter
-// as CR; after "off" it is dropped. At halt the user is told of
-// it, and the script succeeds when the user enters a line; with the keyboard
-// on, that line must be "continue", and others are sent. Without a Terminal, or
-// when it ends, halt fails with an error that matches ErrHalted and
-// ras.ErrInteractiveMode.
+// If the call has a Terminal, the user sees there what the script receives, as it
+// arrives. After "set screen keyboard on" the user's typing goes to the line, with
+// Enter as CR; after "off" it is dropped. The terminal should be in raw mode, so
+// that each key is sent when it is typed and only the peer echoes. At halt the
+// user is told of it, and the script succeeds when the user presses Enter; with
+// the keyboard on, typing goes to the line and Ctrl-] lets the script go on.
+// Without a Terminal, or when it ends, halt fails with an error that matches
+// ErrHalted and ras.ErrInteractiveMode.
 //
 // The Terminal is read only by scripts that switch the keyboard on or halt. A
 // read of it that is running when the script ends is freed by a

@@ -290,9 +290,26 @@ func (s *scanner) unknown() {
 	}
 	run := s.src[start:s.pos]
 	s.skipName()
+	_, name := lint.Invisible(run)
 	switch {
-	case isCurlyQuote(run):
+	case lint.CurlyQuote(run) == 0:
 		s.mistake(start, `a curly quote cannot enclose a text: use the straight quote "`)
+	case name != "":
+		s.mistake(start, "a %s has no meaning here: replace it by a plain space", name)
+	case run[0] == '\'':
+		s.mistake(start, `a text is enclosed in the quote ", not in '`)
+	case run[0] == '#':
+		s.mistake(start, "a comment begins with ; and not with #")
+	case run[0] == '.' && start > 0 && isDigit(s.src[start-1]):
+		s.fraction(start)
+	case run[0] == '^':
+		s.mistake(start, `^ and the letter after it stand for a control character only inside quotes: "^M"`)
+	case run[0] == '&':
+		s.mistake(start, `two conditions are joined by the word "and"`)
+	case run[0] == '|':
+		s.mistake(start, `two conditions are joined by the word "or"`)
+	case run[0] == '{' || run[0] == '}':
+		s.mistake(start, `the language has no braces: "endif", "endwhile" and "endproc" end a block`)
 	case utf8.ValidString(run) && run[0] >= ' ' && run[0] != 0x7F:
 		s.mistake(start, "the character %s has no meaning outside quotes and comments", firstRune(run))
 	default:
@@ -313,15 +330,15 @@ func strayByte(c byte) bool {
 	return !strings.ContainsRune(" \t\f\v\x1A;\"*/+-<>=!,:()", rune(c))
 }
 
-// isCurlyQuote reports whether run begins with a typographic double quote, in
-// UTF-8 or in code page 1252.
-func isCurlyQuote(run string) bool {
-	for _, q := range []string{"\u201C", "\u201D", "\u201E", "\x93", "\x94", "\x84"} {
-		if strings.HasPrefix(run, q) {
-			return true
-		}
+// fraction reports a dot after a digit, which is part of an address without its
+// quotes or of a number that is not whole.
+func (s *scanner) fraction(dot int) {
+	rest := strings.TrimLeft(s.src[dot:min(len(s.src), dot+16)], "0123456789.")
+	if text := s.src[dot:min(len(s.src), dot+16)]; strings.Count(text[:len(text)-len(rest)], ".") > 1 {
+		s.mistake(dot, `an address is a text and needs quotes: "10.0.0.7"`)
+		return
 	}
-	return false
+	s.mistake(dot, "a number is whole: the language has no fractions")
 }
 
 func firstRune(s string) string {

@@ -147,6 +147,9 @@ func (p *parser) resolve() {
 	for i := range p.code {
 		if p.code[i].op == opGoto {
 			p.code[i].a = p.scope.order[p.code[i].a].target
+			if p.code[i].a == int32(i) && p.found.Errors() == 0 {
+				p.warn(p.code[i].pos, "this goes to itself, again and again: nothing on the way waits or changes")
+			}
 		}
 	}
 	for i := range p.waits {

@@ -5,74 +5,71 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
+	"github.com/rasline/rasline/script/lint"
 )
 
 // terminal is the user's screen and keyboard.
 //
-// The goroutine of Execute owns the screen. The keyboard, once it is needed, is
+// The goroutine of Execute writes to the screen, and so does a timer when the
+// line has been silent; out is held by both. The keyboard, once it is needed, is
 // read by a goroutine that sends what is typed; mu keeps it from using the call
 // after stop.
 type terminal struct {
 	ctx  context.Context
 	call *ras.Call
 
-	pending []byte          // received and not shown yet
-	masked  *ras.MaskWriter // writes to the screen
-	live    bool            // show immediately
+	out    sync.Mutex
+	masked *ras.MaskWriter // writes to the screen
+	idle   *time.Timer     // flushes masked; nil before the first byte
 
 	done chan struct{} // closed when the reader has ended; nil before it starts
 	more chan struct{} // closed when the user wants to go on after a halt
 
 	mu      sync.Mutex
 	open    bool // typing goes to the line
-	halted  bool // typing is read by lines
+	halted  bool // the user decides when the script goes on
 	stopped bool
-	after   bool   // a CR was typed last, so that a LF is part of it
-	line    []byte // typed since the last line end while halted
+	after   bool // a CR was typed last, so that a LF is part of it
 }
 
-// Limits of what is kept of the line and of the user's typing.
 const (
-	maxPending = 4096
-	maxTyped   = 1024
+	// showAfter is how long the line must be silent before what may be the
+	// beginning of a secret is shown, masked: a prompt that ends like one must
+	// not wait for more.
+	showAfter = 100 * time.Millisecond
+
+	// goOn is the key with which a user who talks to the peer lets a halted
+	// script go on.
+	goOn = script.DefaultEscape
 )
 
 func newTerminal(ctx context.Context, call *ras.Call) *terminal {
 	return &terminal{ctx: ctx, call: call, masked: call.MaskStream(call.Terminal), more: make(chan struct{})}
 }
 
-// show takes received bytes. They appear by lines, so that a password that
-// comes back in pieces is seen and masked as one; the rest of a line appears
-// with flush.
+// show shows received bytes as they arrive, but for the beginning of a secret. A
+// screen that fails does not end the script.
 func (t *terminal) show(b []byte) {
-	t.pending = append(t.pending, b...)
-	n := bytes.LastIndexAny(t.pending, "\r\n") + 1
-	if t.live || len(t.pending) > maxPending {
-		n = len(t.pending)
+	t.out.Lock()
+	defer t.out.Unlock()
+	t.masked.Write(b)
+	if t.idle == nil {
+		t.idle = time.AfterFunc(showAfter, t.flush)
+	} else {
+		t.idle.Reset(showAfter)
 	}
-	t.write(n)
 }
 
 // flush shows what was received up to now.
 func (t *terminal) flush() {
-	t.write(len(t.pending))
+	t.out.Lock()
+	defer t.out.Unlock()
 	t.masked.Flush()
-}
-
-// write shows the first n pending bytes. A screen that fails is not the
-// script's trouble.
-func (t *terminal) write(n int) {
-	if n == 0 {
-		return
-	}
-	t.masked.Write(t.pending[:n])
-	t.pending = t.pending[:copy(t.pending, t.pending[n:])]
 }
 
 // keyboard is "set screen keyboard".
@@ -83,6 +80,13 @@ func (t *terminal) keyboard(on bool) {
 	if on {
 		t.listen()
 	}
+}
+
+// talking reports whether the user's typing goes to the line.
+func (t *terminal) talking() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.open
 }
 
 // listen starts the reader at first need.
@@ -115,8 +119,18 @@ func (t *terminal) typed(b []byte) bool {
 	}
 	b = t.enters(b)
 	switch {
+	case t.halted && !t.open:
+		if bytes.IndexByte(b, '\r') >= 0 {
+			t.resume()
+		}
 	case t.halted:
-		t.lines(b)
+		end := bytes.IndexByte(b, goOn)
+		if end < 0 {
+			t.send(b)
+			break
+		}
+		t.send(b[:end])
+		t.resume()
 	case t.open:
 		t.send(b)
 	}
@@ -137,23 +151,10 @@ func (t *terminal) enters(b []byte) []byte {
 	return out
 }
 
-// lines reads the lines that a user types after a halt.
-func (t *terminal) lines(b []byte) {
-	for _, c := range b {
-		if t.line = append(t.line, c); c != '\r' && len(t.line) < maxTyped {
-			continue
-		}
-		word := strings.TrimSpace(string(t.line))
-		if c == '\r' && (!t.open || strings.EqualFold(word, "continue")) {
-			close(t.more)
-			t.halted = false
-			return
-		}
-		if t.open {
-			t.send(t.line)
-		}
-		t.line = t.line[:0]
-	}
+// resume lets a halted script go on.
+func (t *terminal) resume() {
+	close(t.more)
+	t.halted = false
 }
 
 // send sends what was typed. The line's failure shows at the script's own next
@@ -174,8 +175,8 @@ func (t *terminal) send(b []byte) {
 	}
 }
 
-// halt tells the user that the script has stopped and waits for a line. With
-// the keyboard on, the user talks to the far end meanwhile.
+// halt shows the user that the script has stopped and waits for Enter. With the
+// keyboard on, every key goes to the peer meanwhile, and Ctrl-] ends that.
 func (t *terminal) halt(d *script.Dialog, file string, line int) error {
 	t.flush()
 	t.mu.Lock()
@@ -184,9 +185,11 @@ func (t *terminal) halt(d *script.Dialog, file string, line int) error {
 	t.mu.Unlock()
 	how := "Press Enter to continue."
 	if talk {
-		how = `What you type goes to the line. Type "continue" to go on.`
+		how = "What you type goes to the line. Press Ctrl-] to go on."
 	}
-	fmt.Fprintf(t.call.Terminal, "\r\n%s:%d: the script has stopped. %s\r\n", file, line, how)
+	t.out.Lock()
+	fmt.Fprintf(t.call.Terminal, "\r\n%s:%d: the script has stopped. %s\r\n", lint.Visible(file), line, how)
+	t.out.Unlock()
 	t.listen()
 	if talk {
 		return t.talk(d)
@@ -206,7 +209,7 @@ func (t *terminal) await() error {
 	}
 }
 
-// ended tells whether the user's last line, before the terminal ended, was the
+// ended reports whether the user's last key, before the terminal ended, was the
 // one to go on with.
 func (t *terminal) ended() error {
 	select {
@@ -231,7 +234,6 @@ func (t *terminal) talk(d *script.Dialog) error {
 		case <-ctx.Done():
 		}
 	}()
-	t.live = true
 	_, err := d.WaitFor(ctx, 0)
 	cancel()
 	<-watcher
@@ -246,7 +248,12 @@ func (t *terminal) talk(d *script.Dialog) error {
 
 // stop ends the use of call and terminal.
 func (t *terminal) stop() {
-	t.flush()
+	t.out.Lock()
+	if t.idle != nil {
+		t.idle.Stop()
+	}
+	t.masked.Flush()
+	t.out.Unlock()
 	t.mu.Lock()
 	t.stopped = true
 	t.mu.Unlock()

@@ -88,14 +88,14 @@ func TestTerminalShowsWhatComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sit(t, t.Context(), false, "waitfor \"ogin:\" until 50\ntransmit $PASSWORD\nwaitfor \"$\" until 50\ndelay 1")
 		io.WriteString(s.far, "Welcome\r\nlo")
-		expectGot(t, s.user, "Welcome\r\n")
+		expectGot(t, s.user, "Welcome\r\nlo")
 		io.WriteString(s.far, "gin: ")
-		expectGot(t, s.user, "login:")
+		expectGot(t, s.user, "gin: ")
 		for _, b := range []byte("secret\r\n$ more") {
 			s.far.Write([]byte{b})
 			synctest.Wait()
 		}
-		expectGot(t, s.user, " ***\r\n$")
+		expectGot(t, s.user, "***\r\n$")
 		<-s.done
 		s.ended(t, nil)
 		expectGot(t, s.user, "")
@@ -155,14 +155,68 @@ func TestHaltLeavesTheLineAlone(t *testing.T) {
 func TestHaltWithTheKeyboardOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sit(t, t.Context(), false, "set screen keyboard on\nhalt")
-		expectGot(t, s.user, "\r\nt.scp:3: the script has stopped. What you type goes to the line. Type \"continue\" to go on.\r\n")
+		expectGot(t, s.user, "\r\nt.scp:3: the script has stopped. What you type goes to the line. Press Ctrl-] to go on.\r\n")
 		io.WriteString(s.far, "login: ")
 		expectGot(t, s.user, "login: ")
 		io.WriteString(s.user, "guest\r\n")
 		expectGot(t, s.far, "guest\r")
-		io.WriteString(s.user, " Continue \r")
+		for _, key := range []byte("x1") {
+			s.user.Write([]byte{key})
+			expectGot(t, s.far, string(key))
+		}
+		io.WriteString(s.user, "q\x1d dropped")
 		s.ended(t, nil)
-		expectGot(t, s.far, "")
+		expectGot(t, s.far, "q")
+	})
+}
+
+// With the keyboard on, the user sees each prompt as it arrives, whatever the
+// script does meanwhile, and what a delay has shown is still there for the next
+// wait.
+func TestPromptsAreShownImmediately(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sit(t, t.Context(), false, "set screen keyboard on\ndelay 5\nwaitfor \"PPP\" until 50\ndelay 1\ngetip\nwaitfor \"x\" until 5")
+		for _, prompt := range []string{"Welcome\r\nlogin: ", "1) PPP 2) quit", " 10.0.0.7 z"} {
+			io.WriteString(s.far, prompt)
+			<-time.After(showAfter)
+			expectGot(t, s.user, prompt)
+		}
+		s.user.Write([]byte("1"))
+		expectGot(t, s.far, "1")
+		<-time.After(7 * time.Second)
+		expectGot(t, s.user, "")
+		io.WriteString(s.far, " x")
+		expectGot(t, s.user, " x")
+		s.ended(t, nil)
+	})
+}
+
+// A prompt that ends like the beginning of the password waits for a tenth of a
+// second, not for more text.
+func TestPromptLikeTheBeginningOfASecret(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sit(t, t.Context(), false, "set screen keyboard on\nwaitfor \"x\" until 50")
+		io.WriteString(s.far, "Enter s")
+		expectGot(t, s.user, "Enter ")
+		<-time.After(showAfter)
+		expectGot(t, s.user, "s")
+		io.WriteString(s.far, "x")
+		s.ended(t, nil)
+	})
+}
+
+// A line that is lost while a delay listens is the next command's failure.
+func TestTheLineIsLostInADelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sit(t, t.Context(), false, "set screen keyboard on\ndelay 5\nwaitfor \"x\"")
+		io.WriteString(s.far, "y")
+		synctest.Wait()
+		s.far.Close()
+		<-s.done
+		s.ended(t, port.ErrCarrierLost)
+		if !strings.HasPrefix(s.err.Error(), "t.scp:4: waitfor") {
+			t.Errorf("error %v, want it in line 4", s.err)
+		}
 	})
 }
 
