@@ -31,7 +31,7 @@ func (f Field) Name() string { return f.name }
 func (f Field) Limit() int { return f.limit }
 
 const (
-	offSubEntry   = 2096
+	offSubEntry   = 2096 // also the size without it, padded to 4 bytes
 	offCallbackID = 2100
 
 	maxDialParams = 1 << 14 // more than any later version is likely to have
@@ -42,14 +42,18 @@ type Version int
 
 // The versions.
 const (
-	Windows2000 Version = iota // up to dwCallbackId
+	WindowsNT4  Version = iota // up to szDomain
+	Windows2000                // adds dwSubEntry and dwCallbackId (WINVER 0x401)
 	Windows7                   // adds dwIfIndex
 	Windows8                   // adds szEncPassword, a pointer
 )
 
-// DialParamsSize returns sizeof(RASDIALPARAMSW): 2108, 2112 and 2120 bytes with
-// 8-byte pointers, 2104, 2108 and 2112 with 4-byte pointers.
+// DialParamsSize returns sizeof(RASDIALPARAMSW): 2096, 2108, 2112 and 2120 bytes
+// with 8-byte pointers, 2096, 2104, 2108 and 2112 with 4-byte pointers.
 func DialParamsSize(p PtrSize, v Version) int {
+	if v == WindowsNT4 {
+		return offSubEntry
+	}
 	size := offCallbackID + int(p)
 	if v >= Windows7 {
 		size += 4
@@ -62,31 +66,33 @@ func DialParamsSize(p PtrSize, v Version) int {
 
 // DialParams is the image of a RASDIALPARAMSW. Make it with NewDialParams or
 // ViewDialParams.
-type DialParams struct {
-	b   []byte
-	ptr PtrSize
-}
+type DialParams struct{ b []byte }
 
 // NewDialParams returns an image of zeros with dwSize set.
 func NewDialParams(p PtrSize, v Version) DialParams {
 	b := make([]byte, DialParamsSize(p, v))
 	binary.LittleEndian.PutUint32(b, uint32(len(b)))
-	return DialParams{b, p}
+	return DialParams{b}
 }
 
-// ViewDialParams returns the image that begins at b and whose version its dwSize
-// tells. It shares b's memory. A dwSize beyond the newest version is that of a
-// later one, whose beginning is the same. The error is a *SizeError.
+// ViewDialParams returns the image that begins at b, with the fields that its
+// dwSize covers: those of the newest version that is not larger, since each
+// version begins as the one before. It shares b's memory. The error is a
+// *SizeError, for a dwSize below that of Windows NT 4, above any that a later
+// version is likely to have, or beyond the end of b.
 func ViewDialParams(b []byte, p PtrSize) (DialParams, error) {
 	if len(b) < 4 {
 		return DialParams{}, &SizeError{"RASDIALPARAMSW", uint32(len(b))}
 	}
 	size := binary.LittleEndian.Uint32(b)
-	for v := Windows2000; v <= Windows8; v++ {
-		want := DialParamsSize(p, v)
-		later := v == Windows8 && size > uint32(want) && size <= maxDialParams
-		if (size == uint32(want) || later) && len(b) >= want {
-			return DialParams{b[:want:want], p}, nil
+	if size <= maxDialParams {
+		for v := Windows8; v >= WindowsNT4; v-- {
+			if want := DialParamsSize(p, v); size >= uint32(want) {
+				if len(b) < want {
+					break
+				}
+				return DialParams{b[:want:want]}, nil
+			}
 		}
 	}
 	return DialParams{}, &SizeError{"RASDIALPARAMSW", size}
@@ -112,25 +118,4 @@ func (d DialParams) SetText(f Field, s string) error {
 
 func (d DialParams) area(f Field) []byte {
 	return d.b[f.offset : f.offset+2*(f.limit+1)]
-}
-
-// SubEntry returns dwSubEntry.
-func (d DialParams) SubEntry() uint32 { return binary.LittleEndian.Uint32(d.b[offSubEntry:]) }
-
-// SetSubEntry sets dwSubEntry.
-func (d DialParams) SetSubEntry(n uint32) { binary.LittleEndian.PutUint32(d.b[offSubEntry:], n) }
-
-// CallbackID returns dwCallbackId.
-func (d DialParams) CallbackID() uint64 { return d.ptr.get(d.b[offCallbackID:]) }
-
-// SetCallbackID sets dwCallbackId, of which 4-byte pointers keep the low half.
-func (d DialParams) SetCallbackID(id uint64) { d.ptr.put(d.b[offCallbackID:], id) }
-
-// IfIndex returns dwIfIndex, and false for versions that lack it.
-func (d DialParams) IfIndex() (uint32, bool) {
-	at := offCallbackID + int(d.ptr)
-	if len(d.b) < at+4 {
-		return 0, false
-	}
-	return binary.LittleEndian.Uint32(d.b[at:]), true
 }

@@ -16,16 +16,19 @@ var golden = []struct {
 	version Version
 	want    map[string]int
 }{
-	{Ptr64, Windows2000, map[string]int{"RASDIALPARAMSW": 2108, "RASCUSTOMSCRIPTEXTENSIONS": 12}},
+	{Ptr64, WindowsNT4, map[string]int{"RASDIALPARAMSW": 2096, "RASCUSTOMSCRIPTEXTENSIONS": 12}},
+	{Ptr64, Windows2000, map[string]int{"RASDIALPARAMSW": 2108, "dwSubEntry": 2096, "dwCallbackId": 2100, "RASCUSTOMSCRIPTEXTENSIONS": 12}},
 	{Ptr64, Windows7, map[string]int{"RASDIALPARAMSW": 2112, "dwIfIndex": 2108, "RASCUSTOMSCRIPTEXTENSIONS": 12}},
-	{Ptr32, Windows2000, map[string]int{"RASDIALPARAMSW": 2104, "RASCUSTOMSCRIPTEXTENSIONS": 8}},
+	{Ptr64, Windows8, map[string]int{"RASDIALPARAMSW": 2120, "szEncPassword": 2112, "RASCUSTOMSCRIPTEXTENSIONS": 12}},
+	{Ptr32, WindowsNT4, map[string]int{"RASDIALPARAMSW": 2096, "RASCUSTOMSCRIPTEXTENSIONS": 8}},
+	{Ptr32, Windows2000, map[string]int{"RASDIALPARAMSW": 2104, "dwSubEntry": 2096, "dwCallbackId": 2100, "RASCUSTOMSCRIPTEXTENSIONS": 8}},
 	{Ptr32, Windows7, map[string]int{"RASDIALPARAMSW": 2108, "dwIfIndex": 2104, "RASCUSTOMSCRIPTEXTENSIONS": 8}},
+	{Ptr32, Windows8, map[string]int{"RASDIALPARAMSW": 2112, "szEncPassword": 2108, "RASCUSTOMSCRIPTEXTENSIONS": 8}},
 }
 
 // common are the numbers that no version and no pointer size changes.
 var common = map[string]int{
-	"szEntryName": 4, "szPhoneNumber": 518, "szCallbackNumber": 776, "szUserName": 1034, "szPassword": 1548,
-	"szDomain": 2062, "dwSubEntry": 2096, "dwCallbackId": 2100,
+	"szEntryName": 4, "szPhoneNumber": 518, "szCallbackNumber": 776, "szUserName": 1034, "szPassword": 1548, "szDomain": 2062,
 	"RASCOMMSETTINGS": 8, "bParity": 4, "bStop": 5, "bByteSize": 6,
 	"pfnRasSetCommSettings": 4,
 }
@@ -40,9 +43,6 @@ func TestLayoutGolden(t *testing.T) {
 				}
 			}
 		}
-	}
-	if got := DialParamsSize(Ptr64, Windows8); got != 2120 {
-		t.Errorf("DialParamsSize with szEncPassword = %d, want 2120", got)
 	}
 }
 
@@ -65,18 +65,14 @@ func layoutOf(p PtrSize, v Version) map[string]int {
 		got[f.Name()] = firstByte(d.Bytes())
 		d.SetText(f, "")
 	}
-	d.SetSubEntry(0xFF)
-	got["dwSubEntry"] = firstByte(d.Bytes())
-	d.SetSubEntry(0)
-	d.SetCallbackID(0xFF)
-	got["dwCallbackId"] = firstByte(d.Bytes())
-	d.SetCallbackID(0)
-	for at := range d.Bytes() {
-		d.Bytes()[at] = 0xFF
-		if n, ok := d.IfIndex(); ok && n == 0xFF {
-			got["dwIfIndex"] = at
-		}
-		d.Bytes()[at] = 0
+	if v >= Windows2000 {
+		got["dwSubEntry"], got["dwCallbackId"] = offSubEntry, offCallbackID
+	}
+	if v >= Windows7 {
+		got["dwIfIndex"] = offCallbackID + int(p)
+	}
+	if v >= Windows8 {
+		got["szEncPassword"] = offCallbackID + int(p) + 4
 	}
 	return got
 }
@@ -94,9 +90,10 @@ func findComm(c CommSettings) int { return firstByte(c[4:]) + 4 }
 
 func TestLayoutAgainstCompiler(t *testing.T) {
 	compilers := map[PtrSize]string{Ptr64: "x86_64-w64-mingw32-gcc", Ptr32: "i686-w64-mingw32-gcc"}
-	targets := map[Version]string{Windows2000: "0x0501", Windows7: "0x0601"}
+	targets := map[Version]string{WindowsNT4: "0x0400", Windows2000: "0x0501", Windows7: "0x0601", Windows8: "0x0602"}
 	for _, g := range golden {
 		t.Run(fmt.Sprintf("%s/%s", compilers[g.ptr], targets[g.version]), func(t *testing.T) {
+			t.Parallel()
 			want := compile(t, compilers[g.ptr], targets[g.version])
 			got := layoutOf(g.ptr, g.version)
 			for name, n := range want {
@@ -104,8 +101,8 @@ func TestLayoutAgainstCompiler(t *testing.T) {
 					t.Errorf("%s is %d, the compiler says %d", name, got[name], n)
 				}
 			}
-			if len(want) < len(common)+2 {
-				t.Errorf("the compiler told %d numbers, want at least %d", len(want), len(common)+2)
+			if len(want) < len(common)+len(g.want) {
+				t.Errorf("the compiler printed %d numbers, want at least %d", len(want), len(common)+len(g.want))
 			}
 		})
 	}
@@ -117,7 +114,7 @@ var shown = regexp.MustCompile(`@layout (\w+) (\d+)`)
 func compile(t *testing.T, cc, target string) map[string]int {
 	t.Helper()
 	cc = peertest.Program(t, cc)
-	asm, err := exec.Command(cc, "-D_WIN32_WINNT="+target, "-S", "-o", "-", "testdata/layout.c").CombinedOutput()
+	asm, err := exec.Command(cc, "-DLEVEL="+target, "-S", "-o", "-", "testdata/layout.c").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", cc, err, asm)
 	}
