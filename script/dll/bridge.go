@@ -1,103 +1,171 @@
 package dll
 
 import (
-	"context"
 	"encoding/binary"
+	"io"
 	"sync"
 
 	"github.com/rasline/rasline/internal/rasabi"
 	"github.com/rasline/rasline/ras"
 )
 
-// bridge turns the C callbacks of one run into calls of a ras.API. Its methods
-// named after callbacks take the C arguments as numbers and return the DWORD
-// that the DLL gets; they may be called from any thread, at any time, and after
-// the run too.
+// bridge is the child process's side of the callbacks: it turns the C
+// arguments of each into a message to the parent, and the parent's reply into
+// what the DLL gets. It knows memory, events and the port handle; buffers,
+// receives and the line are the parent's alone (see server).
 //
-// The checks come in one order everywhere: the port handle, the buffer, the
-// size, and then what only the API knows.
+// Its methods named after callbacks accept the C arguments as numbers and
+// return the DWORD that the DLL gets. They may be called from any thread, at
+// any time, and after the DLL has returned too.
+//
+// The checks have one order everywhere: the port handle, the buffer, the size,
+// and then what only the parent knows.
 type bridge struct {
-	ctx    context.Context // of the run; its end makes all callbacks fail
-	cancel context.CancelCauseFunc
-	line   *line
+	port   ras.Handle
+	w      *messageWriter
 	sys    system
-	trace  func(record) // nil: nobody reads it
-	relay  *relay
+	traced bool // the parent wants mTrace messages
 
-	mu     sync.Mutex // guards what follows and the contents of all memory
-	blocks map[uintptr]*block
-	inside int // callbacks that are running
-	closed bool
+	mu        sync.Mutex // guards what follows and the contents of all memory
+	blocks    map[uintptr]*block
+	damaged   int                     // freed blocks that were written past their end
+	last      uint32                  // the request id used last
+	calls     map[uint32]chan message // requests without an answer
+	signals   map[uint32]signal       // of receives without a result, by the request's id
+	posted    uint32                  // the request id of the last receive
+	retrieved bool                    // its result was retrieved
+	closed    bool                    // the DLL has returned
+	ended     bool                    // the pipe from the parent has ended
 }
 
-// block is a buffer that the DLL has: its memory, and the ras.Buffer behind it.
+// block is a buffer that the DLL has: its memory, and the parent's number.
 type block struct {
 	addr uintptr
 	mem  []byte
-	buf  ras.Buffer
-	use  turn // taken while buf's bytes are in use
+	id   uint32
 }
 
-func newBridge(ctx context.Context, l *line, sys system, trace func(record)) *bridge {
-	ctx, cancel := context.WithCancelCause(ctx)
+func newBridge(port ras.Handle, w *messageWriter, sys system) *bridge {
 	return &bridge{
-		ctx:    ctx,
-		cancel: cancel,
-		line:   l,
-		sys:    sys,
-		trace:  trace,
-		relay:  newRelay(ctx, l.cancelReceive),
-		blocks: make(map[uintptr]*block),
+		port: port, w: w, sys: sys,
+		blocks: make(map[uintptr]*block), calls: make(map[uint32]chan message), signals: make(map[uint32]signal),
 	}
 }
 
-// close ends the run: callbacks that come later are refused, a receive that is
-// still posted is forgotten, and the memory goes when the last callback that is
-// still running has left. It returns how many buffers the DLL did not free.
-func (b *bridge) close() (leaked int) {
+// close ends the run: later callbacks are refused, and the event of a receive
+// that is still posted is not set any more. It returns how many buffers the DLL
+// did not free, and how many it has written past the end of. The memory is
+// released with the process.
+func (b *bridge) close() (leaked, damaged int) {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.closed = true
-	leaked = len(b.blocks)
+	for id, s := range b.signals {
+		delete(b.signals, id)
+		s.drop()
+	}
+	for addr := range b.blocks {
+		if !b.sys.intact(addr) {
+			b.damaged++
+		}
+	}
+	return len(b.blocks), b.damaged
+}
+
+// read handles the parent's messages until the pipe ends, and calls cancelled
+// for the end of the run.
+func (b *bridge) read(r io.Reader, cancelled func(ras.Code)) {
+	defer b.end()
+	for {
+		m, err := readMessage(r)
+		if err != nil {
+			return
+		}
+		switch m.kind {
+		case mReply:
+			b.reply(m)
+		case mSignal:
+			b.signal(m.id)
+		case mCancel:
+			cancelled(m.code)
+		}
+	}
+}
+
+func (b *bridge) reply(m message) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s := b.signals[m.id]; s != nil && m.code != ras.Success {
+		delete(b.signals, m.id)
+		s.drop()
+	}
+	if ch := b.calls[m.id]; ch != nil {
+		delete(b.calls, m.id)
+		ch <- m
+	}
+}
+
+// signal sets the event of a receive.
+func (b *bridge) signal(id uint32) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s := b.signals[id]; s != nil {
+		delete(b.signals, id)
+		s.set()
+	}
+}
+
+func (b *bridge) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ended = true
+	for id, ch := range b.calls {
+		delete(b.calls, id)
+		close(ch)
+	}
+}
+
+// call sends a request and waits for its answer. The signal, if not nil, is set
+// when the parent signals the request's id, and dropped if the answer is an
+// error.
+func (b *bridge) call(m message, s signal) (message, ras.Code) {
+	ch := make(chan message, 1)
+	b.mu.Lock()
+	if b.ended || b.closed {
+		b.mu.Unlock()
+		if s != nil {
+			s.drop()
+		}
+		return message{}, ras.ErrPortDisconnected
+	}
+	b.last++
+	m.id = b.last
+	b.calls[m.id] = ch
+	if s != nil {
+		b.signals[m.id], b.posted, b.retrieved = s, m.id, false
+	}
 	b.mu.Unlock()
-	b.relay.stop(b.cancel)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.inside++
-	b.leaveLocked()
-	return leaked
-}
-
-func (b *bridge) enter() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return false
+	if b.w.write(m) != nil {
+		b.reply(message{id: m.id, code: ras.ErrPortDisconnected})
 	}
-	b.inside++
-	return true
-}
-
-func (b *bridge) leave() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.leaveLocked()
-}
-
-func (b *bridge) leaveLocked() {
-	if b.inside--; b.closed && b.inside == 0 {
-		b.sys.release()
+	reply, ok := <-ch
+	if !ok {
+		return message{}, ras.ErrPortDisconnected
 	}
+	return reply, reply.code
 }
 
-// answer runs one callback and turns its error into the code that the DLL gets.
-func (b *bridge) answer(r record, f func(r *record) error) uint32 {
-	if !b.enter() {
+// answer runs one callback and records what the DLL gets.
+func (b *bridge) answer(r record, f func(r *record) ras.Code) uint32 {
+	b.mu.Lock()
+	closed := b.closed
+	b.mu.Unlock()
+	if closed {
 		return uint32(afterwards(r.callback))
 	}
-	defer b.leave()
-	r.code = ras.CodeOf(f(&r))
-	if b.trace != nil {
-		b.trace(r)
+	r.code = f(&r)
+	if b.traced {
+		b.w.write(message{kind: mTrace, id: uint32(r.callback), value: r.size, limit: r.limit, code: r.code})
 	}
 	return uint32(r.code)
 }
@@ -111,146 +179,155 @@ func afterwards(c callback) ras.Code {
 }
 
 func (b *bridge) getBuffer(ppBuffer, pdwSize uintptr) uint32 {
-	return b.answer(record{callback: cbGet}, func(r *record) error {
-		want, err := b.loadSize(pdwSize)
-		if err != nil || ppBuffer == 0 {
-			return failure(cbGet, ras.ErrInvalidParameter)
+	return b.answer(record{callback: cbGet}, func(r *record) ras.Code {
+		var size [4]byte
+		if b.sys.load(pdwSize, size[:]) != nil || !b.sys.writable(pdwSize, len(size)) || !b.sys.writable(ppBuffer, int(rasabi.Native)) {
+			return ras.ErrInvalidParameter
 		}
-		blk, err := b.grant(int(min(want, ras.MaxBuffer)))
+		want := min(binary.LittleEndian.Uint32(size[:]), ras.MaxBuffer)
+		reply, code := b.call(message{kind: mGet, value: want}, nil)
+		if code != ras.Success {
+			return code
+		}
+		addr, mem, err := b.sys.alloc(int(min(reply.value, ras.MaxBuffer)))
 		if err != nil {
-			return err
+			b.call(message{kind: mFree, buffer: reply.buffer}, nil)
+			return ras.ErrOutOfBuffers
 		}
-		r.size = uint32(len(blk.mem))
-		if b.storePointer(ppBuffer, blk.addr) != nil || b.storeSize(pdwSize, r.size) != nil {
-			b.take(blk)
-			return failure(cbGet, ras.ErrInvalidParameter)
+		r.size = uint32(len(mem))
+		blk := &block{addr, mem, reply.buffer}
+		b.mu.Lock()
+		b.blocks[addr] = blk
+		b.mu.Unlock()
+		pointer := binary.LittleEndian.AppendUint64(nil, uint64(addr))[:rasabi.Native]
+		if b.sys.store(ppBuffer, pointer) != nil || b.storeSize(pdwSize, r.size) != nil {
+			b.free(blk)
+			return ras.ErrInvalidParameter
 		}
-		return nil
+		return ras.Success
 	})
 }
 
 func (b *bridge) freeBuffer(pBuffer uintptr) uint32 {
-	return b.answer(record{callback: cbFree}, func(*record) error {
+	return b.answer(record{callback: cbFree}, func(*record) ras.Code {
 		blk := b.find(pBuffer)
 		if blk == nil {
-			return failure(cbFree, ras.ErrBufferInvalid)
+			return ras.ErrBufferInvalid
 		}
-		return b.take(blk)
+		return b.free(blk)
 	})
 }
 
+// free frees a buffer if the parent permits it now.
+func (b *bridge) free(blk *block) ras.Code {
+	if _, code := b.call(message{kind: mFree, buffer: blk.id}, nil); code != ras.Success {
+		return code
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.sys.intact(blk.addr) {
+		b.damaged++
+	}
+	delete(b.blocks, blk.addr)
+	b.sys.free(blk.addr)
+	return ras.Success
+}
+
 func (b *bridge) sendBuffer(hPort, pBuffer uintptr, dwSize uint32) uint32 {
-	return b.answer(record{callback: cbSend, size: dwSize}, func(*record) error {
-		blk, err := b.check(cbSend, hPort, pBuffer)
+	return b.answer(record{callback: cbSend, size: dwSize}, func(*record) ras.Code {
+		blk, code := b.check(hPort, pBuffer)
 		switch {
-		case err != nil:
-			return err
+		case code != ras.Success:
+			return code
 		case uint64(dwSize) > uint64(len(blk.mem)):
-			return failure(cbSend, ras.ErrBufferTooSmall)
+			return ras.ErrBufferTooSmall
 		}
-		if err := b.begin(cbSend, blk); err != nil {
-			return err
+		b.mu.Lock()
+		if b.blocks[blk.addr] != blk { // another thread has freed it
+			b.mu.Unlock()
+			return ras.ErrBufferInvalid
 		}
-		defer blk.use.leave()
-		if !b.copyOut(blk, int(dwSize)) {
-			return failure(cbSend, ras.ErrBufferInvalid)
-		}
-		return b.line.send(b.ctx, blk.buf, int(dwSize))
+		data := append([]byte(nil), blk.mem[:dwSize]...)
+		b.mu.Unlock()
+		_, code = b.call(message{kind: mSend, buffer: blk.id, data: data}, nil)
+		clear(data)
+		return code
 	})
 }
 
 func (b *bridge) receiveBuffer(hPort, pBuffer, pdwSize uintptr, dwTimeOut uint32, hEvent uintptr) uint32 {
-	return b.answer(record{callback: cbReceive, limit: dwTimeOut}, func(*record) error {
-		blk, err := b.check(cbReceive, hPort, pBuffer)
+	return b.answer(record{callback: cbReceive, limit: dwTimeOut}, func(*record) ras.Code {
+		blk, code := b.check(hPort, pBuffer)
 		switch {
-		case err != nil:
-			return err
+		case code != ras.Success:
+			return code
 		case pdwSize != 0 && b.storeSize(pdwSize, 0) != nil:
-			return failure(cbReceive, ras.ErrInvalidParameter)
+			return ras.ErrInvalidParameter
 		case hEvent == 0:
-			return failure(cbReceive, ras.ErrInvalidHandle)
+			return ras.ErrInvalidHandle
 		}
-		return b.relay.post(func() (signal, error) {
-			return b.sys.event(hEvent)
-		}, func(ev *ras.Event) error {
-			return b.line.api.ReceiveBuffer(b.line.port, blk.buf, limitOf(dwTimeOut), ev)
-		})
+		// A receive that has no result may have the same event, which must not
+		// be reset then. One whose result was retrieved is about to be signalled.
+		b.mu.Lock()
+		pending := b.signals[b.posted] != nil && !b.retrieved
+		b.mu.Unlock()
+		if pending {
+			return ras.ErrAsyncRequestPending
+		}
+		s, err := b.sys.event(hEvent)
+		if err != nil {
+			return ras.ErrInvalidHandle
+		}
+		_, code = b.call(message{kind: mReceive, buffer: blk.id, limit: dwTimeOut}, s)
+		return code
 	})
 }
 
 func (b *bridge) retrieveBuffer(hPort, pBuffer, pdwSize uintptr) uint32 {
-	return b.answer(record{callback: cbRetrieve}, func(r *record) error {
-		blk, err := b.check(cbRetrieve, hPort, pBuffer)
+	return b.answer(record{callback: cbRetrieve}, func(r *record) ras.Code {
+		blk, code := b.check(hPort, pBuffer)
 		switch {
-		case err != nil:
-			return err
+		case code != ras.Success:
+			return code
 		case b.storeSize(pdwSize, 0) != nil:
-			return failure(cbRetrieve, ras.ErrInvalidParameter)
+			return ras.ErrInvalidParameter
 		}
-		if err := b.begin(cbRetrieve, blk); err != nil {
-			return err
+		b.mu.Lock()
+		posted := b.posted
+		b.mu.Unlock()
+		reply, code := b.call(message{kind: mRetrieve, buffer: blk.id}, nil)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if code != ras.ErrPending && b.posted == posted {
+			b.retrieved = true
 		}
-		defer blk.use.leave()
-		n, err := b.line.api.RetrieveBuffer(b.line.port, blk.buf)
-		b.relay.retrieved(err)
-		if err != nil {
-			return err
+		if code != ras.Success {
+			return code
 		}
-		r.size = uint32(n)
-		b.copyIn(blk, n)
-		return b.storeSize(pdwSize, r.size)
+		if b.blocks[blk.addr] == blk {
+			r.size = uint32(copy(blk.mem, reply.data))
+		}
+		if b.storeSize(pdwSize, r.size) != nil {
+			return ras.ErrInvalidParameter
+		}
+		return ras.Success
 	})
 }
 
 func (b *bridge) setCommSettings(hPort, pSettings, pvReserved uintptr) uint32 {
-	return b.answer(record{callback: cbSetComm}, func(*record) error {
+	return b.answer(record{callback: cbSetComm}, func(*record) ras.Code {
 		var c rasabi.CommSettings
 		switch {
-		case ras.Handle(hPort) != b.line.port:
-			return failure(cbSetComm, ras.ErrInvalidPortHandle)
+		case ras.Handle(hPort) != b.port:
+			return ras.ErrInvalidPortHandle
 		case pvReserved != 0 || pSettings == 0 || b.sys.load(pSettings, c[:]) != nil:
-			return failure(cbSetComm, ras.ErrInvalidParameter)
+			return ras.ErrInvalidParameter
 		case c.Size() != rasabi.CommSettingsSize:
-			return failure(cbSetComm, ras.ErrInvalidSize)
+			return ras.ErrInvalidSize
 		}
-		if err := b.alive(cbSetComm); err != nil {
-			return err
-		}
-		return b.line.setComm(ras.CommSettings{
-			Size: c.Size(), Parity: c.Parity(), StopBits: c.StopBits(), ByteSize: c.ByteSize(),
-		})
+		_, code := b.call(message{kind: mSetComm, value: c.Size(), data: []byte{c.Parity(), c.StopBits(), c.ByteSize()}}, nil)
+		return code
 	})
-}
-
-// grant gets a buffer of the API and memory of the same size for the DLL.
-func (b *bridge) grant(size int) (*block, error) {
-	buf, err := b.line.api.GetBuffer(size)
-	if err != nil {
-		return nil, err
-	}
-	addr, mem, err := b.sys.alloc(len(buf.Bytes()))
-	if err != nil {
-		b.line.api.FreeBuffer(buf)
-		return nil, &ras.Error{Op: callbackNames[cbGet], Code: ras.ErrOutOfBuffers, Err: err}
-	}
-	blk := &block{addr: addr, mem: mem, buf: buf, use: newTurn()}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.blocks[addr] = blk
-	return blk, nil
-}
-
-// take frees a buffer. The API decides whether it can be freed now.
-func (b *bridge) take(blk *block) error {
-	b.relay.settle()
-	if err := b.line.api.FreeBuffer(blk.buf); err != nil {
-		return err
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.blocks, blk.addr)
-	b.sys.free(blk.addr)
-	return nil
 }
 
 // find returns the buffer that begins at addr, or nil.
@@ -260,65 +337,17 @@ func (b *bridge) find(addr uintptr) *block {
 	return b.blocks[addr]
 }
 
-func (b *bridge) check(c callback, hPort, pBuffer uintptr) (*block, error) {
-	if ras.Handle(hPort) != b.line.port {
-		return nil, failure(c, ras.ErrInvalidPortHandle)
+func (b *bridge) check(hPort, pBuffer uintptr) (*block, ras.Code) {
+	if ras.Handle(hPort) != b.port {
+		return nil, ras.ErrInvalidPortHandle
 	}
 	blk := b.find(pBuffer)
 	if blk == nil {
-		return nil, failure(c, ras.ErrBufferInvalid)
+		return nil, ras.ErrBufferInvalid
 	}
-	return blk, nil
-}
-
-// alive returns the error of a callback that comes when the run was ended.
-func (b *bridge) alive(c callback) error {
-	if b.ctx.Err() != nil {
-		return failure(c, endCode(b.ctx))
-	}
-	return nil
-}
-
-// begin takes the turn to use a buffer's bytes.
-func (b *bridge) begin(c callback, blk *block) error {
-	if err := b.alive(c); err != nil {
-		return err
-	}
-	return blk.use.take(b.ctx)
-}
-
-// copyOut copies n bytes from the DLL to the API's buffer, unless another
-// thread has freed it meanwhile.
-func (b *bridge) copyOut(blk *block, n int) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.blocks[blk.addr] != blk {
-		return false
-	}
-	copy(blk.buf.Bytes(), blk.mem[:n])
-	return true
-}
-
-// copyIn copies n bytes from the API's buffer to the DLL.
-func (b *bridge) copyIn(blk *block, n int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.blocks[blk.addr] == blk {
-		copy(blk.mem, blk.buf.Bytes()[:n])
-	}
-}
-
-func (b *bridge) loadSize(addr uintptr) (uint32, error) {
-	var v [4]byte
-	err := b.sys.load(addr, v[:])
-	return binary.LittleEndian.Uint32(v[:]), err
+	return blk, ras.Success
 }
 
 func (b *bridge) storeSize(addr uintptr, v uint32) error {
 	return b.sys.store(addr, binary.LittleEndian.AppendUint32(nil, v))
-}
-
-func (b *bridge) storePointer(addr, v uintptr) error {
-	p := binary.LittleEndian.AppendUint64(nil, uint64(v))
-	return b.sys.store(addr, p[:rasabi.Native])
 }

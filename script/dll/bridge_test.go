@@ -22,33 +22,15 @@ import (
 // goScript is a script that plays a DLL and returns what the DLL would.
 type goScript func(d *fakeDLL) uint32
 
-// here runs a script over the bridge, as Config.InProcess does.
-func (f goScript) here(ctx context.Context, j *job, l *line, trace func(record)) (*result, error) {
-	sys := newFakeSystem()
-	b := newBridge(ctx, l, sys, trace)
-	res := &result{code: ras.Code(f(newFakeDLL(b, sys))), userName: j.params.UserName, password: j.params.Password, domain: "LEFT"}
-	res.leaked = b.close()
-	if !sys.released {
-		return nil, errors.New("the memory was not released")
-	}
-	return res, nil
+// invoke runs the script as a DLL would run.
+func (f goScript) invoke(_ context.Context, j *job, b *bridge) (*result, error) {
+	d := newFakeDLL(b, b.sys.(*fakeSystem))
+	return &result{code: ras.Code(f(d)), userName: j.params.UserName, password: j.params.Password, domain: "LEFT"}, nil
 }
 
-// worlds are the two ways to run a DLL, with a goroutine for a process.
-var worlds = map[string]func(f goScript, cfg *Config) script.Executor{
-	"in process": func(f goScript, cfg *Config) script.Executor {
-		return world(cfg, func(ctx context.Context, d *DLL, j *job, l *line) (*result, error) {
-			return f.here(ctx, j, l, traceTo(ctx, d.cfg.Log))
-		})
-	},
-	"isolated": func(f goScript, cfg *Config) script.Executor {
-		return world(cfg, func(ctx context.Context, d *DLL, j *job, l *line) (*result, error) {
-			return d.supervise(ctx, startFake(f.here), j, l)
-		})
-	},
-}
-
-func world(cfg *Config, run func(context.Context, *DLL, *job, *line) (*result, error)) script.Executor {
+// run returns an executor that runs a script behind the two pipes of a child
+// process, which is a goroutine here.
+func run(f goScript, cfg *Config) script.Executor {
 	d := &DLL{path: "old.dll", cfg: Config{Log: slog.New(slog.DiscardHandler), Grace: time.Second}}
 	if cfg != nil {
 		d.cfg.Strict, d.cfg.Timeout = cfg.Strict, cfg.Timeout
@@ -56,9 +38,8 @@ func world(cfg *Config, run func(context.Context, *DLL, *job, *line) (*result, e
 			d.cfg.Log = cfg.Log
 		}
 	}
-	return script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
-		return d.execute(ctx, call, func(ctx context.Context, j *job, l *line) (*result, error) { return run(ctx, d, j, l) })
-	})
+	d.start = func() (process, error) { return startFake(f.invoke), nil }
+	return d
 }
 
 // fakeProcess is a goroutine that runs runChild over two pipes.
@@ -82,7 +63,7 @@ func startFake(invoke invoker) *fakeProcess {
 	}
 	go func() {
 		defer close(p.done)
-		if runChild(fromParent, toParent, invoke, func() {}) != nil {
+		if runChild(fromParent, toParent, func(bool) system { return newFakeSystem() }, invoke, func() {}) != nil {
 			p.exit.code = 3
 		}
 		toParent.Close()
@@ -124,40 +105,34 @@ func tell(text string) far {
 }
 
 func TestConduct(t *testing.T) {
-	for where, run := range worlds {
-		for _, tt := range conduct {
-			t.Run(where+"/"+tt.name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					a, b := virtual.Pair()
-					defer b.Close()
-					defer a.Close()
-					go tt.far(b)
-					_, err := script.Run(t.Context(), a, run(tt.run, nil), nil)
-					if ras.CodeOf(err) != tt.want {
-						t.Errorf("Run = %v, want %v", err, tt.want)
-					}
-				})
-			})
-		}
-	}
-}
-
-// inBothWorlds runs f in a bubble with a line to a far end.
-func inBothWorlds(t *testing.T, f func(t *testing.T, run func(goScript, *Config) script.Executor, a, b *virtual.Port)) {
-	for where, run := range worlds {
-		t.Run(where, func(t *testing.T) {
+	for _, tt := range conduct {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, b := virtual.Pair()
 				defer b.Close()
 				defer a.Close()
-				f(t, run, a, b)
+				go tt.far(b)
+				_, err := script.Run(t.Context(), a, run(tt.run, nil), nil)
+				if ras.CodeOf(err) != tt.want {
+					t.Errorf("Run = %v, want %v", err, tt.want)
+				}
 			})
 		})
 	}
 }
 
+// onLine runs f in a bubble with a line to a peer.
+func onLine(t *testing.T, f func(t *testing.T, a, b *virtual.Port)) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := virtual.Pair()
+		defer b.Close()
+		defer a.Close()
+		f(t, a, b)
+	})
+}
+
 func TestLeaksAreReported(t *testing.T) {
-	inBothWorlds(t, func(t *testing.T, run func(goScript, *Config) script.Executor, a, b *virtual.Port) {
+	onLine(t, func(t *testing.T, a, b *virtual.Port) {
 		var log bytes.Buffer
 		res, err := script.Run(t.Context(), a, run(func(d *fakeDLL) uint32 {
 			d.grab(1)
@@ -171,7 +146,7 @@ func TestLeaksAreReported(t *testing.T) {
 }
 
 func TestPendingReceiveIsForgotten(t *testing.T) {
-	inBothWorlds(t, func(t *testing.T, run func(goScript, *Config) script.Executor, a, b *virtual.Port) {
+	onLine(t, func(t *testing.T, a, b *virtual.Port) {
 		var event *fakeEvent
 		first := run(func(d *fakeDLL) uint32 {
 			h, e := d.newEvent()
@@ -195,7 +170,7 @@ func TestPendingReceiveIsForgotten(t *testing.T) {
 }
 
 func TestCallbacksAfterTheRun(t *testing.T) {
-	inBothWorlds(t, func(t *testing.T, run func(goScript, *Config) script.Executor, a, b *virtual.Port) {
+	onLine(t, func(t *testing.T, a, b *virtual.Port) {
 		var kept *fakeDLL
 		if _, err := script.Run(t.Context(), a, run(func(d *fakeDLL) uint32 {
 			kept = d
@@ -217,7 +192,7 @@ func TestCallbacksAfterTheRun(t *testing.T) {
 }
 
 func TestCancelReachesTheDLL(t *testing.T) {
-	inBothWorlds(t, func(t *testing.T, run func(goScript, *Config) script.Executor, a, b *virtual.Port) {
+	onLine(t, func(t *testing.T, a, b *virtual.Port) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Second, func() { cancel(errors.New("the operator pressed Cancel")) })
 		var codes []ras.Code
@@ -241,7 +216,7 @@ func TestCancelReachesTheDLL(t *testing.T) {
 }
 
 func TestLimit(t *testing.T) {
-	inBothWorlds(t, func(t *testing.T, run func(goScript, *Config) script.Executor, a, b *virtual.Port) {
+	onLine(t, func(t *testing.T, a, b *virtual.Port) {
 		start := time.Now()
 		_, err := script.Run(t.Context(), a, run(func(d *fakeDLL) uint32 {
 			_, code := d.take(d.grab(10), infinite)
@@ -254,7 +229,7 @@ func TestLimit(t *testing.T) {
 }
 
 func TestSendThatIsHeldOffEndsWithTheRun(t *testing.T) {
-	inBothWorlds(t, func(t *testing.T, run func(goScript, *Config) script.Executor, a, b *virtual.Port) {
+	onLine(t, func(t *testing.T, a, b *virtual.Port) {
 		_, err := script.Run(t.Context(), a, run(func(d *fakeDLL) uint32 {
 			buf := d.grab(1500)
 			for {
@@ -270,7 +245,7 @@ func TestSendThatIsHeldOffEndsWithTheRun(t *testing.T) {
 }
 
 func TestCredentials(t *testing.T) {
-	inBothWorlds(t, func(t *testing.T, run func(goScript, *Config) script.Executor, a, b *virtual.Port) {
+	onLine(t, func(t *testing.T, a, b *virtual.Port) {
 		before := ras.DialParams{UserName: "ann", Password: "secret", EntryName: "Work"}
 		res, err := script.Run(t.Context(), a, run(func(*fakeDLL) uint32 { return 0 }, nil), &script.Config{Params: &before})
 		after := before
@@ -289,7 +264,7 @@ func TestCredentials(t *testing.T) {
 type bare struct{ port.Port }
 
 func TestStrict(t *testing.T) {
-	inBothWorlds(t, func(t *testing.T, run func(goScript, *Config) script.Executor, a, b *virtual.Port) {
+	onLine(t, func(t *testing.T, a, b *virtual.Port) {
 		var log bytes.Buffer
 		cfg := &Config{Log: slog.New(slog.NewTextHandler(&log, nil))}
 		twice := func(d *fakeDLL) uint32 { return comm(8, 2, 0, 7)(d) | comm(8, 0, 0, 8)(d) }
@@ -312,7 +287,7 @@ RasSetCommSettings code=601
 RasFreeBuffer code=0
 RasFreeBuffer code=610
 `
-	inBothWorlds(t, func(t *testing.T, run func(goScript, *Config) script.Executor, a, b *virtual.Port) {
+	onLine(t, func(t *testing.T, a, b *virtual.Port) {
 		go echo(b)
 		var got traceLog
 		if _, err := script.Run(t.Context(), a, run(func(d *fakeDLL) uint32 {
@@ -361,27 +336,29 @@ func (h *traceLog) String() string {
 	return h.b.String()
 }
 
-// BenchmarkPrompt answers a prompt as a DLL does, without the C on either side.
+// BenchmarkPrompt answers a prompt as a DLL does, without the C and without the
+// processes.
 func BenchmarkPrompt(b *testing.B) {
 	near, far := virtual.Pair()
 	defer near.Close()
+	defer far.Close()
 	go echo(far)
-	s := ras.NewSession(near, nil)
-	defer s.Close()
-	sys := newFakeSystem()
-	l := &line{api: s, port: s.Handle(), log: slog.New(slog.DiscardHandler)}
-	d := newFakeDLL(newBridge(b.Context(), l, sys, nil), sys)
-	defer d.b.close()
-	buf := d.grab(64)
-	h, e := d.newEvent()
-	b.ReportAllocs()
-	for b.Loop() {
-		if d.send(buf, 10) != 0 || d.receive(buf, 10000, h) != 0 {
-			b.Fatal("a callback failed")
+	_, err := script.Run(b.Context(), near, run(func(d *fakeDLL) uint32 {
+		buf := d.grab(64)
+		h, e := d.newEvent()
+		b.ReportAllocs()
+		for b.Loop() {
+			if d.send(buf, 10) != 0 || d.receive(buf, 10000, h) != 0 {
+				return uint32(ras.ErrUnknown)
+			}
+			e.wait()
+			if code := d.retrieve(buf); code != 0 {
+				return code
+			}
 		}
-		e.wait()
-		if d.retrieve(buf) != 0 {
-			b.Fatal("the retrieve failed")
-		}
+		return 0
+	}, nil), nil)
+	if err != nil {
+		b.Fatal(err)
 	}
 }

@@ -2,20 +2,22 @@ package dll
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 
 	"github.com/rasline/rasline/ras"
 )
 
-// invoker calls a DLL in this process.
-type invoker func(ctx context.Context, j *job, l *line, trace func(record)) (*result, error)
+// invoker calls the DLL of a job with the callbacks of b. The end of ctx cancels
+// the windows of the DLL. An error means that the DLL was not called or did not
+// return; it is a *ras.Error.
+type invoker func(ctx context.Context, j *job, b *bridge) (*result, error)
 
-// runChild is the life of a child process: it says hello, gets its job, runs it
-// with invoke and tells the result. gone is called when the parent's pipe ends,
-// even while the DLL runs.
-func runChild(r io.Reader, w io.Writer, invoke invoker, gone func()) error {
+// runChild is the life of a child process: it sends a hello, receives its job,
+// runs it with invoke and sends the result. gone is called when the parent's
+// pipe ends, even while the DLL runs.
+func runChild(r io.Reader, w io.Writer, newSystem func(strict bool) system, invoke invoker, gone func()) error {
 	out := &messageWriter{w: w}
 	if err := out.write(message{kind: mHello, value: protocolVersion}); err != nil {
 		return err
@@ -34,37 +36,20 @@ func runChild(r io.Reader, w io.Writer, invoke invoker, gone func()) error {
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
-	api := newClient(out)
+	b := newBridge(j.port, out, newSystem(m.value&flagStrict != 0))
+	b.traced = m.value&flagTrace != 0
 	go func() {
-		api.read(r, func(code ras.Code) { cancel(code) })
+		b.read(r, func(code ras.Code) { cancel(code) })
 		gone()
 	}()
-	l := &line{api: api, port: j.port, strict: true, log: slog.New(slog.DiscardHandler)}
-	return out.write(finalMessage(invoke(ctx, j, l, traceOver(out, m.value))))
-}
-
-// traceOver returns a function that sends the trace to the parent, or nil if
-// the parent's flags do not ask for it.
-func traceOver(out *messageWriter, flags uint32) func(record) {
-	if flags&flagTrace == 0 {
-		return nil
+	res, err := invoke(ctx, j, b)
+	leaked, damaged := b.close()
+	var failed *ras.Error
+	switch {
+	case errors.As(err, &failed):
+		return out.write(message{kind: mFailed, code: failed.Code, data: appendTexts(nil, failed.Op, fmt.Sprint(failed.Err))})
+	case err != nil:
+		return err
 	}
-	return func(r record) {
-		out.write(message{kind: mTrace, id: uint32(r.callback), value: r.size, limit: r.limit, code: r.code})
-	}
-}
-
-func finalMessage(res *result, err error) message {
-	if err != nil {
-		return message{kind: mFailed, code: ras.CodeOf(err), data: []byte(causeOf(err).Error())}
-	}
-	return message{kind: mDone, code: res.code, value: uint32(res.leaked), data: encodeResult(res)}
-}
-
-// causeOf leaves out the code, which travels beside the text.
-func causeOf(err error) error {
-	if e, ok := err.(*ras.Error); ok && e.Err != nil {
-		return e.Err
-	}
-	return err
+	return out.write(message{kind: mDone, code: res.code, value: uint32(leaked), limit: uint32(damaged), data: encodeResult(res)})
 }

@@ -70,7 +70,41 @@ var conduct = []struct {
 	}, ras.ErrPending},
 	{"a second receive", silent, posted(func(d *fakeDLL, b, h uintptr) uint32 { return d.receive(b, 0, h) }), ras.ErrAsyncRequestPending},
 	{"free what a receive uses", silent, posted(func(d *fakeDLL, b, _ uintptr) uint32 { return d.free(b) }), ras.ErrAsyncRequestPending},
-	{"send what a receive uses", silent, posted(func(d *fakeDLL, b, _ uintptr) uint32 { return d.send(b, 1) }), ras.ErrAsyncRequestPending},
+	{"send what a receive uses", echo, func(d *fakeDLL) uint32 {
+		b := d.grab(10)
+		h, e := d.newEvent()
+		if code := d.receive(b, 10000, h); code != 0 {
+			return code
+		}
+		d.write(b, "hello")
+		if code := d.send(b, 5); code != 0 {
+			return code
+		}
+		e.wait()
+		if code := d.retrieve(b); code != 0 || d.read(b, d.gotSize()) != "hello" {
+			return uint32(ras.ErrUnknown)
+		}
+		return d.send(b, 5)
+	}, ras.Success},
+	{"a constant as the place for the size", silent, func(d *fakeDLL) uint32 { return d.b.getBuffer(d.ptr, d.sys.constant) }, ras.ErrInvalidParameter},
+	{"a constant as the place for the pointer", silent, func(d *fakeDLL) uint32 {
+		d.setSize(5)
+		if code := d.b.getBuffer(d.sys.constant, d.size); d.gotSize() == 5 {
+			return code
+		}
+		return uint32(ras.ErrUnknown)
+	}, ras.ErrInvalidParameter},
+	{"a second receive with the event of the first", echo, func(d *fakeDLL) uint32 {
+		b := d.grab(10)
+		h, e := d.newEvent()
+		d.receive(b, infinite, h)
+		if code := d.receive(b, infinite, h); code != uint32(ras.ErrAsyncRequestPending) {
+			return code
+		}
+		d.say("x")
+		e.wait()
+		return d.retrieve(b)
+	}, ras.Success},
 	{"no event", silent, func(d *fakeDLL) uint32 { return d.receive(d.grab(10), 0, 0) }, ras.ErrInvalidHandle},
 	{"an event that is closed", silent, func(d *fakeDLL) uint32 {
 		h, _ := d.newEvent()

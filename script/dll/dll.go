@@ -9,8 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
+	"github.com/rasline/rasline/internal/rasabi"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
 )
@@ -20,13 +22,7 @@ const defaultGrace = 2 * time.Second
 // Config holds how a DLL is run. The zero Config and a nil one work in a
 // program that calls Main.
 type Config struct {
-	// InProcess runs the DLL in this process, where a crash of the DLL ends the
-	// program, and where a DLL that does not return cannot be ended: Execute
-	// then waits for it, whatever its context and Timeout say. Default: a child
-	// process for each run.
-	InProcess bool
-
-	// Program is the program file that plays the child process. It must call
+	// Program is the program file that runs as the child process. It must call
 	// Main. A program built with GOARCH=386 runs 32-bit DLLs for a 64-bit one.
 	// Default: this program.
 	Program string
@@ -38,14 +34,23 @@ type Config struct {
 
 	// Grace is how long a DLL may go on after its context or its limit has
 	// ended, with all callbacks failing, before its process is ended. Default,
-	// and for 0 or less: 2 seconds. It means nothing with InProcess.
+	// and for 0 or less: 2 seconds.
 	Grace time.Duration
 
-	// Strict passes on that a port has no parity, stop bits and data bits to
-	// set. By default the DLL is told that they were set and a warning is
-	// logged, since DLLs of the period give up a line on which they cannot set
-	// them, although it works.
+	// Strict refuses what Windows does not promise to allow. By default three
+	// liberties of legacy DLLs are permitted, the first two with a warning: to
+	// set parity, stop bits and data bits on a port that has none, and to send
+	// from the buffer of a receive that is posted, since such DLLs regard any
+	// refusal as the loss of the line; and to rely on buffers at addresses that
+	// are multiples of 16, as heap memory has them. A strict buffer ends
+	// exactly where an inaccessible page begins, so that each write past its
+	// end crashes.
 	Strict bool
+
+	// Header is the version of ras.h whose RASDIALPARAMS the DLL gets. Some
+	// DLLs return ERROR_INVALID_SIZE (632) unless dwSize is that of the header
+	// they were compiled with. Default: HeaderWindows7.
+	Header Header
 
 	// Window is a window of this program (HWND) that the DLL may use as the
 	// parent of its own. Default: none.
@@ -57,21 +62,40 @@ type Config struct {
 	Log *slog.Logger
 }
 
+// Header is a version of the Windows header ras.h, which decides the size of
+// RASDIALPARAMS. Each version adds a field at the end.
+type Header int
+
+// The headers, with dwSize for programs of 64 and of 32 bits.
+const (
+	HeaderWindows7    Header = iota // WINVER 0x601: 2112 and 2108
+	HeaderWindows8                  // WINVER 0x602: 2120 and 2112
+	HeaderWindows2000               // WINVER 0x401 to 0x600: 2108 and 2104
+	HeaderWindowsNT4                // WINVER 0x400: 2096, up to szDomain
+)
+
+var headers = map[Header]rasabi.Version{
+	HeaderWindows7: rasabi.Windows7, HeaderWindows8: rasabi.Windows8,
+	HeaderWindows2000: rasabi.Windows2000, HeaderWindowsNT4: rasabi.WindowsNT4,
+}
+
+func (h Header) version() rasabi.Version { return headers[h] }
+
 // DLL is a custom-scripting DLL. It is a script.Executor; Execute may run
-// several times at once. A DLL of the period may not expect that within one
-// process; the child processes of a Config without InProcess keep the runs
-// apart.
+// several times concurrently, each in a process of its own.
 type DLL struct {
-	path string
-	cfg  Config
-	here library // with InProcess: the DLL as this process has loaded it
+	path  string
+	cfg   Config
+	start func() (process, error) // a child process
 }
 
 // Load returns the DLL in the file at path. A nil cfg means the zero Config.
+// The file is read and not loaded; each Execute loads it in a child process.
 //
 // The error matches ras.ErrFileNotFound if there is no such file,
 // ras.ErrModNotFound if it is no DLL that this program, or Config.Program, can
-// load, ras.ErrProcNotFound if it does not export RasCustomScriptExecute, and
+// load, ras.ErrProcNotFound if it does not export RasCustomScriptExecute,
+// ras.ErrInvalidParameter if Config.Header is none of the constants, and
 // errors.ErrUnsupported on systems other than Windows.
 func Load(path string, cfg *Config) (*DLL, error) {
 	d := &DLL{path: path}
@@ -87,31 +111,26 @@ func Load(path string, cfg *Config) (*DLL, error) {
 	if err := supported(); err != nil {
 		return nil, loadError(ras.ErrNotSupported, err)
 	}
+	if _, ok := headers[d.cfg.Header]; !ok {
+		return nil, loadError(ras.ErrInvalidParameter, fmt.Errorf("Config.Header is %d: use one of the Header constants", d.cfg.Header))
+	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, loadError(ras.ErrFileNotFound, err)
 	}
-	d.path = abs
-	arch, err := d.hostArch()
-	if err != nil {
-		return nil, err
+	d.path, d.start = abs, d.startChild
+	arch := runtime.GOARCH
+	if d.cfg.Program != "" {
+		img, err := inspectFile(d.cfg.Program)
+		if err != nil {
+			return nil, fmt.Errorf("the program for the child process: %w", err)
+		}
+		arch = img.Arch
 	}
 	if err := checkFile(abs, arch); err != nil {
 		return nil, err
 	}
 	return d, nil
-}
-
-// hostArch returns the GOARCH of the program that will load the DLL.
-func (d *DLL) hostArch() (string, error) {
-	if d.cfg.InProcess || d.cfg.Program == "" {
-		return runtime.GOARCH, nil
-	}
-	img, err := inspectFile(d.cfg.Program)
-	if err != nil {
-		return "", fmt.Errorf("the program for the child process: %w", err)
-	}
-	return img.Arch, nil
 }
 
 // checkFile returns an error unless the file is a custom-scripting DLL for
@@ -126,6 +145,9 @@ func checkFile(path, arch string) error {
 	case img.Arch != arch:
 		return loadError(ras.ErrModNotFound, fmt.Errorf("%s is a DLL for %s and this is a program for %s: use a program built with GOARCH=%s",
 			path, archName(img.Arch), archName(arch), img.Arch))
+	case img.Decorated != "":
+		return loadError(ras.ErrProcNotFound, fmt.Errorf("%s does not export %s but %s: build the DLL with a .def file that exports the undecorated name",
+			path, entryPoint, img.Decorated))
 	case !img.Script:
 		return loadError(ras.ErrProcNotFound, fmt.Errorf("%s is no custom-scripting DLL: it does not export %s", path, entryPoint))
 	}
@@ -158,8 +180,44 @@ func inspectFile(path string) (*Image, error) {
 	return img, nil
 }
 
+const opLoad = "load DLL"
+
 func loadError(code ras.Code, err error) error {
-	return &ras.Error{Op: "load DLL", Code: code, Err: err}
+	return &ras.Error{Op: opLoad, Code: code, Err: err}
+}
+
+// missingImports returns the DLLs that the DLL at path needs, itself or by way of
+// DLLs in its directory, and that neither that directory nor the system has, in
+// the order in which they are found. system reports whether the system has a DLL
+// of a name.
+func missingImports(path string, system func(name string) bool) []string {
+	var missing []string
+	dir := filepath.Dir(path)
+	seen := make(map[string]bool)
+	for todo := []string{path}; len(todo) > 0; todo = todo[1:] {
+		img, err := inspectFile(todo[0])
+		if err != nil {
+			continue
+		}
+		for _, name := range img.Imports {
+			key := strings.ToLower(name)
+			switch {
+			case seen[key] || strings.HasPrefix(key, "api-ms-") || strings.HasPrefix(key, "ext-ms-"):
+				// The last two are names for parts of Windows, not for files.
+			case isFile(filepath.Join(dir, name)):
+				todo = append(todo, filepath.Join(dir, name))
+			case !system(name):
+				missing = append(missing, name)
+			}
+			seen[key] = true
+		}
+	}
+	return missing
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir()
 }
 
 // Path returns the absolute path of the DLL.
@@ -171,40 +229,36 @@ func (d *DLL) Path() string { return d.path }
 //
 // An error of the DLL's own matches the ras.Code that it returned. If ctx or
 // Config.Timeout ends, all callbacks fail with the code of the cause and the
-// windows of the DLL get IDCANCEL; a DLL that has still not returned after
-// Config.Grace is ended with its process. A DLL that takes its process down
-// gives a *CrashError, which matches ras.ErrUnknown.
+// windows of the DLL get IDCANCEL, those that it opens afterwards included; a
+// DLL that has still not returned after Config.Grace is ended with its process.
+// A DLL that ends its process gives a *CrashError, which matches
+// ras.ErrUnknown. Programs that the DLL has started are ended when Execute
+// returns.
 func (d *DLL) Execute(ctx context.Context, call *ras.Call) error {
-	if d.cfg.InProcess {
-		return d.execute(ctx, call, d.runHere)
-	}
-	return d.execute(ctx, call, d.runIsolated)
-}
-
-func (d *DLL) execute(ctx context.Context, call *ras.Call, run func(context.Context, *job, *line) (*result, error)) error {
 	if d.cfg.Timeout > 0 {
 		limited, cancel := context.WithTimeoutCause(ctx, d.cfg.Timeout, &script.RunTimeoutError{Limit: d.cfg.Timeout})
 		defer cancel()
 		ctx = limited
 	}
 	j := &job{
-		path: d.path, port: call.Port, phonebook: call.Phonebook, entry: call.Entry, window: uint64(d.cfg.Window),
+		path: d.path, port: call.Port, phonebook: call.Phonebook, entry: call.Entry, window: uint64(d.cfg.Window), header: d.cfg.Header,
 	}
 	if call.Params != nil {
 		j.params = *call.Params
 	}
-	l := &line{api: call.API, port: call.Port, strict: d.cfg.Strict, log: d.cfg.Log}
-	res, err := run(ctx, j, l)
+	p, err := d.start()
+	if err != nil {
+		return err
+	}
+	res, err := d.supervise(ctx, p, j, call)
 	if err != nil {
 		return err
 	}
 	if res.leaked > 0 {
 		d.cfg.Log.Warn("the DLL did not free all its buffers", "dll", d.path, "buffers", res.leaked)
 	}
+	if res.damaged > 0 {
+		d.cfg.Log.Warn("the DLL wrote past the end of buffers", "dll", d.path, "buffers", res.damaged)
+	}
 	return res.finish(ctx, call)
 }
-
-// Close unloads the DLL if it was loaded into this process and waits for
-// running Executes first. A DLL whose threads are still running crashes then,
-// as it does under Windows RAS. The DLL can be executed again.
-func (d *DLL) Close() error { return d.here.unload() }

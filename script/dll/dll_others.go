@@ -3,23 +3,19 @@
 package dll
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"runtime"
+
+	"github.com/rasline/rasline/ras"
 )
 
 func supported() error {
 	return fmt.Errorf("custom-scripting DLLs run on Windows and not on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 }
 
-// library is a DLL that this process has loaded, of which there are none here.
-type library struct{}
+func (d *DLL) startChild() (process, error) { return nil, loadError(ras.ErrNotSupported, supported()) }
 
-func (*library) unload() error { return nil }
-
-func (d *DLL) runHere(context.Context, *job, *line) (*result, error) { return nil, supported() }
-
-func (d *DLL) runIsolated(context.Context, *job, *line) (*result, error) { return nil, supported() }
+func systemText(ras.Code) error { return nil }
 
 func childMain() {}

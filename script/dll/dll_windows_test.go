@@ -1,6 +1,7 @@
 package dll
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,10 +10,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/windows"
 
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/virtual"
@@ -31,11 +35,6 @@ func vendor(t *testing.T, name string, cfg *Config) *DLL {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := d.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-	})
 	return d
 }
 
@@ -66,23 +65,21 @@ var lines = map[string]func(t *testing.T) (near, far port.Port){
 func TestWindowsLogin(t *testing.T) {
 	want := goldenTrace(t)
 	for name, open := range lines {
-		for _, inProcess := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/in process %v", name, inProcess), func(t *testing.T) {
-				near, far := open(t)
-				defer near.Close()
-				go loginHost(far)
-				var trace traceLog
-				d := vendor(t, "login.dll", &Config{InProcess: inProcess, Log: slog.New(&debugOnly{&trace})})
-				params := &ras.DialParams{UserName: "ann", Password: "secret"}
-				res, err := script.Run(t.Context(), near, d, &script.Config{Params: params, Timeout: time.Minute})
-				if err != nil || res.Params.Domain != "EXAMPLE" || res.Params.Password != "secret" || res.Leaks != 0 {
-					t.Fatalf("Run = %+v, %v; want a login into EXAMPLE", res, err)
-				}
-				if got := trace.String(); got != want {
-					t.Errorf("trace:\n%sunder the C host:\n%s", got, want)
-				}
-			})
-		}
+		t.Run(name, func(t *testing.T) {
+			near, far := open(t)
+			defer near.Close()
+			go loginHost(far)
+			var trace traceLog
+			d := vendor(t, "login.dll", &Config{Log: slog.New(&debugOnly{&trace})})
+			params := &ras.DialParams{UserName: "ann", Password: "secret"}
+			res, err := script.Run(t.Context(), near, d, &script.Config{Params: params, Timeout: time.Minute})
+			if err != nil || res.Params.Domain != "EXAMPLE" || res.Params.Password != "secret" || res.Leaks != 0 {
+				t.Fatalf("Run = %+v, %v; want a login into EXAMPLE", res, err)
+			}
+			if got := trace.String(); got != want {
+				t.Errorf("trace:\n%sunder the C host:\n%s", got, want)
+			}
+		})
 	}
 }
 
@@ -135,13 +132,15 @@ var misbehaviour = []struct {
 	{"foreign send", 610}, {"send too much", 603}, {"oversize request", 0}, {"zero request", 0},
 	{"null get", 87}, {"wild get", 87}, {"leak", 0}, {"exhaust", 614}, {"churn", 0},
 	{"wrong port", 601}, {"wrong port first", 601}, {"retrieve early", 600}, {"retrieve unposted", 87},
-	{"second receive", 616}, {"free pending", 616}, {"send pending", 616},
+	{"second receive", 616}, {"free pending", 616}, {"send pending", 0},
 	{"null event", 6}, {"stale event", 6}, {"file as event", 6}, {"null size", 87},
 	{"time-out", 638}, {"live on", 0}, {"hang up", 629}, {"small buffer", 0}, {"manual event", 0},
 	{"size later", 0}, {"event closed", 0}, {"leave pending", 0}, {"threads", 0}, {"print", 0},
 	{"comm good", 0}, {"comm size", 632}, {"comm values", 604}, {"comm pair", 604},
 	{"comm reserved", 87}, {"comm null", 87}, {"comm port", 601},
-	{"unterminated", 87}, {"own code", 700}, {"credentials failed", 691},
+	{"unterminated", 87}, {"own code", 700}, {"credentials failed", 691}, {"windows code", 3},
+	{"constant size", 87}, {"constant pointer", 87}, {"code pointer", 87}, {"aligned", 0}, {"lose size", 0},
+	{"windows 2000", 632}, {"shown", 0},
 }
 
 // misbehave runs a case of misbehave.c.
@@ -154,14 +153,63 @@ func misbehave(ctx context.Context, d *DLL, entry string, cfg script.Config) (*s
 }
 
 func TestWindowsMisbehaviour(t *testing.T) {
-	for _, inProcess := range []bool{false, true} {
-		d := vendor(t, "misbehave.dll", &Config{InProcess: inProcess})
-		for _, tt := range misbehaviour {
-			t.Run(fmt.Sprintf("in process %v/%s", inProcess, tt.entry), func(t *testing.T) {
-				if _, err := misbehave(t.Context(), d, tt.entry, script.Config{Timeout: time.Minute}); ras.CodeOf(err) != tt.want {
-					t.Errorf("Run = %v, want %v", err, tt.want)
-				}
-			})
+	d := vendor(t, "misbehave.dll", nil)
+	for _, tt := range misbehaviour {
+		t.Run(tt.entry, func(t *testing.T) {
+			t.Parallel()
+			if _, err := misbehave(t.Context(), d, tt.entry, script.Config{Timeout: time.Minute}); ras.CodeOf(err) != tt.want {
+				t.Errorf("Run = %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestWindowsStrict(t *testing.T) {
+	var log bytes.Buffer
+	mild := vendor(t, "misbehave.dll", &Config{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	strict := vendor(t, "misbehave.dll", &Config{Strict: true})
+	for _, tt := range []struct {
+		entry, says string
+		want        ras.Code
+	}{
+		{"send pending", "the buffer of the receive", ras.ErrAsyncRequestPending},
+		{"small overrun", "past the end of buffers", ras.ErrUnknown},
+		{"aligned", "", ras.ErrUnknown},
+	} {
+		log.Reset()
+		if _, err := misbehave(t.Context(), mild, tt.entry, script.Config{}); err != nil || !strings.Contains(log.String(), tt.says) {
+			t.Errorf("%s: Run = %v, log %q; want success and a warning of %q", tt.entry, err, log.String(), tt.says)
+		}
+		if _, err := misbehave(t.Context(), strict, tt.entry, script.Config{}); ras.CodeOf(err) != tt.want {
+			t.Errorf("%s: Run with Strict = %v, want %v", tt.entry, err, tt.want)
+		}
+	}
+	if !strings.Contains(log.String(), "buffers=") {
+		misbehave(t.Context(), mild, "small overrun", script.Config{})
+		if !strings.Contains(log.String(), "buffers=2") {
+			t.Errorf("log %q, want 2 buffers that were written past their end", log.String())
+		}
+	}
+}
+
+func TestWindowsHeader(t *testing.T) {
+	for _, tt := range []struct {
+		entry  string
+		header Header
+		want   ras.Code
+	}{
+		{"windows 2000", HeaderWindows2000, 0},
+		{"windows nt4", HeaderWindowsNT4, 0},
+		{"windows nt4", HeaderWindows8, ras.ErrInvalidSize},
+		{"credentials", HeaderWindowsNT4, 0},
+		{"params overrun", HeaderWindowsNT4, ras.ErrUnknown},
+	} {
+		res, err := misbehave(t.Context(), vendor(t, "misbehave.dll", &Config{Header: tt.header}), tt.entry, script.Config{})
+		if ras.CodeOf(err) != tt.want || tt.want == ras.ErrInvalidSize && !strings.Contains(err.Error(), "Config.Header") {
+			t.Errorf("%s with header %d: Run = %v, want %v", tt.entry, tt.header, err, tt.want)
+		}
+		if tt.entry == "credentials" && res.Params.Domain != "NEW" {
+			t.Errorf("%s with header %d left %+v", tt.entry, tt.header, res.Params)
 		}
 	}
 }
@@ -185,6 +233,8 @@ func TestWindowsCrashes(t *testing.T) {
 		{"use after free", 0, 0xC0000005},
 		{"params overrun", 0, 0xC0000005},
 		{"exit", 3, 0},
+		{"exit -1", 0xFFFFFFFF, 0},
+		{"breakpoint", 0, 0x80000003},
 	} {
 		t.Run(tt.entry, func(t *testing.T) {
 			params := &ras.DialParams{UserName: "ann", Password: "correct horse"}
@@ -225,9 +275,11 @@ func TestWindowsHangs(t *testing.T) {
 	}
 }
 
+// Windows get IDCANCEL, whenever and on whatever thread the DLL opens them.
 func TestWindowsCancelReachesWindows(t *testing.T) {
-	for _, inProcess := range []bool{false, true} {
-		t.Run(fmt.Sprint("in process ", inProcess), func(t *testing.T) {
+	for _, entry := range []string{"window", "late window", "thread window"} {
+		t.Run(entry, func(t *testing.T) {
+			t.Parallel()
 			ctx, cancel := context.WithCancel(t.Context())
 			near, far := virtual.Pair()
 			defer near.Close()
@@ -235,8 +287,8 @@ func TestWindowsCancelReachesWindows(t *testing.T) {
 				far.Read(make([]byte, 64)) // "window"
 				cancel()
 			}()
-			d := vendor(t, "misbehave.dll", &Config{InProcess: inProcess, Grace: 20 * time.Second})
-			_, err := script.Run(ctx, near, d, &script.Config{Entry: "window"})
+			d := vendor(t, "misbehave.dll", &Config{Grace: 20 * time.Second})
+			_, err := script.Run(ctx, near, d, &script.Config{Entry: entry})
 			if !errors.Is(err, ras.ErrCancelled) {
 				t.Errorf("Run = %v, want the DLL's own %v", err, ras.ErrCancelled)
 			}
@@ -245,61 +297,138 @@ func TestWindowsCancelReachesWindows(t *testing.T) {
 }
 
 func TestWindowsCredentials(t *testing.T) {
-	for _, inProcess := range []bool{false, true} {
-		d := vendor(t, "misbehave.dll", &Config{InProcess: inProcess})
-		before := &ras.DialParams{UserName: "old", PhoneNumber: "555"}
-		res, err := misbehave(t.Context(), d, "credentials", script.Config{Params: before})
-		want := ras.DialParams{UserName: "new name", Password: "new password", Domain: "NEW", PhoneNumber: "555"}
-		if err != nil || res.Params != want {
-			t.Errorf("Run = %+v, %v; want %+v", res.Params, err, want)
+	d := vendor(t, "misbehave.dll", nil)
+	before := &ras.DialParams{UserName: "old", PhoneNumber: "555"}
+	res, err := misbehave(t.Context(), d, "credentials", script.Config{Params: before})
+	want := ras.DialParams{UserName: "new name", Password: "new password", Domain: "NEW", PhoneNumber: "555"}
+	if err != nil || res.Params != want {
+		t.Errorf("Run = %+v, %v; want %+v", res.Params, err, want)
+	}
+}
+
+// A DLL may return any code of winerror.h, and end its thread.
+func TestWindowsEndsThatNeedWords(t *testing.T) {
+	d := vendor(t, "misbehave.dll", nil)
+	for entry, want := range map[string]string{
+		"windows code": windows.ERROR_PATH_NOT_FOUND.Error(),
+		"exit thread":  `misbehave.dll ended its thread with exit code 5 instead of returning`,
+		"exit -1":      "exit code -1",
+		"breakpoint":   "breakpoint",
+	} {
+		start := time.Now()
+		_, err := misbehave(t.Context(), d, entry, script.Config{Timeout: 50 * time.Second})
+		if err == nil || !strings.Contains(err.Error(), want) || time.Since(start) > 30*time.Second {
+			t.Errorf("%s: Run = %v after %v, want %q", entry, err, time.Since(start), want)
 		}
 	}
 }
 
-func TestWindowsLateCallbacks(t *testing.T) {
-	d := vendor(t, "misbehave.dll", &Config{InProcess: true})
-	for _, tt := range []struct {
-		entry string
-		want  ras.Code
-	}{{"late", 601}, {"late get", 614}} {
-		if _, err := misbehave(t.Context(), d, "stash", script.Config{}); err != nil {
-			t.Fatal(err)
+// A DLL that cannot be loaded is named, with what is wrong.
+func TestWindowsLoadFailures(t *testing.T) {
+	for name, want := range map[string]string{
+		"needs.dll":  "needs missing.dll, which is neither beside it nor in Windows",
+		"refuse.dll": "DllMain refused",
+		"crash.dll":  "crash",
+	} {
+		_, err := misbehave(t.Context(), vendor(t, name, nil), "", script.Config{Timeout: time.Minute})
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: Run = %v, want the name and %q", name, err, want)
 		}
-		if _, err := misbehave(t.Context(), d, tt.entry, script.Config{}); ras.CodeOf(err) != tt.want {
-			t.Errorf("%s = %v, want %v", tt.entry, err, tt.want)
+	}
+	_, err := misbehave(t.Context(), vendor(t, "hang.dll", &Config{Timeout: time.Second, Grace: time.Second}), "", script.Config{})
+	if !errors.Is(err, ras.ErrRequestTimeout) {
+		t.Errorf("hang.dll: Run = %v, want %v", err, ras.ErrRequestTimeout)
+	}
+}
+
+// alive returns whether a process runs.
+func alive(pid uint32) bool {
+	h, err := windows.OpenProcess(windows.SYNCHRONIZE, false, pid)
+	if err != nil {
+		return false
+	}
+	defer windows.CloseHandle(h)
+	which, _ := windows.WaitForSingleObject(h, 0)
+	return which == uint32(windows.WAIT_TIMEOUT)
+}
+
+// What a DLL starts ends with it.
+func TestWindowsStartedProgramEnds(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("RASLINE_TESTPROGRAM", self)
+	t.Setenv(sleepEnv, "yes")
+	near, far := virtual.Pair()
+	defer near.Close()
+	pid := make(chan uint32, 1)
+	go func() {
+		b := make([]byte, 64)
+		n, _ := far.Read(b)
+		id, _ := strconv.Atoi(string(b[:n]))
+		pid <- uint32(id)
+	}()
+	if _, err := script.Run(t.Context(), near, vendor(t, "misbehave.dll", nil), &script.Config{Entry: "start program"}); err != nil {
+		t.Fatal(err)
+	}
+	if id := <-pid; id == 0 || alive(id) {
+		t.Errorf("process %d, which the DLL has started, still runs", id)
+	}
+}
+
+// Children that are killed at any time leave no process, no thread that waits
+// and no handle.
+func TestWindowsKilledChildren(t *testing.T) {
+	const kills = 100
+	d := vendor(t, "misbehave.dll", &Config{Grace: time.Second})
+	var mu sync.Mutex
+	var started []uint32
+	start := d.start
+	d.start = func() (process, error) {
+		p, err := start()
+		if err != nil {
+			return nil, err
+		}
+		pid := uint32(p.(*childProcess).cmd.Process.Pid)
+		mu.Lock()
+		started = append(started, pid)
+		delay := time.Duration(len(started)) * 3 * time.Millisecond
+		mu.Unlock()
+		time.AfterFunc(delay, p.kill)
+		return p, nil
+	}
+	var wg sync.WaitGroup
+	for worker := range 4 {
+		wg.Go(func() {
+			for i := worker; i < kills; i += 4 {
+				entry := []string{"hang", "threads", "start program", "churn"}[i/4%4]
+				misbehave(t.Context(), d, entry, script.Config{Timeout: 20 * time.Second})
+			}
+		})
+	}
+	wg.Wait()
+	if len(started) != kills {
+		t.Errorf("%d children were started, want %d", len(started), kills)
+	}
+	for _, pid := range started {
+		if alive(pid) {
+			t.Errorf("process %d still runs", pid)
 		}
 	}
 }
 
 func TestWindowsRunsAtOnce(t *testing.T) {
-	for _, inProcess := range []bool{false, true} {
-		d := vendor(t, "misbehave.dll", &Config{InProcess: inProcess})
-		runs := 3
-		if inProcess {
-			runs = slotCount + 2 // two have to wait for a slot
-		}
-		var wg sync.WaitGroup
-		for range runs {
-			wg.Go(func() {
-				if _, err := misbehave(t.Context(), d, "small buffer", script.Config{Timeout: time.Minute}); err != nil {
-					t.Errorf("in process %v: %v", inProcess, err)
-				}
-			})
-		}
-		wg.Wait()
-	}
-}
-
-func TestWindowsReload(t *testing.T) {
-	d := vendor(t, "misbehave.dll", &Config{InProcess: true})
+	d := vendor(t, "misbehave.dll", nil)
+	var wg sync.WaitGroup
 	for range 3 {
-		if _, err := misbehave(t.Context(), d, "live on", script.Config{}); err != nil {
-			t.Error(err)
-		}
-		if err := d.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
+		wg.Go(func() {
+			if _, err := misbehave(t.Context(), d, "small buffer", script.Config{Timeout: time.Minute}); err != nil {
+				t.Error(err)
+			}
+		})
 	}
+	wg.Wait()
 }
 
 func TestWindowsLoadRefusals(t *testing.T) {

@@ -11,38 +11,52 @@ import (
 	"github.com/rasline/rasline/ras"
 )
 
-// CrashError says that a DLL took its process down.
+// CrashError means that a DLL ended its process.
 type CrashError struct {
 	Path      string // of the DLL
 	ExitCode  uint32 // of the process
 	Exception uint32 // the Windows exception, such as 0xC0000005, or 0 if there was none
 }
 
-// Error tells an exit from a crash.
+// Error distinguishes an exit from a crash, and names the exception.
 func (e *CrashError) Error() string {
 	if e.Exception == 0 {
-		return fmt.Sprintf("%s ended its process with exit code %d", e.Path, e.ExitCode)
+		return fmt.Sprintf("%s ended its process with exit code %d", e.Path, int32(e.ExitCode))
 	}
-	return fmt.Sprintf("%s crashed: exception 0x%08x%s", e.Path, e.Exception, exceptionName(e.Exception))
+	name := exceptions[e.Exception]
+	if name != "" {
+		name = " (" + name + ")"
+	}
+	return fmt.Sprintf("%s crashed: exception 0x%08x%s", e.Path, e.Exception, name)
 }
 
 // Unwrap returns ras.ErrUnknown, the code for a script that broke down.
 func (e *CrashError) Unwrap() error { return ras.ErrUnknown }
 
-func exceptionName(code uint32) string {
-	switch code {
-	case 0xC0000005:
-		return " (access violation)"
-	case 0xC00000FD:
-		return " (stack overflow)"
-	case 0xC0000094:
-		return " (division by zero)"
-	case 0xC000001D:
-		return " (illegal instruction)"
-	case 0xC0000374:
-		return " (heap corruption)"
-	}
-	return ""
+// exceptions names the exceptions that end processes; see EXCEPTION_RECORD.
+var exceptions = map[uint32]string{
+	0x80000002: "misaligned data",
+	0x80000003: "breakpoint: an assertion, or DebugBreak, without a debugger",
+	0x80000004: "single step",
+	0xC0000005: "access violation",
+	0xC0000006: "a page could not be read",
+	0xC0000008: "invalid handle",
+	0xC000001D: "illegal instruction",
+	0xC0000025: "an exception that cannot be continued",
+	0xC000008C: "array bounds exceeded",
+	0xC000008E: "floating-point division by zero",
+	0xC0000090: "invalid floating-point operation",
+	0xC0000094: "division by zero",
+	0xC0000095: "integer overflow",
+	0xC0000096: "privileged instruction",
+	0xC00000FD: "stack overflow",
+	0xC0000135: "a DLL was not found",
+	0xC0000139: "a function was not found in a DLL",
+	0xC0000142: "initialization of a DLL failed",
+	0xC0000374: "heap corruption",
+	0xC0000409: "stack buffer overrun, or abort",
+	0xE0434352: "an exception of .NET",
+	0xE06D7363: "an exception of C++ that was not caught",
 }
 
 // killedError is the error of a run whose process was ended because the DLL did
@@ -55,9 +69,10 @@ func killedError(ctx context.Context, path string, grace time.Duration) error {
 
 // exceptionOf returns the exception that ended a process: it is the exit code
 // where Windows ended it, and in the first line of what the Go runtime prints
-// where that did.
+// where that did. Exit codes between are the program's own: exit(-1) is no
+// exception.
 func exceptionOf(code uint32, messages []byte) uint32 {
-	if code >= 0xC0000000 {
+	if top := code >> 28; top == 0x8 || top == 0xC || exceptions[code] != "" {
 		return code
 	}
 	for line := range bytes.Lines(messages) {
@@ -68,4 +83,15 @@ func exceptionOf(code uint32, messages []byte) uint32 {
 		}
 	}
 	return 0
+}
+
+// tail keeps the beginning of what a child prints to standard error. It is
+// searched for the number of an exception and never shown: it may hold
+// anything.
+type tail struct{ b []byte }
+
+func (t *tail) Write(b []byte) (int, error) {
+	const keep = 64 << 10
+	t.b = append(t.b, b[:min(len(b), keep-len(t.b))]...)
+	return len(b), nil
 }

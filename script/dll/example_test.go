@@ -21,7 +21,6 @@ func ExampleLoad() {
 		fmt.Println("there is no such DLL")
 		return
 	}
-	defer old.Close()
 	line, _ := virtual.Pair()
 	params := &ras.DialParams{UserName: "ann", Password: "secret"}
 	result, err := script.Run(context.Background(), line, old, &script.Config{Params: params})

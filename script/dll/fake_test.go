@@ -18,16 +18,19 @@ type fakeSystem struct {
 	mu       sync.Mutex
 	next     uintptr
 	memory   map[uintptr][]byte
+	constant uintptr // the address of memory that cannot be written to
+	broken   map[uintptr]bool
 	handles  map[uintptr]*fakeEvent
 	used     map[uintptr]bool // addresses that were handed out
-	released bool
 }
 
 func newFakeSystem() *fakeSystem {
-	return &fakeSystem{
-		next: 0x10000, memory: make(map[uintptr][]byte),
+	s := &fakeSystem{
+		next: 0x10000, memory: make(map[uintptr][]byte), broken: make(map[uintptr]bool),
 		handles: make(map[uintptr]*fakeEvent), used: make(map[uintptr]bool),
 	}
+	s.constant, _, _ = s.alloc(8)
+	return s
 }
 
 var errWild = errors.New("no memory there")
@@ -67,26 +70,31 @@ func (s *fakeSystem) store(addr uintptr, b []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m, err := s.at(addr, len(b))
+	if addr == s.constant {
+		return errWild
+	}
 	copy(m, b)
 	return err
 }
+
+func (s *fakeSystem) writable(addr uintptr, n int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, err := s.at(addr, n)
+	return err == nil && addr != s.constant
+}
+
+func (s *fakeSystem) intact(addr uintptr) bool { return !s.broken[addr] }
 
 func (s *fakeSystem) event(handle uintptr) (signal, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.handles[handle]
 	if e == nil {
-		return nil, failure(cbReceive, ras.ErrInvalidHandle)
+		return nil, ras.ErrInvalidHandle
 	}
 	e.reset()
 	return e, nil
-}
-
-func (s *fakeSystem) release() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	clear(s.memory)
-	s.released = true
 }
 
 // fakeEvent is an auto-reset event.
@@ -123,7 +131,7 @@ type fakeDLL struct {
 }
 
 func newFakeDLL(b *bridge, sys *fakeSystem) *fakeDLL {
-	d := &fakeDLL{b: b, sys: sys, port: uintptr(b.line.port)}
+	d := &fakeDLL{b: b, sys: sys, port: uintptr(b.port)}
 	d.size, _, _ = sys.alloc(4)
 	d.ptr, _, _ = sys.alloc(int(rasabi.Native))
 	return d

@@ -6,38 +6,51 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // entryPoint is the one function that a custom-scripting DLL exports.
 const entryPoint = "RasCustomScriptExecute"
 
-// Image is what a file in the Portable Executable format (PE) says about
-// itself.
+// Image is what the headers of a file in the Portable Executable format (PE)
+// specify.
 type Image struct {
 	// Arch is the GOARCH of programs that can load the file: "386", "amd64",
 	// "arm64" or "arm". Other machines read "machine 0x" and the number.
 	Arch string
 
-	// DLL says whether the file is a library and not a program.
+	// DLL reports whether the file is a library and not a program.
 	DLL bool
 
-	// Script says whether the file exports RasCustomScriptExecute.
+	// Script reports whether the file exports RasCustomScriptExecute.
 	Script bool
+
+	// Decorated is the name that the file exports instead of
+	// RasCustomScriptExecute if it was built without a .def file, such as
+	// "RasCustomScriptExecute@44". Windows does not find it. Else it is empty.
+	Decorated string
+
+	// Imports are the names of the DLLs that have to be loaded with the file,
+	// in the order of the file.
+	Imports []string
 }
 
 // errNotPE is the cause of every error of Inspect that is not one of reading.
 var errNotPE = errors.New("not a Windows DLL")
 
-// Limits on what a file may claim. Real files are far below them.
+// Limits on what a file may contain. Real files are far below them.
 const (
 	maxSections = 96
 	maxExports  = 1 << 16
+	maxImports  = 1 << 10
+	maxName     = 256
 )
 
 const characteristicDLL = 0x2000
 
-// Inspect reads the headers and the export table of a PE file. It takes at most
-// some hundred kilobytes of memory and linear time, whatever the file says. It
+// Inspect reads the headers and the tables of exports and imports of a PE file.
+// It needs at most some hundred kilobytes of memory and linear time, whatever the
+// file contains. It
 // may be called on every system and from several goroutines at once.
 func Inspect(r io.ReaderAt) (*Image, error) {
 	p := peReader{r: r}
@@ -49,7 +62,14 @@ func Inspect(r io.ReaderAt) (*Image, error) {
 		Arch: archOf(binary.LittleEndian.Uint16(coff)),
 		DLL:  binary.LittleEndian.Uint16(coff[18:])&characteristicDLL != 0,
 	}
-	img.Script = p.exports(entryPoint)
+	switch name := p.export(entryPoint, entryPoint+"@44", "_"+entryPoint+"@44"); name {
+	case "":
+	case entryPoint:
+		img.Script = true
+	default:
+		img.Decorated = name
+	}
+	img.Imports = p.imports()
 	return img, p.err
 }
 
@@ -72,6 +92,7 @@ type peReader struct {
 	r          io.ReaderAt
 	sections   []section
 	exportsRVA uint32 // 0: no export table
+	importsRVA uint32 // 0: no import table
 	err        error
 }
 
@@ -125,8 +146,8 @@ func (p *peReader) headers() []byte {
 	return coff
 }
 
-// optionalHeader finds the address of the export table, the first of the data
-// directories.
+// optionalHeader finds the addresses of the tables of exports and imports, the
+// first of the data directories.
 func (p *peReader) optionalHeader(b []byte) {
 	if p.err != nil {
 		return
@@ -141,8 +162,12 @@ func (p *peReader) optionalHeader(b []byte) {
 		p.fail("no optional header of a known kind")
 		return
 	}
-	if n := binary.LittleEndian.Uint32(b[directories-4:]); n > 0 && len(b) >= directories+8 {
+	n := binary.LittleEndian.Uint32(b[directories-4:])
+	if n > 0 && len(b) >= directories+8 {
 		p.exportsRVA = binary.LittleEndian.Uint32(b[directories:])
+	}
+	if n > 1 && len(b) >= directories+16 {
+		p.importsRVA = binary.LittleEndian.Uint32(b[directories+8:])
 	}
 }
 
@@ -167,10 +192,11 @@ func (p *peReader) rva(addr uint32, n int) []byte {
 	return make([]byte, n)
 }
 
-// exports reports whether the export table has the name.
-func (p *peReader) exports(name string) bool {
+// export returns the first of the names that the export table has, or an empty
+// string.
+func (p *peReader) export(names ...string) string {
 	if p.exportsRVA == 0 || p.err != nil {
-		return false
+		return ""
 	}
 	dir := p.rva(p.exportsRVA, 40)
 	count := binary.LittleEndian.Uint32(dir[24:])
@@ -178,26 +204,51 @@ func (p *peReader) exports(name string) bool {
 		p.fail("%d exported names", count)
 	}
 	if count == 0 || p.err != nil {
-		return false
+		return ""
 	}
-	names := p.rva(binary.LittleEndian.Uint32(dir[32:]), int(count)*4)
-	want := append([]byte(name), 0)
-	for ; len(names) > 0 && p.err == nil; names = names[4:] {
-		if p.nameIs(binary.LittleEndian.Uint32(names), want) {
-			return true
+	found := len(names)
+	table := p.rva(binary.LittleEndian.Uint32(dir[32:]), int(count)*4)
+	for ; len(table) > 0 && p.err == nil; table = table[4:] {
+		name := p.name(binary.LittleEndian.Uint32(table), len(entryPoint)+len("_@44\x00"))
+		if i := slices.Index(names, name); i >= 0 {
+			found = min(found, i)
 		}
 	}
-	return false
+	if found == len(names) || p.err != nil {
+		return ""
+	}
+	return names[found]
 }
 
-// nameIs reports whether the NUL-terminated name at addr is want. A name that
-// is so short and so near the end of its section that want does not fit there
-// is another name.
-func (p *peReader) nameIs(addr uint32, want []byte) bool {
+// imports returns the names in the import table, which ends with an entry
+// without a name.
+func (p *peReader) imports() []string {
+	if p.importsRVA == 0 || p.err != nil {
+		return nil
+	}
+	var names []string
+	for at := p.importsRVA; ; at += 20 {
+		entry := p.rva(at, 20)
+		name := binary.LittleEndian.Uint32(entry[12:])
+		if name == 0 || p.err != nil {
+			return names
+		}
+		if len(names) == maxImports {
+			p.fail("more than %d imported DLLs", maxImports)
+			return nil
+		}
+		names = append(names, p.name(name, maxName))
+	}
+}
+
+// name returns the NUL-terminated text at an address of the loaded image, at most
+// n bytes of it.
+func (p *peReader) name(addr uint32, n int) string {
 	for _, s := range p.sections {
-		if addr >= s.rva && addr-s.rva < s.size && s.size-(addr-s.rva) < uint32(len(want)) {
-			return false
+		if addr >= s.rva && addr-s.rva < s.size {
+			n = min(n, int(s.size-(addr-s.rva)))
 		}
 	}
-	return bytes.Equal(p.rva(addr, len(want)), want)
+	text, _, _ := bytes.Cut(p.rva(addr, n), []byte{0})
+	return string(text)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -54,15 +55,16 @@ func TestInspect(t *testing.T) {
 		file []byte
 		want Image
 	}{
-		{"a script", petite(0x8664, true, "DllMain", entryPoint), Image{"amd64", true, true}},
-		{"a script of 32 bits", petite(0x14C, true, entryPoint), Image{"386", true, true}},
-		{"another DLL", petite(0x8664, true, "RasCustomScriptExecuteEx", "Ras"), Image{"amd64", true, false}},
-		{"a program", petite(0xAA64, false), Image{"arm64", false, false}},
-		{"a machine of old", petite(0x184, true), Image{"machine 0x0184", true, false}},
+		{"a script", petite(0x8664, true, "DllMain", entryPoint), Image{Arch: "amd64", DLL: true, Script: true}},
+		{"a script of 32 bits", petite(0x14C, true, entryPoint), Image{Arch: "386", DLL: true, Script: true}},
+		{"another DLL", petite(0x8664, true, "RasCustomScriptExecuteEx", "Ras"), Image{Arch: "amd64", DLL: true}},
+		{"a program", petite(0xAA64, false), Image{Arch: "arm64"}},
+		{"a machine of old", petite(0x184, true), Image{Arch: "machine 0x0184", DLL: true}},
+		{"a name with the decoration of stdcall", petite(0x14C, true, entryPoint+"@44"), Image{Arch: "386", DLL: true, Decorated: entryPoint + "@44"}},
 	}
 	for _, tt := range tests {
 		got, err := Inspect(bytes.NewReader(tt.file))
-		if err != nil || *got != tt.want {
+		if err != nil || !reflect.DeepEqual(*got, tt.want) {
 			t.Errorf("%s: Inspect = %+v, %v; want %+v", tt.name, got, err, tt.want)
 		}
 	}
@@ -122,6 +124,7 @@ func TestDecision41FilesThatCannotBeLoaded(t *testing.T) {
 		{write("program.exe", petite(0x8664, false)), ras.ErrModNotFound, "not a DLL"},
 		{write("old.dll", petite(0x14C, true, entryPoint)), ras.ErrModNotFound, "a DLL for 32 bits (386) and this is a program for 64 bits (amd64): use a program built with GOARCH=386"},
 		{write("other.dll", petite(0x8664, true, "Other")), ras.ErrProcNotFound, entryPoint},
+		{write("decorated.dll", petite(0x8664, true, "_"+entryPoint+"@44")), ras.ErrProcNotFound, "_RasCustomScriptExecute@44: build the DLL with a .def file"},
 		{write("text.dll", []byte("text")), ras.ErrModNotFound, "not a Windows DLL"},
 	}
 	for _, tt := range tests {
@@ -132,9 +135,45 @@ func TestDecision41FilesThatCannotBeLoaded(t *testing.T) {
 	}
 }
 
+// importing adds an import table to what petite makes.
+func importing(file []byte, names ...string) []byte {
+	const headers, rva = 64 + 24 + 240 + 40, 0x1000
+	le := binary.LittleEndian
+	table := uint32(len(file) - headers)
+	texts := table + 20*uint32(len(names)+1)
+	var entries, text []byte
+	for _, name := range names {
+		entry := make([]byte, 20)
+		le.PutUint32(entry[12:], rva+texts+uint32(len(text)))
+		entries = append(entries, entry...)
+		text = append(append(text, name...), 0)
+	}
+	file = append(append(append(file, entries...), make([]byte, 20)...), text...)
+	le.PutUint32(file[64+24+112+8:], rva+table)
+	le.PutUint32(file[64+24+240+16:], uint32(len(file)-headers))
+	return file
+}
+
+func TestMissingImports(t *testing.T) {
+	dir := winetest.TempDir(t)
+	for name, file := range map[string][]byte{
+		"login.dll":  importing(petite(0x8664, true, entryPoint), "KERNEL32.dll", "vendor.dll", "MSVCR71.dll", "api-ms-win-crt-heap-l1-1-0.dll"),
+		"vendor.dll": importing(petite(0x8664, true), "kernel32.DLL", "MFC42.DLL", "VENDOR.dll", "msvcr71.dll"),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := missingImports(filepath.Join(dir, "login.dll"), func(name string) bool { return strings.EqualFold(name, "kernel32.dll") })
+	if want := []string{"MSVCR71.dll", "MFC42.DLL"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("missingImports = %q, want %q", got, want)
+	}
+}
+
 func FuzzInspect(f *testing.F) {
 	f.Add(petite(0x8664, true, entryPoint, "Other"))
 	f.Add(petite(0x14C, true))
+	f.Add(importing(petite(0x8664, true, entryPoint), "KERNEL32.dll", "MFC42.DLL"))
 	f.Add([]byte("MZ"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := &countingReader{Reader: bytes.NewReader(b)}

@@ -12,7 +12,7 @@ import (
 )
 
 // helloLimit is how long a child may take to start. A program that does not
-// call Main never says hello.
+// call Main never sends a hello.
 const helloLimit = time.Minute
 
 // process is a child process as its parent sees it.
@@ -20,7 +20,8 @@ type process interface {
 	io.Reader // the child's messages
 	io.Writer // messages to the child
 
-	// kill ends the process if it still runs, which ends the pipes.
+	// kill ends the process, if it still runs, and all that it started, which
+	// ends the pipes.
 	kill()
 
 	// wait returns when the process has ended and frees everything.
@@ -33,11 +34,11 @@ type exitStatus struct {
 	exception uint32 // 0: none
 }
 
-// keeper sees to it that a child process ends.
+// keeper bounds the life of a child process.
 type keeper struct {
 	process
 	grace time.Duration
-	hello bool // the child has said hello
+	hello bool // the child has sent its hello
 
 	mu     sync.Mutex
 	timers []*time.Timer
@@ -61,12 +62,12 @@ func (k *keeper) stopTimers() {
 
 // supervise runs a job in a child process that has been started. It returns
 // when the process has ended, and no goroutine of its own runs any more.
-func (d *DLL) supervise(ctx context.Context, p process, j *job, l *line) (*result, error) {
+func (d *DLL) supervise(ctx context.Context, p process, j *job, call *ras.Call) (*result, error) {
 	k := &keeper{process: p, grace: d.cfg.Grace}
 	startup := time.AfterFunc(helloLimit, p.kill)
 	defer startup.Stop()
 	out := &messageWriter{w: p}
-	s := newServer(ctx, l, out, traceTo(ctx, d.cfg.Log))
+	s := newServer(ctx, call, &d.cfg, out)
 	told := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(told)
@@ -100,7 +101,10 @@ func (k *keeper) run(s *server, j *job, startup *time.Timer) (*result, error) {
 	startup.Stop()
 	start := message{kind: mStart, data: encodeJob(j)}
 	if s.trace != nil {
-		start.value = flagTrace
+		start.value |= flagTrace
+	}
+	if s.cfg.Strict {
+		start.value |= flagStrict
 	}
 	if err := s.w.write(start); err != nil {
 		k.kill()
@@ -110,11 +114,11 @@ func (k *keeper) run(s *server, j *job, startup *time.Timer) (*result, error) {
 	return s.serve(k, k.endSoon)
 }
 
-// endSoon gives the child, which has told its result or broken its pipe, time
+// endSoon gives the child, which has sent its result or broken its pipe, time
 // to end.
 func (k *keeper) endSoon() { k.killAfter(k.grace) }
 
-// explain turns the end of a child that told no result into an error.
+// explain turns the end of a child that sent no result into an error.
 func (d *DLL) explain(ctx context.Context, err error, exit exitStatus, hello bool) error {
 	switch {
 	case err == nil || !errors.Is(err, errEnded) && !errors.Is(err, errProtocol):

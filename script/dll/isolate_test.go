@@ -68,7 +68,8 @@ func TestChildrenThatBreakDown(t *testing.T) {
 		{"says what only the parent says", wild{says: say(message{kind: mStart}), lives: true}, ras.ErrUnknown, "message 1", 2 * time.Second},
 		{"breaks off", wild{says: say(message{kind: mDone})[:40]}, ras.ErrUnknown, "exit code 0", 0},
 		{"gives half a result", wild{says: say(message{kind: mDone, data: []byte{1, 0}})}, ras.ErrUnknown, "a text", 0},
-		{"cannot load the DLL", wild{says: say(message{kind: mFailed, code: ras.ErrModNotFound, data: []byte("no such thing")})}, ras.ErrModNotFound, "no such thing", 0},
+		{"cannot load the DLL", wild{says: say(message{kind: mFailed, code: ras.ErrModNotFound, data: appendTexts(nil, opLoad, "old.dll: no such thing")})}, ras.ErrModNotFound, "load DLL: error 126 ERROR_MOD_NOT_FOUND: old.dll: no such thing", 0},
+		{"gives half a reason", wild{says: say(message{kind: mFailed, code: ras.ErrModNotFound, data: []byte("no")})}, ras.ErrUnknown, "a text", 0},
 		{"does not end after its result", wild{says: say(message{kind: mDone, data: encodeResult(&result{})}), lives: true}, nil, "", 2 * time.Second},
 		{"uses buffers that it does not have", wild{says: append(say(message{kind: mSend, buffer: 9}), say(message{kind: mDone, data: encodeResult(&result{})})[len(hello):]...)}, nil, "", 0},
 	}
@@ -93,11 +94,8 @@ func runWild(ctx context.Context, child wild, limit time.Duration) error {
 	defer a.Close()
 	defer b.Close()
 	d := &DLL{path: "old.dll", cfg: Config{Log: slog.New(slog.DiscardHandler), Grace: defaultGrace, Timeout: limit}}
-	_, err := script.Run(ctx, a, script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
-		return d.execute(ctx, call, func(ctx context.Context, j *job, l *line) (*result, error) {
-			return d.supervise(ctx, child.start(), j, l)
-		})
-	}), nil)
+	d.start = func() (process, error) { return child.start(), nil }
+	_, err := script.Run(ctx, a, d, nil)
 	return err
 }
 
@@ -137,6 +135,10 @@ func TestExceptionOf(t *testing.T) {
 		{"a panic", 2, "panic: x\n", 0},
 		{"an exit", 3, "", 0},
 		{"nonsense", 2, "Exception 0xzz\n", 0},
+		{"a breakpoint", 0x80000003, "", 0x80000003},
+		{"an exception of C++", 0xE06D7363, "", 0xE06D7363},
+		{"an exception of its own, by the Go runtime", 2, "Exception 0xe0424242 0x0 0x0 0x7fff\n", 0xE0424242},
+		{"exit(-1)", 0xFFFFFFFF, "", 0},
 	} {
 		if got := exceptionOf(tt.code, []byte(tt.messages)); got != tt.want {
 			t.Errorf("%s: exceptionOf = %#x, want %#x", tt.name, got, tt.want)

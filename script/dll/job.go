@@ -2,7 +2,9 @@ package dll
 
 import (
 	"context"
+	"fmt"
 
+	"github.com/rasline/rasline/internal/rasabi"
 	"github.com/rasline/rasline/ras"
 )
 
@@ -13,6 +15,7 @@ type job struct {
 	phonebook string
 	entry     string
 	window    uint64
+	header    Header
 	params    ras.DialParams
 }
 
@@ -23,6 +26,7 @@ type result struct {
 	password ras.Secret
 	domain   string
 	leaked   int // buffers that were not freed
+	damaged  int // buffers that were written past their end
 }
 
 // finish gives the call what the DLL left, or returns the error of the run. A
@@ -31,6 +35,9 @@ func (r *result) finish(ctx context.Context, call *ras.Call) error {
 	cause := context.Cause(ctx)
 	switch {
 	case r.code != ras.Success:
+		if cause == nil {
+			cause = explainCode(r.code)
+		}
 		return &ras.Error{Op: entryPoint, Code: r.code, Err: cause}
 	case cause != nil:
 		return &ras.Error{Op: entryPoint, Code: endCode(ctx), Err: ras.ContextError(ctx)}
@@ -41,11 +48,72 @@ func (r *result) finish(ctx context.Context, call *ras.Call) error {
 	return nil
 }
 
+// explainCode returns a cause for codes of which package ras does not know
+// enough: a DLL may return any code of winerror.h, whose texts Windows has.
+func explainCode(c ras.Code) error {
+	switch {
+	case c == ras.ErrInvalidSize:
+		return fmt.Errorf("%s: if the DLL expects another size of RASDIALPARAMS, set Config.Header to the Windows that it was made for", c.Text())
+	case !c.Known():
+		return systemText(c)
+	}
+	return nil
+}
+
 // endCode returns the code of the callbacks of a run whose context has ended.
-// The parent process passes the code to its child, which is the cause there.
 func endCode(ctx context.Context) ras.Code {
 	if code, ok := context.Cause(ctx).(ras.Code); ok {
 		return code
 	}
 	return ras.CodeOf(ras.ContextError(ctx))
+}
+
+// image returns the job's parameters as the DLL gets them.
+func (j *job) image() (rasabi.DialParams, error) {
+	d := rasabi.NewDialParams(rasabi.Native, j.header.version())
+	for i, text := range j.params.Texts() {
+		if err := d.SetText(rasabi.Fields[i], *text); err != nil {
+			return d, invalidText(err)
+		}
+	}
+	return d, nil
+}
+
+// texts returns the phone book and the entry as UTF-16. An empty phone book is
+// the NULL that Windows CE always passes.
+func (j *job) texts() (phonebook, entry []byte, err error) {
+	if j.phonebook != "" {
+		if phonebook, err = rasabi.AppendText(nil, j.phonebook); err != nil {
+			return nil, nil, invalidText(fmt.Errorf("phone book: %w", err))
+		}
+	}
+	if entry, err = rasabi.AppendText(nil, j.entry); err != nil {
+		return nil, nil, invalidText(fmt.Errorf("entry: %w", err))
+	}
+	return phonebook, entry, nil
+}
+
+// read sets the credentials from the image that the DLL has returned with. They
+// count only if it returned 0.
+func (r *result) read(d rasabi.DialParams) error {
+	if r.code != ras.Success {
+		return nil
+	}
+	var err error
+	if r.userName, err = d.Text(rasabi.UserName); err != nil {
+		return invalidText(err)
+	}
+	password, err := d.Text(rasabi.Password)
+	if err != nil {
+		return invalidText(err)
+	}
+	r.password = ras.Secret(password)
+	if r.domain, err = d.Text(rasabi.Domain); err != nil {
+		return invalidText(err)
+	}
+	return nil
+}
+
+func invalidText(err error) error {
+	return &ras.Error{Op: entryPoint, Code: ras.ErrInvalidParameter, Err: err}
 }

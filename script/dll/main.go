@@ -2,10 +2,10 @@ package dll
 
 import "sync/atomic"
 
-// mainCalled notes that this program can play the child process.
+// mainCalled notes that this program can run as the child process.
 var mainCalled atomic.Bool
 
-// Main lets the program play the child process in which a DLL runs. Call it
+// Main lets the program run as the child process in which a DLL runs. Call it
 // first in main, before flags are read and files are opened, and in TestMain
 // first as well:
 //

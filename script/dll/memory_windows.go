@@ -17,19 +17,27 @@ const quarantine = 64
 
 // processMemory is the system of a run: memory outside the Go heap.
 type processMemory struct {
+	strict bool
+
 	mu    sync.Mutex
 	live  map[uintptr]region // by the address that was handed out
 	freed []region           // the oldest first
 }
 
 // region is a piece of address space: its usable pages and the guard page
-// behind them.
-type region struct{ base, usable uintptr }
+// behind them. The bytes between the end of the memory handed out and the guard
+// page hold slackByte.
+type region struct {
+	base, usable uintptr
+	slack        int
+}
+
+const slackByte = 0xFD
 
 func (r region) release() { windows.VirtualFree(r.base, 0, windows.MEM_RELEASE) }
 
-func newProcessMemory() *processMemory {
-	return &processMemory{live: make(map[uintptr]region)}
+func newProcessMemory(strict bool) system {
+	return &processMemory{strict: strict, live: make(map[uintptr]region)}
 }
 
 func (p *processMemory) alloc(size int) (uintptr, []byte, error) {
@@ -45,10 +53,32 @@ func (p *processMemory) alloc(size int) (uintptr, []byte, error) {
 		return 0, nil, fmt.Errorf("VirtualAlloc: %w", err)
 	}
 	addr := r.base + r.usable - uintptr(size)
+	if !p.strict {
+		addr &^= 15
+	}
+	r.slack = int(r.base + r.usable - addr - uintptr(size))
+	for i := range p.slackAt(addr, r) {
+		p.slackAt(addr, r)[i] = slackByte
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.live[addr] = r
 	return addr, memoryAt(addr, size), nil
+}
+
+func (p *processMemory) slackAt(addr uintptr, r region) []byte {
+	return memoryAt(r.base+r.usable-uintptr(r.slack), r.slack)
+}
+
+func (p *processMemory) intact(addr uintptr) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.slackAt(addr, p.live[addr]) {
+		if c != slackByte {
+			return false
+		}
+	}
+	return true
 }
 
 // memoryAt returns memory that Windows has allocated, and that therefore the
@@ -74,28 +104,37 @@ func (p *processMemory) free(addr uintptr) {
 	}
 }
 
-func (p *processMemory) release() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, r := range p.live {
-		r.release()
-	}
-	for _, r := range p.freed {
-		r.release()
-	}
-	clear(p.live)
-	p.freed = nil
-}
-
-// load and store go through the kernel, which refuses an address that cannot be
-// read or written where a plain access would end the process.
+// load and store go through the kernel, which refuses an address that is not
+// mapped, where a plain access would end the process. WriteProcessMemory lifts
+// the protection of read-only pages, constants and code, so that is checked
+// before.
 
 func (p *processMemory) load(addr uintptr, b []byte) error {
 	return windows.ReadProcessMemory(windows.CurrentProcess(), addr, &b[0], uintptr(len(b)), nil)
 }
 
 func (p *processMemory) store(addr uintptr, b []byte) error {
+	if !p.writable(addr, len(b)) {
+		return windows.ERROR_NOACCESS
+	}
 	return windows.WriteProcessMemory(windows.CurrentProcess(), addr, &b[0], uintptr(len(b)), nil)
+}
+
+func (p *processMemory) writable(addr uintptr, n int) bool {
+	const writes = windows.PAGE_READWRITE | windows.PAGE_WRITECOPY | windows.PAGE_EXECUTE_READWRITE | windows.PAGE_EXECUTE_WRITECOPY
+	end := addr + uintptr(n)
+	if end < addr {
+		return false
+	}
+	for addr < end {
+		var info windows.MemoryBasicInformation
+		err := windows.VirtualQuery(addr, &info, unsafe.Sizeof(info))
+		if err != nil || info.State != windows.MEM_COMMIT || info.Protect&writes == 0 || info.Protect&windows.PAGE_GUARD != 0 {
+			return false
+		}
+		addr = info.BaseAddress + info.RegionSize
+	}
+	return true
 }
 
 // eventHandle is a duplicate of an event handle of the DLL's.

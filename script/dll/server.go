@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"sync"
 
 	"github.com/rasline/rasline/ras"
@@ -14,42 +15,67 @@ import (
 // belongs to a thread of the DLL. The next one waits in the pipe.
 const maxRequests = 64
 
-// server answers the callbacks of a child process in its parent.
+// server is the callback engine of one run. It lives in the parent, owns the
+// buffers and the receive, and answers the requests of the child's bridge.
+//
+// Locks: receiving is held for a single call of the API; mu is held for a few
+// instructions and no other lock is acquired under it.
 type server struct {
-	ctx    context.Context // of the run
+	ctx    context.Context // of the run; its end makes all callbacks fail
 	cancel context.CancelCauseFunc
-	line   *line
+	call   *ras.Call
+	cfg    *Config
 	w      *messageWriter
 	trace  func(record) // nil: not asked for
 	relay  *relay
 	slots  chan struct{} // one token for each running request
 	wg     sync.WaitGroup
 
+	receiving sync.Mutex // a Call receives for one goroutine at a time
+	mildComm  sync.Once  // the warning about settings that the port lacks
+	mildSend  sync.Once  // the warning about a send from a posted buffer
+
 	mu      sync.Mutex
 	last    uint32 // the buffer number used last
 	buffers map[uint32]*served
+	posted  *served // the buffer of a receive that has not been retrieved
 }
 
 // served is a buffer that the child has.
 type served struct {
 	buf ras.Buffer
-	use turn // taken while buf's bytes are in use
+	use turn // held while buf's bytes are in use
 }
 
-func newServer(ctx context.Context, l *line, w *messageWriter, trace func(record)) *server {
-	ctx, cancel := context.WithCancelCause(ctx)
-	return &server{
-		ctx: ctx, cancel: cancel, line: l, w: w, trace: trace,
-		relay:   newRelay(ctx, l.cancelReceive),
-		slots:   make(chan struct{}, maxRequests),
-		buffers: make(map[uint32]*served),
+// turn lets one goroutine at a time use the bytes of a buffer. The end of the
+// run frees those that wait.
+type turn chan struct{}
+
+func (t turn) take(ctx context.Context) error {
+	select {
+	case t <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return endCode(ctx)
 	}
 }
 
-// errEnded says that the pipe ended before the child told its result.
-var errEnded = errors.New("the child process is gone")
+func (t turn) leave() { <-t }
 
-// serve answers requests until the child tells its result or its pipe ends,
+func newServer(ctx context.Context, call *ras.Call, cfg *Config, w *messageWriter) *server {
+	s := &server{
+		call: call, cfg: cfg, w: w, trace: traceTo(ctx, cfg.Log),
+		slots: make(chan struct{}, maxRequests), buffers: make(map[uint32]*served),
+	}
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	s.relay = newRelay(s.ctx, s.cancelReceive)
+	return s
+}
+
+// errEnded means that the pipe ended before the child sent its result.
+var errEnded = errors.New("the child process has ended")
+
+// serve answers requests until the child sends its result or its pipe ends,
 // calls ended, and returns when no request is running any more.
 func (s *server) serve(r io.Reader, ended func()) (*result, error) {
 	res, err := s.read(r)
@@ -74,25 +100,25 @@ func (s *server) read(r io.Reader) (*result, error) {
 			s.wg.Add(1)
 			go s.request(m)
 		case mTrace:
-			s.traced(m)
+			if s.trace != nil {
+				s.trace(record{callback: callback(m.id), size: m.value, limit: m.limit, code: m.code})
+			}
 		case mDone:
 			return decodeResult(m)
 		case mFailed:
-			return nil, &ras.Error{Op: entryPoint, Code: m.code, Err: errors.New(string(m.data))}
+			var op, cause string
+			if err := decodeTexts(m.data, &op, &cause); err != nil {
+				return nil, err
+			}
+			return nil, &ras.Error{Op: op, Code: m.code, Err: errors.New(cause)}
 		default:
 			return nil, fmt.Errorf("%w: message %d", errProtocol, m.kind)
 		}
 	}
 }
 
-func (s *server) traced(m message) {
-	if s.trace != nil {
-		s.trace(record{callback: callback(m.id), size: m.value, limit: m.limit, code: m.code})
-	}
-}
-
-// request answers one request. A write that fails is not looked at: the pipe's
-// other end is gone then, which read finds.
+// request answers one request. A failed write is not reported: read then finds
+// that the other end of the pipe is closed.
 func (s *server) request(m message) {
 	defer s.wg.Done()
 	defer func() { <-s.slots }()
@@ -101,56 +127,54 @@ func (s *server) request(m message) {
 	s.w.write(reply)
 }
 
-// do carries out a request. A run that is over fails what needs the line; the
-// child may not have heard of its end yet.
+// do carries out a request. When the run is over, everything that needs the line
+// fails with its cause; a receive is signalled instead, and fails when it is
+// retrieved.
 func (s *server) do(m message, reply *message) error {
-	switch m.kind {
-	case mGet:
+	if m.kind == mGet {
 		return s.get(m, reply)
-	case mSetComm:
-		return s.setComm(m)
 	}
-	b := s.find(m.buffer)
+	var b *served
+	if m.kind != mSetComm {
+		s.mu.Lock()
+		b = s.buffers[m.buffer]
+		s.mu.Unlock()
+		if b == nil {
+			return ras.ErrBufferInvalid
+		}
+	}
 	switch {
-	case b == nil:
-		return ras.ErrBufferInvalid
 	case m.kind == mFree:
 		return s.free(m.buffer, b)
-	case s.ctx.Err() != nil && m.kind != mReceive:
-		return endCode(s.ctx)
-	}
-	switch m.kind {
-	case mSend:
-		return s.send(b, m.data)
-	case mReceive:
+	case m.kind == mReceive:
 		return s.receive(m, b)
-	default:
+	case s.ctx.Err() != nil:
+		return endCode(s.ctx)
+	case m.kind == mSend:
+		return s.send(b, m.data)
+	case m.kind == mRetrieve:
 		return s.retrieve(b, reply)
+	default:
+		return s.setComm(m)
 	}
-}
-
-func (s *server) find(id uint32) *served {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.buffers[id]
 }
 
 func (s *server) get(m message, reply *message) error {
-	buf, err := s.line.api.GetBuffer(int(min(m.value, ras.MaxBuffer)))
+	buf, err := s.call.GetBuffer(int(min(m.value, ras.MaxBuffer)))
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last++
-	s.buffers[s.last] = &served{buf, newTurn()}
+	s.buffers[s.last] = &served{buf, make(turn, 1)}
 	reply.buffer, reply.value = s.last, uint32(len(buf.Bytes()))
 	return nil
 }
 
 func (s *server) free(id uint32, b *served) error {
 	s.relay.settle()
-	if err := s.line.api.FreeBuffer(b.buf); err != nil {
+	if err := s.call.FreeBuffer(b.buf); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -159,6 +183,10 @@ func (s *server) free(id uint32, b *served) error {
 	return nil
 }
 
+// send sends from the DLL's buffer. Received data reaches a buffer only in
+// RasRetrieveBuffer, so a send from the buffer of the posted receive harms
+// nothing; since an API may refuse it, the bytes then travel in a buffer of
+// their own.
 func (s *server) send(b *served, data []byte) error {
 	if err := b.use.take(s.ctx); err != nil {
 		return err
@@ -167,15 +195,39 @@ func (s *server) send(b *served, data []byte) error {
 	if len(data) > len(b.buf.Bytes()) {
 		return ras.ErrBufferTooSmall
 	}
-	return s.line.send(s.ctx, b.buf, copy(b.buf.Bytes(), data))
+	s.mu.Lock()
+	posted := s.posted == b
+	s.mu.Unlock()
+	if !posted || s.cfg.Strict {
+		return s.call.SendContext(s.ctx, b.buf, copy(b.buf.Bytes(), data))
+	}
+	s.mildSend.Do(func() {
+		s.cfg.Log.Warn("the DLL sends from the buffer of the receive that it has posted, which Windows does not promise to allow")
+	})
+	own, err := s.call.GetBuffer(len(data))
+	if err != nil {
+		return err
+	}
+	defer s.call.FreeBuffer(own)
+	return s.call.SendContext(s.ctx, own, copy(own.Bytes(), data))
 }
 
 func (s *server) receive(m message, b *served) error {
-	return s.relay.post(func() (signal, error) {
-		return &pipeSignal{s.w, m.id}, nil
-	}, func(ev *ras.Event) error {
-		return s.line.api.ReceiveBuffer(s.line.port, b.buf, limitOf(m.limit), ev)
+	return s.relay.post(&pipeSignal{s.w, m.id}, func(ev *ras.Event) error {
+		s.receiving.Lock()
+		defer s.receiving.Unlock()
+		if err := s.call.ReceiveBuffer(s.call.Port, b.buf, limitOf(m.limit), ev); err != nil {
+			return err
+		}
+		s.setPosted(b)
+		return nil
 	})
+}
+
+func (s *server) setPosted(b *served) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.posted = b
 }
 
 func (s *server) retrieve(b *served, reply *message) error {
@@ -183,8 +235,13 @@ func (s *server) retrieve(b *served, reply *message) error {
 		return err
 	}
 	defer b.use.leave()
-	n, err := s.line.api.RetrieveBuffer(s.line.port, b.buf)
-	s.relay.retrieved(err)
+	s.receiving.Lock()
+	n, err := s.call.RetrieveBuffer(s.call.Port, b.buf)
+	if ras.CodeOf(err) != ras.ErrPending {
+		s.relay.taken.Store(true)
+		s.setPosted(nil)
+	}
+	s.receiving.Unlock()
 	if err != nil {
 		return err
 	}
@@ -192,19 +249,37 @@ func (s *server) retrieve(b *served, reply *message) error {
 	return nil
 }
 
+// cancelReceive takes back a receive that the DLL left posted, so that the next
+// executor of the call can post its own.
+func (s *server) cancelReceive() {
+	s.receiving.Lock()
+	defer s.receiving.Unlock()
+	s.call.CancelReceive()
+	s.setPosted(nil)
+}
+
+// setComm is RasSetCommSettings. A port without such settings satisfies any DLL
+// unless the configuration is strict: legacy DLLs regard a refusal as the loss
+// of the line, which works all the same.
 func (s *server) setComm(m message) error {
 	if len(m.data) != 3 {
 		return ras.ErrInvalidParameter
 	}
-	return s.line.setComm(ras.CommSettings{Size: m.value, Parity: m.data[0], StopBits: m.data[1], ByteSize: m.data[2]})
+	err := s.call.SetCommSettings(s.call.Port, ras.CommSettings{Size: m.value, Parity: m.data[0], StopBits: m.data[1], ByteSize: m.data[2]})
+	if s.cfg.Strict || !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	s.mildComm.Do(func() {
+		s.cfg.Log.Warn("the port has no parity, stop bits or data bits to set; success was reported to the DLL",
+			slog.Int("parity", int(m.data[0])), slog.Int("stop", int(m.data[1])), slog.Int("bits", int(m.data[2])))
+	})
+	return nil
 }
 
-// pipeSignal tells the child that a receive has a result.
+// pipeSignal reports to the child that a receive has a result.
 type pipeSignal struct {
 	w  *messageWriter
 	id uint32
 }
 
 func (p *pipeSignal) set() { p.w.write(message{kind: mSignal, id: p.id}) }
-
-func (p *pipeSignal) drop() {}

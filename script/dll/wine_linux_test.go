@@ -1,27 +1,41 @@
 package dll
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/internal/winetest"
+	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/port/pty"
 )
 
-// vendorDLLs builds the DLLs of testdata/dll and returns their folder, which
+// vendorDLLs builds the DLLs of testdata/dll and returns their directory, which
 // also has a text.dll that is none.
 func vendorDLLs(t *testing.T, goarch string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, name := range []string{"login", "misbehave", "plain"} {
 		winetest.Compile(t, goarch, filepath.Join(dir, name+".dll"), "../../testdata/dll/"+name+".c")
+	}
+	missing := filepath.Join(dir, "missing.dll")
+	winetest.Compile(t, goarch, missing, "../../testdata/dll/missing.c")
+	for i, name := range []string{"hang", "crash", "refuse", "needs"} {
+		winetest.Compile(t, goarch, filepath.Join(dir, name+".dll"), fmt.Sprintf("-DLOAD=%d", i+1), "../../testdata/dll/load.c", missing)
+	}
+	if err := os.Remove(missing); err != nil {
+		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "text.dll"), []byte("not a DLL"), 0o600); err != nil {
 		t.Fatal(err)
@@ -101,38 +115,123 @@ func TestOldDLLsAre32Bit(t *testing.T) {
 	}
 	if f, err := os.Open(path); err == nil {
 		defer f.Close()
-		img, err := Inspect(f)
-		if want := (Image{Arch: "386", DLL: true, Script: true}); err != nil || *img != want {
-			t.Errorf("Inspect = %+v, %v; want %+v", img, err, want)
+		if img, err := Inspect(f); err != nil || img.Arch != "386" || !img.DLL || !img.Script {
+			t.Errorf("Inspect = %+v, %v; want a script DLL of 32 bits", img, err)
 		}
 	}
 }
 
-// TestRasdial runs an old DLL over TCP with the program that people try first.
+// TestRasdial runs an old DLL over TCP and over a COM port of wine's with the
+// program that people try first.
 func TestRasdial(t *testing.T) {
 	wine := winetest.Start(t)
 	dir := vendorDLLs(t, "amd64")
 	rasdial := filepath.Join(dir, "rasdial.exe")
 	winetest.Go(t, "amd64", false, "build", "-o", rasdial, "../../examples/rasdial")
+	tcp := func() []string { return []string{"-port", "tcp://" + strings.Join(serveTCP(t), ":")} }
+	com := func() []string {
+		pair, err := pty.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { pair.Close() })
+		link := wine.Path("dosdevices", "com7")
+		if err := errors.Join(os.RemoveAll(link), os.Symlink(pair.Name, link)); err != nil {
+			t.Fatal(err)
+		}
+		go loginHost(retrying{pair.Port})
+		return []string{"-port", `\\.\COM7`, "-mode", "115200,8N1,rtscts"}
+	}
 	for _, tt := range []struct {
+		name     string
+		port     func() []string
 		password string
 		code     int
 		says     string
 	}{
-		{"secret", 0, ""},
-		{"correct horse", 1, "691"},
+		{"tcp", tcp, "secret", 0, ""},
+		{"tcp, wrong password", tcp, "correct horse", 1, "691"},
+		{"COM7", com, "secret", 0, ""},
 	} {
 		file := filepath.Join(dir, "password")
 		if err := os.WriteFile(file, []byte(tt.password+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		out, code := wine.Output(t, time.Minute, rasdial, "-port", "tcp://"+strings.Join(serveTCP(t), ":"),
-			"-script", filepath.Join(dir, "login.dll"), "-user", "ann", "-password-file", file, "-timeout", "50s", "-v")
+		out, code := wine.Output(t, time.Minute, rasdial, append(tt.port(),
+			"-script", filepath.Join(dir, "login.dll"), "-user", "ann", "-password-file", file, "-hangup", "none", "-timeout", "50s", "-v")...)
 		if code != tt.code || !strings.Contains(out, tt.says) || !strings.Contains(out, "RasRetrieveBuffer") {
-			t.Errorf("password %q: rasdial left with %d, want %d, %q and a trace\n%s", tt.password, code, tt.code, tt.says, out)
+			t.Errorf("%s: rasdial left with %d, want %d, %q and a trace\n%s", tt.name, code, tt.code, tt.says, out)
 		}
 		if strings.Contains(out, tt.password) {
-			t.Errorf("rasdial printed the password\n%s", out)
+			t.Errorf("%s: rasdial printed the password\n%s", tt.name, out)
 		}
+	}
+}
+
+// retrying is the peer's end of a pseudo-terminal, whose reads fail while no
+// process has opened the other.
+type retrying struct{ port.Port }
+
+func (r retrying) Read(b []byte) (int, error) {
+	for {
+		n, err := r.Port.Read(b)
+		if n > 0 || errors.Is(err, net.ErrClosed) {
+			return n, err
+		}
+		<-time.After(time.Millisecond)
+	}
+}
+
+// running returns the processes whose command line contains text, which wine
+// shows as that of the Windows program.
+func running(t *testing.T, text string) []int {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []int
+	for _, file := range files {
+		line, err := os.ReadFile(file)
+		if err != nil || !bytes.Contains(line, []byte(text)) {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err == nil && pid != os.Getpid() {
+			found = append(found, pid)
+		}
+	}
+	return found
+}
+
+// TestChildDoesNotOutliveItsParent kills a program whose DLL hangs while it is
+// loaded, where Windows holds a lock that an ordinary exit waits for.
+func TestChildDoesNotOutliveItsParent(t *testing.T) {
+	wine := winetest.Start(t)
+	dir := vendorDLLs(t, "amd64")
+	rasdial := filepath.Join(dir, "rasdial.exe")
+	winetest.Go(t, "amd64", false, "build", "-o", rasdial, "../../examples/rasdial")
+	id := filepath.Base(filepath.Dir(dir)) // paths of Windows have it too
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := wine.Command(ctx, rasdial, "-port", "tcp://"+strings.Join(serveTCP(t), ":"), "-script", filepath.Join(dir, "hang.dll"), "-timeout", "50s")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for len(running(t, id)) < 2 && ctx.Err() == nil {
+		<-time.After(20 * time.Millisecond)
+	}
+	<-time.After(300 * time.Millisecond) // or more: until the DLL hangs
+	if got := running(t, id); len(got) != 2 {
+		t.Fatalf("%d processes of rasdial, want it and its child", len(got))
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	for len(running(t, id)) > 0 && ctx.Err() == nil {
+		<-time.After(20 * time.Millisecond)
+	}
+	for _, pid := range running(t, id) {
+		t.Errorf("process %d outlives the program that started it", pid)
+		syscall.Kill(pid, syscall.SIGKILL)
 	}
 }

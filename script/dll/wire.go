@@ -11,20 +11,20 @@ import (
 )
 
 // The child process and its parent exchange messages over two pipes: the
-// child asks for callbacks, and the parent answers. Neither trusts the length
-// or the contents of what it gets; the child runs somebody else's code.
+// child requests callbacks, and the parent replies. Neither trusts the length
+// or the contents of what it reads; the child runs the code of a DLL.
 
-// kind is what a message says.
+// kind is the meaning of a message.
 type kind uint8
 
 const (
 	// From the parent.
-	mStart  kind = iota + 1 // data: the job; value: flagTrace or 0
+	mStart  kind = iota + 1 // data: the job; value: flags
 	mReply                  // id: of the request; code; buffer, value: granted; data: retrieved
 	mSignal                 // id: of the receive that has a result
 	mCancel                 // code: why the run is over
 
-	// From the child. The first says that it is one, and the next six are
+	// From the child. The first identifies it as one, and the next six are
 	// requests with an id.
 	mHello    // value: protocolVersion
 	mGet      // value: the size
@@ -34,15 +34,18 @@ const (
 	mRetrieve // buffer
 	mSetComm  // value: the size; data: parity, stop bits, byte size
 	mTrace    // id: the callback; value: the size; limit; code
-	mDone     // code; value: buffers leaked; data: the credentials
-	mFailed   // code, data: why the DLL could not be called
+	mDone     // code; value: buffers leaked; limit: buffers damaged; data: the credentials
+	mFailed   // code; data: the operation and the reason why the DLL did not return
 )
 
-// protocolVersion tells builds apart that do not understand each other.
-const protocolVersion = 1
+// protocolVersion distinguishes builds that do not understand each other.
+const protocolVersion = 2
 
-// flagTrace in mStart's value asks for mTrace messages.
-const flagTrace = 1
+// The flags in mStart's value.
+const (
+	flagTrace  = 1 << iota // send mTrace messages
+	flagStrict             // let buffers end where the inaccessible page begins
+)
 
 // message is everything that a message may hold. Fields that its kind does not
 // name are zero.
@@ -135,19 +138,21 @@ func (w *messageWriter) write(m message) error {
 func encodeJob(j *job) []byte {
 	b := binary.LittleEndian.AppendUint64(nil, uint64(j.port))
 	b = binary.LittleEndian.AppendUint64(b, j.window)
+	b = binary.LittleEndian.AppendUint32(b, uint32(j.header))
 	p := &j.params
 	return appendTexts(b, j.path, j.phonebook, j.entry,
 		p.EntryName, p.PhoneNumber, p.CallbackNumber, p.UserName, p.Password.Reveal(), p.Domain)
 }
 
 func decodeJob(b []byte) (*job, error) {
-	if len(b) < 16 {
+	if len(b) < 20 {
 		return nil, fmt.Errorf("%w: a job of %d bytes", errProtocol, len(b))
 	}
-	j := &job{port: ras.Handle(binary.LittleEndian.Uint64(b)), window: binary.LittleEndian.Uint64(b[8:])}
+	j := &job{port: ras.Handle(binary.LittleEndian.Uint64(b)), window: binary.LittleEndian.Uint64(b[8:]),
+		header: Header(binary.LittleEndian.Uint32(b[16:]))}
 	var password string
 	p := &j.params
-	err := decodeTexts(b[16:], &j.path, &j.phonebook, &j.entry,
+	err := decodeTexts(b[20:], &j.path, &j.phonebook, &j.entry,
 		&p.EntryName, &p.PhoneNumber, &p.CallbackNumber, &p.UserName, &password, &p.Domain)
 	p.Password = ras.Secret(password)
 	return j, err
@@ -159,7 +164,7 @@ func encodeResult(r *result) []byte {
 }
 
 func decodeResult(m message) (*result, error) {
-	r := &result{code: m.code, leaked: int(m.value)}
+	r := &result{code: m.code, leaked: int(m.value), damaged: int(m.limit)}
 	var password string
 	err := decodeTexts(m.data, &r.userName, &password, &r.domain)
 	r.password = ras.Secret(password)

@@ -61,7 +61,7 @@ func TestReadMessageRefusals(t *testing.T) {
 
 func TestJobRoundTrip(t *testing.T) {
 	want := &job{
-		path: `C:\old.dll`, port: 0x1234, phonebook: `C:\rasphone.pbk`, entry: "Büro", window: 1 << 40,
+		path: `C:\old.dll`, port: 0x1234, phonebook: `C:\rasphone.pbk`, entry: "Büro", window: 1 << 40, header: HeaderWindowsNT4,
 		params: ras.DialParams{EntryName: "Büro", PhoneNumber: "555", CallbackNumber: "556", UserName: "ann", Password: "secret", Domain: "D"},
 	}
 	got, err := decodeJob(encodeJob(want))

@@ -361,30 +361,6 @@ static DWORD threads(RUN *r)
 	return worst;
 }
 
-static RUN stashed;
-
-static DWORD stash(RUN *r)
-{
-	stashed = *r;
-	return 0;
-}
-
-/* late uses the callbacks of the run that stashed them. */
-static DWORD late(RUN *r)
-{
-	(void)r;
-	return stashed.free(NULL);
-}
-
-static DWORD late_get(RUN *r)
-{
-	DWORD size = 10;
-	PBYTE b;
-
-	(void)r;
-	return stashed.get(&b, &size);
-}
-
 /* Crashes and the like. */
 
 static DWORD crash(RUN *r)
@@ -396,7 +372,7 @@ static DWORD crash(RUN *r)
 
 static DWORD overrun(RUN *r)
 {
-	grab(r, 100)[100] = 'x';
+	grab(r, 112)[112] = 'x';
 	return 0;
 }
 
@@ -446,6 +422,108 @@ static DWORD print(RUN *r)
 	return 0;
 }
 
+static DWORD leave_thread(RUN *r)
+{
+	(void)r;
+	ExitThread(5);
+}
+
+static DWORD minus_one(RUN *r)
+{
+	(void)r;
+	ExitProcess((UINT)-1);
+}
+
+static DWORD breakpoint(RUN *r)
+{
+	(void)r;
+	DebugBreak();
+	return 0;
+}
+
+/* windows_code returns what only winerror.h knows. */
+static DWORD windows_code(RUN *r)
+{
+	(void)r;
+	return ERROR_PATH_NOT_FOUND;
+}
+
+/* start_program starts a program that ends only when it is ended, which inherits
+ * what can be inherited, and sends its process id. */
+static DWORD start_program(RUN *r)
+{
+	STARTUPINFOA si;
+	PROCESS_INFORMATION pi;
+	char command[512], text[32];
+
+	memset(&si, 0, sizeof si);
+	si.cb = sizeof si;
+	if (GetEnvironmentVariableA("RASLINE_TESTPROGRAM", command, sizeof command) == 0 ||
+		!CreateProcessA(NULL, command, NULL, NULL, TRUE, 0, NULL, NULL, &si, &pi))
+		return CODE_UNKNOWN;
+	sprintf(text, "%lu", pi.dwProcessId);
+	return say(r, text);
+}
+
+/* Addresses, sizes and versions. */
+
+static const DWORD constant = 77;
+
+static DWORD constant_size(RUN *r)
+{
+	PBYTE b;
+	DWORD code = r->get(&b, (PDWORD)&constant);
+
+	return *(volatile const DWORD *)&constant == 77 ? code : CODE_UNKNOWN;
+}
+
+static DWORD constant_pointer(RUN *r)
+{
+	DWORD size = 10, code = r->get((PBYTE *)&constant, &size);
+
+	return *(volatile const DWORD *)&constant == 77 && size == 10 ? code : CODE_UNKNOWN;
+}
+
+static DWORD code_pointer(RUN *r)
+{
+	DWORD size = 10;
+
+	return r->get((PBYTE *)(ULONG_PTR)constant_pointer, &size);
+}
+
+static DWORD aligned(RUN *r)
+{
+	static const DWORD sizes[] = {1500, 255, 100, 81, 13, 1};
+	size_t i;
+
+	for (i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+		if ((ULONG_PTR)grab(r, sizes[i]) % 16 != 0)
+			return CODE_UNKNOWN;
+	return 0;
+}
+
+/* small_overrun writes so little past the end that alignment hides it. */
+static DWORD small_overrun(RUN *r)
+{
+	PBYTE b = grab(r, 100), c = grab(r, 100);
+
+	b[100] = 'x';
+	c[103] = 'x';
+	r->free(b);
+	return 0;
+}
+
+static DWORD windows_2000(RUN *r) { return r->params->dwSize == 2100 + sizeof(void *) ? 0 : CODE_INVALID_SIZE; }
+
+static DWORD windows_nt4(RUN *r) { return r->params->dwSize == 2096 ? 0 : CODE_INVALID_SIZE; }
+
+static DWORD lose_size(RUN *r)
+{
+	r->params->dwSize = 0xFFFFFFFF;
+	lstrcpyW(r->params->szUserName, L"new name");
+	return 0;
+}
+
 /* A script that shows a window has to handle IDCANCEL. */
 
 static LRESULT CALLBACK window_proc(HWND w, UINT message, WPARAM wp, LPARAM lp)
@@ -454,6 +532,8 @@ static LRESULT CALLBACK window_proc(HWND w, UINT message, WPARAM wp, LPARAM lp)
 		PostQuitMessage(0);
 	return DefWindowProcW(w, message, wp, lp);
 }
+
+static DWORD main_thread;
 
 static DWORD window(RUN *r)
 {
@@ -466,10 +546,48 @@ static DWORD window(RUN *r)
 	RegisterClassW(&class);
 	if (CreateWindowExW(0, class.lpszClassName, L"login", 0, 0, 0, 0, 0, r->window, NULL, NULL, NULL) == NULL)
 		return CODE_UNKNOWN;
-	say(r, "window");
+	if (GetCurrentThreadId() == main_thread)
+		say(r, "window");
 	while (GetMessageW(&m, NULL, 0, 0) > 0)
 		DispatchMessageW(&m);
 	return ERROR_CANCELLED;
+}
+
+/* late_window opens its window some time after the callbacks have begun to
+ * fail. */
+static DWORD late_window(RUN *r)
+{
+	DWORD n;
+
+	say(r, "window");
+	if (take(r, grab(r, 10), INFINITE, &n) == 0)
+		return CODE_UNKNOWN;
+	Sleep(300);
+	return window(r);
+}
+
+static DWORD WINAPI window_thread(void *p) { return window(p); }
+
+/* thread_window has its window on a thread of its own. */
+static DWORD thread_window(RUN *r)
+{
+	DWORD code;
+	HANDLE t = CreateThread(NULL, 0, window_thread, r, 0, NULL);
+
+	say(r, "window");
+	WaitForSingleObject(t, INFINITE);
+	GetExitCodeThread(t, &code);
+	return code;
+}
+
+/* shown looks whether the first window of the process would stay hidden. */
+static DWORD shown(RUN *r)
+{
+	STARTUPINFOW si;
+
+	(void)r;
+	GetStartupInfoW(&si);
+	return si.dwFlags & STARTF_USESHOWWINDOW ? CODE_UNKNOWN : 0;
 }
 
 /* Settings and credentials. */
@@ -544,19 +662,24 @@ static const struct {
 	{L"stale event", stale_event}, {L"file as event", file_as_event}, {L"null size", null_size},
 	{L"time-out", time_out}, {L"live on", live_on}, {L"hang up", hang_up}, {L"small buffer", small_buffer},
 	{L"manual event", manual_event}, {L"size later", size_later}, {L"event closed", event_closed},
-	{L"leave pending", leave_pending}, {L"threads", threads}, {L"stash", stash}, {L"late", late},
-	{L"late get", late_get}, {L"crash", crash}, {L"overrun", overrun}, {L"use after free", use_after_free},
+	{L"leave pending", leave_pending}, {L"threads", threads}, {L"crash", crash}, {L"overrun", overrun}, {L"use after free", use_after_free},
 	{L"params overrun", params_overrun}, {L"exit", leave_process}, {L"hang", hang}, {L"say hang", say_hang},
 	{L"print", print}, {L"window", window}, {L"comm good", comm_good}, {L"comm size", comm_size}, {L"comm values", comm_values},
 	{L"comm pair", comm_pair}, {L"comm reserved", comm_reserved}, {L"comm null", comm_null},
 	{L"comm port", comm_port}, {L"credentials", credentials}, {L"credentials failed", credentials_failed},
 	{L"unterminated", unterminated}, {L"own code", own_code},
+	{L"exit thread", leave_thread}, {L"exit -1", minus_one}, {L"breakpoint", breakpoint}, {L"windows code", windows_code},
+	{L"start program", start_program}, {L"constant size", constant_size}, {L"constant pointer", constant_pointer},
+	{L"code pointer", code_pointer}, {L"aligned", aligned}, {L"small overrun", small_overrun},
+	{L"windows 2000", windows_2000}, {L"windows nt4", windows_nt4}, {L"lose size", lose_size},
+	{L"late window", late_window}, {L"thread window", thread_window}, {L"shown", shown},
 };
 
 DWORD script_main(RUN *r)
 {
 	size_t i;
 
+	main_thread = GetCurrentThreadId();
 	for (i = 0; i < sizeof cases / sizeof cases[0]; i++)
 		if (lstrcmpW(r->entry, cases[i].name) == 0)
 			return cases[i].run(r);

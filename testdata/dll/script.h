@@ -10,6 +10,7 @@
 
 /* raserror.h hides the retired codes from current targets. */
 #define CODE_PENDING 600
+#define CODE_INVALID_SIZE 632
 #define CODE_UNKNOWN 635
 #define CODE_REQUEST_TIMEOUT 638
 #define CODE_AUTHENTICATION_FAILURE 691
