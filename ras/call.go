@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rasline/rasline/internal/mask"
 	"github.com/rasline/rasline/port"
 )
 
@@ -131,7 +132,20 @@ func (c *Call) Line() port.Port {
 
 // SetParams replaces the parameters of the run. Only UserName, Password and
 // Domain of p count. It may be called on any Call of the run.
-func (c *Call) SetParams(p *DialParams) { c.shared().setParams(p) }
+func (c *Call) SetParams(p *DialParams) {
+	c.shared().setParams(p)
+	if p != nil {
+		c.hideInLine(p.Password)
+	}
+}
+
+// hideInLine masks a password in what a line keeps that is a port.Hider. One that
+// is short is masked where it is sent, which Hide announces.
+func (c *Call) hideInLine(s Secret) {
+	if h, ok := c.Line().(port.Hider); ok && len(s) >= mask.Short {
+		h.Hide(s.Reveal())
+	}
+}
 
 // Parameters returns the parameters in force: those of SetParams, or Params. It
 // is nil if there are none.
@@ -225,7 +239,14 @@ func (c *Call) End() (unread []byte, err error) { return c.shared().end() }
 //
 // A text of fewer than four bytes would be found in ordinary words. It is hidden
 // only up to the next line end of what is received after Hide.
-func (c *Call) Hide(s Secret) { c.shared().masker.Expect(s.Reveal()) }
+//
+// A line that is a port.Hider, such as a recording, masks the text too.
+func (c *Call) Hide(s Secret) {
+	c.shared().masker.Expect(s.Reveal())
+	if h, ok := c.Line().(port.Hider); ok {
+		h.Hide(s.Reveal())
+	}
+}
 
 // Mask returns a copy of b that may be shown: the password and all texts given
 // to Hide read "***" in it, whole or in a recognisable part, however they were

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"strings"
 
 	"github.com/rasline/rasline/ras"
 )
@@ -13,8 +14,8 @@ import (
 const longestRecord = 256
 
 // dialogLogs writes the conversation of a Dialog to the log of the run and to
-// its own, as records "sent", "received" and "wait failed" at debug level whose
-// attribute "data" holds the bytes, secrets masked. What is received goes
+// its own, as records "sent", "received", "waiting" and "wait failed" at debug
+// level whose attribute "data" holds the bytes, secrets masked. What is received goes
 // through one stream, so that an echo is masked in whatever pieces it arrives.
 type dialogLogs struct {
 	call     *ras.Call
@@ -65,6 +66,15 @@ func (l *dialogLogs) sentSecret(ctx context.Context, s ras.Secret) {
 		l.flush(ctx)
 		l.write(ctx, "sent", "data", s)
 	}
+}
+
+// waiting logs the begin of a wait.
+func (l *dialogLogs) waiting(ctx context.Context, clock *waitClock, want []string) {
+	attrs := []any{"for", strings.Join(want, " or ")}
+	if clock.limit > 0 {
+		attrs = append(attrs, "limit", clock.limit)
+	}
+	l.write(ctx, "waiting", attrs...)
 }
 
 // matched logs what a wait has consumed and the pattern that ended it.

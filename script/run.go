@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rasline/rasline/internal/mask"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/ras"
 )
@@ -49,9 +50,11 @@ type Config struct {
 	OnState func(State)
 
 	// Log gets the whole conversation of the run at debug level, from every
-	// Dialog, dialler and language in it: what is sent and received, and waits
-	// that failed, with secrets masked; and warnings about what scripts leave
-	// behind. NewPrinter makes a log for people. Default: no log.
+	// Dialog, dialler and language in it: what is sent and received, waits with
+	// their limits, and waits that failed, with secrets masked; the states of
+	// OnState at info level; and warnings about what scripts leave behind.
+	// NewPrinter makes a log for people, and the Handler of a capture.Writer
+	// puts it into a recording. Default: no log.
 	Log *slog.Logger
 }
 
@@ -191,6 +194,9 @@ func (r *run) run(ctx context.Context, p port.Port, unread []byte, e Executor) (
 		Exact:     r.cfg.Exact,
 		Log:       r.cfg.Log,
 	}
+	if h, ok := p.(port.Hider); ok && len(before.Password) >= mask.Short {
+		h.Hide(before.Password.Reveal()) // a shorter one is hidden where it is sent
+	}
 	res := &Result{Params: before, port: p}
 	start := time.Now()
 	r.announce(nil, "")
@@ -231,6 +237,16 @@ func (r *run) run(ctx context.Context, p port.Port, unread []byte, e Executor) (
 type guess struct{ made bool }
 
 func (r *run) announce(err error, text string) {
+	if r.cfg.Log != nil {
+		attrs := []any{"state", ras.StateInteractive.String()}
+		if text != "" {
+			attrs = append(attrs, "text", text)
+		}
+		if err != nil {
+			attrs = append(attrs, "error", err)
+		}
+		r.cfg.Log.Info("state", attrs...)
+	}
 	if r.cfg.OnState != nil {
 		now := time.Now()
 		if r.start.IsZero() {

@@ -214,6 +214,9 @@ func (d *Dialog) wait(ctx context.Context, clock waitClock, sink io.Writer, p []
 	if i := set.Empty(); i >= 0 && i < len(p) {
 		return Match{Index: i}, nil
 	}
+	if d.logs.enabled(ctx) {
+		d.logs.waiting(ctx, &clock, d.names(p))
+	}
 	w := d.begin()
 	w.clock, w.sink, w.awaited, w.serving = clock, sink, len(p), d.watches
 	w.scanner.Reset(set, d.call.Exact)
