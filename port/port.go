@@ -77,6 +77,15 @@ type LineController interface {
 	WaitLines(ctx context.Context, mask Lines) (Lines, error)
 }
 
+// LineDriver is a Port that can play the part of a modem on the lines of its
+// peer. Without it a modem is played with DTR and RTS, as far as a null-modem
+// cable carries them.
+type LineDriver interface {
+	// Drive sets what the peer sees on CTS, DSR, DCD and RI: the lines of mask
+	// take their level from values and no longer follow this end's DTR and RTS.
+	Drive(mask, values Lines)
+}
+
 // DefaultBreak is how long SendBreak holds the line for a duration of 0 or less:
 // the least that tcsendbreak(3) promises.
 const DefaultBreak = 250 * time.Millisecond

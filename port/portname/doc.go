@@ -9,6 +9,8 @@
 //	rfc2217://HOST:PORT            a serial port on another host (package rfc2217)
 //	rfc2217+tls://HOST:PORT        the same over TLS
 //	rfc2217+unix:/PATH             a serial port that a process of this host shares by a Unix socket
+//	replay:FILE[#NAME]             the peer of a recording, played back (package capture); NAME is the
+//	                               recorded port, if there are several
 //
 // [Register] adds schemes, and [Schemes] lists them.
 //

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/port/capture"
 	"github.com/rasline/rasline/port/rfc2217"
 )
 
@@ -35,6 +36,10 @@ type Config struct {
 	// Default: the certificate authorities of the system, no client
 	// certificate.
 	TLS *tls.Config
+
+	// Replay is how recordings are played. What follows # in the name is its
+	// Port. Default: the zero capture.PlayConfig.
+	Replay *capture.PlayConfig
 
 	// Timeout bounds the connection to a port on another host. 0: 30 seconds;
 	// negative: none but the context's.
@@ -59,6 +64,7 @@ var (
 		"unix":    openUnix,
 		"telnet":  openTelnet,
 		"rfc2217": openTelnet,
+		"replay":  openReplay,
 
 		"rfc2217+tls":  openTLS,
 		"rfc2217+unix": openUnixServer,
@@ -173,6 +179,8 @@ func schemeList() string {
 		switch s {
 		case "usb":
 			s = "usb:VID:PID"
+		case "replay":
+			s += ":FILE"
 		case "unix", "rfc2217+unix":
 			s += ":/PATH"
 		default:

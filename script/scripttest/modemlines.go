@@ -11,10 +11,6 @@ import (
 // two waits goes unseen.
 const lookAgain = 100 * time.Millisecond
 
-// cable is a port that can play a modem's part on the lines: Drive sets what
-// the other end of the pair sees on DSR, CTS, DCD and RI.
-type cable interface{ Drive(mask, values port.Lines) }
-
 // driveLines sets the lines as the modem's state wants them.
 func (m *Modem) driveLines() { m.setLines(m.ringing != nil) }
 
@@ -23,14 +19,14 @@ func (m *Modem) driveLinesQuietly() { m.setLines(false) }
 
 func (m *Modem) setLines(ring bool) {
 	if m.cfg.Personality.ThreeWire {
-		if p, ok := m.dte.(cable); ok {
+		if p, ok := m.dte.(port.LineDriver); ok {
 			p.Drive(port.Inputs, 0)
 		}
 		return
 	}
 	carrier := m.call.carrier() || m.carrier == 0
 	switch p := m.dte.(type) {
-	case cable:
+	case port.LineDriver:
 		values := port.DSR | port.CTS
 		if carrier {
 			values |= port.DCD

@@ -1,0 +1,171 @@
+package portname
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/port/capture"
+	"github.com/rasline/rasline/port/virtual"
+)
+
+// openReplay opens the near end of a playback of a recording.
+func openReplay(_ context.Context, name string, cfg *Config) (port.Port, error) {
+	_, path, _ := strings.Cut(name, ":")
+	var play capture.PlayConfig
+	if cfg.Replay != nil {
+		play = *cfg.Replay
+	}
+	if path == "" {
+		return nil, badName("write it as replay:FILE or replay:FILE#NAME")
+	}
+	if _, err := os.Stat(path); err != nil {
+		if i := strings.LastIndexByte(path, '#'); i > 0 {
+			path, play.Port = path[:i], path[i+1:]
+		}
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	p, err := replay(file, name, &play, cfg.Port)
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func replay(file *os.File, name string, play *capture.PlayConfig, cfg *port.Config) (port.Port, error) {
+	info, lines, err := survey(file, play.Port)
+	if err != nil {
+		return nil, err
+	}
+	opts := []virtual.Option{virtual.Names(name, "recording"), virtual.Carrier(cfg.Carrier)}
+	if !lines {
+		opts = append(opts, virtual.NoLines())
+	}
+	recorded, err := port.ParseMode(info.Mode)
+	hasMode := info.Mode != "" && err == nil
+	switch {
+	case hasMode && recorded.Validate() == nil:
+		opts = append(opts, virtual.Mode(recorded))
+	case cfg.Mode != (port.Mode{}):
+		return nil, fmt.Errorf("the recorded port has no mode, and %v was asked for: %w", cfg.Mode, errors.ErrUnsupported)
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	r, err := capture.NewReader(file)
+	if err != nil {
+		return nil, err
+	}
+	near, far := virtual.Pair(opts...)
+	if err := near.SetMode(cfg.Mode); err != nil {
+		return nil, err
+	}
+	return &replayPort{Forward: port.Forward{Port: near}, play: capture.Play(far, r, play), file: file, hasMode: hasMode}, nil
+}
+
+// survey reads a whole recording, so that one that cannot be played is refused
+// here, and returns the port that is to be played and whether its modem lines
+// were recorded.
+func survey(file io.Reader, name string) (info capture.PortInfo, lines bool, err error) {
+	r, err := capture.NewReader(file)
+	if err != nil {
+		return info, false, err
+	}
+	seen := make(map[int]bool)
+	for {
+		e, err := r.Next()
+		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+			break
+		}
+		if err != nil {
+			return info, false, err
+		}
+		if e.Kind == capture.LinesChanged {
+			seen[e.Port] = true
+		}
+	}
+	ports := r.Ports()
+	if name == "" && len(ports) > 1 {
+		return info, false, &capture.PortError{Ports: ports}
+	}
+	for i, p := range ports {
+		if name == "" || p.Name == name {
+			return p, seen[i], nil
+		}
+	}
+	return info, false, &capture.PortError{Name: name, Ports: ports}
+}
+
+// replayPort is the near end of a playback. An error of a line that the playback
+// has ended has its reason.
+type replayPort struct {
+	port.Forward
+	play    *capture.Playback
+	file    *os.File
+	hasMode bool
+}
+
+func (p *replayPort) Read(b []byte) (int, error) {
+	n, err := p.Port.Read(b)
+	return n, p.explain("read", err)
+}
+
+func (p *replayPort) Write(b []byte) (int, error) {
+	n, err := p.Port.Write(b)
+	return n, p.explain("write", err)
+}
+
+func (p *replayPort) explain(op string, err error) error {
+	if !errors.Is(err, port.ErrCarrierLost) {
+		return err
+	}
+	if reason := p.play.Err(); reason != nil {
+		return &port.OpError{Op: op, Port: p.Name(), Err: fmt.Errorf("%w: %w", port.ErrCarrierLost, reason)}
+	}
+	return err
+}
+
+// Close closes the port and ends the playback.
+func (p *replayPort) Close() error {
+	err := p.Port.Close()
+	if !errors.Is(err, net.ErrClosed) {
+		p.play.Close() // whose error the reads and writes have reported
+		p.file.Close()
+	}
+	return err
+}
+
+// Hide masks text in the errors of the playback.
+func (p *replayPort) Hide(text string) { p.play.Hide(text) }
+
+// Abilities returns what the recorded port could do.
+func (p *replayPort) Abilities() port.Abilities {
+	a := p.Forward.Abilities()
+	if !p.hasMode {
+		a &^= port.AbilityMode
+	}
+	return a
+}
+
+func (p *replayPort) Mode() (port.Mode, error) {
+	if !p.hasMode {
+		return port.Mode{}, p.Unsupported("mode")
+	}
+	return p.Forward.Mode()
+}
+
+func (p *replayPort) SetMode(m port.Mode) error {
+	if !p.hasMode {
+		return p.Unsupported("set mode")
+	}
+	return p.Forward.SetMode(m)
+}

@@ -1,0 +1,159 @@
+package portname
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/port/capture"
+	"github.com/rasline/rasline/port/virtual"
+)
+
+// recording writes a recording of ports on which "hello" is received and "yes"
+// sent, and returns its path.
+func recording(t *testing.T, ports ...port.Port) string {
+	t.Helper()
+	var buf bytes.Buffer
+	w, err := capture.NewWriter(&buf, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range ports {
+		p = capture.Record(p, w)
+		if _, err := io.ReadFull(p, make([]byte, 5)); err != nil {
+			t.Fatal(err)
+		}
+		p.Write([]byte("yes"))
+		p.Close()
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "line.pcapng")
+	if err := os.WriteFile(path, buf.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// greeting returns a port on which "hello" arrives.
+func greeting(t *testing.T, name string, opts ...virtual.Option) port.Port {
+	near, far := virtual.Pair(append(opts, virtual.Names(name, "far"))...)
+	t.Cleanup(func() { far.Close() })
+	far.Write([]byte("hello"))
+	return near
+}
+
+func TestReplay(t *testing.T) {
+	path := recording(t, greeting(t, "line", virtual.Mode(port.Mode{Baud: 9600, DataBits: 7, Parity: port.ParityEven})))
+	p, err := Open(t.Context(), "replay:"+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := p.(port.ModeSetter).Mode(); err != nil || m.String() != "9600,7E1,none" {
+		t.Errorf("mode %v, %v; want that of the recording", m, err)
+	}
+	got := make([]byte, 5)
+	if _, err := io.ReadFull(p, got); err != nil || string(got) != "hello" {
+		t.Errorf("read %q, %v", got, err)
+	}
+	if _, err := p.Write([]byte("yes")); err != nil {
+		t.Error(err)
+	}
+	_, err = p.Read(got)
+	if !errors.Is(err, port.ErrCarrierLost) || errors.As(err, new(*capture.DivergenceError)) {
+		t.Errorf("after the end: %v, want the carrier lost", err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := p.Close(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("a second Close: %v", err)
+	}
+}
+
+func TestReplayDiverges(t *testing.T) {
+	path := recording(t, greeting(t, "line"))
+	p, err := Open(t.Context(), "replay:"+path, &Config{Port: &port.Config{Mode: port.Mode{Baud: 300}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	p.(port.Hider).Hide("swordfish")
+	p.Write([]byte("no swordfish"))
+	_, err = io.Copy(io.Discard, p)
+	var d *capture.DivergenceError
+	var op *port.OpError
+	if !errors.As(err, &d) || !errors.As(err, &op) || op.Port != "replay:"+path || !errors.Is(err, port.ErrCarrierLost) {
+		t.Fatalf("read: %v, want a DivergenceError in an OpError", err)
+	}
+	if d.Want != "yes" || d.Got != "no ***" {
+		t.Errorf("%v: want %q and %q", err, "yes", "no ***")
+	}
+}
+
+// TestReplayOfABarePort has a recording of a port without modem lines or a mode.
+func TestReplayOfABarePort(t *testing.T) {
+	near, far := net.Pipe()
+	go func() {
+		far.Write([]byte("hello"))
+		io.ReadFull(far, make([]byte, 3))
+	}()
+	path := recording(t, port.FromStream(near, "bare"))
+	p, err := Open(t.Context(), "replay:"+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if a := port.AbilitiesOf(p); a&(port.AbilityMode|port.AbilityLines) != 0 {
+		t.Errorf("abilities %v, want no mode and no lines", a)
+	}
+	if _, err := p.(port.ModeSetter).Mode(); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("Mode: %v", err)
+	}
+	_, err = Open(t.Context(), "replay:"+path, &Config{Port: &port.Config{Mode: port.Mode{Baud: 300}}})
+	if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "300") {
+		t.Errorf("with a mode: %v, want errors.ErrUnsupported", err)
+	}
+}
+
+func TestReplayNames(t *testing.T) {
+	several := recording(t, greeting(t, "one"), greeting(t, "two"))
+	broken := filepath.Join(t.TempDir(), "broken")
+	if err := os.WriteFile(broken, []byte("not a recording"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name string
+		want string // part of the error; empty: none
+		is   error
+	}{
+		{"replay:" + several + "#two", "", nil},
+		{"replay:" + several, `name one of ["one" "two"]`, nil},
+		{"replay:" + several + "#three", `no port "three": name one of ["one" "two"]`, nil},
+		{"replay:", "replay:FILE", ErrBadName},
+		{"replay:" + broken, "no pcapng file", nil},
+		{"replay:" + broken + ".not", "no such file", fs.ErrNotExist},
+	}
+	for _, tt := range tests {
+		p, err := Open(t.Context(), tt.name, nil)
+		if tt.want == "" {
+			if err != nil {
+				t.Errorf("%s: %v", tt.name, err)
+				continue
+			}
+			p.Close()
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), tt.want) || tt.is != nil && !errors.Is(err, tt.is) || !errors.As(err, new(*port.OpError)) {
+			t.Errorf("%s: error %v, want an OpError with %q", tt.name, err, tt.want)
+		}
+	}
+}

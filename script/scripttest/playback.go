@@ -1,0 +1,23 @@
+package scripttest
+
+import (
+	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/port/capture"
+)
+
+// Playback plays the peer of a recording; see NewPlayback.
+type Playback = capture.Playback
+
+// PlaybackConfig holds the settings of a Playback. The zero PlaybackConfig plays
+// without the recorded pauses.
+type PlaybackConfig = capture.PlayConfig
+
+// NewPlayback plays the peer of a recorded line on far, so that the script that
+// was recorded, or a new one, is tested against what a real host has sent:
+// capture.Play for tests. It takes no time but what cfg.Speed asks for, so it
+// works on fake time. A script that sends something else than the recording has
+// loses the line, and Err and Close return a *capture.DivergenceError, as Close
+// does for one that sends less. A nil cfg means the zero PlaybackConfig.
+func NewPlayback(far port.Port, r *capture.Reader, cfg *PlaybackConfig) *Playback {
+	return capture.Play(far, r, cfg)
+}
