@@ -21,13 +21,14 @@ const hangupLimit = 20 * time.Second
 
 // dialer is one run of the program.
 type dialer struct {
-	opts   *options
-	std    streams
-	screen *screen
-	log    *slog.Logger
-	demo   *demo // the built-in modem, if that is dialled
-	online bool  // whether a call was set up
-	ended  bool  // whether the end of a failed run has hung up
+	opts     *options
+	std      streams
+	screen   *screen
+	log      *slog.Logger
+	demo     *demo // the built-in modem, if that is dialled
+	recorder *recorder
+	online   bool // whether a call was set up
+	ended    bool // whether the end of a failed run has hung up
 }
 
 func (d *dialer) run(ctx context.Context) int {
@@ -121,7 +122,7 @@ func (d *dialer) modem() *modem.Config {
 		OnHangUp: func(r modem.HangupReport, err error) {
 			d.ended = true
 			if err == nil {
-				d.screen.state(ras.StateDisconnected, "hung up by "+proof(r))
+				d.state(ras.StateDisconnected, "hung up by "+proof(r))
 			}
 		},
 	}
@@ -130,7 +131,7 @@ func (d *dialer) modem() *modem.Config {
 // interactive announces the state in which a script runs.
 func (d *dialer) interactive(e script.Executor) script.Executor {
 	return script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
-		d.screen.state(ras.StateInteractive, "")
+		d.state(ras.StateInteractive, "")
 		return e.Execute(ctx, call)
 	})
 }
@@ -144,7 +145,7 @@ func (d *dialer) progress(p script.State) {
 		text = strings.TrimSpace(p.Number + " " + text)
 	}
 	d.online = d.online || p.Conn == ras.StateDeviceConnected && p.Err == nil
-	d.screen.state(p.Conn, text)
+	d.state(p.Conn, text)
 }
 
 // rings announces a call that rings.
@@ -155,12 +156,16 @@ func (d *dialer) rings(c modem.IncomingCall) {
 			text += ", " + more
 		}
 	}
-	d.screen.state(ras.StateWaitForCallback, text)
+	d.state(ras.StateWaitForCallback, text)
 }
 
 // dial opens the port, runs e and hangs up.
 func (d *dialer) dial(ctx context.Context, e script.Executor) int {
-	d.screen.state(ras.StateOpenPort, d.portName())
+	if err := d.startRecording(); err != nil {
+		return d.fail(exitUsage, err)
+	}
+	defer d.stopRecording()
+	d.state(ras.StateOpenPort, d.portName())
 	p, exact, err := d.openPort(ctx)
 	if err != nil {
 		if errors.Is(err, portname.ErrBadName) {
@@ -168,6 +173,7 @@ func (d *dialer) dial(ctx context.Context, e script.Executor) int {
 		}
 		return d.fail(exitNotOpen, err)
 	}
+	p = d.record(p)
 	defer p.Close()
 	if d.demo != nil {
 		defer d.demo.close()
@@ -179,7 +185,7 @@ func (d *dialer) dial(ctx context.Context, e script.Executor) int {
 	if terminal != nil {
 		defer terminal.Close()
 	}
-	d.screen.state(ras.StatePortOpened, "")
+	d.state(ras.StatePortOpened, "")
 	cfg := &script.Config{
 		Params:    &d.opts.params,
 		Phonebook: d.opts.phonebook,
@@ -225,9 +231,9 @@ const drainLimit = 5 * time.Second
 // sent last leaves before the port is closed, which would discard it.
 func (d *dialer) end(p port.Port, res *script.Result, err error) {
 	if err != nil {
-		d.screen.state(ras.StateDisconnected, ras.CodeOf(err).Name())
+		d.state(ras.StateDisconnected, ras.CodeOf(err).Name())
 	} else {
-		d.screen.state(ras.StateConnected, outcome(res))
+		d.state(ras.StateConnected, outcome(res))
 		d.drain(p)
 	}
 	methods := d.opts.hangup
@@ -242,7 +248,7 @@ func (d *dialer) end(p port.Port, res *script.Result, err error) {
 	report, hangErr := modem.HangUp(ctx, p, &modem.Config{Log: d.log}, methods...)
 	switch {
 	case hangErr == nil:
-		d.screen.state(ras.StateDisconnected, "hung up by "+proof(report))
+		d.state(ras.StateDisconnected, "hung up by "+proof(report))
 	case d.opts.hangupSet || !errors.Is(hangErr, errors.ErrUnsupported):
 		d.log.Warn("hang-up", "error", hangErr)
 	}

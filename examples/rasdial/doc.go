@@ -9,9 +9,9 @@
 //
 //	-port P           /dev/ttyUSB0, COM3, usb:VID:PID[:SERIAL], tcp://host:port,
 //	                  unix:/path, telnet://host:port, rfc2217://host:port,
-//	                  rfc2217+tls://host:port, or - for
-//	                  standard input and output, as pppd's connect option gives
-//	                  them
+//	                  rfc2217+tls://host:port, replay:file for the recording of
+//	                  a line, or - for standard input and output, as pppd's
+//	                  connect option gives them
 //	-mode M           bit rate, format and flow control: 115200,8N1,rtscts
 //	-dial NUMBER      dial through an AT modem first (repeatable): a number, or a
 //	                  host and a port for a modem in software
@@ -34,6 +34,8 @@
 //	-phonebook FILE   path of the phone book, for the script
 //	-timeout D        limit for the whole run, such as 90s (0: none)
 //	-terminal         give the script the user's terminal
+//	-record FILE      record the line, without its passwords, in a new file that
+//	                  Wireshark reads and that -port replay:FILE plays back
 //	-log text|json    log to standard error in this format
 //	-v                show the conversation
 //

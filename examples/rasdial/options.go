@@ -40,6 +40,7 @@ type options struct {
 	terminal  bool
 	logFormat string
 	verbose   bool
+	record    string
 }
 
 // texts collects a flag that may be repeated.
@@ -56,7 +57,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f := flag.NewFlagSet("rasdial", flag.ContinueOnError)
 	f.SetOutput(io.Discard) // the package prints all flags after each error
 	var mode, hangup, passwordFile string
-	f.StringVar(&o.port, "port", "", "`port`: /dev/ttyUSB0, COM3, usb:0403:6001, tcp://host:port, unix:/path, telnet://host:port, rfc2217://host:port, rfc2217+tls://host:port, or - (default a built-in modem)")
+	f.StringVar(&o.port, "port", "", "`port`: /dev/ttyUSB0, COM3, usb:0403:6001, tcp://host:port, unix:/path, telnet://host:port, rfc2217://host:port, rfc2217+tls://host:port, replay:file, or - (default a built-in modem)")
 	f.StringVar(&mode, "mode", "", "bit rate, format and flow control, such as 115200,8N1,rtscts")
 	f.Var((*texts)(&o.numbers), "dial", "`number` to dial through an AT modem (repeatable)")
 	f.Var((*texts)(&o.init), "init", "modem `command` before dialling (repeatable)")
@@ -78,6 +79,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "limit for the whole run, 0 for none")
 	f.BoolVar(&o.terminal, "terminal", false, "give the script the user's terminal")
 	f.StringVar(&o.logFormat, "log", "", "log in this `format`: text or json")
+	f.StringVar(&o.record, "record", "", "record the line in this new `file`, for Wireshark and -port replay:FILE")
 	f.BoolVar(&o.verbose, "v", false, "show the conversation")
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
 		io.WriteString(stderr, usage)

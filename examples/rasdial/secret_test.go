@@ -38,7 +38,8 @@ func TestNoEchoOfASecretIsPrinted(t *testing.T) {
 		if err := os.WriteFile(file, []byte(secret+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		for _, args := range [][]string{{}, {"-log", "text"}, {"-log", "json"}, {"-script", script}, {"-script", chat}, {"-script", script, "-terminal"}} {
+		recording := filepath.Join(dir, fmt.Sprint("recording", i))
+		for _, args := range [][]string{{}, {"-record", recording}, {"-log", "text"}, {"-log", "json"}, {"-script", script}, {"-script", chat}, {"-script", script, "-terminal"}} {
 			logins.Go(func() { // in parallel: each waits most of the time
 				host := echoingHost(t, secret)
 				ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
@@ -46,6 +47,14 @@ func TestNoEchoOfASecretIsPrinted(t *testing.T) {
 				r := rasdial(t, ctx, append([]string{"-v", "-port", "tcp://" + host, "-user", "joe", "-password-file", file, "-timeout", "10s"}, args...)...)
 				if piece := echo.Leak(r.stdout+r.stderr, secret); piece != "" {
 					t.Errorf("secret of %d bytes, %v: %q shows", len(secret), args, piece)
+				}
+				if len(args) == 0 || args[0] != "-record" {
+					return
+				}
+				if written, err := os.ReadFile(recording); err != nil || len(written) < 1000 {
+					t.Errorf("the recording has %d bytes, %v", len(written), err)
+				} else if piece := echo.Leak(string(written), secret); piece != "" {
+					t.Errorf("secret of %d bytes: %q is in the recording", len(secret), piece)
 				}
 			})
 		}

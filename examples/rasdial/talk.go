@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/rasline/rasline/script"
 )
@@ -13,11 +14,14 @@ func newLogger(o *options, s *screen) *slog.Logger {
 	if o.verbose || o.port == "" {
 		level = slog.LevelDebug
 	}
+	var h slog.Handler
 	switch o.logFormat {
 	case "text":
-		return slog.New(slog.NewTextHandler(s, &slog.HandlerOptions{Level: level}))
+		h = slog.NewTextHandler(s, &slog.HandlerOptions{Level: level})
 	case "json":
-		return slog.New(slog.NewJSONHandler(s, &slog.HandlerOptions{Level: level}))
+		h = slog.NewJSONHandler(s, &slog.HandlerOptions{Level: level})
+	default:
+		h = script.NewPrinter(s, &script.PrinterConfig{Level: level, Start: s.start, Name: "rasdial"})
 	}
-	return slog.New(script.NewPrinter(s, &script.PrinterConfig{Level: level, Start: s.start, Name: "rasdial"}))
+	return slog.New(splitter{screen: h, notes: new(atomic.Pointer[slog.Logger])})
 }
