@@ -31,13 +31,9 @@ type demo struct {
 	leftUp bool // whether a call was up when the port was closed
 }
 
-// openDemo sets the modem up and returns the port it is connected to. Without
-// -user the program logs in as the guest.
+// openDemo sets the modem up and returns the port it is connected to.
 func (d *dialer) openDemo(ctx context.Context) port.Port {
 	dte, dce := virtual.Pair(virtual.Names("built-in modem", "modem"))
-	if d.opts.params.UserName == "" && d.opts.params.Password == "" {
-		d.opts.params.UserName, d.opts.params.Password = demoUser, demoPassword
-	}
 	d.demo = &demo{far: dce, modem: scripttest.NewModem(dce, &scripttest.ModemConfig{
 		Info: []string{"rasline built-in modem"},
 		Dial: callDemo,

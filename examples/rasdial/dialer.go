@@ -58,7 +58,58 @@ func (d *dialer) run(ctx context.Context) int {
 		}
 		login = s.Executor()
 	}
+	if code := d.credentials(ctx, login); code != exitOK {
+		return code
+	}
 	return d.dial(ctx, d.executor(login))
+}
+
+// credentials completes what the script needs and refuses to dial without it. A
+// password that is missing is asked for if there is a user to ask.
+func (d *dialer) credentials(ctx context.Context, login script.Executor) int {
+	p := &d.opts.params
+	if len(d.opts.numbers) > 0 {
+		p.PhoneNumber = d.opts.numbers[0]
+	}
+	if d.opts.port == "" && p.UserName == "" && p.Password == "" {
+		p.UserName, p.Password = demoUser, demoPassword
+	}
+	check := func() (err error) {
+		if c, ok := login.(script.Checker); ok {
+			return c.Check(p)
+		}
+		if d.opts.script == "" && p.UserName != "" {
+			return script.CheckParam(p, "Password")
+		}
+		return nil
+	}
+	err := check()
+	var missing *script.MissingError
+	if errors.As(err, &missing) && missing.Field == "Password" {
+		password, asked, cancelled := d.askPassword(ctx)
+		if cancelled != nil {
+			return d.fail(exitFailed, cancelled)
+		}
+		if asked {
+			p.Password, p.NoPassword = ras.Secret(password), password == ""
+			err = check()
+		}
+	}
+	if errors.As(err, &missing) {
+		d.screen.printf("rasdial: %v: %s\n", err, missingFlags[missing.Field])
+		return exitUsage
+	}
+	if err != nil {
+		return d.fail(exitUsage, err)
+	}
+	return exitOK
+}
+
+// missingFlags says what to do about each parameter that is missing.
+var missingFlags = map[string]string{
+	"UserName":    "use -user NAME",
+	"Password":    `use -password-file FILE ("-" is standard input), or -no-password if there is none`,
+	"PhoneNumber": "use -dial NUMBER",
 }
 
 // report shows what was found in the script and returns the exit status for it.
@@ -178,7 +229,7 @@ func (d *dialer) dial(ctx context.Context, e script.Executor) int {
 	if d.demo != nil {
 		defer d.demo.close()
 	}
-	terminal, err := d.userTerminal()
+	terminal, err := d.openTerminal(ctx)
 	if err != nil {
 		return d.fail(exitNotOpen, err)
 	}
@@ -305,6 +356,9 @@ func (d *dialer) fail(status int, err error) int {
 	if errors.As(err, new(*script.RunError)) { // it names the line of the script, which is worth one of its own
 		d.screen.printf("rasdial: %s\n", oneLine(text))
 		text = code.Text()
+		if code == ras.ErrScriptSyntax { // the script has parsed
+			text = "the script failed while it ran"
+		}
 	}
 	d.screen.printf("rasdial: error %d %s: %s\n", uint32(code), code.Name(), oneLine(text))
 	return status

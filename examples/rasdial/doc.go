@@ -28,12 +28,13 @@
 //	-list-ports       list the serial ports of this machine and stop
 //	-check            check the script and stop
 //	-user U           user name
-//	-password-file F  file whose first line is the password
+//	-password-file F  file whose first line is the password; - for standard input
+//	-no-password      there is no password
 //	-domain D         domain
 //	-entry NAME       name of the phone-book entry, for the script
 //	-phonebook FILE   path of the phone book, for the script
 //	-timeout D        limit for the whole run, such as 90s (0: none)
-//	-terminal         give the script the user's terminal
+//	-terminal         give the script the user's terminal, one key at a time
 //	-record FILE      record the line, without its passwords, in a new file that
 //	                  Wireshark reads and that -port replay:FILE plays back
 //	-log text|json    log to standard error in this format
@@ -41,6 +42,10 @@
 //
 // A password is never taken from the command line, where other users can read
 // it.
+//
+// A name, a password or a number that the script sends and that is not given is
+// known before anything is opened: a password is asked for if standard input is a
+// terminal, and otherwise the program ends with status 2.
 //
 // In a chat script \T stands for the user name and \U for the password.
 //

@@ -228,9 +228,10 @@ func TestLoginWithoutScript(t *testing.T) {
 	}{
 		{"right", *cfg, []string{"-user", "joe", "-password-file", pw, "-v"}, exitOK, "RASCS_Connected +joe logged in"},
 		{"wrong password", *cfg, []string{"-user", "joe", "-password-file", wrong}, exitFailed, "^rasdial: error 691 ERROR_AUTHENTICATION_FAILURE: .*refuses"},
-		{"no password", *cfg, []string{"-user", "joe"}, exitFailed, "^rasdial: error 87 ERROR_INVALID_PARAMETER: .*asks for a password"},
+		{"no password", *cfg, []string{"-user", "joe"}, exitUsage, "^rasdial: a password is needed and none is given: use -password-file FILE .*or -no-password"},
+		{"no name", *cfg, nil, exitFailed, "^rasdial: error 87 ERROR_INVALID_PARAMETER: .*asks for a"},
 		{"silence", scripttest.LoginConfig{Silent: scripttest.StageConnect}, []string{"-timeout", "1s"}, exitFailed, "^rasdial: error 638 ERROR_REQUEST_TIMEOUT: .*limit of 1s"},
-		{"far end gone", scripttest.LoginConfig{HangUp: scripttest.StageName}, []string{"-user", "joe"}, exitFailed, "^rasdial: error 629 ERROR_REMOTE_DISCONNECTION: "},
+		{"far end gone", scripttest.LoginConfig{HangUp: scripttest.StageName}, []string{"-user", "joe", "-no-password"}, exitFailed, "^rasdial: error 629 ERROR_REMOTE_DISCONNECTION: "},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -72,7 +72,8 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f.BoolVar(&o.listPorts, "list-ports", false, "list the serial ports of this machine and stop")
 	f.BoolVar(&o.check, "check", false, "check the script and stop")
 	f.StringVar(&o.params.UserName, "user", "", "user name")
-	f.StringVar(&passwordFile, "password-file", "", "`file` whose first line is the password")
+	f.StringVar(&passwordFile, "password-file", "", "`file` whose first line is the password, - for standard input")
+	f.BoolVar(&o.params.NoPassword, "no-password", false, "there is no password")
 	f.StringVar(&o.params.Domain, "domain", "", "domain")
 	f.StringVar(&o.params.EntryName, "entry", "", "name of the phone-book entry")
 	f.StringVar(&o.phonebook, "phonebook", "", "path of the phone book")
@@ -90,7 +91,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 		fmt.Fprintf(stderr, "rasdial: %v; -h lists the flags\n", withNearest(f, err))
 		return nil, err
 	}
-	err := errors.Join(o.setMode(mode), o.setHangup(hangup), o.setPassword(passwordFile), o.setLang(), o.checkFlags(f))
+	err := errors.Join(o.setMode(mode), o.setHangup(hangup), o.setPassword(passwordFile), o.setLang(), o.checkFlags(f, passwordFile == "-" && o.port == "-"))
 	if err != nil {
 		for line := range strings.Lines(err.Error()) {
 			fmt.Fprintf(stderr, "rasdial: %s\n", strings.TrimSuffix(line, "\n"))
@@ -194,19 +195,25 @@ const maxPasswordFile = 4096
 
 // setPassword takes the first line of the file.
 func (o *options) setPassword(name string) error {
-	if name == "" {
+	if name == "" || name == "-" && o.port == "-" { // refused by checkFlags
 		return nil
 	}
-	f, err := os.Open(name)
-	if err != nil {
-		return fmt.Errorf("-password-file: %w", err)
+	if o.params.NoPassword {
+		return errors.New("-password-file and -no-password: one of them")
 	}
-	defer f.Close()
+	f := os.Stdin
+	if name != "-" {
+		var err error
+		if f, err = os.Open(name); err != nil {
+			return fmt.Errorf("-password-file: %w", err)
+		}
+		defer f.Close()
+	}
 	data, err := io.ReadAll(io.LimitReader(f, maxPasswordFile))
 	if err != nil {
 		return fmt.Errorf("-password-file: %w", err)
 	}
-	line, _, _ := strings.Cut(string(data), "\n")
+	line, _, _ := strings.Cut(strings.TrimPrefix(string(data), "\ufeff"), "\n") // some editors begin a file with the mark
 	o.params.Password = ras.Secret(strings.TrimSuffix(line, "\r"))
 	if o.params.Password == "" {
 		return fmt.Errorf("-password-file: the first line of %s is empty", name)
@@ -229,7 +236,7 @@ func (o *options) setLang() error {
 }
 
 // checkFlags finds flags that do not go together.
-func (o *options) checkFlags(f *flag.FlagSet) error {
+func (o *options) checkFlags(f *flag.FlagSet, passwordOnLine bool) error {
 	var errs []error
 	refuse := func(bad bool, format string, args ...any) {
 		if bad {
@@ -241,6 +248,8 @@ func (o *options) checkFlags(f *flag.FlagSet) error {
 	refuse(o.list && o.lang != "switchinf", "-list names the sections of an .inf file: give one with -script")
 	refuse(o.section != "" && o.lang != "switchinf", "-section goes with an .inf file")
 	refuse(o.lang == "switchinf" && o.section == "" && !o.check && !o.list, "an .inf file needs -section NAME; -list names them")
+	refuse(o.terminal && o.script == "", "-terminal gives a script the user's terminal: add -script FILE")
+	refuse(passwordOnLine, "-password-file -: standard input is the line with -port -")
 	refuse(o.redial < 0, "-redial %d: use 0 or more", o.redial)
 	refuse(o.redial > 0 && len(o.numbers) == 0, "-redial needs -dial NUMBER")
 	refuse(o.answer && len(o.numbers) > 0, "-answer and -dial: one of them")

@@ -28,9 +28,10 @@ type screen struct {
 	open  bool // what was written last did not end its line
 }
 
-func newScreen(f *os.File) *screen {
+// newScreen returns the screen on f. Without progress no line shows the time.
+func newScreen(f *os.File, progress bool) *screen {
 	s := &screen{w: f, start: time.Now(), stop: make(chan struct{}), done: make(chan struct{})}
-	if !isTerminal(f) {
+	if !progress || !isTerminal(f) {
 		close(s.done)
 		return s
 	}
@@ -85,13 +86,18 @@ func (s *screen) erase() {
 
 // Write writes text that a script has for the user.
 func (s *screen) Write(b []byte) (int, error) {
+	return s.pass(s.w, b)
+}
+
+// pass is Write for text that goes to w, which may be the same terminal.
+func (s *screen) pass(w io.Writer, b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.erase()
 	if len(b) > 0 {
 		s.open = b[len(b)-1] != '\n'
 	}
-	return s.w.Write(b)
+	return w.Write(b)
 }
 
 // printf writes lines.

@@ -44,7 +44,7 @@ func interrupt(t *testing.T, name string, stop time.Duration) {
 		},
 	})
 	defer m.Close()
-	cmd := peertest.Self(t.Context(), "-port", pair.Name, "-dial", "2", "-user", "joe", "-init", "ATE1")
+	cmd := peertest.Self(t.Context(), "-port", pair.Name, "-dial", "2", "-user", "joe", "-no-password", "-init", "ATE1")
 	cmd.Env = append(cmd.Environ(), asProgram+"=1")
 	var out strings.Builder
 	cmd.Stderr = &out

@@ -24,7 +24,7 @@ func dialDemo(t *testing.T, stop time.Duration, args ...string) (status int, too
 		if err != nil {
 			t.Fatal(err)
 		}
-		scr := newScreen(std.err)
+		scr := newScreen(std.err, true)
 		defer scr.close()
 		d := &dialer{opts: opts, std: std, screen: scr, log: newLogger(opts, scr)}
 		ctx, cancel := context.WithCancel(t.Context())

@@ -8,10 +8,11 @@ import (
 )
 
 // newLogger returns the log that the flags ask for. The built-in modem is there
-// to be watched, so its conversation shows without -v.
+// to be watched, so its conversation shows without -v, unless the user takes part in
+// it.
 func newLogger(o *options, s *screen) *slog.Logger {
 	level := slog.LevelWarn
-	if o.verbose || o.port == "" {
+	if o.verbose || o.port == "" && !o.terminal {
 		level = slog.LevelDebug
 	}
 	var h slog.Handler

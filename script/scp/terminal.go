@@ -185,7 +185,7 @@ func (t *terminal) halt(d *script.Dialog, file string, line int) error {
 	t.mu.Unlock()
 	how := "Press Enter to continue."
 	if talk {
-		how = "What you type goes to the line. Press Ctrl-] to go on."
+		how = "Keys go to the line; Ctrl-] continues."
 	}
 	t.out.Lock()
 	fmt.Fprintf(t.call.Terminal, "\r\n%s:%d: the script has stopped. %s\r\n", lint.Visible(file), line, how)

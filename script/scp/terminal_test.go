@@ -155,7 +155,7 @@ func TestHaltLeavesTheLineAlone(t *testing.T) {
 func TestHaltWithTheKeyboardOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sit(t, t.Context(), false, "set screen keyboard on\nhalt")
-		expectGot(t, s.user, "\r\nt.scp:3: the script has stopped. What you type goes to the line. Press Ctrl-] to go on.\r\n")
+		expectGot(t, s.user, "\r\nt.scp:3: the script has stopped. Keys go to the line; Ctrl-] continues.\r\n")
 		io.WriteString(s.far, "login: ")
 		expectGot(t, s.user, "login: ")
 		io.WriteString(s.user, "guest\r\n")

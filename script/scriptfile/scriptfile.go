@@ -133,6 +133,15 @@ func choices() string {
 // sent.
 func (s *Script) Executor() script.Executor { return s.executor }
 
+// Check returns the error with which the script would refuse to run with the
+// parameters, before anything is sent; see script.Checker.
+func (s *Script) Check(p *ras.DialParams) error {
+	if c, ok := s.executor.(script.Checker); ok {
+		return c.Check(p)
+	}
+	return nil
+}
+
 // Language returns the script's language.
 func (s *Script) Language() string { return s.language }
 

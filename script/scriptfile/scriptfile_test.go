@@ -47,15 +47,22 @@ func TestLoadRunsEveryLanguage(t *testing.T) {
 	}
 }
 
-// The languages that can check it refuse a script that sends a name there is
-// not, before anything is sent.
+// A script that sends a name there is not is refused before anything is sent, and
+// Check reports it before a run.
 func TestNoName(t *testing.T) {
-	for _, name := range []string{"x.chat", "x.INF"} {
+	for name := range scripts {
 		s, err := scriptfile.Load(name, []byte(scripts[name]), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
+		if err := s.Check(&ras.DialParams{UserName: "ann"}); err != nil {
+			t.Errorf("%s: Check with a name: %v", name, err)
+		}
 		for _, params := range []*ras.DialParams{nil, {Password: "secret"}} {
+			var missing *script.MissingError
+			if err := s.Check(params); !errors.As(err, &missing) || missing.Field != "UserName" {
+				t.Errorf("%s: Check without a name: %v", name, err)
+			}
 			synctest.Test(t, func(t *testing.T) {
 				near, far := virtual.Pair()
 				defer far.Close()

@@ -1,0 +1,12 @@
+//go:build darwin || freebsd || openbsd
+
+package main
+
+import "golang.org/x/sys/unix"
+
+const (
+	getSettings = unix.TIOCGETA
+	setSettings = unix.TIOCSETA
+	setAndFlush = unix.TIOCSETAF
+	noKey       = 0xFF
+)

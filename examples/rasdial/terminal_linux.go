@@ -1,0 +1,10 @@
+package main
+
+import "golang.org/x/sys/unix"
+
+const (
+	getSettings = unix.TCGETS
+	setSettings = unix.TCSETS
+	setAndFlush = unix.TCSETSF
+	noKey       = 0
+)

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rasline/rasline/internal/peertest"
+	"github.com/rasline/rasline/script/scripttest"
+)
+
+var update = flag.Bool("update", false, "write the pictures of the terminal anew")
+
+const terminalScript = `proc main
+  set screen keyboard on
+  waitfor "ready" then done until 60
+  halt
+done:
+endproc
+`
+
+// screenOf is a terminal of 80 by 24 characters that tmux emulates, with a
+// shell in it.
+type screenOf struct {
+	t      *testing.T
+	socket string
+}
+
+func newScreenOf(t *testing.T) *screenOf {
+	t.Helper()
+	tmux := peertest.Program(t, "tmux")
+	s := &screenOf{t, filepath.Join(t.TempDir(), "tmux")}
+	cmd := exec.Command(tmux, "-S", s.socket, "-f", os.DevNull, "new-session", "-d", "-x", "80", "-y", "24", "env", "PS1=$ ", "sh")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	t.Cleanup(func() { s.tmux("kill-server") })
+	return s
+}
+
+func (s *screenOf) tmux(args ...string) string {
+	out, err := exec.Command("tmux", append([]string{"-S", s.socket}, args...)...).CombinedOutput()
+	if err != nil && args[0] != "kill-server" {
+		s.t.Errorf("tmux %q: %v: %s", args, err, out)
+	}
+	return string(out)
+}
+
+func (s *screenOf) keys(text string)       { s.tmux("send-keys", "-l", text) }
+func (s *screenOf) press(keys ...string)   { s.tmux(append([]string{"send-keys"}, keys...)...) }
+func (s *screenOf) text() string           { return strings.TrimRight(s.tmux("capture-pane", "-p"), "\n") + "\n" }
+func (s *screenOf) shows(text string) bool { return strings.Contains(s.text(), text) }
+
+// await waits until the screen shows the text.
+func (s *screenOf) await(text string) {
+	s.t.Helper()
+	s.until(text, func() bool { return s.shows(text) })
+}
+
+// awaitPrompt waits until the shell asks for the next command.
+func (s *screenOf) awaitPrompt() {
+	s.t.Helper()
+	s.until("the shell's prompt", func() bool { return strings.HasSuffix(s.text(), "\n$\n") })
+}
+
+func (s *screenOf) until(what string, shown func() bool) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !shown() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			s.t.Fatalf("the screen does not show %q:\n%s", what, s.text())
+		}
+	}
+}
+
+var changing = regexp.MustCompile(`\[ *[0-9]+\.[0-9]{3}s\]|127\.0\.0\.1:[0-9]+|after [0-9.]+m?s|[0-9]+ bytes (in|wait)|, [0-9]+ out`)
+
+// picture compares the screen with a file of testdata, times and ports aside.
+func (s *screenOf) picture(name string) {
+	s.t.Helper()
+	got := changing.ReplaceAllStringFunc(s.text(), func(m string) string {
+		return strings.Map(func(r rune) rune {
+			if '0' <= r && r <= '9' {
+				return '0'
+			}
+			return r
+		}, m)
+	})
+	got = regexp.MustCompile(`0+`).ReplaceAllString(got, "0")
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if got != string(want) {
+		s.t.Errorf("the screen is\n%s\nwant %s:\n%s", got, path, want)
+	}
+}
+
+// A user answers a login, a password and a menu at a real terminal. The peer
+// asks the terminal for its position and its kind meanwhile; what the terminal
+// answers goes to the peer and not to the user's shell.
+func TestUserAtATerminal(t *testing.T) {
+	peertest.Emulated(t, "starts programs in a terminal")
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "menu.scp"), []byte(terminalScript), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := host(t, &scripttest.LoginConfig{
+		User: "joe", Password: password, Menu: []string{"Telnet", "PPP", "Quit"},
+		Welcome: "\r\nWelcome.\r\n", Frame: []byte("\x1b[6n\x1b[cready\r\n"),
+	})
+	s := newScreenOf(t)
+	s.await("$")
+	s.keys(fmt.Sprintf("clear; cd %s; rasdial() { %s=1 %s \"$@\"; }", dir, asProgram, program))
+	s.press("Enter")
+	s.keys("clear; rasdial -port " + address + " -terminal -script menu.scp")
+	s.press("Enter")
+	s.await("login:")
+	s.keys("jo") // each key is echoed by the peer alone
+	s.await("login: jo")
+	s.keys("e")
+	s.press("Enter")
+	s.await("Password:")
+	s.picture("terminal-password.txt")
+	s.keys(password)
+	s.press("Enter")
+	s.await("Your choice:")
+	s.keys("2")
+	s.press("Enter")
+	s.await("RASCS_Connected")
+	s.awaitPrompt()
+	s.keys("echo the shell is empty")
+	s.press("Enter")
+	s.await("\nthe shell is empty")
+	s.picture("terminal-login.txt")
+	if s.shows(password) {
+		t.Error("the screen shows the password")
+	}
+}
+
+// A script that halts lets the user talk to the peer until Ctrl-], and Ctrl-C
+// puts the terminal back.
+func TestHaltAtATerminal(t *testing.T) {
+	peertest.Emulated(t, "starts programs in a terminal")
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "halt.scp"), []byte("proc main\nset screen keyboard on\nhalt\nendproc\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { // answers each key of the menu immediately
+				defer conn.Close()
+				fmt.Fprint(conn, "Menu: 1) one 2) two ? ")
+				for b := make([]byte, 1); ; {
+					if _, err := conn.Read(b); err != nil {
+						return
+					}
+					fmt.Fprintf(conn, "<%q>", b)
+				}
+			}()
+		}
+	}()
+	for _, end := range []string{"C-]", "C-c"} {
+		s := newScreenOf(t)
+		s.await("$")
+		s.keys(fmt.Sprintf("clear; cd %s; rasdial() { %s=1 %s \"$@\"; }", dir, asProgram, program))
+		s.press("Enter")
+		s.keys("clear; rasdial -port tcp://" + l.Addr().String() + " -terminal -script halt.scp")
+		s.press("Enter")
+		s.await("two ?")
+		s.keys("2")
+		s.await(`<"2">`)
+		s.press(end)
+		s.await(map[string]string{"C-]": "RASCS_Connected", "C-c": "interrupt"}[end])
+		s.awaitPrompt()
+		s.keys("stty -a | grep -o ' icanon'")
+		s.press("Enter")
+		s.await("\n icanon")
+	}
+}
+
+// A password that is needed and not given is asked for, without echo, before
+// anything is opened.
+func TestPasswordIsAskedFor(t *testing.T) {
+	peertest.Emulated(t, "starts programs in a terminal")
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := host(t, &scripttest.LoginConfig{User: "joe", Password: password})
+	s := newScreenOf(t)
+	s.await("$")
+	s.keys(fmt.Sprintf("clear; rasdial() { %s=1 %s \"$@\"; }", asProgram, program))
+	s.press("Enter")
+	s.keys("clear; rasdial -port " + address + " -user joe")
+	s.press("Enter")
+	s.await("Password for joe:")
+	if s.shows("RASCS_OpenPort") {
+		t.Error("the port was opened before the password was asked for")
+	}
+	s.keys(password)
+	s.press("Enter")
+	s.await("RASCS_Connected")
+	if s.shows(password) {
+		t.Errorf("the password shows:\n%s", s.text())
+	}
+}

@@ -1,0 +1,11 @@
+//go:build !linux && !darwin && !freebsd && !openbsd && !windows
+
+package main
+
+import (
+	"errors"
+	"os"
+)
+
+// oneKeyAtATime is not supported.
+func oneKeyAtATime(*os.File, bool) (restore func(), err error) { return nil, errors.ErrUnsupported }
