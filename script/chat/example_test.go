@@ -86,7 +86,7 @@ func ExampleScript_Warnings() {
 	}
 	// Output:
 	// dial.chat:2:4: warning: ABORT is sent here and is no keyword: count the words before it, or write ''
-	// dial.chat:3:1: warning: the abort string "OK" is a part of "OKAY" and comes first
+	// dial.chat:3:1: warning: the abort string "OK" is a part of "OKAY" and comes first: make it longer
 	// dial.chat:5:2: warning: "#" is a word, not a comment: a comment has its # in column 1 (quote the word to say that you mean it)
 }
 

@@ -126,6 +126,10 @@ func (l *lexer) bare(text string, i int) int {
 	switch {
 	case text[i:j] == `\` && strings.Trim(text[j:], " \t") == "":
 		l.found.warn(l.at(i), `\ is a word of its own here: a script needs none to go on in the next line`)
+	case (j-i-len(strings.TrimRight(text[i:j], `\`)))%2 == 1 && strings.Trim(text[j:], " \t") != "":
+		l.found.warn(l.at(j-1), `\ does not protect a space: quote the word, or write \s for the space`)
+	case i == len(text)-len(strings.TrimLeft(text, " \t")) && (text[i] == ';' || strings.HasPrefix(text[i:], "//")):
+		l.found.warn(l.at(i), "%q is a word, not a comment: a comment has # in column 1", text[i:j])
 	case strings.Count(text[i:j], `"`)%2 == 1 && strings.Contains(text[j:], `"`):
 		l.found.warn(l.at(i+strings.LastIndexByte(text[i:j], '"')), "a quote inside a word is an ordinary character, and the word ends at the next space: quote the whole word with '")
 	}

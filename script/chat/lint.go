@@ -37,13 +37,13 @@ func inspect(steps []step, found *findings) *linter {
 		}
 	}
 	if len(steps) > 0 {
-		switch first := steps[0].word; lint.Fold(first.text) {
+		switch first := steps[0].word; first.text {
 		case "exec", "chat", "/usr/sbin/chat", "connect", "pppd":
 			found.warn(first.pos, "%q is awaited as a text: a script file has no command and no options before its words", first.text)
 		}
 	}
 	if n := len(steps); n > 0 && steps[n-1].kind == kindExpect && steps[n-1].word.text != "" {
-		found.warn(steps[n-1].word.pos, "the script ends with a text to wait for: the number of words is odd")
+		found.warn(steps[n-1].word.pos, "the script ends with a text to wait for: the number of words is odd; add '' if nothing is to be sent")
 	}
 	return l
 }
@@ -81,6 +81,9 @@ const bom = "\ufeff"
 // +FCLASS=0.
 var commandTail = regexp.MustCompile(`^([&%*#\\][A-Z][0-9]*|[A-Z][0-9]+|S[0-9]+[=?].*|[+$^*][A-Z]+[=?].*)+$`)
 
+// modemCommand is what a script sends and does not wait for.
+var modemCommand = regexp.MustCompile(`^(?i:AT(Z[0-9]?|H[0-9]?|D[TP*0-9].*|[&+*#%$].*|[EILMQVX][0-9].*|S[0-9]+[=?].*)?)$`)
+
 // spaces warns of a modem command whose spaces are not in quotes, so that its
 // second part is awaited.
 func (l *linter) spaces(before, s step) {
@@ -112,6 +115,15 @@ func (l *linter) expect(w word) {
 	if keyword := strings.ToUpper(w.text); keyword != w.text && keywords[keyword] != kindExpect && !w.quoted {
 		l.found.warn(w.pos, "%q is awaited as a text: the keyword is %s, in capital letters", w.text, keyword)
 	}
+	if keyword, _, ok := strings.Cut(strings.ToUpper(w.text), "="); ok && keywords[keyword] != kindExpect {
+		l.found.warn(w.pos, "%q is awaited as a text: %s and its value are two words, with a space between them", w.text, keyword)
+	}
+	if modemCommand.MatchString(w.text) {
+		l.found.warn(w.pos, "%q is awaited, not sent: a script begins with a text to wait for, '' for none, and then the two take turns", w.text)
+	}
+	if first, rest, ok := splitExpect(w.text); ok && !isPhoneNumber(w.text) && first != "" && rest != "" && !strings.Contains(rest, "-") && rest != "BREAK" && rest != "EOT" {
+		l.found.warn(w.pos, "this waits for %q, sends %q if it is not received, and goes on in any case: write \\- for a dash, and -- and the text again to wait anew", first, rest)
+	}
 	if isPhoneNumber(w.text) {
 		l.found.warn(w.pos, "%q is awaited, and its dashes divide it into sub-expects: write \\- to wait for a dash, or check the order of the words", w.text)
 	}
@@ -138,7 +150,7 @@ func (l *linter) await(w word) {
 	l.prompt = text
 	if _, name := lint.Invisible(text); name == "" && lint.CurlyQuote(text) < 0 && hasHighBit(text) { // these have warnings of their own
 		l.highs = append(l.highs, l.found.finding(lint.SeverityWarning, w.pos,
-			"%q can be received only in 8-bit mode: the high bit of what is received is cleared", text))
+			"%q can be received only in 8-bit mode, since the high bit of what is received is cleared: wait for a part without such characters", text))
 	}
 	if result := strings.ToUpper(text); result != text && slices.Contains(results, result) {
 		l.found.warn(w.pos, "%q is awaited: letter case counts, and modems answer %s", text, result)
@@ -146,9 +158,9 @@ func (l *linter) await(w word) {
 	for _, a := range l.aborts {
 		switch {
 		case a.text == text:
-			l.found.warn(w.pos, "%q is an abort string as well; it is taken as awaited", text)
+			l.found.warn(w.pos, "%q is an abort string as well, and is taken as awaited: CLR_ABORT removes it from the list", text)
 		case strings.Contains(strings.TrimSuffix(text, a.text), a.text):
-			l.found.warn(w.pos, "the abort string %q is a part of %q and comes first", a.text, text)
+			l.found.warn(w.pos, "the abort string %q is a part of %q and comes first: make it longer", a.text, text)
 		}
 	}
 }
@@ -188,7 +200,7 @@ func (l *linter) pauses(w word, m *message) {
 		}
 	}
 	if total >= limit {
-		l.found.warn(w.pos, "the pauses of %v take longer than the time-out of %v, which limits the send too", total, limit)
+		l.found.warn(w.pos, "the pauses of %v take longer than the time-out of %v, which limits the send too: set a longer TIMEOUT before it", total, limit)
 	}
 }
 
@@ -231,7 +243,7 @@ func (l *linter) timeout(w word) {
 	l.limit = seconds(expectText(w.text, nil))
 	if l.limit <= 0 {
 		l.limit = defaultTimeout
-		l.found.warn(w.pos, "TIMEOUT %s sets 45 seconds, not an endless wait", w.text)
+		l.found.warn(w.pos, "TIMEOUT %s sets 45 seconds, not an endless wait: write a number of seconds above 0", w.text)
 	}
 }
 

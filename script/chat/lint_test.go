@@ -37,7 +37,7 @@ func TestWarnings(t *testing.T) {
 		{"high bit", `\377 x`, []string{`1:1: "\xff" can be received only in 8-bit mode`}},
 		{"spaces without quotes", "'' ATZ OK ATQ0 V1 E1 S0=0 &C1 &D2 +FCLASS=0\nOK ATDT1\n", []string{`1:16: "V1" is awaited, not sent: a command with spaces needs quotes, such as 'ATQ0 V1'`}},
 		{"several pairs in a line", "'' ATZ OK ATDT1 CONNECT '' ~ x", nil},
-		{"conflict markers", "<<<<<<< HEAD\n'' ATZ\n=======\n'' ATZ0\n>>>>>>> a1b2\n", []string{"1:1: <<<<<<< is the conflict marker", "3:1: ======= is the conflict", "5:1: >>>>>>> is the conflict", "5:9: the script ends"}},
+		{"conflict markers", "<<<<<<< HEAD\n'' ATZ\n=======\n'' ATZ0\n>>>>>>> a1b2\n", []string{"1:1: <<<<<<< is the conflict marker", "3:1: ======= is the conflict", `4:4: "ATZ0" is awaited, not sent: a script begins`, "5:1: >>>>>>> is the conflict", "5:9: the script ends"}},
 		{"lower-case keywords", "timeout 5 Abort BUSY '' ATZ 'say' x", []string{`1:1: "timeout" is awaited as a text: the keyword is TIMEOUT`, `1:11: "Abort" is awaited`}},
 		{"a name that nothing replaces", `OK AT+CGDCONT=1,\"IP\",\"$USE_APN\" OK '\$X' OK AT$QCPDPP=1 OK $1`, []string{"1:26: $USE_APN stays as it is"}},
 		{"curly quotes", "OK \u201cATZ\u201d", []string{"1:4: a curly quote is an ordinary character"}},
@@ -50,6 +50,11 @@ func TestWarnings(t *testing.T) {
 		{"a backslash at the end of a line", "'' ATZ \\\nOK x\n", []string{`1:8: \ is a word of its own here`, "2:4: the script ends"}},
 		{"a command line", "exec chat -v\n", []string{`1:1: "exec" is awaited as a text`, "1:11: the script ends"}},
 		{"results in small letters", "'' ATZ ok ATD1 Connect ''", []string{`1:8: "ok" is awaited: letter case counts, and modems answer OK`, `1:16: "Connect" is awaited`}},
+		{"a command first", "ABORT BUSY ATZ OK", []string{`1:12: "ATZ" is awaited, not sent`}},
+		{"a keyword with an equals sign", "TIMEOUT=60 x", []string{`1:1: "TIMEOUT=60" is awaited as a text: TIMEOUT and its value are two words`}},
+		{"a dash that divides", "OK-now x ~--~ y a-BREAK-a z", []string{`1:1: this waits for "OK", sends "now" if it is not received`}},
+		{"a backslash before a space", `'' AT\ DT1`, []string{`1:6: \ does not protect a space`, "1:8: the script ends"}},
+		{"comments of other languages", "; dial\n'' x\n//x y\n", []string{`1:1: ";" is a word, not a comment`, `3:1: "//x" is a word, not a comment`}},
 		{"a secret of the call", `word: \U`, nil},
 		{"empty abort and report", "ABORT '' REPORT \\q", []string{"1:7: an empty ABORT string", "1:17: an empty REPORT string"}},
 		{"TIMEOUT 0", "TIMEOUT 0 TIMEOUT x TIMEOUT 1x", []string{"1:9: TIMEOUT 0 sets 45 seconds", "1:19: TIMEOUT x sets 45"}},
@@ -83,7 +88,7 @@ func TestWarningOfArgument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "argument 3:1: warning: the script ends with a text to wait for: the number of words is odd"
+	want := "argument 3:1: warning: the script ends with a text to wait for: the number of words is odd; add '' if nothing is to be sent"
 	if w := s.Warnings(); len(w) != 1 || w[0].String() != want {
 		t.Errorf("warnings %v, want %q", w, want)
 	}

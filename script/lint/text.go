@@ -8,8 +8,9 @@ import (
 )
 
 // Plain returns s as UTF-8 that any terminal can show, one character for each of
-// s: control characters other than those in keep become spaces. A text that is
-// not valid UTF-8 is read as ISO 8859-1.
+// s: control characters other than those in keep, and characters that are not
+// seen or turn the direction of the text, become spaces. A text that is not valid
+// UTF-8 is read as ISO 8859-1.
 func Plain(s, keep string) string {
 	latin1 := !utf8.ValidString(s)
 	var b strings.Builder
@@ -17,7 +18,7 @@ func Plain(s, keep string) string {
 		if latin1 {
 			r = rune(s[i])
 		}
-		if (r < ' ' || 0x7F <= r && r < 0xA0) && !strings.ContainsRune(keep, r) {
+		if !strconv.IsPrint(r) && !strings.ContainsRune(keep, r) {
 			r = ' '
 		}
 		b.WriteRune(r)

@@ -4,11 +4,12 @@ import "testing"
 
 func TestPlain(t *testing.T) {
 	for in, want := range map[string]string{
-		"plain é":      "plain é",
-		"caf\xE9":      "café",
-		"a\tb\x1B[2Jc": "a b [2Jc",
-		"x\u0085y":     "x y",
-		"\x9B":         " ",
+		"plain é":               "plain é",
+		"caf\xE9":               "café",
+		"a\tb\x1B[2Jc":          "a b [2Jc",
+		"x\u0085y":              "x y",
+		"a\u202eb\u200bc\ufeff": "a b c ",
+		"\x9B":                  " ",
 	} {
 		if got := Plain(in, ""); got != want {
 			t.Errorf("Plain(%q) = %q, want %q", in, got, want)

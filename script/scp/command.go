@@ -164,13 +164,6 @@ var strays = map[kind]string{
 
 // stray reports a token that begins no command.
 func (p *parser) stray(t token) {
-	line := p.src.Line(p.lineOf(t.pos))
-	for _, marker := range []string{"<<<<<<<", "=======", ">>>>>>>"} {
-		if strings.HasPrefix(line, marker) {
-			p.failAt(t, marker+" is the conflict marker of a version control system: keep one of the two versions and delete the marker")
-			return
-		}
-	}
 	switch {
 	case strays[t.kind] != "":
 		p.failAt(t, strays[t.kind])
@@ -294,6 +287,10 @@ func (p *parser) set(t token) {
 			p.warnAt(v.tok, "this text is no address such as 10.0.0.7, and the script will fail here")
 		}
 		p.emit(opAddress, t, 0)
+	case p.tok.kind == kDatabits || p.tok.kind == kParity || p.tok.kind == kStopbits:
+		p.fail(fmt.Sprintf(`write "set port %s"`, spellings[p.tok.kind]))
+	case p.tok.kind == kKeyboard:
+		p.fail(`write "set screen keyboard"`)
 	default:
 		p.fail(`"set" knows "port", "screen" and "ipaddr"`)
 	}
@@ -308,7 +305,7 @@ func (p *parser) setPort(t token) {
 	case p.accept(kParity):
 		p.emit(opParity, t, p.parity())
 	default:
-		p.fail(`"set port" knows "databits", "parity" and "stopbits"`)
+		p.fail(`"set port" knows "databits", "parity" and "stopbits"; the bit rate is that of the entry`)
 	}
 }
 

@@ -23,7 +23,7 @@ func TestHints(t *testing.T) {
 		{"braces", body("if $SUCCESS {", "delay 1", "endif"), "2:13 error the language has no braces"},
 		{"a code outside quotes", body("transmit $USERID^M"), `2:17 error ^ and the letter after it stand for a control character only inside quotes`},
 		{"conflict marker", body("<<<<<<< HEAD", "delay 1"), "2:1 error <<<<<<< is the conflict marker of a version control system"},
-		{"Ctrl-Z in a comment", "proc main ; a\x1ab\ndelay 1\nendproc\n", "1:14 warning a Ctrl-Z (byte 0x1A) ends the file here: what follows is not read"},
+		{"Ctrl-Z in a comment", "proc main ; a\x1ab\ndelay 1\nendproc\n", "1:14 error a Ctrl-Z (byte 0x1A) ends the file here: what follows is not read"},
 		{"escape of another language", body(`transmit "at\r"`), `2:10 warning \r in this text is two characters: write ^M or <cr>`},
 		{"no address", body(`set ipaddr "1.2.3"`), "2:12 warning this text is no address such as 10.0.0.7"},
 		{"address number 0", body("string s = getip 0", "set ipaddr getip -1"), "2:18 warning addresses are counted from 1"},

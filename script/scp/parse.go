@@ -2,6 +2,7 @@ package scp
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rasline/rasline/script/lint"
@@ -26,14 +27,30 @@ func Parse(name string, src []byte) (*Program, error) {
 	} else {
 		p.script()
 		if rest := p.src.Text()[p.logicalEnd():]; strings.Trim(rest, "\x1a\x00 \t\f\v\r\n") != "" {
-			p.warn(int32(p.logicalEnd()), "a Ctrl-Z (byte 0x1A) ends the file here: what follows is not read")
+			report := p.warn
+			if p.found.Errors() > 0 { // which may be its consequence
+				report = p.semantic
+			}
+			report(int32(p.logicalEnd()), "a Ctrl-Z (byte 0x1A) ends the file here: what follows is not read")
 		}
 	}
 	if p.found.Errors() > 0 {
-		return nil, &lint.ParseError{Findings: p.found.Sorted()}
+		return nil, &lint.ParseError{Findings: withoutFollowers(p.found.Sorted())}
 	}
 	p.program.warnings = p.found.Sorted()
 	return p.program, nil
+}
+
+// withoutFollowers returns the findings without the warnings about lines that have
+// an error, from which they follow most often.
+func withoutFollowers(all []lint.Finding) []lint.Finding {
+	wrong := map[int]bool{}
+	for _, f := range all {
+		wrong[f.Line] = wrong[f.Line] || f.Severity == lint.SeverityError
+	}
+	return slices.DeleteFunc(all, func(f lint.Finding) bool {
+		return f.Severity == lint.SeverityWarning && wrong[f.Line] && !strings.Contains(f.Text, "there may be more errors")
+	})
 }
 
 // parser reads tokens, checks what they mean and writes the code, all in one
@@ -347,7 +364,7 @@ func (p *parser) open(t token) {
 	}
 	p.fits(v, tyBoolean, need)
 	if !p.accept(after) {
-		p.fail(fmt.Sprintf("%q must stand after the condition of %q", spellings[after], spellings[t.kind]))
+		p.fail(fmt.Sprintf("%q must stand before this, after the condition of the %q in line %d", spellings[after], spellings[t.kind], t.line))
 		p.skipHeader(after)
 	}
 	if len(p.blocks) >= maxDepth {

@@ -179,6 +179,10 @@ func (s *scanner) next() token {
 		t.kind, t.end = tEOF, t.pos
 		return t
 	}
+	if s.conflictMarker() {
+		t.kind, t.end = tBad, int32(s.pos)
+		return t
+	}
 	switch c := s.src[s.pos]; {
 	case isLetter(c):
 		s.skipName()
@@ -196,6 +200,24 @@ func (s *scanner) next() token {
 	}
 	t.end = int32(s.pos)
 	return t
+}
+
+// conflictMarker reports a line that a version control system has left, and skips
+// it.
+func (s *scanner) conflictMarker() bool {
+	if s.pos > 0 && !isLineEnd(s.src[s.pos-1]) {
+		return false
+	}
+	for _, marker := range []string{"<<<<<<<", "=======", ">>>>>>>"} {
+		if strings.HasPrefix(s.src[s.pos:], marker) {
+			s.mistake(s.pos, "%s is the conflict marker of a version control system: keep one of the two versions and delete the marker", marker)
+			for s.pos < len(s.src) && !isLineEnd(s.src[s.pos]) {
+				s.pos++
+			}
+			return true
+		}
+	}
+	return false
 }
 
 // skipBlanks moves to the next byte that is no blank and in no comment,

@@ -192,6 +192,10 @@ func loadSwitchINF(name string, src []byte, cfg *Config) (*Script, error) {
 		return s, nil
 	}
 	s.executor, err = f.Executor(section, &c)
+	if err != nil && cfg.Section == "" { // the findings say why
+		s.executor = script.ExecutorFunc(func(context.Context, *ras.Call) error { return err })
+		return s, nil
+	}
 	return s, err
 }
 

@@ -1,6 +1,7 @@
 package switchinf
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,6 +48,15 @@ func (p *parser) read(text string) {
 	}
 	p.endSection()
 	if len(p.file.sections) == 0 {
+		folded := lint.Fold(text)
+		switch {
+		case strings.Contains(folded, "endproc"):
+			p.mistake(place{line: 1, col: 1}, "the file has no section and is a .scp script, by its proc and endproc: name it so, or specify the language scp")
+			return
+		case strings.Contains(text, "ABORT ") || strings.HasPrefix(text, "''"):
+			p.mistake(place{line: 1, col: 1}, "the file has no section and is a script of chat(8): name it .chat, or specify the language chat")
+			return
+		}
 		p.report(lint.SeverityWarning, place{line: 1, col: 1}, "the file has no section: write a line such as [Name] before the script")
 	}
 }
@@ -207,7 +217,8 @@ func (p *parser) noForm(l *line) {
 		return r
 	}, strings.ToUpper(key)), " ")
 	marker := conflictMarker(l.text)
-	switch name := nearest(strings.ToUpper(key), append(names, "NORESPONSE")); {
+	aliases := map[string]string{"OKAY": "OK", "SEND": "COMMAND", "CMD": "COMMAND", "EXPECT": "OK", "WAITFOR": "OK", "WAIT": "OK", "FAIL": "ERROR"}
+	switch name := cmp.Or(aliases[strings.ToUpper(key)], nearest(strings.ToUpper(key), append(names, "NORESPONSE"))); {
 	case marker != "":
 		p.mistake(l.at(0), "%s is the conflict marker of a version control system, and is skipped: keep one of the two versions", marker)
 	case name == "NORESPONSE", first == "NORESPONSE":
@@ -342,7 +353,7 @@ func (p *parser) response(l *line, key string, from int) {
 	}
 	r := response{line: l.at(0).line, keyword: key, action: actionOf(key), pattern: p.parsePattern(l, from), text: l.text}
 	if _, known := codesByName()[key]; !known && r.action == actFail && key != "ERROR" && key != "ERROR_DIAGNOSTICS" {
-		hint := "a run reports it as a failure of the device"
+		hint := "the names are those of Raserror.h, and a run reports others as a failure of the device"
 		if name := nearest(key, errorNames()); name != "" {
 			hint = "write " + name + "="
 		}

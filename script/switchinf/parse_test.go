@@ -37,14 +37,14 @@ func TestFindings(t *testing.T) {
 		{name: "lines before the first section", src: "OK=\nx\n[x]\nCOMMAND=\n", want: []string{"1:1: warning: lines before"}},
 		{name: "an indented comment", src: head + "  ; note\n", want: []string{"3:3: warning: a comment begins in column 1"}},
 		{name: "no form", src: head + "half of a comment\nOKAY=\nNoResponse=\n", want: []string{
-			"3:1: error: this is no command", "4:1: error: this is no command", "5:1: error: this is no command or response, and is skipped: write NoResponse"}},
+			"3:1: error: this is no command", `4:1: error: there is no keyword "OKAY", and the line is skipped: write OK=`, "5:1: error: this is no command or response, and is skipped: write NoResponse"}},
 		{name: "keywords with an error", src: head + "COMAND=a\nOK <match>\"x\"\nCONECT=\nNoRespnse\n<<<<<<< a\n", want: []string{
 			`3:1: error: there is no keyword "COMAND", and the line is skipped: write COMMAND=`, "4:1: error: an equals sign is missing after the keyword, and the line is skipped: write OK=",
 			`5:1: error: there is no keyword "CONECT"`, "6:1: error: this is no command or response, and is skipped: write NoResponse", "7:1: error: <<<<<<< is the conflict marker"}},
 		{name: "NoResponse as a text", src: "[x]\nCOMMAND= NoResponse\n", want: []string{"2:9: warning: the text NoResponse is sent here"}},
 		{name: "escapes of other languages", src: "[x]\nCOMMAND=a^M\nNoResponse\nCOMMAND=b\\r\n", want: []string{"2:10: warning: ^M is sent as two characters: write <cr>", `4:10: warning: \r is sent as two characters: write <cr>`}},
 		{name: "an error that is none", src: head + "ERROR_NO_CARIER=a\nERROR_FOO=b\nERROR_BUSY=c\n", want: []string{
-			"3:1: warning: there is no error ERROR_NO_CARIER: write ERROR_NO_CARRIER=", "4:1: warning: there is no error ERROR_FOO: a run reports", "5:1: warning: there is no error ERROR_BUSY"}},
+			"3:1: warning: there is no error ERROR_NO_CARIER: write ERROR_NO_CARRIER=", "4:1: warning: there is no error ERROR_FOO: the names are those of Raserror.h", "5:1: warning: there is no error ERROR_BUSY"}},
 		{name: "a final Ctrl-Z", src: "[x]\r\nCOMMAND=a\r\n\x1a"},
 		{name: "text after a Ctrl-Z", src: "[x]\nCOMMAND=a\n\x1a\nCOMMAND=b\n", want: []string{"3:1: warning: a Ctrl-Z (byte 0x1A) ends the file here"}},
 		{name: "lines that end in CR", src: "[x]\rCOMMAND=a<cr>\rNo\rNoResponse\r", want: []string{"3:1: error: this is no command"}},

@@ -144,6 +144,10 @@ func (p *parser) wrongMacro(l *line, t token, where string) {
 			p.fail(l.at(t.at), "there is no macro <%s>: write <%s>", t.macro, name)
 			return
 		}
+		if len(t.macro) > 1 && t.macro[0] == 'h' && strings.Trim(t.macro[1:], "0123456789abcdef") == "" {
+			p.fail(l.at(t.at), "there is no macro <%s>: a byte has two hexadecimal digits, such as <h0D>", t.macro)
+			return
+		}
 		p.fail(l.at(t.at), "there is no macro <%s>: write <h3C> for the character < itself", t.macro)
 	}
 }
