@@ -77,6 +77,13 @@ type Call struct {
 	// Default: off, since script.Run hands such bytes on.
 	Exact bool
 
+	// ReadAhead relaxes Exact for a script that is certain to send again before
+	// it succeeds: its waits may read past their match until then, since the
+	// peer does not start PPP before it has the last answer. A host sets it
+	// whose line is of no use to others after a script that failed. Default:
+	// off.
+	ReadAhead bool
+
 	// IPAddr is the address that a script gives the caller for the session
 	// ("set ipaddr"); see SetIPAddr. The zero value means none.
 	IPAddr netip.Addr
@@ -113,7 +120,7 @@ func (c *Call) WithAPI(api API) *Call {
 		api = inner.API
 	}
 	d := &Call{API: api, Port: c.Port, Phonebook: c.Phonebook, Entry: c.Entry, Params: c.Parameters(),
-		Terminal: c.Terminal, Exact: c.Exact, IPAddr: c.IPAddr, Log: c.Log}
+		Terminal: c.Terminal, Exact: c.Exact, ReadAhead: c.ReadAhead, IPAddr: c.IPAddr, Log: c.Log}
 	d.state.Store(st)
 	return d
 }

@@ -82,6 +82,7 @@ type Dialog struct {
 	sets    setCache
 	waits   []*waitState // for reuse, by depth
 	depth   int          // waits that are running, one inside the other
+	ahead   bool         // SetReadAhead
 	one     [1]byte
 	logs    dialogLogs
 	keys    *keyboard // of Interact
@@ -129,6 +130,14 @@ func (d *Dialog) SetConsume(on bool) (was bool) {
 	was, d.cfg.Consume = d.cfg.Consume, on
 	return was
 }
+
+// SetReadAhead states whether the script is certain to send again before it
+// succeeds; by default it is not. From then on the waits of an exact call with
+// ras.Call.ReadAhead read all that there is, and what follows their match is the
+// next wait's. Other exact waits read no more than their match may still need,
+// which costs a completion of the host for every few bytes of a peer that sends
+// much before its prompt.
+func (d *Dialog) SetReadAhead(on bool) { d.ahead = on }
 
 // Hide masks a text in all that is logged and reported from now on.
 func (d *Dialog) Hide(s ras.Secret) { d.call.Hide(s) }

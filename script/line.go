@@ -3,7 +3,6 @@ package script
 import (
 	"context"
 	"errors"
-	"math/bits"
 	"time"
 
 	"github.com/rasline/rasline/ras"
@@ -26,7 +25,7 @@ type line struct {
 func (l *line) receive(ctx context.Context, limit time.Duration, need int) error {
 	size := ras.MaxBuffer
 	if l.call.Exact {
-		size = 1 << min(bits.Len(uint(max(need, 1)))-1, 10)
+		size = min(max(need, 1), ras.MaxBuffer)
 	}
 	if l.buf != nil && len(l.buf.Bytes()) != size {
 		l.free()

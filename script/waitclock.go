@@ -92,6 +92,9 @@ func (d *Dialog) fill(ctx context.Context, c *waitClock, need int) error {
 		if !ok {
 			return c.over(ctx)
 		}
+		if d.ahead && d.call.ReadAhead {
+			need = ras.MaxBuffer
+		}
 		err := d.line.receive(ctx, limit, need)
 		switch {
 		case err == nil && len(d.line.in) == 0:

@@ -136,7 +136,14 @@ func (r *run) received(b []byte) {
 
 // steps runs the script to its end.
 func (r *run) steps(ctx context.Context) error {
-	for _, s := range r.script.steps {
+	last := 0 // the step of the last send
+	for i, s := range r.script.steps {
+		if s.kind == kindSend {
+			last = i
+		}
+	}
+	for i, s := range r.script.steps {
+		r.dialog.SetReadAhead(i < last)
 		r.at = s.word.pos
 		if cause := ended(ctx); cause != nil {
 			return r.ended(cause)

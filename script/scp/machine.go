@@ -511,6 +511,7 @@ func (m *machine) waitfor(in instr) error {
 	if err != nil {
 		return err
 	}
+	m.dialog.SetReadAhead(m.screen == nil && m.prog.sends[m.pc-1])
 	match, err := m.await(site.until, limit, patterns)
 	m.showAll()
 	switch {

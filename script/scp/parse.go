@@ -165,6 +165,9 @@ func (p *parser) procedure(procs map[string]*symbol) {
 	}
 	if key == "main" {
 		p.program.code, p.program.waits, p.program.slots = p.code, p.waits, p.scope.slots
+		if p.found.Errors() == 0 {
+			p.program.sends = findSends(p.code, p.waits)
+		}
 		p.program.tested = p.tested
 	}
 }

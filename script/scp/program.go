@@ -47,6 +47,7 @@ type Program struct {
 	texts    []string
 	code     []instr // of main
 	waits    []waitSite
+	sends    []bool // by instruction: main sends before it ends, whatever it receives
 	slots    []typ
 	warnings []lint.Finding
 	tested   map[op]bool // the system variables that main compares

@@ -134,12 +134,33 @@ func (e *executor) Execute(ctx context.Context, call *ras.Call) error {
 	defer d.Close()
 	r := &run{executor: e, call: call, dialog: d}
 	for i := range e.section.steps {
+		d.SetReadAhead(e.section.sendsAfter(i))
 		more, err := r.step(ctx, &e.section.steps[i])
 		if err != nil || !more {
 			return err
 		}
 	}
 	return nil
+}
+
+// sendsAfter reports whether a later step than i sends a text before the script
+// can succeed.
+func (s *section) sendsAfter(i int) bool {
+	for n := range s.steps[i:] {
+		step := &s.steps[i+n]
+		if n > 0 && !step.command.empty() {
+			return true
+		}
+		if len(step.responses) == 0 && !step.noResponse {
+			return false
+		}
+		for k := range step.responses {
+			if step.responses[k].action == actConnect {
+				return false
+			}
+		}
+	}
+	return false
 }
 
 // Check returns an *Error for a section that sends a name, a password or an X.25
