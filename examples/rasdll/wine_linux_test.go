@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"debug/pe"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -53,7 +55,7 @@ func install(t *testing.T) *installed {
 	wine := winetest.Start(t)
 	dir := t.TempDir()
 	in := &installed{wine, dir, filepath.Join(dir, "host.exe"), filepath.Join(dir, "rasline.dll")}
-	winetest.Compile(t, "amd64", in.host, "../../testdata/dll/host.c", "-lws2_32")
+	winetest.Compile(t, "amd64", in.host, "../../testdata/dll/host.c", "-lws2_32", "-lpsapi")
 	winetest.Go(t, "amd64", true, "build", "-buildmode=c-shared", "-o", in.dll, ".")
 	for name, text := range scripts {
 		write(t, dir, name, text)
@@ -157,6 +159,10 @@ func TestRaslineDLL(t *testing.T) {
 	t.Run("unload and reload", in.testReload)
 	t.Run("script directory", in.testScriptDirectory)
 	t.Run("nothing is taken past the last match", in.testLastMatch)
+	t.Run("hosts that take liberties", in.testLiberties)
+	t.Run("completions for a flood", in.testCompletions)
+	t.Run("one export", in.testExports)
+	t.Run("a thousand cycles", in.testCycles)
 }
 
 func (in *installed) testScripts(t *testing.T) {
@@ -240,6 +246,88 @@ func (in *installed) testLastMatch(t *testing.T) {
 	}
 }
 
+// testLiberties has hosts do what the documentation leaves to them.
+func (in *installed) testLiberties(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		flags []string
+		want  string // is printed
+	}{
+		{"loads and frees the DLL without a call", []string{"-probe", "3"}, "probe found\nprobe found\nprobe found\nreturn 0\n"},
+		{"has one buffer", []string{"-buffers", "1"}, "return 0\n"},
+		{"grants larger buffers", []string{"-fixed"}, "return 0\n"},
+		{"has one large buffer", []string{"-fixed", "-buffers", "1"}, "return 0\n"},
+		{"has the structure of Windows NT 4", []string{"-size", "2096"}, "return 0\n"},
+		{"has a size that is 8 bytes long", []string{"-size", "2116"}, "return 0\n"},
+		{"leaves numbers that are no text", []string{"-bad"}, "return 0\n"},
+		{"is about to quit", []string{"-quit", "42"}, "WM_QUIT 42\nreturn 631\n"},
+	} {
+		end, trace := in.dial(t, login, append(tt.flags, "-entry", "Work", "-user", "ann", "-password", "secret")...)
+		if !strings.Contains(end, tt.want) {
+			t.Errorf("a host that %s ended with\n%swant %q\n%s", tt.name, end, tt.want, trace)
+		}
+	}
+}
+
+// A flood before the prompt takes as few completions as the host allows, and what
+// follows the last match is read a few bytes at a time.
+func (in *installed) testCompletions(t *testing.T) {
+	for _, entry := range []string{"Work", "Chat"} {
+		start := time.Now()
+		end, trace := in.dial(t, flooding, "-late", "5", "-entry", entry, "-user", "ann", "-password", "secret")
+		n := strings.Count(trace, "RasReceiveBuffer")
+		if !strings.HasPrefix(end, "return 0\n") || n > 12600/1500+60 {
+			t.Errorf("%s: %d receives in %v\n%s", entry, n, time.Since(start), end)
+		}
+	}
+}
+
+// testExports looks for what the DLL exports beside RasCustomScriptExecute.
+func (in *installed) testExports(t *testing.T) { checkExports(t, in.dll) }
+
+func checkExports(t *testing.T, dll string) {
+	t.Helper()
+	f, err := pe.Open(dll)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var dir uint32
+	switch h := f.OptionalHeader.(type) {
+	case *pe.OptionalHeader64:
+		dir = h.DataDirectory[pe.IMAGE_DIRECTORY_ENTRY_EXPORT].VirtualAddress
+	case *pe.OptionalHeader32:
+		dir = h.DataDirectory[pe.IMAGE_DIRECTORY_ENTRY_EXPORT].VirtualAddress
+	}
+	for _, s := range f.Sections {
+		if dir < s.VirtualAddress || dir >= s.VirtualAddress+s.Size {
+			continue
+		}
+		data, err := s.Data()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := binary.LittleEndian.Uint32(data[dir-s.VirtualAddress+20:]); n != 1 {
+			t.Errorf("%s exports %d functions, want 1", dll, n)
+		}
+		return
+	}
+	t.Errorf("%s has no exports", dll)
+}
+
+// testCycles has one host load, use and free the DLL many times.
+func (in *installed) testCycles(t *testing.T) {
+	end, _ := in.dial(t, login, "-quiet", "-repeat", "1000", "-entry", "Work", "-user", "ann", "-password", "secret")
+	var threads, handles, kib int
+	if n, err := fmt.Sscanf(end, "threads %d handles %d memory %d", &threads, &handles, &kib); n != 3 || err != nil {
+		t.Fatalf("the host ended with\n%s", end)
+	}
+	t.Logf("1000 cycles: %+d threads, %+d handles, %+d KiB", threads, handles, kib)
+	if threads > 4 || handles > 20 || kib > 8<<10 {
+		t.Errorf("after 1000 cycles there are %d threads, %d handles and %d KiB more than after the tenth", threads, handles, kib)
+	}
+}
+
 // The DLL for 32 bits exports the name without decoration.
 func TestDLLFor32Bits(t *testing.T) {
 	dir := t.TempDir()
@@ -255,4 +343,5 @@ func TestDLLFor32Bits(t *testing.T) {
 	if err != nil || img.Arch != "386" || !img.DLL || !img.Script {
 		t.Errorf("Inspect = %+v, %v; want a script DLL of 32 bits", img, err)
 	}
+	checkExports(t, dll)
 }

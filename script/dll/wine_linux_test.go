@@ -77,7 +77,7 @@ func TestTraceUnderTheHost(t *testing.T) {
 	wine := winetest.Start(t)
 	dir := vendorDLLs(t, "amd64")
 	host := filepath.Join(dir, "host.exe")
-	winetest.Compile(t, "amd64", host, "../../testdata/dll/host.c", "-lws2_32")
+	winetest.Compile(t, "amd64", host, "../../testdata/dll/host.c", "-lws2_32", "-lpsapi")
 	want := goldenTrace(t) + "return 0\nuser ann\npassword secret\ndomain EXAMPLE\nleaks 0\n"
 	out, code := wine.Output(t, time.Minute, host, append([]string{"-user", "ann", "-password", "secret",
 		filepath.Join(dir, "login.dll")}, serveTCP(t)...)...)

@@ -43,10 +43,12 @@ type api struct {
 
 var _ ras.API = (*api)(nil)
 
-// buffer is memory of the host's.
+// buffer is memory of the host's. Several buffers share the memory of a receive
+// that the host keeps although the executor has given it up; see GetBuffer.
 type buffer struct {
-	mem  []byte // what the host granted
-	data []byte // its beginning, as much as was asked for
+	mem    []byte // what the host granted
+	data   []byte // its beginning, as much as was asked for
+	shared *int   // how many buffers have mem
 }
 
 func (b *buffer) Bytes() []byte { return b.data }
@@ -99,12 +101,22 @@ func (a *api) GetBuffer(size int) (ras.Buffer, error) {
 	if code == ras.Success && len(mem) == 0 {
 		code = ras.ErrOutOfBuffers
 	}
+	shared := new(int)
+	if code == ras.ErrOutOfBuffers && a.rx.atHost && !a.rx.open() {
+		// The host has none but that of the receive that it still has, which
+		// the next receive goes on with.
+		mem, shared, code = a.rx.buf.mem, a.rx.buf.shared, ras.Success
+	}
 	if code != ras.Success {
 		return nil, failure(opGet, code)
 	}
-	clear(mem)
 	size = min(size, len(mem))
-	b := &buffer{mem: mem, data: mem[:size:size]}
+	b := &buffer{mem: mem, data: mem[:size:size], shared: shared}
+	if *shared++; *shared > 1 {
+		a.rx.buf = b
+	} else {
+		clear(mem)
+	}
 	a.buffers[b] = true
 	return b, nil
 }
@@ -120,9 +132,12 @@ func (a *api) FreeBuffer(b ras.Buffer) error {
 	case a.rx.atHost && a.rx.buf == own:
 		return failure(opFree, ras.ErrAsyncRequestPending)
 	}
-	if code := a.host.freeBuffer(own.mem); code != ras.Success {
-		return failure(opFree, code)
+	if *own.shared == 1 {
+		if code := a.host.freeBuffer(own.mem); code != ras.Success {
+			return failure(opFree, code)
+		}
 	}
+	*own.shared--
 	delete(a.buffers, own)
 	return nil
 }
@@ -170,10 +185,11 @@ func (a *api) SetCommSettings(port ras.Handle, s ras.CommSettings) error {
 	return failure(opSetComm, a.host.setCommSettings(rasabi.NewCommSettings(s.Parity, s.StopBits, s.ByteSize)))
 }
 
-// close ends the run and returns how many buffers it left unfreed; the host
-// gets them back. A receive that the host still has is left to it: its event
-// stays open, since the host may yet signal it.
-func (a *api) close() (leaked int) {
+// close ends the run and returns how many buffers it left unfreed, which the host
+// gets back, and how many received bytes it did not use. A receive that the host
+// still has is left to it: its event stays open, since the host may yet signal
+// it.
+func (a *api) close() (leaked, unused int) {
 	a.mu.Lock()
 	a.closed = true
 	a.rx.posted = false
@@ -185,14 +201,16 @@ func (a *api) close() (leaked int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for b := range a.buffers {
-		if a.rx.atHost && a.rx.buf == b {
+		if a.rx.atHost && a.rx.buf.shared == b.shared {
 			continue
 		}
-		a.host.freeBuffer(b.mem)
+		if *b.shared--; *b.shared == 0 {
+			a.host.freeBuffer(b.mem)
+		}
 		leaked++
 	}
 	if a.rx.event != nil {
 		a.rx.event.close(a.rx.atHost)
 	}
-	return leaked
+	return leaked, len(a.unread)
 }

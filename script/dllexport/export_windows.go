@@ -18,29 +18,33 @@ import (
 
 func supported() error { return nil }
 
-// raslineStart starts the script and returns the number of the run. a lives
-// until raslineFinish.
-//
-//export raslineStart
-func raslineStart(a *C.rasline_args) C.uintptr_t {
+// The C side calls these three through pointers: functions that cgo exports
+// would be exports of the DLL, which is to have one.
+func init() {
+	C.rasline_ready(C.uintptr_t(windows.NewCallback(startRun)), C.uintptr_t(windows.NewCallback(cancelRun)), C.uintptr_t(windows.NewCallback(finishRun)))
+}
+
+// startRun starts the script and returns the number of the run. a lives until
+// finishRun.
+func startRun(a *C.rasline_args) uintptr {
 	r := start(func(ctx context.Context) ras.Code {
 		return execute(ctx, a)
 	}, func() {
 		windows.SetEvent(windows.Handle(uintptr(unsafe.Pointer(a.done))))
 	})
-	return C.uintptr_t(cgo.NewHandle(r))
+	return uintptr(cgo.NewHandle(r))
 }
 
-//export raslineCancel
-func raslineCancel(run C.uintptr_t) { cgo.Handle(run).Value().(*running).cancel() }
+func cancelRun(run uintptr) uintptr {
+	cgo.Handle(run).Value().(*running).cancel()
+	return 0
+}
 
-// raslineFinish waits for a run and returns what the host gets.
-//
-//export raslineFinish
-func raslineFinish(run C.uintptr_t) C.DWORD {
+// finishRun waits for a run and returns what the host gets.
+func finishRun(run uintptr) uintptr {
 	h := cgo.Handle(run)
 	defer h.Delete()
-	return C.DWORD(h.Value().(*running).finish())
+	return uintptr(h.Value().(*running).finish())
 }
 
 func execute(ctx context.Context, a *C.rasline_args) ras.Code {

@@ -1,7 +1,6 @@
 //go:build windows && cgo
 
 #include "glue_windows.h"
-#include "_cgo_export.h"
 
 DWORD rasline_get(rasline_args *a, PBYTE *buffer, DWORD *size) { return a->get(buffer, size); }
 
@@ -29,6 +28,45 @@ HMODULE rasline_module(DWORD flags)
 	return GetModuleHandleExW(flags, (LPCWSTR)(void *)rasline_module, &m) ? m : NULL;
 }
 
+/* The Go runtime starts threads when the DLL is loaded and cannot be unloaded
+ * (golang.org/issue/11100): a host that loads and frees the DLL without a call
+ * would end with a fault. */
+__attribute__((constructor)) static void pin(void)
+{
+	rasline_module(GET_MODULE_HANDLE_EX_FLAG_PIN);
+}
+
+/* The Go side: start returns the number of a run, cancel is what IDCANCEL does,
+ * and finish waits for the end and returns the code. */
+static struct {
+	uintptr_t(WINAPI *start)(rasline_args *a);
+	uintptr_t(WINAPI *cancel)(uintptr_t run);
+	uintptr_t(WINAPI *finish)(uintptr_t run);
+} go;
+
+/* ready_event returns the event that is set when go is; whichever side comes
+ * first makes it. */
+static HANDLE ready_event(void)
+{
+	static PVOID volatile event;
+	HANDLE made;
+
+	if (event == NULL) {
+		made = CreateEventW(NULL, TRUE, FALSE, NULL);
+		if (made != NULL && InterlockedCompareExchangePointer(&event, made, NULL) != NULL)
+			CloseHandle(made);
+	}
+	return event;
+}
+
+void rasline_ready(uintptr_t start, uintptr_t cancel, uintptr_t finish)
+{
+	go.start = (uintptr_t(WINAPI *)(rasline_args *))start;
+	go.cancel = (uintptr_t(WINAPI *)(uintptr_t))cancel;
+	go.finish = (uintptr_t(WINAPI *)(uintptr_t))finish;
+	SetEvent(ready_event());
+}
+
 /* The hidden window takes IDCANCEL, which RAS sends to the windows of a script.
  * Its user data is the number that Go knows the run by. */
 
@@ -37,7 +75,7 @@ static const WCHAR class_name[] = L"rasline script";
 static LRESULT CALLBACK window_proc(HWND w, UINT message, WPARAM wp, LPARAM lp)
 {
 	if (message == WM_COMMAND && LOWORD(wp) == IDCANCEL)
-		raslineCancel((uintptr_t)GetWindowLongPtrW(w, GWLP_USERDATA));
+		go.cancel((uintptr_t)GetWindowLongPtrW(w, GWLP_USERDATA));
 	return DefWindowProcW(w, message, wp, lp);
 }
 
@@ -56,28 +94,39 @@ static HWND make_window(HWND owner, uintptr_t run)
 	return w;
 }
 
-/* wait_for waits for the end of the script and serves the window meanwhile. */
-static void wait_for(HANDLE done)
+/* wait_for waits for the end of the script and serves the window meanwhile. A
+ * WM_QUIT is the host's: it cancels the script, and is posted again for the
+ * host's own loop. */
+static void wait_for(HANDLE done, uintptr_t run)
 {
+	BOOL quit = FALSE;
+	int code = 0;
+
 	while (MsgWaitForMultipleObjects(1, &done, FALSE, INFINITE, QS_ALLINPUT) == WAIT_OBJECT_0 + 1) {
 		MSG m;
 
 		while (PeekMessageW(&m, NULL, 0, 0, PM_REMOVE)) {
+			if (m.message == WM_QUIT) {
+				quit = TRUE;
+				code = (int)m.wParam;
+				go.cancel(run);
+				continue;
+			}
 			TranslateMessage(&m);
 			DispatchMessageW(&m);
 		}
 	}
+	if (quit)
+		PostQuitMessage(code);
 }
 
 #if defined(__i386__)
 /* The name without the decoration of stdcall, as RAS asks for it. */
-__asm__(".section .drectve\n\t.ascii \" -export:RasCustomScriptExecute=RasCustomScriptExecute@44\"\n\t.text");
-#define EXPORT
-#else
-#define EXPORT __declspec(dllexport)
+__asm__(".globl _RasCustomScriptExecute\n\t.set _RasCustomScriptExecute, _RasCustomScriptExecute@44");
 #endif
 
-EXPORT DWORD WINAPI RasCustomScriptExecute(HANDLE port, LPCWSTR phonebook, LPCWSTR entry,
+/* The one export; see name_windows.go. */
+DWORD WINAPI RasCustomScriptExecute(HANDLE port, LPCWSTR phonebook, LPCWSTR entry,
 	PFNRASGETBUFFER get, PFNRASFREEBUFFER release, PFNRASSENDBUFFER send, PFNRASRECEIVEBUFFER receive,
 	PFNRASRETRIEVEBUFFER retrieve, HWND owner, RASDIALPARAMS *params, PVOID reserved)
 {
@@ -87,20 +136,21 @@ EXPORT DWORD WINAPI RasCustomScriptExecute(HANDLE port, LPCWSTR phonebook, LPCWS
 	HWND window;
 	DWORD code;
 
-	if (rasline_module(GET_MODULE_HANDLE_EX_FLAG_PIN) == NULL)
-		return ERROR_MOD_NOT_FOUND;
+	if (ready_event() == NULL)
+		return ERROR_NOT_ENOUGH_MEMORY;
+	WaitForSingleObject(ready_event(), INFINITE);
 	if (ext != NULL && ext->dwSize >= sizeof *ext)
 		a.setcomm = ext->pfnRasSetCommSettings;
 	a.done = CreateEventW(NULL, TRUE, FALSE, NULL);
 	if (a.done == NULL)
 		return ERROR_NOT_ENOUGH_MEMORY;
-	run = raslineStart(&a);
+	run = go.start(&a);
 	window = owner == NULL ? NULL : make_window(owner, run);
 	if (window == NULL)
 		WaitForSingleObject(a.done, INFINITE);
 	else
-		wait_for(a.done);
-	code = raslineFinish(run);
+		wait_for(a.done, run);
+	code = (DWORD)go.finish(run);
 	if (window != NULL)
 		DestroyWindow(window);
 	CloseHandle(a.done);

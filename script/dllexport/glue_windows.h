@@ -27,6 +27,10 @@ DWORD rasline_receive(rasline_args *a, PBYTE buffer, DWORD *size, DWORD ms, uint
 DWORD rasline_retrieve(rasline_args *a, PBYTE buffer, DWORD *size);
 DWORD rasline_set_comm(rasline_args *a, void *settings);
 
+/* Go calls rasline_ready once, when its packages are initialized, with the
+ * addresses of its functions. */
+void rasline_ready(uintptr_t start, uintptr_t cancel, uintptr_t finish);
+
 /* The module that this code is in, or NULL. */
 HMODULE rasline_module(DWORD flags);
 

@@ -21,9 +21,10 @@ type sessionHost struct {
 	s *ras.Session
 	habits
 
-	mu      sync.Mutex
-	buffers map[*byte]ras.Buffer
-	events  int // that are open
+	mu       sync.Mutex
+	buffers  map[*byte]ras.Buffer
+	events   int // that are open
+	receives int
 }
 
 // habits are what a host may do as it likes.
@@ -32,18 +33,22 @@ type habits struct {
 	zeroBytes    bool // stand for a time-out, with success
 	bigBuffers   bool // are granted, and filled, whatever was asked for
 	noExtension  bool // RasSetCommSettings is missing
+	oneBuffer    bool // is all that there is
 }
 
 func (h *sessionHost) getBuffer(size uint32) ([]byte, ras.Code) {
 	if h.bigBuffers {
 		size = ras.MaxBuffer
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.oneBuffer && len(h.buffers) == 1 {
+		return nil, ras.ErrOutOfBuffers
+	}
 	b, err := h.s.GetBuffer(int(size))
 	if err != nil {
 		return nil, ras.CodeOf(err)
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	h.buffers[&b.Bytes()[0]] = b
 	return b.Bytes(), 0
 }
@@ -55,7 +60,13 @@ func (h *sessionHost) find(mem []byte) ras.Buffer {
 }
 
 func (h *sessionHost) freeBuffer(mem []byte) ras.Code {
-	return ras.CodeOf(h.s.FreeBuffer(h.find(mem)))
+	err := h.s.FreeBuffer(h.find(mem))
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err == nil {
+		delete(h.buffers, &mem[0])
+	}
+	return ras.CodeOf(err)
 }
 
 func (h *sessionHost) sendBuffer(mem []byte, n uint32) ras.Code {
@@ -63,6 +74,9 @@ func (h *sessionHost) sendBuffer(mem []byte, n uint32) ras.Code {
 }
 
 func (h *sessionHost) receiveBuffer(mem []byte, ms uint32, ev hostEvent) ras.Code {
+	h.mu.Lock()
+	h.receives++
+	h.mu.Unlock()
 	limit := time.Duration(ms) * time.Millisecond
 	if ms == infinite || h.neverSignals {
 		limit = 0
@@ -115,6 +129,8 @@ var everyHabit = map[string]habits{
 	"zero bytes for a limit":  {zeroBytes: true},
 	"big buffers":             {bigBuffers: true},
 	"no extension structure":  {noExtension: true},
+	"one buffer":              {oneBuffer: true},
+	"one big buffer":          {oneBuffer: true, bigBuffers: true},
 	"all liberties at a time": {neverSignals: true, zeroBytes: true, bigBuffers: true, noExtension: true},
 }
 
@@ -125,6 +141,7 @@ type visit struct {
 	far    *virtual.Port
 	params rasabi.DialParams
 	log    *slog.Logger
+	result Result
 }
 
 // onEveryHost runs f in a bubble for each kind of host.
@@ -158,7 +175,7 @@ func onHost(t *testing.T, habit habits, f func(v *visit)) {
 
 // run runs e as the host would.
 func (v *visit) run(ctx context.Context, e script.ExecutorFunc) ras.Code {
-	return registration{e, v.log}.run(ctx, &invocation{
+	return registration{e, v.log, func(r Result) { v.result = r }}.run(ctx, &invocation{
 		host: v.host, port: v.host.s.Handle(), entry: "Work", params: v.params,
 		userName: func() string { return "windows user" },
 	})

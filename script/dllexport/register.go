@@ -1,10 +1,12 @@
 package dllexport
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"sync"
 
+	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
 )
 
@@ -12,15 +14,35 @@ import (
 type Config struct {
 	// Log gets what the return code cannot tell: the error of an executor, a
 	// panic, buffers that it left unfreed. Default: no log. A DLL has no
-	// standard error; examples/rasdll writes its log to the debug output of
-	// Windows, which debuggers show.
+	// standard error; examples/rasdll writes its log to a file.
 	Log *slog.Logger
+
+	// OnResult is called at the end of each run, before the host gets the code.
+	// Default: none.
+	OnResult func(Result)
+}
+
+// Result is how one run of the executor ended.
+type Result struct {
+	Entry string   // the phone-book entry that the host dialled
+	Code  ras.Code // what the host gets
+	Err   error    // why, unless the code is ras.Success
+
+	// Lost counts bytes that were received after the last match and that the
+	// host cannot take back, so that PPP misses them. It is 0 on hosts that
+	// grant buffers of the size that was asked for; see the package comment.
+	Lost int
+
+	// Leaked counts buffers that the executor did not free; the host got them
+	// back, but for one whose receive it still has.
+	Leaked int
 }
 
 // registration is what Register was given.
 type registration struct {
 	executor script.Executor
 	log      *slog.Logger
+	onResult func(Result)
 }
 
 var (
@@ -42,9 +64,12 @@ func Register(e script.Executor, cfg *Config) error {
 	if e == nil {
 		return errors.New("dllexport: no executor to register")
 	}
-	r := registration{executor: e, log: slog.New(slog.DiscardHandler)}
-	if cfg != nil && cfg.Log != nil {
-		r.log = cfg.Log
+	r := registration{executor: e, log: slog.New(slog.DiscardHandler), onResult: func(Result) {}}
+	if cfg != nil {
+		r.log = cmp.Or(cfg.Log, r.log)
+		if cfg.OnResult != nil {
+			r.onResult = cfg.OnResult
+		}
 	}
 	registeredMu.Lock()
 	defer registeredMu.Unlock()

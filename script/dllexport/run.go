@@ -28,14 +28,24 @@ func (r registration) run(ctx context.Context, inv *invocation) ras.Code {
 	if r.executor == nil {
 		return ras.ErrNotSupported
 	}
-	err := r.execute(ctx, inv)
-	if err != nil {
-		r.log.Error("the script failed", "entry", inv.entry, "error", err)
+	result := Result{Entry: inv.entry}
+	result.Err = r.execute(ctx, inv, &result)
+	result.Code = ras.CodeOf(result.Err)
+	if result.Err != nil {
+		r.log.Error("the script failed", "entry", inv.entry, "error", result.Err)
 	}
-	return ras.CodeOf(err)
+	if result.Lost > 0 {
+		r.log.Warn("PPP misses bytes that were received after the last match: the host granted a larger buffer than was asked for, or the script read on",
+			"entry", inv.entry, "bytes", result.Lost)
+	}
+	if result.Leaked > 0 {
+		r.log.Warn("the script left buffers unfreed", "entry", inv.entry, "buffers", result.Leaked)
+	}
+	r.onResult(result)
+	return result.Code
 }
 
-func (r registration) execute(ctx context.Context, inv *invocation) error {
+func (r registration) execute(ctx context.Context, inv *invocation, result *Result) error {
 	before, err := readParams(inv.params)
 	if err != nil {
 		return err
@@ -47,8 +57,8 @@ func (r registration) execute(ctx context.Context, inv *invocation) error {
 	slot := handles.Register(uintptr(inv.port))    // for calls that the executor makes by hand
 	defer handles.Release(uintptr(inv.port), slot) // the host uses its handles again
 	params := before
-	call := &ras.Call{API: a, Port: inv.port, Phonebook: inv.phonebook, Entry: inv.entry, Params: &params, Exact: true}
-	if err = r.protect(ctx, a, call); err != nil && err != error(ras.Success) {
+	call := &ras.Call{API: a, Port: inv.port, Phonebook: inv.phonebook, Entry: inv.entry, Params: &params, Exact: true, ReadAhead: true}
+	if err = r.protect(ctx, a, call, result); err != nil && err != error(ras.Success) {
 		return err
 	}
 	if ctx.Err() != nil {
@@ -59,14 +69,14 @@ func (r registration) execute(ctx context.Context, inv *invocation) error {
 
 // protect runs the executor, turns a panic into an error, and takes back the
 // callbacks on every way out.
-func (r registration) protect(ctx context.Context, a *api, call *ras.Call) (err error) {
+func (r registration) protect(ctx context.Context, a *api, call *ras.Call, result *Result) (err error) {
 	defer func() {
-		if unread, err := call.End(); err != nil || len(unread) > 0 {
-			r.log.Warn("the script left bytes that the host cannot take back", "entry", call.Entry, "bytes", len(unread), "error", err)
+		unread, endErr := call.End()
+		if endErr != nil {
+			r.log.Warn("a send of the script did not end", "entry", call.Entry, "error", endErr)
 		}
-		if leaked := a.close(); leaked > 0 {
-			r.log.Warn("the script left buffers unfreed", "entry", call.Entry, "buffers", leaked)
-		}
+		result.Leaked, result.Lost = a.close()
+		result.Lost += len(unread)
 	}()
 	defer func() {
 		if v := recover(); v != nil {
@@ -77,12 +87,19 @@ func (r registration) protect(ctx context.Context, a *api, call *ras.Call) (err 
 	return r.executor.Execute(ctx, call)
 }
 
-// readParams copies the texts of the host's structure.
+// credential reports whether a field is one of those that a script needs and may
+// change.
+func credential(f rasabi.Field) bool {
+	return f == rasabi.UserName || f == rasabi.Password || f == rasabi.Domain
+}
+
+// readParams copies the texts of the host's structure. The others than the
+// credentials are empty where the host left something that is no text.
 func readParams(d rasabi.DialParams) (ras.DialParams, error) {
 	var p ras.DialParams
 	for i, to := range p.Texts() {
 		s, err := d.Text(rasabi.Fields[i])
-		if err != nil {
+		if err != nil && credential(rasabi.Fields[i]) {
 			return p, invalid(err)
 		}
 		*to = s
@@ -98,8 +115,7 @@ func writeBack(d rasabi.DialParams, before, after ras.DialParams) error {
 	}
 	was, now := before.Texts(), after.Texts()
 	for i, field := range rasabi.Fields {
-		// A script may change these three and no other.
-		if field != rasabi.UserName && field != rasabi.Password && field != rasabi.Domain || *was[i] == *now[i] {
+		if !credential(field) || *was[i] == *now[i] {
 			continue
 		}
 		if err := d.SetText(field, *now[i]); err != nil {

@@ -134,6 +134,78 @@ func TestTimeoutAndAfter(t *testing.T) {
 	})
 }
 
+// The bytes that follow the last match are PPP's. A host that grants larger
+// buffers than were asked for makes the script receive them; the loss is reported.
+func TestLostBytesAreReported(t *testing.T) {
+	onEveryHost(t, func(v *visit) {
+		var log bytes.Buffer
+		v.log = slog.New(slog.NewTextHandler(&log, nil))
+		go serve(v)
+		code := v.run(v.t.Context(), login)
+		lost := 0
+		if v.host.bigBuffers {
+			lost = len("~FRAME~")
+		}
+		if code != 0 || v.result.Lost != lost || v.result.Code != code || v.result.Entry != "Work" {
+			v.t.Errorf("the result is %+v, want %d bytes lost", v.result, lost)
+		}
+		if said := strings.Contains(log.String(), "bytes=7"); said != (lost > 0) {
+			v.t.Errorf("log %q with %d bytes lost", log.String(), lost)
+		}
+	})
+}
+
+// A script that is certain to send again reads as much as the host has.
+func TestReadAhead(t *testing.T) {
+	const size = 12400
+	onEveryHost(t, func(v *visit) {
+		go func() {
+			v.far.Write(bytes.Repeat([]byte("motd motd motd motd\r\n"), size/21))
+			serve(v)
+		}()
+		code := v.run(v.t.Context(), func(ctx context.Context, call *ras.Call) error {
+			d := script.NewDialog(call, nil)
+			for i, step := range []struct{ prompt, answer string }{{"login: ", "ann\r"}, {"Password: ", "secret\r"}, {"Entering PPP", ""}} {
+				d.SetReadAhead(i < 2)
+				if _, err := d.WaitFor(ctx, 10*time.Second, script.Text(step.prompt)); err != nil {
+					return err
+				}
+				if err := d.Send(ctx, []byte(step.answer)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if max := size/ras.MaxBuffer + 30; code != 0 || v.host.receives > max {
+			v.t.Errorf("the host got %v after %d receives, want success after at most %d", code, v.host.receives, max)
+		}
+		if v.result.Lost > 0 && !v.host.bigBuffers {
+			v.t.Errorf("%d bytes were lost", v.result.Lost)
+		}
+	})
+}
+
+// Fields that no script needs are not checked.
+func TestNumbersThatAreNoText(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onHost(t, habits{}, func(v *visit) {
+			for i := 518; i < 1034; i += 2 { // phone and callback number
+				v.params.Bytes()[i], v.params.Bytes()[i+1] = 0, 0xD8
+			}
+			code := v.run(t.Context(), func(_ context.Context, call *ras.Call) error {
+				call.Params.Domain = "D"
+				if p := call.Params; p.PhoneNumber != "" || p.CallbackNumber != "" || p.UserName != "ann" {
+					return fmt.Errorf("the script got %v", p)
+				}
+				return nil
+			})
+			if code != 0 || v.text(rasabi.Domain) != "D" {
+				t.Errorf("the host got %v and domain %q", code, v.text(rasabi.Domain))
+			}
+		})
+	})
+}
+
 // A receive that the host goes on with has an older limit than the wait that
 // takes it over; that limit must not end the wait.
 func TestOlderLimitDoesNotEndANewWait(t *testing.T) {

@@ -1,16 +1,28 @@
 /* host plays Windows RAS for a custom-scripting DLL: it dials by connecting to
  * a TCP address, calls RasCustomScriptExecute and prints what the DLL does.
  *
- *   host [-entry E] [-user U] [-password P] [-repeat N] [-plain] [-cancel MS] DLL HOST PORT
+ *   host [flags] DLL HOST PORT
  *
- * -repeat loads, runs and unloads the DLL N times, with a connection each.
+ * -entry E, -user U and -password P are what is dialled.
+ * -repeat N loads, runs and unloads the DLL N times, with a connection each.
+ * -probe N loads and unloads the DLL N times first, without a call.
  * -plain leaves the extension structure out, as before Windows 2000 SP2.
- * -cancel sends IDCANCEL to the DLL's windows after MS milliseconds.
+ * -cancel MS sends IDCANCEL to the DLL's windows after MS milliseconds.
+ * -quit N posts WM_QUIT before the call and looks for it afterwards.
+ * -buffers N is how many buffers there are.
+ * -fixed grants buffers of 1500 bytes, whatever is asked for.
+ * -size N is the dwSize of RASDIALPARAMS.
+ * -bad fills phone and callback number with what is no text.
+ * -late MS is how long a receive takes that could complete at once.
+ * -quiet prints only codes that are not 0, and at the end how many threads,
+ * handles and KiB the process has gained since the tenth run.
  *
  * One line is printed for each callback, then "return CODE", the credentials
  * that the DLL left, and what it leaked. */
 #include <winsock2.h>
 #include <windows.h>
+#include <psapi.h>
+#include <tlhelp32.h>
 #include <ras.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -60,6 +72,10 @@ static void trace(const char *format, ...)
 	fflush(stdout);
 }
 
+static BOOL quiet, fixed;
+static int nbuffers = NBUFFERS;
+static DWORD late;
+
 static BUFFER *find(BYTE *memory)
 {
 	int i;
@@ -95,11 +111,11 @@ static DWORD do_get(PBYTE *memory, PDWORD size)
 
 	if (memory == NULL || size == NULL)
 		return ERROR_INVALID_PARAMETER;
-	for (i = 0; i < NBUFFERS && buffers[i].memory != NULL; i++)
+	for (i = 0; i < nbuffers && buffers[i].memory != NULL; i++)
 		;
-	if (i == NBUFFERS)
+	if (i == nbuffers)
 		return OUT_OF_BUFFERS;
-	if (*size == 0 || *size > 1500)
+	if (fixed || *size == 0 || *size > 1500)
 		*size = 1500;
 	buffers[i].memory = *memory = calloc(1, *size);
 	buffers[i].size = *size;
@@ -112,7 +128,8 @@ static DWORD WINAPI get(PBYTE *memory, PDWORD size)
 
 	EnterCriticalSection(&lock);
 	code = do_get(memory, size);
-	trace("RasGetBuffer size=%lu code=%lu", size ? *size : 0, code);
+	if (!quiet)
+		trace("RasGetBuffer size=%lu code=%lu", size ? *size : 0, code);
 	LeaveCriticalSection(&lock);
 	return code;
 }
@@ -136,7 +153,8 @@ static DWORD WINAPI release(PBYTE memory)
 
 	EnterCriticalSection(&lock);
 	code = do_release(memory);
-	trace("RasFreeBuffer code=%lu", code);
+	if (!quiet)
+		trace("RasFreeBuffer code=%lu", code);
 	LeaveCriticalSection(&lock);
 	return code;
 }
@@ -163,7 +181,8 @@ static DWORD WINAPI send_buffer(HANDLE port, PBYTE memory, DWORD size)
 
 	EnterCriticalSection(&lock);
 	code = do_send(port, memory, size);
-	trace("RasSendBuffer size=%lu code=%lu", size, code);
+	if (!quiet)
+		trace("RasSendBuffer size=%lu code=%lu", size, code);
 	LeaveCriticalSection(&lock);
 	return code;
 }
@@ -186,7 +205,7 @@ static DWORD do_receive(HANDLE port, BYTE *memory, DWORD limit, HANDLE event)
 	rx.buffer = memory;
 	rx.event = event;
 	rx.deadline = limit == 0 || limit == INFINITE ? 0 : GetTickCount() + limit;
-	if (queued > 0 || hung_up)
+	if ((queued > 0 || hung_up) && late == 0)
 		finish();
 	return 0;
 }
@@ -199,7 +218,8 @@ static DWORD WINAPI receive(HANDLE port, PBYTE memory, PDWORD size, DWORD limit,
 	if (size != NULL)
 		*size = 0;
 	code = do_receive(port, memory, limit, event);
-	trace("RasReceiveBuffer timeout=%lu code=%lu", limit, code);
+	if (!quiet)
+		trace("RasReceiveBuffer timeout=%lu code=%lu", limit, code);
 	LeaveCriticalSection(&lock);
 	return code;
 }
@@ -236,7 +256,8 @@ static DWORD WINAPI retrieve(HANDLE port, PBYTE memory, PDWORD size)
 	code = size == NULL ? ERROR_INVALID_PARAMETER : do_retrieve(port, memory, &n);
 	if (size != NULL)
 		*size = n;
-	trace("RasRetrieveBuffer size=%lu code=%lu", n, code);
+	if (!quiet)
+		trace("RasRetrieveBuffer size=%lu code=%lu", n, code);
 	LeaveCriticalSection(&lock);
 	return code;
 }
@@ -250,7 +271,8 @@ static DWORD WINAPI set_comm(HANDLE port, RASCOMMSETTINGS *s, PVOID reserved)
 	else if (s == NULL || reserved != NULL)
 		code = ERROR_INVALID_PARAMETER;
 	EnterCriticalSection(&lock);
-	trace("RasSetCommSettings code=%lu", code);
+	if (!quiet)
+		trace("RasSetCommSettings code=%lu", code);
 	LeaveCriticalSection(&lock);
 	return code;
 }
@@ -276,7 +298,8 @@ static DWORD WINAPI read_line(void *unused)
 		} else {
 			hung_up = TRUE;
 		}
-		finish();
+		if (late == 0)
+			finish();
 		LeaveCriticalSection(&lock);
 	} while (n > 0);
 	return 0;
@@ -287,8 +310,10 @@ static DWORD WINAPI keep_time(void *unused)
 {
 	(void)unused;
 	for (;;) {
-		Sleep(5);
+		Sleep(late > 0 ? late : 5);
 		EnterCriticalSection(&lock);
+		if (late > 0 && (queued > 0 || hung_up))
+			finish();
 		if (open_receive() && rx.deadline != 0 && (LONG)(GetTickCount() - rx.deadline) >= 0) {
 			rx.expired = TRUE;
 			finish();
@@ -323,13 +348,25 @@ static struct {
 	RASDIALPARAMSW params;
 	RASCUSTOMSCRIPTEXTENSIONS ext;
 	BOOL plain;
+	int quit;
 } job;
 
 static DWORD WINAPI execute(void *unused)
 {
+	DWORD code;
+	HWND window = job.window;
+	MSG m;
+
 	(void)unused;
-	return job.execute(PORT_HANDLE, L"C:\\rasphone.pbk", job.entry, get, release, send_buffer, receive, retrieve,
-		job.window, (RASDIALPARAMS *)&job.params, job.plain ? NULL : &job.ext);
+	if (job.quit != 0) {
+		window = CreateWindowExW(0, L"STATIC", L"host", 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL);
+		PostQuitMessage(job.quit);
+	}
+	code = job.execute(PORT_HANDLE, L"C:\\rasphone.pbk", job.entry, get, release, send_buffer, receive, retrieve,
+		window, (RASDIALPARAMS *)&job.params, job.plain ? NULL : &job.ext);
+	if (job.quit != 0)
+		trace("WM_QUIT %d", PeekMessageW(&m, NULL, WM_QUIT, WM_QUIT, PM_REMOVE) ? (int)m.wParam : 0);
+	return code;
 }
 
 static BOOL CALLBACK cancel_window(HWND w, LPARAM unused)
@@ -400,16 +437,55 @@ static void run_once(const char *path, const char *host, const char *port, DWORD
 	queued = 0;
 	SetEvent(room);
 	LeaveCriticalSection(&lock);
-	trace("return %lu", code);
-	show("user", job.params.szUserName);
-	show("password", job.params.szPassword);
-	show("domain", job.params.szDomain);
-	trace("leaks %d", leaks);
+	if (!quiet || code != 0)
+		trace("return %lu", code);
+	if (!quiet) {
+		show("user", job.params.szUserName);
+		show("password", job.params.szPassword);
+		show("domain", job.params.szDomain);
+		trace("leaks %d", leaks);
+	}
 	FreeLibrary(dll);
 	shutdown(line, SD_BOTH);
 	closesocket(line);
 	WaitForSingleObject(reader, INFINITE);
+	CloseHandle(reader);
+	CloseHandle(script);
 	job.params = before;
+}
+
+/* What the process has. */
+typedef struct {
+	DWORD threads, handles;
+	SIZE_T memory; /* KiB */
+} USE;
+
+static USE use(void)
+{
+	USE u = {0, 0, 0};
+	THREADENTRY32 t;
+	PROCESS_MEMORY_COUNTERS m;
+	HANDLE all = CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0);
+
+	t.dwSize = sizeof t;
+	if (Thread32First(all, &t))
+		do
+			u.threads += t.th32OwnerProcessID == GetCurrentProcessId();
+		while (Thread32Next(all, &t));
+	CloseHandle(all);
+	GetProcessHandleCount(GetCurrentProcess(), &u.handles);
+	GetProcessMemoryInfo(GetCurrentProcess(), &m, sizeof m);
+	u.memory = m.WorkingSetSize / 1024;
+	return u;
+}
+
+static void probe(const char *path)
+{
+	HMODULE dll = LoadLibraryA(path);
+
+	trace("probe %s", dll != NULL && GetProcAddress(dll, "RasCustomScriptExecute") != NULL ? "found" : "failed");
+	FreeLibrary(dll);
+	Sleep(50); /* what the DLL has started goes on */
 }
 
 static void set_text(WCHAR *field, int units, const char *text)
@@ -421,7 +497,9 @@ int main(int argc, char **argv)
 {
 	WSADATA wsa;
 	DWORD cancel = 0;
-	int i, repeat = 1;
+	int i, n, repeat = 1, probes = 0;
+	BOOL bad = FALSE;
+	USE first = {0, 0, 0}, last;
 
 	job.params.dwSize = sizeof job.params;
 	job.ext.dwSize = sizeof job.ext;
@@ -439,18 +517,47 @@ int main(int argc, char **argv)
 			cancel = (DWORD)atoi(argv[++i]);
 		else if (strcmp(argv[i], "-plain") == 0)
 			job.plain = TRUE;
+		else if (strcmp(argv[i], "-probe") == 0)
+			probes = atoi(argv[++i]);
+		else if (strcmp(argv[i], "-quit") == 0)
+			job.quit = atoi(argv[++i]);
+		else if (strcmp(argv[i], "-buffers") == 0)
+			nbuffers = atoi(argv[++i]);
+		else if (strcmp(argv[i], "-fixed") == 0)
+			fixed = TRUE;
+		else if (strcmp(argv[i], "-size") == 0)
+			job.params.dwSize = (DWORD)atoi(argv[++i]);
+		else if (strcmp(argv[i], "-bad") == 0)
+			bad = TRUE;
+		else if (strcmp(argv[i], "-late") == 0)
+			late = (DWORD)atoi(argv[++i]);
+		else if (strcmp(argv[i], "-quiet") == 0)
+			quiet = TRUE;
 	}
 	if (argc - i != 3) {
 		fprintf(stderr, "usage: host [flags] DLL HOST PORT\n");
 		return 2;
 	}
 	lstrcpyW(job.params.szEntryName, job.entry);
+	for (n = 0; bad && n < 129; n++) {
+		job.params.szPhoneNumber[n] = '5';
+		job.params.szCallbackNumber[n] = 0xD800;
+	}
 	WSAStartup(MAKEWORD(2, 2), &wsa);
 	InitializeCriticalSection(&lock);
 	room = CreateEvent(NULL, FALSE, FALSE, NULL);
 	job.window = CreateWindowExW(0, L"STATIC", L"rasdlg", 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL);
 	CreateThread(NULL, 0, keep_time, NULL, 0, NULL);
-	while (repeat-- > 0)
+	while (probes-- > 0)
+		probe(argv[i]);
+	for (n = 1; n <= repeat; n++) {
 		run_once(argv[i], argv[i + 1], argv[i + 2], cancel);
+		if (n == 10)
+			first = use();
+	}
+	last = use();
+	if (quiet)
+		trace("threads %d handles %d memory %d", (int)(last.threads - first.threads), (int)(last.handles - first.handles),
+			(int)(last.memory - first.memory));
 	return 0;
 }
