@@ -1,0 +1,387 @@
+package capture
+
+import (
+	"bufio"
+	"bytes"
+	_ "embed" // for the page
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// HTMLConfig holds the settings of WriteHTML. The zero HTMLConfig and a nil one
+// work.
+type HTMLConfig struct {
+	// Title is the title of the page. Default: "Recording of" and the names of
+	// the ports.
+	Title string
+
+	// Port is the name of the port that is shown. Default: all ports.
+	Port string
+
+	// MaxEvents is how many events the page shows; it says so if there are more.
+	// Default, and for 0 or less: 750,000, which is what browsers can scroll through.
+	MaxEvents int
+}
+
+const defaultMaxEvents = 750_000
+
+//go:embed page.html
+var page string
+
+// WriteHTML writes a page that shows the recording in r: the bytes of both
+// directions, the modem lines, the states and what was waited for. The page is
+// one file without references to others, for any browser, and is opened from a
+// disk as well as from a server. What a peer has sent is shown as text, never as
+// markup. A recording that is cut off is shown up to there, with a remark. A nil
+// cfg means the zero HTMLConfig.
+func WriteHTML(w io.Writer, r *Reader, cfg *HTMLConfig) error {
+	var c HTMLConfig
+	if cfg != nil {
+		c = *cfg
+	}
+	if c.MaxEvents <= 0 {
+		c.MaxEvents = defaultMaxEvents
+	}
+	var events []Event
+	remark := ""
+	for {
+		e, err := r.Next()
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			remark = "The file is cut off here."
+		}
+		if err == io.EOF || remark != "" {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if c.Port != "" && r.Ports()[e.Port].Name != c.Port {
+			continue
+		}
+		if len(events) == c.MaxEvents {
+			remark = fmt.Sprintf("The recording goes on; the page shows the first %d events.", c.MaxEvents)
+			break
+		}
+		events = append(events, e)
+	}
+	var names []string
+	for _, p := range r.Ports() {
+		names = append(names, p.Name)
+	}
+	if c.Title == "" {
+		c.Title = "Recording of " + strings.Join(names, ", ")
+	}
+	head, rest, _ := strings.Cut(page, "{{TITLE}}")
+	middle, tail, _ := strings.Cut(rest, "{{DATA}}")
+	b := bufio.NewWriterSize(w, 64<<10)
+	b.WriteString(head)
+	b.WriteString(html.EscapeString(visible(c.Title)))
+	b.WriteString(middle)
+	writeData(b, events, names, remark)
+	b.WriteString(tail)
+	return b.Flush()
+}
+
+// writeData writes the events as JSON that holds no '<', so that it can be part
+// of a page.
+func writeData(b *bufio.Writer, events []Event, names []string, remark string) {
+	var start time.Time
+	if len(events) > 0 {
+		start = events[0].Time
+	}
+	b.WriteString(`{"start":`)
+	writeString(b, start.UTC().Format("2006-01-02 15:04:05.000000 UTC"))
+	b.WriteString(`,"remark":`)
+	writeString(b, remark)
+	b.WriteString(`,"ports":[`)
+	for i, name := range names {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		writeString(b, name)
+	}
+	// [microseconds since the start, port, kind, lines, data, note, hidden]
+	b.WriteString("],\"events\":[\n")
+	for i := range events {
+		e := &events[i]
+		if i > 0 {
+			b.WriteString(",\n")
+		}
+		fmt.Fprintf(b, "[%d,%d,%d,%d", e.Time.Sub(start).Microseconds(), e.Port, e.Kind, e.Lines)
+		if len(e.Data) > 0 || e.Note != "" || e.Out {
+			b.WriteByte(',')
+			writeBytes(b, e.Data)
+			b.WriteByte(',')
+			note := e.Note
+			if e.Kind == Break && note == "" {
+				note = map[bool]string{true: "sent", false: "received"}[e.Out]
+			}
+			writeString(b, note)
+			for _, s := range e.Secrets {
+				fmt.Fprintf(b, ",%d,%d", s.Offset, s.Len)
+			}
+		}
+		b.WriteByte(']')
+	}
+	b.WriteString("\n],\"spans\":[\n")
+	for i, s := range spansOf(events) {
+		if i > 0 {
+			b.WriteString(",\n")
+		}
+		// [kind, first event, last event, milliseconds of the limit, outcome, label, marks…]
+		fmt.Fprintf(b, "[%d,%d,%d,%d,%d,", s.kind, s.from, s.to, s.limit.Milliseconds(), s.outcome)
+		writeString(b, s.label)
+		for _, m := range s.marks {
+			fmt.Fprintf(b, ",[%d,%d,%d]", m.event, m.offset, m.len)
+		}
+		b.WriteByte(']')
+	}
+	b.WriteString("\n]}\n")
+}
+
+// writeBytes writes bytes as a JSON string of one character for each.
+func writeBytes(b *bufio.Writer, data []byte) {
+	b.WriteByte('"')
+	for _, c := range data {
+		switch {
+		case c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' || c < ' ' || c > '~':
+			const digits = "0123456789abcdef"
+			b.WriteString(`\u00`)
+			b.WriteByte(digits[c>>4])
+			b.WriteByte(digits[c&15])
+		default:
+			b.WriteByte(c)
+		}
+	}
+	b.WriteByte('"')
+}
+
+// writeString writes a text as a JSON string of ASCII characters.
+func writeString(b *bufio.Writer, s string) {
+	b.WriteByte('"')
+	for _, r := range visible(s) {
+		switch {
+		case r == '"' || r == '\\' || r == '<' || r == '>' || r == '&' || r < ' ' || r > '~' && r <= 0xFFFF:
+			fmt.Fprintf(b, `\u%04x`, r)
+		case r > 0xFFFF:
+			r -= 0x10000
+			fmt.Fprintf(b, `\u%04x\u%04x`, 0xD800+r>>10, 0xDC00+r&0x3FF)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+}
+
+// visible replaces control characters, and those that change the direction of
+// text, by their names.
+func visible(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case r == '\n':
+			b.WriteRune(r)
+		case r < ' ' || r >= 0x7F && r < 0xA0, r == 0x061C, r == 0x200E, r == 0x200F,
+			r >= 0x202A && r <= 0x202E, r >= 0x2066 && r <= 0x2069, r == 0xFEFF:
+			fmt.Fprintf(&b, "<U+%04X>", r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// span is a state, or a wait of a script, in a recording.
+type span struct {
+	kind     spanKind
+	from, to int // indexes of the first and the last event
+	label    string
+	limit    time.Duration // of a wait; 0: none
+	outcome  outcome
+	marks    []mark // the bytes that ended a wait
+}
+
+type spanKind int
+
+const (
+	spanState spanKind = iota
+	spanWait
+)
+
+type outcome int
+
+const (
+	outcomeNone    outcome = iota // the wait ended without a record of how
+	outcomeMatched                // what was awaited has arrived
+	outcomeFailed                 // the limit passed, or the line was lost
+)
+
+// mark is a part of the data of an event.
+type mark struct{ event, offset, len int }
+
+// noteFields splits a note of Writer.Handler into its message and attributes.
+func noteFields(note string) (message string, attrs map[string]string) {
+	attrs = make(map[string]string)
+	rest := note
+	for {
+		i := strings.IndexByte(rest, '=')
+		if i < 0 {
+			break
+		}
+		j := strings.LastIndexByte(rest[:i], ' ')
+		if j < 0 {
+			break
+		}
+		if len(attrs) == 0 {
+			message = rest[:j]
+		}
+		key := rest[j+1 : i]
+		rest = rest[i+1:]
+		value, err := strconv.QuotedPrefix(rest)
+		if err == nil {
+			rest = rest[len(value):]
+			value, _ = strconv.Unquote(value)
+		} else if value, rest, _ = strings.Cut(rest, " "); rest != "" {
+			rest = " " + rest
+		}
+		attrs[key] = value
+	}
+	if len(attrs) == 0 {
+		message = note
+	}
+	return message, attrs
+}
+
+// spansOf finds the states and the waits in the notes of a recording.
+func spansOf(events []Event) []span {
+	var spans []span
+	state, waits := -1, -1 // indexes of those that are open
+	end := func(i int, at int, how outcome) {
+		if i >= 0 {
+			spans[i].to, spans[i].outcome = at, how
+		}
+	}
+	for i := range events {
+		e := &events[i]
+		if e.Kind == End {
+			end(waits, i, outcomeNone)
+			end(state, i, outcomeNone)
+			state, waits = -1, -1
+		}
+		if e.Kind != Note {
+			continue
+		}
+		message, attrs := noteFields(e.Note)
+		switch message {
+		case "state", "warning: state":
+			end(waits, i, outcomeNone)
+			end(state, i, outcomeNone)
+			label := attrs["state"]
+			if text := attrs["text"]; text != "" {
+				label += ": " + text
+			}
+			state, waits = len(spans), -1
+			spans = append(spans, span{kind: spanState, from: i, to: i, label: label})
+		case "waiting":
+			end(waits, i, outcomeNone)
+			limit, _ := time.ParseDuration(attrs["limit"])
+			waits = len(spans)
+			spans = append(spans, span{kind: spanWait, from: i, to: i, label: attrs["for"], limit: limit})
+		case "matched":
+			if waits >= 0 {
+				s := &spans[waits]
+				end(waits, i, outcomeMatched)
+				s.marks = marksOf(events[:i], s, attrs["pattern"])
+				waits = -1
+			}
+		case "wait failed":
+			end(waits, i, outcomeFailed)
+			waits = -1
+		}
+	}
+	end(waits, len(events)-1, outcomeNone)
+	end(state, len(events)-1, outcomeNone)
+	return spans
+}
+
+// patterns returns the texts of a wait's label, which are quoted; nil stands for
+// one that is no text.
+func patterns(label string) (texts []string) {
+	for label != "" {
+		quoted, err := strconv.QuotedPrefix(label)
+		if err != nil {
+			return texts
+		}
+		text, err := strconv.Unquote(quoted)
+		if err != nil {
+			return texts
+		}
+		texts = append(texts, text)
+		label = strings.TrimPrefix(label[len(quoted):], " or ")
+	}
+	return texts
+}
+
+// marksOf finds the bytes that ended a wait: the last place of the pattern in what
+// was received up to there, which may be spread over several events. If it is not
+// found, it is the last event with received bytes.
+func marksOf(events []Event, s *span, pattern string) []mark {
+	text := ""
+	if n, err := strconv.Atoi(pattern); err == nil {
+		if texts := patterns(s.label); n >= 0 && n < len(texts) {
+			text = texts[n]
+		}
+	}
+	port := events[s.from].Port
+	var data []byte // from the end backwards, until the text is in it
+	for i := len(events) - 1; i >= 0; i-- {
+		e := &events[i]
+		if e.Kind != Received || e.Port != port || len(e.Data) == 0 {
+			continue
+		}
+		if text == "" {
+			return []mark{{i, 0, len(e.Data)}}
+		}
+		data = append(append(make([]byte, 0, len(e.Data)+len(data)), e.Data...), data...)
+		at := bytes.LastIndex(lower(data), lower([]byte(text)))
+		if at >= 0 {
+			return spread(events, port, i, at, len(text))
+		}
+		if len(data) > len(text)+4096 || i < s.from && len(data) > 2*len(text) {
+			break
+		}
+	}
+	return nil
+}
+
+// lower returns b with its ASCII letters in lower case.
+func lower(b []byte) []byte {
+	l := bytes.Clone(b)
+	for i, c := range l {
+		if 'A' <= c && c <= 'Z' {
+			l[i] = c + 'a' - 'A'
+		}
+	}
+	return l
+}
+
+// spread returns the marks for n bytes that begin in the data of an event.
+func spread(events []Event, port, i, at, n int) (marks []mark) {
+	for ; i < len(events) && n > 0; i++ {
+		e := &events[i]
+		if e.Kind != Received || e.Port != port {
+			continue
+		}
+		if k := min(n, len(e.Data)-at); k > 0 {
+			marks = append(marks, mark{i, at, k})
+			n -= k
+		}
+		at = max(at-len(e.Data), 0)
+	}
+	return marks
+}
