@@ -27,7 +27,7 @@ install_peers() {
   $sudo apt-get update -qq
   $sudo apt-get install -y -qq --no-install-recommends socat expect ppp ser2net python3-serial iaxmodem \
     ckermit mgetty minicom inetutils-telnet sredird gensio-bin curl openssl wvdial tmux \
-    tshark qemu-system-x86 qemu-user busybox-static cpio kmod xz-utils zstd iproute2 \
+    tshark chromium qemu-system-x86 qemu-user busybox-static cpio kmod xz-utils zstd iproute2 \
     wine wine64 gcc-mingw-w64-x86-64 gcc-mingw-w64-i686 gcc libc6-dev bash >/dev/null
   sh internal/integration/fetch-kernel
 }

@@ -1,0 +1,17 @@
+module github.com/rasline/rasline/internal/browser
+
+go 1.26.0
+
+require (
+	github.com/chromedp/cdproto v0.159.0
+	github.com/chromedp/chromedp v0.23.0
+	github.com/rasline/rasline v0.0.0
+)
+
+require (
+	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
+	go.bug.st/serial v1.8.0 // indirect
+	golang.org/x/sys v0.47.0 // indirect
+)
+
+replace github.com/rasline/rasline => ../..
