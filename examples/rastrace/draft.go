@@ -1,0 +1,243 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/rasline/rasline/port/capture"
+)
+
+// turn is a step of a conversation: what was received, and the answer.
+type turn struct {
+	received []byte
+	sent     []piece
+}
+
+// piece is a part of what was sent; a hidden one is a secret.
+type piece struct {
+	text   string
+	hidden bool
+}
+
+var errNothing = errors.New("nothing was sent or received: there is nothing to make a script of")
+
+// turns reads the conversation. Characters that the peer echoed one by one are
+// one answer.
+func (p *program) turns() ([]turn, error) {
+	var all []turn
+	last := func() *turn { return &all[len(all)-1] }
+	var echo []byte // what the peer is expected to echo, as far as it did not
+	err := p.single(func(e *capture.Event) {
+		switch e.Kind {
+		case capture.Received:
+			if len(all) == 0 || len(last().sent) > 0 {
+				if len(e.Data) <= len(echo) && bytes.HasPrefix(echo, e.Data) && !bytes.ContainsAny(e.Data, "\r\n") {
+					echo = echo[len(e.Data):]
+					return
+				}
+				all = append(all, turn{})
+			}
+			echo = nil
+			last().received = append(last().received, visible(e)...)
+		case capture.Sent:
+			if len(all) == 0 {
+				all = append(all, turn{})
+			}
+			at := 0
+			for _, s := range e.Secrets {
+				last().send(string(e.Data[at:s.Offset]), false)
+				last().send("", true)
+				at = s.Offset + s.Len
+			}
+			last().send(string(e.Data[at:]), false)
+			echo = append(echo, e.Data...)
+		}
+	})
+	if err == nil && len(all) == 0 {
+		err = errNothing
+	}
+	return all, err
+}
+
+// visible returns the bytes behind the last secret of an event: what was masked
+// cannot be waited for.
+func visible(e *capture.Event) []byte {
+	if n := len(e.Secrets); n > 0 {
+		s := e.Secrets[n-1]
+		return append([]byte{0}, e.Data[s.Offset+s.Len:]...)
+	}
+	return e.Data
+}
+
+func (t *turn) send(text string, hidden bool) {
+	n := len(t.sent)
+	switch {
+	case text == "" && !hidden:
+	case n > 0 && t.sent[n-1].hidden == hidden:
+		t.sent[n-1].text += text
+	default:
+		t.sent = append(t.sent, piece{text, hidden})
+	}
+}
+
+// maxPrompt bounds the text that a draft waits for.
+const maxPrompt = 40
+
+// prompt returns what to wait for before the answer: the end of the last text
+// that was received, or the last control character.
+func (t *turn) prompt() string {
+	b := t.received
+	for end := len(b); end > 0; {
+		if !readable(b[end-1]) {
+			end--
+			continue
+		}
+		start := end
+		for start > 0 && readable(b[start-1]) {
+			start--
+		}
+		if text := string(b[max(start, end-maxPrompt):end]); isText(text) {
+			if end == len(b) {
+				return strings.TrimLeft(text, " ")
+			}
+			return strings.TrimSpace(text)
+		}
+		end = start
+	}
+	for i := len(b) - 1; i >= 0; i-- {
+		if b[i] != 0 && b[i] < 0x7F {
+			return string(b[i])
+		}
+	}
+	return ""
+}
+
+// isText reports whether s is something that people read, such as "$ " or
+// "login: ", and not a part of a PPP frame that happens to be of ASCII.
+func isText(s string) bool {
+	words := 0
+	for _, c := range []byte(s) {
+		if c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' {
+			words++
+		}
+	}
+	s = strings.TrimSpace(s)
+	return s != "" && (2*words >= len(s) || strings.Trim(s, "$#%>:?") == "")
+}
+
+func readable(c byte) bool { return c >= ' ' && c < 0x7F }
+
+// scp writes a draft in the language of .scp files.
+func (p *program) scp() error {
+	turns, err := p.turns()
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(p.out)
+	fmt.Fprintf(out, "; A draft made of %s by rastrace: see what depends on the peer.\n", strings.ToValidUTF8(p.title(), "?"))
+	fmt.Fprint(out, "; $PASSWORD stands where a secret was hidden in the recording.\n\nproc main\n")
+	for _, t := range turns {
+		if prompt := t.prompt(); prompt != "" {
+			fmt.Fprintf(out, "  waitfor \"%s\", matchcase until 60\n", scpText(prompt))
+			fmt.Fprintf(out, "  if $FAILURE then\n    halt\n  endif\n")
+		}
+		for _, s := range t.sent {
+			if s.hidden {
+				fmt.Fprintln(out, "  transmit $PASSWORD, raw")
+			} else {
+				fmt.Fprintf(out, "  transmit \"%s\"\n", scpText(s.text))
+			}
+		}
+	}
+	fmt.Fprint(out, "endproc\n")
+	return out.Flush()
+}
+
+// scpText writes a text as it stands between the quotes of a string.
+func scpText(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < ' ':
+			b.WriteByte('^')
+			b.WriteByte(c + '@')
+		case strings.IndexByte(`"^<\`, c) >= 0:
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// chat writes a draft in the language of chat(8).
+func (p *program) chat() error {
+	turns, err := p.turns()
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(p.out)
+	fmt.Fprintf(out, "# A draft made of %s by rastrace: see what depends on the peer.\n", strings.ToValidUTF8(p.title(), "?"))
+	fmt.Fprint(out, "# Put the password where PASSWORD stands; \\q keeps it out of the log.\nTIMEOUT 60\nABORT BUSY\nABORT 'NO CARRIER'\n")
+	for _, t := range turns {
+		fmt.Fprintf(out, "'%s'", chatText(t.prompt()))
+		if len(t.sent) == 0 { // what is received last
+			fmt.Fprint(out, " '\\c'\n")
+			continue
+		}
+		fmt.Fprintf(out, " '%s'\n", chatSend(t.sent))
+	}
+	return out.Flush()
+}
+
+// chatText writes bytes as they stand between single quotes.
+func chatText(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '\r':
+			b.WriteString(`\r`)
+		case c == '\n':
+			b.WriteString(`\n`)
+		case c == '\\':
+			b.WriteString(`\\`)
+		case c < ' ' || c >= 0x7F || strings.IndexByte(`'"-^$@`, c) >= 0:
+			fmt.Fprintf(&b, `\%03o`, c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// chatSend writes an answer. chat(8) adds a CR, which \c keeps away.
+func chatSend(pieces []piece) string {
+	var b strings.Builder
+	cr := false
+	for i, s := range pieces {
+		text := s.text
+		if cr = !s.hidden && i == len(pieces)-1 && strings.HasSuffix(text, "\r"); cr {
+			text = strings.TrimSuffix(text, "\r")
+		}
+		if s.hidden {
+			b.WriteString(`\qPASSWORD`)
+			if i < len(pieces)-1 && (len(pieces) > 2 || pieces[i+1].text != "\r") {
+				b.WriteString(`\q`)
+			}
+			continue
+		}
+		b.WriteString(strings.ReplaceAll(chatText(text), `\000`, `\N`))
+	}
+	if !cr {
+		b.WriteString(`\c`)
+	}
+	switch b.String() {
+	case "EOT", "BREAK":
+		return `\` + fmt.Sprintf("%03o", b.String()[0]) + b.String()[1:]
+	}
+	return b.String()
+}
