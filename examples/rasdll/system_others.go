@@ -2,9 +2,21 @@
 
 package main
 
-func registryDir() string { return "" }
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+)
 
-// debugOutput has nobody to show the log to.
-type debugOutput struct{}
+func scriptDirectory() string { return "" }
 
-func (debugOutput) Write(b []byte) (int, error) { return len(b), nil }
+func logPath() string { return "" }
+
+func debugOutput() io.Writer { return io.Discard }
+
+func eventLog() io.Writer { return io.Discard }
+
+func entryScript(string, string, *bool) (bool, error) {
+	return false, fmt.Errorf("phone books of Windows are on Windows and not on %s: %w", runtime.GOOS, errors.ErrUnsupported)
+}

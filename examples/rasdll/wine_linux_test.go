@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"debug/pe"
 	"encoding/binary"
 	"fmt"
@@ -162,6 +163,8 @@ func TestRaslineDLL(t *testing.T) {
 	t.Run("hosts that take liberties", in.testLiberties)
 	t.Run("completions for a flood", in.testCompletions)
 	t.Run("one export", in.testExports)
+	t.Run("log", in.testLog)
+	t.Run("commands of the README", in.testReadme)
 	t.Run("a thousand cycles", in.testCycles)
 }
 
@@ -214,11 +217,8 @@ func (in *installed) testReload(t *testing.T) {
 func (in *installed) testScriptDirectory(t *testing.T) {
 	elsewhere := t.TempDir()
 	write(t, elsewhere, "Else.chat", scripts["Chat.chat"])
-	key := `HKLM\System\CurrentControlSet\Services\Rasman\Parameters`
-	if out, code := in.wine.Output(t, time.Minute, "reg", "add", key, "/v", "ScriptDirectory", "/d", `Z:`+strings.ReplaceAll(elsewhere, "/", `\`), "/f"); code != 0 {
-		t.Fatalf("reg add: %s", out)
-	}
-	defer in.wine.Output(t, time.Minute, "reg", "delete", key, "/v", "ScriptDirectory", "/f")
+	in.reg(t, "add", parametersKey, "/v", "ScriptDirectory", "/d", windowsPath(elsewhere), "/f")
+	defer in.reg(t, "delete", parametersKey, "/v", "ScriptDirectory", "/f")
 	for _, entry := range []string{"Else", "Chat"} {
 		end, _ := in.dial(t, login, "-entry", entry, "-user", "ann", "-password", "secret")
 		if !strings.HasPrefix(end, "return 0\n") {
@@ -313,6 +313,148 @@ func checkExports(t *testing.T, dll string) {
 		return
 	}
 	t.Errorf("%s has no exports", dll)
+}
+
+// testLog looks for the log file at its default place and at that of the registry.
+func (in *installed) testLog(t *testing.T) {
+	dial := func() { in.dial(t, silent, "-entry", "Broken", "-user", "ann", "-password", "correct horse") }
+	check := func(path string) {
+		t.Helper()
+		text, err := os.ReadFile(path)
+		if err != nil || !strings.Contains(string(text), "Broken.scp:") || strings.Contains(string(text), "horse") {
+			t.Errorf("the log reads %q, %v; want the place of the error and no password", text, err)
+		}
+	}
+	var found []string
+	for _, place := range []string{"drive_c/users/*/AppData/Local", "drive_c/ProgramData"} {
+		logs, _ := filepath.Glob(in.wine.Path(place, "rasline", "rasline.log"))
+		found = append(found, logs...)
+	}
+	if len(found) != 1 {
+		t.Fatalf("logs at %q, want one", found)
+	}
+	dial()
+	check(found[0])
+
+	elsewhere := filepath.Join(t.TempDir(), "my.log")
+	in.reg(t, "add", parametersKey, "/v", "LogFile", "/d", windowsPath(elsewhere), "/f")
+	defer in.reg(t, "delete", parametersKey, "/v", "LogFile", "/f")
+	dial()
+	check(elsewhere)
+}
+
+const parametersKey = `HKLM\System\CurrentControlSet\Services\Rasman\Parameters`
+
+func windowsPath(path string) string { return `Z:` + strings.ReplaceAll(path, "/", `\`) }
+
+func (in *installed) reg(t *testing.T, args ...string) string {
+	t.Helper()
+	out, code := in.wine.Output(t, time.Minute, "reg", args...)
+	if code != 0 {
+		t.Fatalf("reg %q: %s", args, out)
+	}
+	return out
+}
+
+// testReadme runs the commands of the README for a command prompt, one by one and
+// in a batch file, and looks where the registry then has the DLL. PowerShell hands
+// %ProgramFiles% to reg as it is.
+func (in *installed) testReadme(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, install, _ := strings.Cut(string(text), "```cmd\n")
+	install, _, _ = strings.Cut(install, "```")
+	commands := strings.Split(strings.TrimSpace(install), "\n")
+	if len(commands) != 4 {
+		t.Fatalf("the README has %d commands to install, want 4", len(commands))
+	}
+	batch := filepath.Join(in.dir, "install.bat")
+	write(t, in.dir, "install.bat", strings.Join(commands, "\r\n")+"\r\n")
+	value := func(want string) {
+		t.Helper()
+		out := in.reg(t, "query", parametersKey, "/v", "CustomScriptDllPath")
+		in.reg(t, "delete", parametersKey, "/v", "CustomScriptDllPath", "/f")
+		if !strings.Contains(out, "REG_EXPAND_SZ") || !strings.Contains(out, want) {
+			t.Errorf("the registry has %q, want %s", out, want)
+		}
+	}
+	run := func(typed string, args ...string) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		cmd := in.wine.Command(ctx, "cmd", args...)
+		cmd.Dir, cmd.Stdin = in.dir, strings.NewReader(typed)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("cmd %q: %v\n%s", args, err, out)
+		}
+	}
+	installed := in.wine.Path("drive_c", "Program Files", "rasline", "rasline.dll")
+	run("", "/c", batch)
+	value(`C:\Program Files\rasline\rasline.dll`)
+	if _, err := os.Stat(installed); err != nil {
+		t.Error(err)
+	}
+	run(commands[3] + "\r\nexit\r\n")
+	value(`C:\Program Files\rasline\rasline.dll`)
+	in.reg(t, "add", parametersKey, "/v", "CustomScriptDllPath", "/t", "REG_EXPAND_SZ", "/d", `%ProgramFiles%\rasline\rasline.dll`, "/f") // PowerShell
+	value(`%ProgramFiles%\rasline\rasline.dll`)
+}
+
+// TestEntry sets RASEO_CustomScript in a phone book that a rasapi32.dll of our own
+// keeps, since wine's has none.
+func TestEntry(t *testing.T) {
+	wine := winetest.Start(t)
+	dir := t.TempDir()
+	exe, book := filepath.Join(dir, "rasdll.exe"), filepath.Join(dir, "book")
+	winetest.Go(t, "amd64", false, "build", "-o", exe, ".")
+	fake := filepath.Join(dir, "rasapi32.dll")
+	winetest.Compile(t, "amd64", fake, "../../testdata/dll/rasapi32.c")
+	code, err := os.ReadFile(fake)
+	if err != nil {
+		t.Fatal(err)
+	}
+	system := wine.Path("drive_c", "windows", "system32", "rasapi32.dll")
+	before, err := os.ReadFile(system)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(system, code, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	defer os.WriteFile(system, before, 0o600)
+	for _, tt := range []struct {
+		args string
+		code int
+		says string
+		bits uint32 // in the phone book afterwards
+	}{
+		{"entry Work", 0, "Work: does not ask for the script", 0},
+		{"entry -on Work", 0, "Work: asks for the script", 0x80000001},
+		{"entry Work", 0, "Work: asks for the script", 0x80000001},
+		{`entry -phonebook C:\other.pbk -off Work`, 0, "Work: does not ask for the script", 1},
+		{"entry -on Home", 1, "error 623", 1},
+		{`entry -phonebook C:\none.pbk Work`, 1, "error 2", 1},
+		{"entry -on -off Work", 2, "usage", 1},
+		{"", 2, "usage", 1},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		cmd := wine.Command(ctx, exe, strings.Fields(tt.args)...)
+		cmd.Env = append(cmd.Env, "RASLINE_TESTBOOK="+windowsPath(book), "WINEDLLOVERRIDES=rasapi32=n;winedbg.exe=")
+		out, err := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != tt.code || !strings.Contains(string(out), tt.says) {
+			t.Errorf("rasdll %s: %v\n%swant %d and %q", tt.args, err, out, tt.code, tt.says)
+		}
+		var bits uint32
+		if entry, err := os.ReadFile(book); err == nil && len(entry) >= 8 {
+			bits = binary.LittleEndian.Uint32(entry[4:])
+		}
+		if bits != tt.bits {
+			t.Errorf("rasdll %s: the phone book has the options %#x, want %#x", tt.args, bits, tt.bits)
+		}
+	}
 }
 
 // testCycles has one host load, use and free the DLL many times.

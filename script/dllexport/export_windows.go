@@ -92,6 +92,9 @@ func windowsUser() string {
 
 func modulePath() string {
 	m := C.rasline_module(C.GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT)
+	if m == C.GetModuleHandleW(nil) {
+		return "" // the module is a program
+	}
 	b := make([]uint16, windows.MAX_LONG_PATH)
 	n, err := windows.GetModuleFileName(windows.Handle(uintptr(unsafe.Pointer(m))), &b[0], uint32(len(b)))
 	if err != nil {

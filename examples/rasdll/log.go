@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// maxLog is the size of the log file at which it becomes the older one.
+const maxLog = 1 << 20
+
+// logFile appends records to a file that other processes append to as well: each
+// dialling program has its own copy of this DLL. A file that would exceed maxLog
+// is renamed to PATH.old, of which there is one.
+type logFile struct {
+	mu   sync.Mutex
+	path string // empty: no file
+}
+
+// Write implements io.Writer. A record that cannot be written is dropped: a
+// script must not fail because of its log.
+func (l *logFile) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.path == "" {
+		return len(b), nil
+	}
+	if info, err := os.Stat(l.path); err == nil && info.Size()+int64(len(b)) > maxLog {
+		os.Rename(l.path, l.path+".old") // fails while another process writes; the next record tries again
+	}
+	f, err := os.OpenFile(l.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if errors.Is(err, os.ErrNotExist) {
+		if err = os.MkdirAll(filepath.Dir(l.path), 0o700); err == nil {
+			f, err = os.OpenFile(l.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		}
+	}
+	if err != nil {
+		return len(b), nil
+	}
+	f.Write(b)
+	f.Close()
+	return len(b), nil
+}
+
+// newLog returns the log of the DLL: the file gets all records and the debug
+// output too; the event log gets those of errors.
+func newLog(file, debug, events io.Writer) *slog.Logger {
+	return slog.New(tee{
+		slog.NewTextHandler(io.MultiWriter(file, debug), nil),
+		slog.NewTextHandler(events, &slog.HandlerOptions{Level: slog.LevelError, ReplaceAttr: withoutTime}),
+	})
+}
+
+// withoutTime leaves the time to the event log, which has its own.
+func withoutTime(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
+		return slog.Attr{}
+	}
+	return a
+}
+
+// tee hands each record to all its handlers.
+type tee []slog.Handler
+
+func (t tee) Enabled(ctx context.Context, level slog.Level) bool {
+	for _, h := range t {
+		if h.Enabled(ctx, level) {
+			return true
+		}
+	}
+	return false
+}
+
+func (t tee) Handle(ctx context.Context, r slog.Record) error {
+	for _, h := range t {
+		if h.Enabled(ctx, r.Level) {
+			h.Handle(ctx, r.Clone())
+		}
+	}
+	return nil
+}
+
+func (t tee) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return t.each(func(h slog.Handler) slog.Handler { return h.WithAttrs(attrs) })
+}
+
+func (t tee) WithGroup(name string) slog.Handler {
+	return t.each(func(h slog.Handler) slog.Handler { return h.WithGroup(name) })
+}
+
+func (t tee) each(f func(slog.Handler) slog.Handler) tee {
+	all := make(tee, len(t))
+	for i, h := range t {
+		all[i] = f(h)
+	}
+	return all
+}
