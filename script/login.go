@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -41,6 +42,15 @@ type LoginConfig struct {
 	// Default: such a login runs into Timeout.
 	Hope bool
 
+	// NamePrompts and PasswordPrompts are further texts that ask for the name
+	// and for the password, in any letter case: at the end of the last line, but
+	// for blanks and punctuation. Default: none.
+	NamePrompts, PasswordPrompts []string
+
+	// DefaultReply is what is sent, with a CR, to a prompt after the password
+	// that is none of the known ones. Default: "ppp".
+	DefaultReply string
+
 	// Log gets a debug record of what is sent and received, secrets masked,
 	// besides the log of the run. Default: that alone.
 	Log *slog.Logger
@@ -68,6 +78,7 @@ func Login(cfg *LoginConfig) Executor {
 	c.Timeout = cmp.Or(c.Timeout, time.Minute)
 	c.Nudge = cmp.Or(c.Nudge, 3*time.Second)
 	c.Ready = cmp.Or(c.Ready, 5*time.Second)
+	c.DefaultReply = cmp.Or(c.DefaultReply, "ppp")
 	if c.Settle <= 0 {
 		c.Settle = 300 * time.Millisecond
 	}
@@ -288,6 +299,25 @@ const (
 	askPassword
 )
 
+// asks is the function asks, which the texts of the LoginConfig precede.
+func (l *login) asks(line []byte) ask {
+	text := strings.ToLower(strings.TrimRight(string(line), promptMarks))
+	ends := func(prompt string) bool {
+		prompt = strings.ToLower(strings.TrimRight(prompt, promptMarks))
+		return prompt != "" && strings.HasSuffix(text, prompt)
+	}
+	switch {
+	case slices.ContainsFunc(l.cfg.PasswordPrompts, ends):
+		return askPassword
+	case slices.ContainsFunc(l.cfg.NamePrompts, ends):
+		return askName
+	}
+	return asks(line)
+}
+
+// promptMarks may follow a text of LoginConfig.
+const promptMarks = " \t)>}]:.|-?$%="
+
 // asks returns what a line that may be a prompt asks for. If it names both, the
 // later one counts, but "Password for user joe" asks for a password.
 func asks(line []byte) ask {
@@ -318,7 +348,7 @@ func (l *login) answer(ctx context.Context) (done bool, err error) {
 	line := text[bytes.LastIndexAny(text, "\r\n")+1:]
 	l.sawRefusal = l.sawRefusal || l.gavePass && refusal.Match(text)
 	l.announced = l.announced || l.gavePass && announcement.Match(text)
-	asked := asks(line)
+	asked := l.asks(line)
 	switch {
 	case asked != askNothing && l.gavePass:
 		return false, l.refused(nil)
@@ -339,7 +369,7 @@ func (l *login) answer(ctx context.Context) (done bool, err error) {
 		return false, l.say(ctx, string(menuEntry.FindSubmatch(text)[1])+"\r", false)
 	case l.gavePass && anyPrompt.Match(line) && !l.chosePPP:
 		l.chosePPP = true
-		return false, l.say(ctx, "ppp\r", false)
+		return false, l.say(ctx, l.cfg.DefaultReply+"\r", false)
 	}
 	arrived, err := l.firstByte(ctx, l.patience())
 	if arrived || err != nil {

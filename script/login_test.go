@@ -263,3 +263,23 @@ func TestLoginGivesUp(t *testing.T) {
 		near.Close()
 	})
 }
+
+// TestLoginTexts answers prompts of the caller's own, and a command prompt with
+// the caller's own reply.
+func TestLoginTexts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, far := virtual.Pair()
+		defer p.Close()
+		host := scripttest.NewLogin(far, &scripttest.LoginConfig{
+			NamePrompt: "Identificacion: ", PasswordPrompt: "Clave de acceso? ", ServicePrompt: "router$ ", Menu: []string{"network", "PPP"},
+		})
+		defer host.Close()
+		_, err := script.Run(t.Context(), p, script.Login(&script.LoginConfig{
+			NamePrompts: []string{"IDENTIFICACION"}, PasswordPrompts: []string{"acceso"}, DefaultReply: "ppp default",
+			Timeout: 20 * time.Second,
+		}), &script.Config{Params: &ras.DialParams{UserName: "guest", Password: "secret"}})
+		if !host.LoggedIn() {
+			t.Errorf("not logged in: %v", err)
+		}
+	})
+}

@@ -105,6 +105,24 @@ func (r *Result) Port() port.Port {
 	return &replay{Forward: port.Forward{Port: r.port}, rest: r.rest}
 }
 
+// TakeUnread returns what is left of Unread, gives it up and sets it to nil: no
+// reader of Port and no later Run gets these bytes.
+func (r *Result) TakeUnread() []byte {
+	r.Unread = nil
+	if r.rest == nil {
+		return nil
+	}
+	return r.rest.take()
+}
+
+// Waiting returns how many bytes of Unread nothing has read yet.
+func (r *Result) Waiting() int {
+	if r.rest == nil {
+		return 0
+	}
+	return r.rest.len()
+}
+
 // Format prints what became of the run and no data, whatever the verb.
 func (r Result) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "{%v, %d bytes unread, %d leaks, %v}", r.Params, len(r.Unread), r.Leaks, r.Duration)

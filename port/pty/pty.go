@@ -2,6 +2,7 @@ package pty
 
 import (
 	"context"
+	"os"
 
 	"github.com/rasline/rasline/port"
 )
@@ -32,3 +33,13 @@ func Open(ctx context.Context) (*Pair, error) {
 
 // Close closes our end, which hangs up the far one.
 func (p *Pair) Close() error { return p.Port.Close() }
+
+// OpenFar opens the far end for a program that is started on it. It does not become
+// the controlling terminal of this one. The caller closes it.
+func (p *Pair) OpenFar() (*os.File, error) {
+	f, err := os.OpenFile(p.Name, os.O_RDWR|noControllingTerminal, 0)
+	if err != nil {
+		return nil, &port.OpError{Op: "open", Port: p.Name, Err: err}
+	}
+	return f, nil
+}

@@ -46,3 +46,5 @@ func unlock(fd int) (int, error) {
 	number, err := unix.IoctlGetUint32(fd, unix.TIOCGPTN)
 	return int(number), err
 }
+
+const noControllingTerminal = unix.O_NOCTTY

@@ -1,6 +1,7 @@
 package modem
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -233,6 +234,7 @@ func (w *watcher) awaitEither(ctx context.Context, lines port.LineController, sa
 type lostText struct {
 	debounce time.Duration
 	found    chan struct{} // closed when nothing has followed it
+	after    func()        // called then; may be nil
 
 	mu      sync.Mutex // guards all below
 	line    []byte     // that has begun
@@ -240,6 +242,27 @@ type lostText struct {
 	at      time.Time  // when it was received
 	timer   *time.Timer
 	stopped bool
+}
+
+// WatchText looks for the line NO CARRIER in what is received on a call, as
+// WatchCarrier does on a line without DCD, for a program that reads the line
+// itself: it gives receive what it has read. lost is called once, on a goroutine
+// of its own, when the line was the last that was received for the time Debounce
+// of c. stop ends the watch. A nil c means the zero CarrierConfig.
+func WatchText(c *CarrierConfig, lost func(*CarrierError)) (receive func(b []byte), stop func()) {
+	var cfg CarrierConfig
+	if c != nil {
+		cfg = *c
+	}
+	if cfg.Debounce == 0 {
+		cfg.Debounce = defaultDebounce
+	}
+	start := time.Now()
+	t := &lostText{debounce: cfg.Debounce, found: make(chan struct{})}
+	t.after = func() {
+		lost(&CarrierError{Step: cmp.Or(cfg.Step, "connection"), Time: t.at, After: t.at.Sub(start), Text: t.text})
+	}
+	return t.receive, t.stop
 }
 
 // receive takes what was received.
@@ -275,10 +298,14 @@ func (t *lostText) drop() {
 // decide runs when nothing has followed the text.
 func (t *lostText) decide() {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.stopped && t.text != "" {
+	found := !t.stopped && t.text != ""
+	if found {
 		t.stopped = true
 		close(t.found)
+	}
+	t.mu.Unlock()
+	if found && t.after != nil {
+		t.after()
 	}
 }
 
