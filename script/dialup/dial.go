@@ -1,0 +1,249 @@
+package dialup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/port/capture"
+	"github.com/rasline/rasline/port/portname"
+	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script"
+	"github.com/rasline/rasline/script/modem"
+)
+
+// disconnectTimeout bounds a script that runs before the hang-up.
+const disconnectTimeout = 30 * time.Second
+
+// Dial makes the connection of an entry: it opens the port, runs Before, dials,
+// and runs Script under a watch on the carrier. ctx bounds that and not the Conn.
+//
+// If anything fails, or ctx ends, Dial runs Disconnect where a call was up, hangs
+// up, and closes the port before it returns; see HangUp for what that needs at
+// most. The error is an *Error; it matches the cause, such as a *modem.DialError,
+// a *modem.CarrierError, ras.ErrAuthenticationFailure or the context's error, and
+// ras.CodeOf gives its code. A nil cfg means the zero Config.
+func Dial(ctx context.Context, e *Entry, cfg *Config) (*Conn, error) {
+	d := &dial{entry: *e, start: time.Now()}
+	if cfg != nil {
+		d.cfg = *cfg
+	}
+	d.log = slog.New(d.cfg.handler())
+	return d.dial(ctx)
+}
+
+// dial is one run of Dial, and afterwards what its Conn needs of it.
+type dial struct {
+	entry Entry
+	cfg   Config
+	log   *slog.Logger
+	start time.Time
+
+	port    port.Port
+	carrier bool // DCD was seen when the modem had connected
+}
+
+func (d *dial) dial(ctx context.Context) (*Conn, error) {
+	if err := d.entry.Check(); err != nil {
+		return nil, err
+	}
+	if d.entry.Timeout > 0 {
+		limited, cancel := context.WithTimeoutCause(ctx, d.entry.Timeout, &script.RunTimeoutError{Limit: d.entry.Timeout})
+		defer cancel()
+		ctx = limited
+	}
+	p, err := d.open(ctx)
+	if err != nil {
+		d.tell(State{Conn: ras.StateOpenPort, Err: err})
+		return nil, d.entry.fail("open", err)
+	}
+	d.port = p
+	if err := d.entry.lacks(p); err != nil {
+		p.Close()
+		return nil, d.entry.fail("check", err)
+	}
+	d.tell(State{Conn: ras.StatePortOpened, Text: "the port is open"})
+	res, err := script.Run(ctx, p, script.ExecutorFunc(d.execute), &script.Config{
+		Params:    &d.entry.Params,
+		Phonebook: d.entry.Phonebook,
+		Entry:     d.entry.Name,
+		Terminal:  d.cfg.Terminal,
+		Exact:     d.cfg.Exact,
+		Log:       slog.New(withoutStates{d.log.Handler()}), // dial has its own
+	})
+	if err != nil {
+		err = errors.Join(err, d.giveUp(ctx, p, err))
+		err = errors.Join(err, p.Close())
+		d.tell(State{Conn: ras.StateDisconnected, Err: err})
+		return nil, d.entry.fail("dial", err)
+	}
+	d.tell(State{Conn: ras.StateConnected, Text: connectedText(res)})
+	return newConn(d, res), nil
+}
+
+func (d *dial) open(ctx context.Context) (port.Port, error) {
+	d.tell(State{Conn: ras.StateOpenPort, Text: "opening " + d.entry.Port})
+	open := d.cfg.Open
+	if open == nil {
+		open = portname.Open
+	}
+	p, err := open(ctx, d.entry.Port, d.entry.PortConfig)
+	if err == nil && d.cfg.Record != nil {
+		p = capture.Record(p, d.cfg.Record)
+	}
+	return p, err
+}
+
+// execute is what runs on the port: all parts of the entry.
+func (d *dial) execute(ctx context.Context, call *ras.Call) error {
+	if d.entry.Before != nil {
+		d.tell(State{Conn: ras.StateInteractive, Text: "running the script before dialling"})
+		if err := d.entry.Before.Execute(ctx, call); err != nil {
+			return err
+		}
+	}
+	if d.entry.Dialer != nil {
+		if err := d.dialer().Execute(ctx, call); err != nil {
+			return err
+		}
+	}
+	if l, err := (port.Forward{Port: d.port}).Lines(); err == nil {
+		d.carrier = l.Has(port.DCD)
+	}
+	if d.entry.Disconnect != nil {
+		// Deferred after the modem's own clean-up, so it runs before that.
+		script.Defer(call, func(ctx context.Context, p port.Port, err error) error {
+			if err == nil || !reachable(err) {
+				return nil
+			}
+			return d.disconnect(ctx, p)
+		})
+	}
+	if d.entry.Script == nil {
+		return nil
+	}
+	d.tell(State{Conn: ras.StateInteractive, Text: "logging in"})
+	carrier := modem.CarrierConfig{}
+	if d.entry.Carrier != nil {
+		carrier = *d.entry.Carrier
+	}
+	if carrier.Step == "" {
+		carrier.Step = "login"
+	}
+	return modem.WatchCarrier(d.entry.Script, &carrier).Execute(ctx, call)
+}
+
+// dialer returns the entry's Dialer with what this dial adds to it.
+func (d *dial) dialer() *modem.Dialer {
+	dialer := *d.entry.Dialer
+	dialer.Config = d.modem()
+	after := dialer.OnState
+	dialer.OnState = func(s State) {
+		if after != nil {
+			after(s)
+		}
+		d.tell(s)
+	}
+	return &dialer
+}
+
+// modem returns what is expected of the modem, with the entry's HangUp.
+func (d *dial) modem() *modem.Config {
+	var c modem.Config
+	if d.entry.Dialer != nil && d.entry.Dialer.Config != nil {
+		c = *d.entry.Dialer.Config
+	}
+	if d.entry.HangUp != nil {
+		c.HangUp, c.KeepCall = d.entry.HangUp, len(d.entry.HangUp) == 0
+	}
+	if c.Log == nil {
+		c.Log = d.log
+	}
+	return &c
+}
+
+// giveUp drops DTR after a dial over a line without a Dialer has failed, so that a
+// modem that a script has dialled is not left online. A Dialer's call is hung up
+// by the run itself.
+func (d *dial) giveUp(ctx context.Context, p port.Port, cause error) error {
+	methods := d.entry.HangUp
+	if d.entry.Dialer != nil || !reachable(cause) {
+		return nil
+	}
+	if methods == nil {
+		if port.AbilitiesOf(p)&port.AbilityLines == 0 {
+			return nil
+		}
+		methods = []modem.Method{modem.DTR}
+	}
+	if len(methods) == 0 {
+		return nil
+	}
+	_, err := modem.HangUp(ctx, p, d.modem(), methods...)
+	if errors.Is(err, errors.ErrUnsupported) || unproved(err) {
+		return nil // there may have been no call
+	}
+	return err
+}
+
+// unproved reports whether a hang-up was carried out without a proof.
+func unproved(err error) bool {
+	var e *modem.HangupError
+	return errors.As(err, &e) && e.Unproved
+}
+
+// disconnect runs the entry's last script, within a time of its own.
+func (d *dial) disconnect(ctx context.Context, p port.Port) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), disconnectTimeout)
+	defer cancel()
+	_, err := script.Run(ctx, p, d.entry.Disconnect, &script.Config{
+		Params: &d.entry.Params, Phonebook: d.entry.Phonebook, Entry: d.entry.Name, Log: d.log,
+	})
+	if err != nil {
+		return fmt.Errorf("disconnect script: %w", err)
+	}
+	return nil
+}
+
+// reachable reports whether the line may still be there after an error.
+func reachable(err error) bool {
+	return !errors.Is(err, port.ErrRemoved) && !errors.Is(err, port.ErrCarrierLost)
+}
+
+// tell reports a state.
+func (d *dial) tell(s State) {
+	s.Time = time.Now()
+	s.Elapsed = s.Time.Sub(d.start)
+	if s.Err != nil && s.Text == "" {
+		s.Text = "failed"
+	}
+	args := []any{"state", s.Conn.String(), "text", s.Text}
+	if s.Number != "" {
+		args = append(args, "number", s.Number, "attempt", s.Attempt)
+	}
+	if s.Err != nil {
+		args = append(args, "error", s.Err)
+	}
+	d.log.Info("state", args...)
+	if d.cfg.OnState != nil {
+		d.cfg.OnState(s)
+	}
+}
+
+// connectedText says how a login went.
+func connectedText(res *script.Result) string {
+	text := fmt.Sprintf("connected after %v, %d bytes in, %d out", res.Duration.Round(time.Millisecond), res.Stats.Received, res.Stats.Sent)
+	if res.Params.UserName != "" {
+		text = res.Params.UserName + " " + text
+	}
+	if res.IPAddr.IsValid() {
+		text += ", address " + res.IPAddr.String()
+	}
+	if n := len(res.Unread); n > 0 {
+		text += fmt.Sprintf(", %d bytes wait for PPP", n)
+	}
+	return text
+}

@@ -1,0 +1,66 @@
+package dialup
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rasline/rasline/internal/wait"
+	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script"
+	"github.com/rasline/rasline/script/modem"
+)
+
+// The pauses of Persist.
+const (
+	pauseMin   = 5 * time.Second
+	pauseMax   = 600 * time.Second
+	longEnough = 45 * time.Second
+)
+
+// Persist keeps a connection: it dials, calls use with the Conn, closes the Conn
+// when use returns, and dials again, until ctx ends. The pause before the next
+// dial is 5 seconds, and twice as long after each further connection that failed
+// or lasted less than 45 seconds, up to 600 seconds.
+//
+// It returns the context's error, joined with that of the last dial or use; or
+// the error of a dial that no repetition can help: of an entry that fails Check,
+// and of a user name and password that are refused, which would lock the account.
+func Persist(ctx context.Context, e *Entry, cfg *Config, use func(ctx context.Context, c *Conn) error) error {
+	pause := pauseMin
+	for {
+		began := time.Now()
+		err := once(ctx, e, cfg, use)
+		switch {
+		case ctx.Err() != nil:
+			return errors.Join(context.Cause(ctx), err)
+		case hopeless(err):
+			return err
+		}
+		if time.Since(began) >= longEnough {
+			pause = pauseMin
+		}
+		if wait.Sleep(ctx, pause) != nil {
+			return errors.Join(context.Cause(ctx), err)
+		}
+		pause = min(2*pause, pauseMax)
+	}
+}
+
+func once(ctx context.Context, e *Entry, cfg *Config, use func(ctx context.Context, c *Conn) error) error {
+	c, err := Dial(ctx, e, cfg)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return use(ctx, c)
+}
+
+// hopeless reports whether another dial would fail as well.
+func hopeless(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Op == "check" ||
+		errors.As(err, new(*script.MissingError)) ||
+		errors.As(err, new(*modem.InputError)) ||
+		errors.Is(err, ras.ErrAuthenticationFailure)
+}

@@ -1,0 +1,250 @@
+package dialup_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/port/portname"
+	"github.com/rasline/rasline/port/virtual"
+	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script/dialup"
+	"github.com/rasline/rasline/script/modem"
+	"github.com/rasline/rasline/script/scripttest"
+)
+
+// bank is several modems; the port names are their indexes.
+type bank struct {
+	exchanges []*exchange
+	lines     []dialup.Line
+
+	mu     sync.Mutex
+	broken map[string]bool // ports that cannot be opened
+	opened []string
+}
+
+func newBank(t *testing.T, n int, cfg *scripttest.ModemConfig) *bank {
+	b := &bank{broken: make(map[string]bool)}
+	for i := range n {
+		b.exchanges = append(b.exchanges, newExchange(t, cfg, nil))
+		b.lines = append(b.lines, dialup.Line{Port: fmt.Sprint(i), Class: "analog", Dialer: &modem.Dialer{}})
+	}
+	return b
+}
+
+func (b *bank) open(ctx context.Context, name string, cfg *portname.Config) (port.Port, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.opened = append(b.opened, name)
+	if b.broken[name] {
+		return nil, errors.New("broken")
+	}
+	var i int
+	fmt.Sscan(name, &i)
+	return b.exchanges[i].open(ctx, name, cfg)
+}
+
+// pooled is an entry that leaves port and dialler to the line.
+func pooled() *dialup.Entry {
+	e := entry()
+	e.Dialer, e.Port = nil, ""
+	return e
+}
+
+// TestPool makes forty calls over four lines.
+func TestPool(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBank(t, 4, nil)
+		pool := dialup.NewPool(nil, b.lines...)
+		defer pool.Close()
+		var mu sync.Mutex
+		up, most := 0, 0
+		var wg sync.WaitGroup
+		for range 40 {
+			wg.Go(func() {
+				c, err := pool.Dial(t.Context(), pooled(), &dialup.Config{Open: b.open})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				up++
+				most = max(most, up)
+				mu.Unlock()
+				time.Sleep(10 * time.Second)
+				mu.Lock()
+				up--
+				mu.Unlock()
+				c.Close()
+			})
+		}
+		wg.Wait()
+		if most != 4 {
+			t.Errorf("%d calls at a time, want 4", most)
+		}
+		for _, l := range pool.Stats().Lines {
+			if l.Busy || l.Dials != 10 || l.Connects != 10 || l.Failed != 0 {
+				t.Errorf("%+v", l)
+			}
+		}
+	})
+}
+
+// TestPoolIsFair serves dials in the order in which they came.
+func TestPoolIsFair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBank(t, 1, nil)
+		pool := dialup.NewPool(nil, b.lines...)
+		var mu sync.Mutex
+		var order []int
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				c, err := pool.Dial(t.Context(), pooled(), &dialup.Config{Open: b.open})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				order = append(order, i)
+				mu.Unlock()
+				c.Close()
+			})
+			synctest.Wait()
+		}
+		wg.Wait()
+		if want := []int{0, 1, 2, 3, 4, 5, 6, 7}; !slices.Equal(order, want) {
+			t.Errorf("order %v", order)
+		}
+	})
+}
+
+// TestPoolGoesOnToAnotherLine when a line has failed, which then rests, longer
+// each time, and is probed before it is used again.
+func TestPoolGoesOnToAnotherLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBank(t, 2, nil)
+		pool := dialup.NewPool(nil, b.lines...)
+		b.broken["0"] = true
+		dial := func() {
+			t.Helper()
+			c, err := pool.Dial(t.Context(), pooled(), &dialup.Config{Open: b.open})
+			must(t, err)
+			must(t, c.Close())
+		}
+		dial()
+		if l := pool.Stats().Lines[0]; l.Failures != 1 || time.Until(l.Resting) <= 0 || time.Until(l.Resting) > 30*time.Second || l.Err == nil {
+			t.Errorf("%+v", l)
+		}
+		b.opened = nil
+		dial()
+		if !slices.Equal(b.opened, []string{"1"}) {
+			t.Errorf("opened %q while line 0 rests", b.opened)
+		}
+		// Both lines fail.
+		b.broken["1"] = true
+		time.Sleep(time.Minute)
+		_, err := pool.Dial(t.Context(), pooled(), &dialup.Config{Open: b.open})
+		if err == nil {
+			t.Fatal("dialled")
+		}
+		if l := pool.Stats().Lines[0]; l.Failures != 2 || time.Until(l.Resting) < 45*time.Second {
+			t.Errorf("%+v", l)
+		}
+		b.broken = map[string]bool{}
+		start := time.Now()
+		dial() // waits for a rest to end
+		if took := time.Since(start); took < 20*time.Second || took > 2*time.Minute {
+			t.Errorf("waited %v", took)
+		}
+	})
+}
+
+// TestPoolStopsAtAPeer: the peer's answer is no failure of the line.
+func TestPoolStopsAtAPeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBank(t, 2, &scripttest.ModemConfig{Numbers: map[string]scripttest.Answer{number: {Result: "BUSY"}}})
+		pool := dialup.NewPool(nil, b.lines...)
+		_, err := pool.Dial(t.Context(), pooled(), &dialup.Config{Open: b.open})
+		wantErr(t, "Dial", err, ras.ErrLineBusy)
+		s := pool.Stats()
+		if s.Lines[0].Dials+s.Lines[1].Dials != 1 || s.Lines[0].Failures != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// TestPoolLimits keeps the limits of a number and of a line, and lets others pass.
+func TestPoolLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBank(t, 3, nil)
+		b.lines[2].Class = "gsm"
+		pool := dialup.NewPool(&dialup.PoolConfig{PerNumber: 1, LinePause: 20 * time.Second}, b.lines...)
+		cfg := &dialup.Config{Open: b.open}
+		one, err := pool.Dial(t.Context(), pooled(), cfg)
+		must(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err = pool.Dial(ctx, pooled(), cfg)
+		wantErr(t, "a second call to the number", err, context.DeadlineExceeded)
+		other := pooled()
+		other.Params.PhoneNumber = "5550199"
+		other.Class = "gsm"
+		two, err := pool.Dial(t.Context(), other, cfg)
+		must(t, err)
+		if b.opened[len(b.opened)-1] != "2" {
+			t.Errorf("opened %q for the class gsm", b.opened)
+		}
+		must(t, two.Close())
+		start := time.Now()
+		two, err = pool.Dial(t.Context(), other, cfg)
+		must(t, err)
+		if time.Since(start) < 20*time.Second {
+			t.Error("the line had no pause")
+		}
+		must(t, two.Close())
+		must(t, one.Close())
+		if s := pool.Stats(); s.Waiting != 0 || s.Lines[0].Busy {
+			t.Errorf("%+v", s)
+		}
+		other.Class = "satellite"
+		_, err = pool.Dial(t.Context(), other, cfg)
+		wantErr(t, "an unknown class", err, errors.ErrUnsupported)
+	})
+}
+
+// TestPoolCancel takes a dial that waits out of the queue, and Close all of them.
+func TestPoolCancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBank(t, 1, nil)
+		pool := dialup.NewPool(nil, b.lines...)
+		cfg := &dialup.Config{Open: b.open}
+		c, err := pool.Dial(t.Context(), pooled(), cfg)
+		must(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		result := make(chan error, 2)
+		go func() { _, err := pool.Dial(ctx, pooled(), cfg); result <- err }()
+		synctest.Wait()
+		if n := pool.Stats().Waiting; n != 1 {
+			t.Errorf("%d wait", n)
+		}
+		cancel()
+		wantErr(t, "a cancelled dial", <-result, context.Canceled)
+		go func() { _, err := pool.Dial(t.Context(), pooled(), cfg); result <- err }()
+		synctest.Wait()
+		pool.Close()
+		wantErr(t, "a dial of a closed pool", <-result, net.ErrClosed)
+		must(t, c.Close())
+		_, err = pool.Dial(t.Context(), pooled(), cfg)
+		wantErr(t, "a later dial", err, net.ErrClosed)
+	})
+}
+
+var _ = virtual.Pair
