@@ -1,0 +1,269 @@
+package phonebook
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rasline/rasline/internal/wait"
+	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/port/pty"
+	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script"
+	"github.com/rasline/rasline/script/chat"
+)
+
+// executor returns what runs the command of an init, connect, welcome or disconnect
+// option, nil if there is none.
+func (b *peerEntry) executor(o option) script.Executor {
+	if len(o.values) == 0 {
+		return nil
+	}
+	v := o.values[0]
+	found := b.at(o)
+	words, why := shellWords(v.text)
+	if why == "" && len(words) == 1 {
+		words = b.follow(words)
+	}
+	if why == "" && len(words) > 0 {
+		switch path.Base(words[0]) {
+		case "chat":
+			e, err := b.chat(words[1:])
+			if err != nil {
+				found.errorf(v.line, v.col, "%s: %v", o.text, err)
+			}
+			return e
+		case "rasdial":
+			found.errorf(v.line, v.col, "%s: rasdial cannot call itself", o.text)
+			return nil
+		}
+		why = words[0]
+	}
+	if b.cfg.Shell {
+		return &shellCommand{command: v.text, env: b.environment(), secrets: b.secrets()}
+	}
+	if why == "" {
+		why = "an empty command"
+	}
+	found.errorf(v.line, v.col, "%s: %s is more than a chat command: only a shell can run it, which must be allowed", o.text, why)
+	return nil
+}
+
+// follow returns the chat command of a shell script that has no other, which is
+// looked up beside the peers file.
+func (b *peerEntry) follow(words []string) []string {
+	src, err := b.read(words[0])
+	if err != nil || !strings.HasPrefix(string(src), "#!/bin/sh") {
+		return words
+	}
+	var command strings.Builder
+	for line := range strings.Lines(strings.ReplaceAll(string(src), "\\\n", " ")) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			command.WriteString(strings.TrimPrefix(line, "exec ") + "\n")
+		}
+	}
+	inner, why := shellWords(strings.TrimSpace(command.String()))
+	if why != "" || len(inner) == 0 || path.Base(inner[0]) != "chat" {
+		return words
+	}
+	return inner
+}
+
+// read reads a script file: by its path, then by its name alone, in the Scripts of
+// the EntryConfig.
+func (b *peerEntry) read(name string) ([]byte, error) {
+	if b.cfg.Scripts == nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: errors.New("no folder for scripts is given")}
+	}
+	clean := strings.TrimPrefix(path.Clean("/"+name), "/")
+	src, err := fs.ReadFile(b.cfg.Scripts, clean)
+	if err != nil {
+		if again, err := fs.ReadFile(b.cfg.Scripts, path.Base(clean)); err == nil {
+			return again, nil
+		}
+	}
+	return src, err
+}
+
+// chat makes an executor of the arguments of chat(8).
+func (b *peerEntry) chat(args []string) (script.Executor, error) {
+	var cfg chat.Config
+	file := ""
+	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
+		letters := args[0][1:]
+		args = args[1:]
+		if letters == "-" {
+			break
+		}
+		for len(letters) > 0 {
+			letter := letters[0]
+			letters = letters[1:]
+			if strings.IndexByte("ftrTU", letter) < 0 {
+				switch letter {
+				case 'e':
+					cfg.Echo = true
+				case 'V':
+					cfg.Copy = true
+				case 'E':
+					cfg.Env = b.lookup
+				case 'v', 's', 'S': // where messages go
+				default:
+					return nil, errors.New("chat has no option -" + string(letter))
+				}
+				continue
+			}
+			value := letters
+			letters = ""
+			if value == "" {
+				if len(args) == 0 {
+					return nil, errors.New("chat -" + string(letter) + " needs a value")
+				}
+				value, args = args[0], args[1:]
+			}
+			switch letter {
+			case 'f':
+				file = value
+			case 't':
+				n, err := strconv.Atoi(strings.TrimSpace(value))
+				cfg.Timeout = time.Duration(n) * time.Second
+				if err != nil || n <= 0 {
+					cfg.Timeout = -1
+				}
+			case 'T':
+				cfg.T = &value
+			case 'U':
+				cfg.U = (*ras.Secret)(&value)
+			}
+		}
+	}
+	if cfg.T == nil && b.cfg.Phone != "" {
+		cfg.T = &b.cfg.Phone
+	}
+	if file == "" {
+		s, err := chat.Parse(args)
+		if err != nil {
+			return nil, err
+		}
+		return s.Executor(&cfg), nil
+	}
+	if len(args) > 0 {
+		return nil, errors.New("chat -f takes no words besides")
+	}
+	src, err := b.read(file)
+	if err != nil {
+		return nil, err
+	}
+	s, err := chat.ParseFile(file, src)
+	if err != nil {
+		return nil, err
+	}
+	return s.Executor(&cfg), nil
+}
+
+// lookup is the environment of chat -E.
+func (b *peerEntry) lookup(name string) (string, bool) {
+	i := slices.IndexFunc(b.environment(), func(s string) bool { return strings.HasPrefix(s, name+"=") })
+	if i < 0 {
+		return "", false
+	}
+	_, value, _ := strings.Cut(b.environment()[i], "=")
+	return value, true
+}
+
+// environment is what pppd gives its scripts (pppd(8), SCRIPTS).
+func (b *peerEntry) environment() []string {
+	env := []string{"DEVICE=" + b.device, "CALL_FILE=" + b.peer.name, "SPEED=" + strconv.Itoa(b.mode.Baud)}
+	for name, value := range b.env {
+		env = append(env, name+"="+value)
+	}
+	slices.Sort(env)
+	return env
+}
+
+// secrets are the values of the environment that must not be shown.
+func (b *peerEntry) secrets() (out []ras.Secret) {
+	for name, value := range b.env {
+		name = strings.ToUpper(name)
+		for _, word := range []string{"PASS", "PIN", "PWD", "SECRET"} {
+			if strings.Contains(name, word) {
+				out = append(out, ras.Secret(value))
+				break
+			}
+		}
+	}
+	return out
+}
+
+// pulseDTR drops DTR for a second before a connect script, as pppd does with its
+// option modem. On a port without modem lines it does nothing.
+func pulseDTR(ctx context.Context, call *ras.Call) error {
+	lines, ok := call.Line().(port.LineController)
+	if !ok {
+		return nil
+	}
+	if err := lines.SetLines(port.DTR, 0); err != nil {
+		return nil
+	}
+	err := wait.Sleep(ctx, time.Second)
+	if again := lines.SetLines(port.DTR, port.DTR); err == nil {
+		err = again
+	}
+	return err
+}
+
+// shellCommand runs a command by /bin/sh on a pseudo-terminal that is joined to the
+// line.
+type shellCommand struct {
+	command string
+	env     []string
+	secrets []ras.Secret
+}
+
+func (s *shellCommand) Execute(ctx context.Context, call *ras.Call) error {
+	d := script.NewDialog(call, nil)
+	defer d.Close()
+	for _, secret := range s.secrets {
+		d.Hide(secret)
+	}
+	pair, err := pty.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer pair.Close()
+	f, err := pair.OpenFar()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", s.command)
+	cmd.Env = append(os.Environ(), s.env...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = f, f, os.Stderr
+	cmd.WaitDelay = 5 * time.Second
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	f.Close()
+	joined, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	done := make(chan error, 1)
+	ended := errors.New("the command has ended")
+	go func() {
+		done <- cmd.Wait()
+		stop(ended)
+	}()
+	err = d.Interact(joined, pair.Port, &script.InteractConfig{Escape: -1})
+	if err != nil && context.Cause(joined) != ended && !errors.Is(err, port.ErrCarrierLost) {
+		cmd.Process.Kill()
+	}
+	if exit := <-done; exit != nil {
+		return &ras.Error{Op: "shell", Code: ras.ErrUnknown, Err: exit}
+	}
+	return ctx.Err()
+}

@@ -1,0 +1,361 @@
+package phonebook
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"runtime"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script/dialup"
+	"github.com/rasline/rasline/script/lint"
+)
+
+// Kind is a kind of phone book.
+type Kind uint8
+
+const (
+	// KindAuto chooses by the name of the file, and by what is in it.
+	KindAuto Kind = iota
+
+	// KindWvdial is wvdial.conf (wvdial.conf(5)). Entries are named by the word
+	// after "Dialer"; several may be named, of which the first that has a key
+	// wins, as in wvdial 1.61, and "Dialer Defaults" is what the others lack.
+	//
+	// Other than in wvdial, a section that does not exist is an error, a BUSY
+	// counts as an attempt, DISCONNECTED is not taken for a connection, the choice
+	// from a menu is sent, PPP's first frame is left for pppd, and giving up is a
+	// failure.
+	KindWvdial
+
+	// KindPeers is an options file of pppd(8), of which there is one entry. Its
+	// init, connect, welcome and disconnect are run here if they are chat(8)
+	// commands, and given to a shell only with EntryConfig.Shell. /etc/ppp/options
+	// is not read.
+	KindPeers
+
+	// KindRasphone is rasphone.pbk ([MS-RRASM] 2.2.2).
+	KindRasphone
+)
+
+// String returns "wvdial", "peers" or "rasphone".
+func (k Kind) String() string {
+	return [...]string{"auto", "wvdial", "peers", "rasphone"}[k]
+}
+
+// Config holds how a phone book is read. The zero Config and a nil one work.
+type Config struct {
+	// Kind is the kind of the file. Default: KindAuto.
+	Kind Kind
+
+	// FS holds the files that a peers file names with call and file: "peers/NAME"
+	// for the former, and the path without its first slash for the latter.
+	// Default: such options are errors.
+	FS fs.FS
+
+	// CodePage decodes the names of a rasphone.pbk that is in no UTF-8: 1252,
+	// 28591 (ISO 8859-1). Default, and for 0: 1252.
+	CodePage int
+}
+
+// Book is a phone book that was parsed. It does not change and may be used by
+// several goroutines.
+type Book struct {
+	name     string
+	kind     Kind
+	src      *lint.Source
+	findings []lint.Finding
+	wvdial   *wvdial
+	peer     *peer
+	pbk      *pbk
+}
+
+// Info describes an entry.
+type Info struct {
+	Name   string
+	Device string // "modem", "vpn", "null": what it is a call by
+	Port   string // as the file has it; may be empty
+	Number string // the first one; may be empty
+	Line   int    // of the file
+	Why    string // why it cannot be dialled; empty if it can, as far as is known without its scripts
+}
+
+// EntryConfig holds what an entry takes from outside its file. The zero EntryConfig
+// and a nil one work.
+type EntryConfig struct {
+	// Ports gives the ports of this machine for those in the file: "COM3" or the
+	// name of a modem → "/dev/ttyUSB0". Default: names of devices of this system
+	// are themselves, others are errors.
+	Ports map[string]string
+
+	// Port is used whatever the file has. Default: that of the file.
+	Port string
+
+	// Scripts holds the files of scripts, in its root and, for those of
+	// rasphone.pbk, in "ras". Default: an entry with a script file is an error.
+	Scripts fs.FS
+
+	// Location are the dialling rules of this place, "COUNTRY[,AREA[,TRUNK[,INTL]]]":
+	// "49,30,0,00". Default: an entry that needs them is an error.
+	Location string
+
+	// Phone is dialled instead of the entry's numbers. Default: those.
+	Phone string
+
+	// Set overrides keys of wvdial.conf: "Phone" → "5551234". Default: none.
+	Set map[string]string
+
+	// Shell lets commands of a peers file that are no chat(8) command run by
+	// /bin/sh, on a pseudo-terminal that is joined to the line. Default: they are
+	// errors.
+	Shell bool
+
+	// DLL is the custom-scripting DLL of entries with CustomScript=1. Default:
+	// such entries are errors.
+	DLL string
+}
+
+// An Error says that there is no entry of a name, or that it cannot be dialled.
+type Error struct {
+	Entry    string
+	Code     ras.Code       // ErrCannotFindPhonebookEntry, ErrUnknownDeviceType, …
+	Why      string         // what and what to do
+	Findings []lint.Finding // of the entry, errors among them; may be empty
+}
+
+// Error returns "ENTRY: WHY", or the first finding.
+func (e *Error) Error() string {
+	if e.Entry == "" {
+		return e.Why
+	}
+	return e.Entry + ": " + e.Why
+}
+
+// Unwrap returns the Code.
+func (e *Error) Unwrap() error { return e.Code }
+
+// Parse reads a phone book. The name is for messages, and tells the kind if the
+// Config does not. A nil cfg means the zero Config. The error is a
+// *lint.ParseError with every error that was found in what concerns all entries; a
+// mistake in one entry is an error of Entry.
+func Parse(name string, src []byte, cfg *Config) (*Book, error) {
+	var c Config
+	if cfg != nil {
+		c = *cfg
+	}
+	if c.Kind == KindAuto {
+		c.Kind = kindOf(name, src)
+	}
+	b := &Book{name: name, kind: c.Kind, src: lint.NewSource(name, src)}
+	found := &findings{file: name, src: b.src}
+	switch {
+	case bytes.HasPrefix(src, []byte{0xFF, 0xFE}), bytes.HasPrefix(src, []byte{0xFE, 0xFF}), bytes.IndexByte(src, 0) >= 0:
+		found.errorf(1, 1, "the file is UTF-16 or binary: save it as UTF-8 text")
+	case len(src) > maxSize[c.Kind]:
+		found.errorf(1, 1, "the file is larger than %d MiB, which no phone book is", maxSize[c.Kind]>>20)
+	case c.Kind == KindWvdial:
+		b.wvdial = parseWvdial(found, src)
+	case c.Kind == KindPeers:
+		b.peer = parsePeer(found, name, src, c.FS)
+	case c.Kind == KindRasphone:
+		b.pbk = parsePBK(found, src, c.CodePage)
+	}
+	b.findings = found.list.Sorted()
+	if found.list.Errors() > 0 {
+		return nil, &lint.ParseError{Findings: b.findings}
+	}
+	return b, nil
+}
+
+var maxSize = [...]int{KindWvdial: 1 << 20, KindPeers: 1 << 20, KindRasphone: 4 << 20}
+
+// kindOf tells the kind of a file.
+func kindOf(name string, src []byte) Kind {
+	base := strings.ToLower(path.Base(strings.ReplaceAll(name, `\`, "/")))
+	switch {
+	case strings.HasSuffix(base, ".pbk"):
+		return KindRasphone
+	case strings.HasPrefix(base, "wvdial"), base == ".wvdialrc":
+		return KindWvdial
+	}
+	for line := range strings.Lines(strings.ToLower(string(src))) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "[dialer"):
+			return KindWvdial
+		case strings.HasPrefix(line, "media="), strings.HasPrefix(line, "device="):
+			return KindRasphone
+		}
+	}
+	return KindPeers
+}
+
+// Kind returns the kind of the phone book.
+func (b *Book) Kind() Kind { return b.kind }
+
+// Findings returns what is doubtful in the file apart from its entries, in the
+// order of the places.
+func (b *Book) Findings() []lint.Finding { return slices.Clone(b.findings) }
+
+// Entries describes the entries, in the order of the file.
+func (b *Book) Entries() []Info {
+	switch b.kind {
+	case KindWvdial:
+		return b.wvdial.entries()
+	case KindRasphone:
+		return b.pbk.entries()
+	}
+	return b.peer.entries()
+}
+
+// Entry makes a dialup.Entry of an entry. Several names, and "KEY=VALUE", are for
+// wvdial.conf alone; with no name it is its Defaults, and elsewhere the only entry.
+// A nil cfg means the zero EntryConfig.
+//
+// The findings report what is doubtful and what is not used. The error is an
+// *Error.
+func (b *Book) Entry(cfg *EntryConfig, names ...string) (*dialup.Entry, []lint.Finding, error) {
+	var c EntryConfig
+	if cfg != nil {
+		c = *cfg
+	}
+	found := &findings{file: b.name, src: b.src}
+	var e *dialup.Entry
+	var err error
+	switch b.kind {
+	case KindWvdial:
+		e, err = b.wvdial.entry(found, &c, names)
+	case KindRasphone:
+		e, err = b.pbk.entry(found, &c, names)
+	default:
+		e, err = b.peer.entry(found, &c, names)
+	}
+	list := found.list.Sorted()
+	if err == nil && found.list.Errors() > 0 {
+		i := slices.IndexFunc(list, func(f lint.Finding) bool { return f.Severity == lint.SeverityError })
+		why := list[i].Place() + ": " + list[i].Text
+		if n := found.list.Errors(); n > 1 {
+			why += fmt.Sprintf(" (and %d more errors)", n-1)
+		}
+		err = &Error{Entry: strings.Join(names, " "), Code: ras.ErrInvalidParameter, Why: why}
+	}
+	if err != nil {
+		var own *Error
+		if errors.As(err, &own) {
+			own.Findings = list
+		}
+		return nil, list, err
+	}
+	e.Phonebook = b.name
+	return e, list, nil
+}
+
+// findings collects what is found in a file.
+type findings struct {
+	list lint.List
+	file string
+	src  *lint.Source
+}
+
+func (f *findings) add(s lint.Severity, line, col int, format string, args ...any) {
+	found := lint.Finding{File: f.file, Line: line, Col: max(col, 1), Severity: s, Text: lint.Visible(fmt.Sprintf(format, args...))}
+	if f.src != nil {
+		found.Source = f.src.Line(line)
+	}
+	f.list.Add(found)
+}
+
+func (f *findings) errorf(line, col int, format string, args ...any) {
+	f.add(lint.SeverityError, line, col, format, args...)
+}
+
+func (f *findings) warnf(line, col int, format string, args ...any) {
+	f.add(lint.SeverityWarning, line, col, format, args...)
+}
+
+// nearest returns the known word that s was most likely meant to be, or "".
+func nearest(s string, known []string) string {
+	best, least := "", max(1, min(3, len(s)/3))+1
+	for _, k := range known {
+		if d := distance(lint.Fold(s), lint.Fold(k)); d < least {
+			best, least = k, d
+		}
+	}
+	return best
+}
+
+// distance is the number of bytes to insert, delete or replace that makes a of b.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// mapPort returns the port of this machine for one of the file.
+func (c *EntryConfig) mapPort(names ...string) (string, error) {
+	if c.Port != "" {
+		return c.Port, nil
+	}
+	for _, name := range names {
+		for from, to := range c.Ports {
+			if name != "" && strings.EqualFold(from, name) {
+				return to, nil
+			}
+		}
+	}
+	if len(names) == 0 || names[0] == "" {
+		return "", errors.New("the entry names no port: give one")
+	}
+	if name := names[0]; !isCOM(name) || runtime.GOOS == "windows" {
+		return name, nil
+	}
+	return "", fmt.Errorf("%s is a port of another machine: give the port, or map it (COM3=/dev/ttyUSB0)", names[0])
+}
+
+// isCOM reports whether name is that of a serial port of Windows.
+func isCOM(name string) bool {
+	digits, ok := strings.CutPrefix(strings.ToUpper(name), "COM")
+	return ok && digits != "" && strings.Trim(digits, "0123456789") == ""
+}
+
+// decode returns b as UTF-8.
+func decode(b string, codePage int) string {
+	if utf8.ValidString(b) {
+		return b
+	}
+	var out strings.Builder
+	for i := range len(b) {
+		c := b[i]
+		if c >= 0x80 && c < 0xA0 && codePage != 28591 {
+			out.WriteRune(windows1252[c-0x80])
+		} else {
+			out.WriteRune(rune(c))
+		}
+	}
+	return out.String()
+}
+
+// windows1252 are the characters 0x80 to 0x9F of the code page.
+var windows1252 = [32]rune{
+	'€', 0x81, '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', 0x8D, 'Ž', 0x8F,
+	0x90, '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', 0x9D, 'ž', 'Ÿ',
+}
