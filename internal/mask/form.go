@@ -134,6 +134,7 @@ type formState struct {
 	*form
 	last    [3]pieces // the characters seen last, in turn
 	now     int       // index of the latest
+	idle    bool      // the form has neither of the last two characters
 	first   int       // offset of the first character
 	begun   bool
 	live    int // of the last step; -1: none
@@ -178,7 +179,7 @@ func (s *formState) step(c byte, offset int) (from, live, hide int) {
 	s.now = (s.now + 1) % 3
 	now := &s.last[s.now]
 	now.char, now.set, now.none = c, true, s.head[c] < 0
-	if now.none && (prev.none || !prev.set) {
+	if s.idle = now.none && (prev.none || !prev.set); s.idle {
 		return -1, -1, -1
 	}
 	from, live, hide = -1, -1, -1

@@ -17,6 +17,7 @@ package mask
 
 import (
 	"bytes"
+	"math/bits"
 	"slices"
 	"sync"
 )
@@ -152,8 +153,10 @@ func (m *Masker) MaskText(text string) string {
 type Stream struct {
 	masker *Masker
 	forms  []*formState
-	short  []*formState // of expected echoes; they end at the next line end
-	heard  int          // announcements of the masker that were taken up
+	has    [2][256]uint64 // by view, plain and strip, and character: the forms that have it
+	active uint64         // forms whose state a character changes that they do not have
+	short  []*formState   // of expected echoes; they end at the next line end
+	heard  int            // announcements of the masker that were taken up
 	plain  view
 	strip  view
 
@@ -183,6 +186,7 @@ func (s *Stream) start(m *Masker) {
 	s.plain, s.strip = view{}, view{strip: true}
 	s.held, s.hidden, s.base, s.clear, s.marked = s.held[:0], s.hidden[:0], 0, 0, false
 	s.live, s.hide = -1, -1
+	s.active = ^uint64(0)
 	for _, f := range s.forms {
 		f.reset()
 	}
@@ -191,13 +195,36 @@ func (s *Stream) start(m *Masker) {
 // sync takes up secrets that were added to the masker. The masker is locked.
 func (s *Stream) sync() {
 	for len(s.forms) < len(s.masker.forms) {
-		s.forms = append(s.forms, newFormState(s.masker.forms[len(s.forms)]))
+		f := newFormState(s.masker.forms[len(s.forms)])
+		s.index(f.form, len(s.forms))
+		s.forms = append(s.forms, f)
 	}
 	for m := s.masker; s.heard < m.before+len(m.short); s.heard++ {
 		if s.heard >= m.before && s != m.whole {
 			s.expect(m.short[s.heard-m.before])
 		}
 	}
+}
+
+// indexed is how many forms have a bit in has and active. Those that follow are
+// stepped by every character.
+const indexed = 64
+
+// index enters the form with the number i.
+func (s *Stream) index(f *form, i int) {
+	if i >= indexed {
+		return
+	}
+	view := &s.has[0]
+	if f.strip {
+		view = &s.has[1]
+	}
+	for c := range view {
+		if f.head[c] >= 0 {
+			view[c] |= 1 << i
+		}
+	}
+	s.active |= 1 << i
 }
 
 func (s *Stream) expect(secret string) {
@@ -312,24 +339,52 @@ func (s *Stream) hold(c byte) {
 		return
 	}
 	s.live, s.hide = -1, -1
-	for _, list := range [2][]*formState{s.forms, s.short} {
-		for _, f := range list {
-			in, skip := plain, skipPlain
-			if f.strip {
-				in, skip = strip, skipStrip
-			}
-			if !skip {
-				var from int
-				from, f.live, f.hide = f.step(in, at)
-				if from >= 0 {
-					for i := max(max(from, s.clear)-s.base, 0); i < len(s.held); i++ {
-						s.hidden[i] = true
-					}
-				}
-			}
-			s.live, s.hide = earlier(s.live, f.live), earlier(s.hide, f.hide)
+	// Most forms do not have the character and are in no piece: they are left
+	// alone.
+	todo := s.active
+	if !skipPlain {
+		todo |= s.has[0][plain]
+	}
+	if !skipStrip {
+		todo |= s.has[1][strip]
+	}
+	if n := len(s.forms); n < indexed {
+		todo &= 1<<n - 1
+	}
+	for ; todo != 0; todo &= todo - 1 {
+		i := bits.TrailingZeros64(todo)
+		if s.step(s.forms[i], at, plain, strip, skipPlain, skipStrip) {
+			s.active |= 1 << i
+		} else {
+			s.active &^= 1 << i
 		}
 	}
+	for i := indexed; i < len(s.forms); i++ {
+		s.step(s.forms[i], at, plain, strip, skipPlain, skipStrip)
+	}
+	for _, f := range s.short {
+		s.step(f, at, plain, strip, skipPlain, skipStrip)
+	}
+}
+
+// step gives a character to a form and reports whether the next one changes its
+// state whatever it is.
+func (s *Stream) step(f *formState, at int, plain, strip byte, skipPlain, skipStrip bool) bool {
+	in, skip := plain, skipPlain
+	if f.strip {
+		in, skip = strip, skipStrip
+	}
+	if !skip {
+		var from int
+		from, f.live, f.hide = f.step(in, at)
+		if from >= 0 {
+			for i := max(max(from, s.clear)-s.base, 0); i < len(s.held); i++ {
+				s.hidden[i] = true
+			}
+		}
+	}
+	s.live, s.hide = earlier(s.live, f.live), earlier(s.hide, f.hide)
+	return skip || !f.idle
 }
 
 // hideEnds hides the end of a secret at the start of a text, and a piece of one
