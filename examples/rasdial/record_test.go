@@ -125,3 +125,42 @@ func TestTsharkReadsTheDemonstration(t *testing.T) {
 		}
 	}
 }
+
+// The recordings of real sessions: of TestLoginOverSer2net, which makes it if
+// RASLINE_RECORD is set, and of TestRecording of package
+// internal/integration/guest, whose log has it.
+var (
+	recordedSer2net = filepath.Join("..", "..", "testdata", "captures", "ser2net.pcapng")
+	recordedPPPD    = filepath.Join("..", "..", "testdata", "captures", "guest-pppd.pcapng")
+)
+
+// wakingSCP is scpLogin for a host that waits to be woken.
+func wakingSCP() string {
+	return strings.Replace(scpLogin, "proc main\n", "proc main\n  delay 1\n  transmit \"^M\"\n", 1)
+}
+
+// TestRecordedSer2net runs the script of TestLoginOverSer2net at its recording.
+func TestRecordedSer2net(t *testing.T) {
+	onFakeTime(t, func(t *testing.T) {
+		args := []string{"-port", "replay:" + recordedSer2net, "-mode", "57600,8N1", "-script", file(t, "login.scp", wakingSCP()),
+			"-user", "joe", "-password-file", file1(t, "another"), "-timeout", "60s"}
+		rasdial(t, t.Context(), args...).expect(t, exitOK, "joe logged in")
+		r := rasdial(t, t.Context(), append(args, "-user", "jim")...)
+		r.expect(t, exitFailed, "ERROR_REMOTE_DISCONNECTION")
+		if !strings.Contains(r.stderr, "the recording diverges at event") || !strings.Contains(r.stderr, "login.scp:") {
+			t.Error("the errors do not name the places in the script and in the recording")
+		}
+	})
+}
+
+// TestRecordedPPPD logs in at the recorded host in the guest and leaves the first
+// frame of its pppd for ours.
+func TestRecordedPPPD(t *testing.T) {
+	onFakeTime(t, func(t *testing.T) {
+		r := rasdial(t, t.Context(), "-port", "replay:"+recordedPPPD, "-user", "guest", "-password-file", file1(t, "another"), "-hangup", "none", "-v")
+		r.expect(t, exitOK, `guest logged in after .*, \d+ bytes wait for PPP`)
+		if !strings.Contains(r.stderr, "PPP starts now.") {
+			t.Error("the login of the recording does not show")
+		}
+	})
+}

@@ -333,6 +333,8 @@ func (p *Playback) play() error {
 		if err := b.SendBreak(p.ctx, 0); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 			return errEnded
 		}
+	case End:
+		return p.pause()
 	case Lost:
 		return &FormatError{p.offset, fmt.Errorf("the recording lacks events here (%s): it cannot be played further", e.Note)}
 	}

@@ -4,6 +4,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -129,5 +131,41 @@ func TestSuiteOnFakeTime(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// TestDetach gives the descriptor of a recorded port away: the recording has what
+// passed until then, a note and its end.
+func TestDetach(t *testing.T) {
+	far, s := openPTY(t)
+	var file memory
+	w, err := capture.NewWriter(&file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := capture.Record(s, w)
+	if conn, err := p.(syscall.Conn).SyscallConn(); err != nil || conn.Control(func(uintptr) {}) != nil {
+		t.Errorf("SyscallConn: %v", err)
+	}
+	if got, want := port.AbilitiesOf(p), port.AbilitiesOf(s); got != want {
+		t.Errorf("abilities %v, want %v", got, want)
+	}
+	p.Write([]byte("before"))
+	f, err := p.(port.Detacher).Detach()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Write([]byte("after"))
+	f.Close()
+	if _, err := io.ReadFull(far, make([]byte, len("beforeafter"))); err != nil {
+		t.Error(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got := short(readAll(t, file.Bytes()))
+	want := "0 sent \"before\"\n0 note (the descriptor was given to another program: what follows is not recorded)\n0 end\n"
+	if !strings.HasSuffix(got, want) {
+		t.Errorf("got\n%swant at its end\n%s", got, want)
 	}
 }
