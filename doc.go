@@ -3,7 +3,7 @@
 //
 //	port       serial devices, pseudo-terminals, remote ports, virtual pairs
 //	ras        the callbacks that Windows RAS gives a custom-scripting DLL
-//	script     running scripts: Go functions, .scp, SWITCH.INF, chat(8), DLLs
+//	script     running scripts: Go functions, .scp, SWITCH.INF, chat(8), runscript, DLLs
 //
 // Bytes walk from port through ras to script, and a package imports only
 // packages to its left. The programs under examples show the use: rasdial

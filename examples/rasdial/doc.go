@@ -21,9 +21,9 @@
 //	-hangup HOW       dtr, ath, both or none. Without it a call is hung up both
 //	                  ways, also when it is still being made and the program is
 //	                  stopped, and a line that failed by DTR
-//	-script FILE      .scp, .inf (with -section), .chat, .dll (Windows)
+//	-script FILE      .scp, .inf (with -section), .chat, .runscript, .dll (Windows)
 //	-section NAME     the section of an .inf file
-//	-lang L           scp, switchinf, chat or dll, whatever the file's name
+//	-lang L           scp, switchinf, chat, runscript or dll, whatever the file's name
 //	-list             name the sections of an .inf file and stop
 //	-list-ports       list the serial ports of this machine and stop
 //	-check            check the script and stop

@@ -65,9 +65,9 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f.BoolVar(&o.answer, "answer", false, "wait for a call instead of dialling")
 	f.IntVar(&o.rings, "rings", 1, "with -answer: answer at this `ring`; callers are known from the second on")
 	f.StringVar(&hangup, "hangup", "", "how to hang up at the end: dtr, ath, both or none")
-	f.StringVar(&o.script, "script", "", "script `file`: .scp, .inf, .chat, .dll")
+	f.StringVar(&o.script, "script", "", "script `file`: .scp, .inf, .chat, .runscript, .dll")
 	f.StringVar(&o.section, "section", "", "section of an .inf file")
-	f.StringVar(&o.lang, "lang", "", "language of the script: scp, switchinf, chat or dll (default by the file's name)")
+	f.StringVar(&o.lang, "lang", "", "language of the script: scp, switchinf, chat, runscript or dll (default by the file's name)")
 	f.BoolVar(&o.list, "list", false, "name the sections of an .inf file and stop")
 	f.BoolVar(&o.listPorts, "list-ports", false, "list the serial ports of this machine and stop")
 	f.BoolVar(&o.check, "check", false, "check the script and stop")
@@ -225,11 +225,11 @@ func (o *options) setLang() error {
 	switch {
 	case o.lang != "":
 		if !slices.Contains(scriptfile.Languages(), o.lang) {
-			return fmt.Errorf("-lang %q: use scp, switchinf, chat or dll", o.lang)
+			return fmt.Errorf("-lang %q: use scp, switchinf, chat, runscript or dll", o.lang)
 		}
 	case o.script != "":
 		if o.lang = scriptfile.LanguageOf(o.script); o.lang == "" {
-			return fmt.Errorf("-script %s: no script language has the ending %q: add -lang scp, switchinf, chat or dll", o.script, filepath.Ext(o.script))
+			return fmt.Errorf("-script %s: no script language has the ending %q: add -lang scp, switchinf, chat, runscript or dll", o.script, filepath.Ext(o.script))
 		}
 	}
 	return nil

@@ -18,7 +18,8 @@ import (
 var logins = map[string]string{
 	"x.scp": "proc main\nwaitfor \"ogin:\" until 5\ntransmit $USERID\ntransmit \"^M\"\nwaitfor \"word:\" until 5\n" +
 		"transmit $PASSWORD, raw\ntransmit \"^M\"\nwaitfor \"PPP\"\nendproc\n",
-	"x.chat": "TIMEOUT 3 ogin: \\T word: \\U PPP ''\n",
+	"x.chat":      "TIMEOUT 3 ogin: \\T word: \\U PPP ''\n",
+	"x.runscript": "expect \"ogin:\"\nsend $(LOGIN)\nexpect \"word:\"\nsend $(PASS)\nexpect {\n\"PPP\"\ntimeout 5\n}\n",
 	"x.inf": "[A]\nCOMMAND=\nOK=<match>\"ogin:\"\nCOMMAND=<username><cr>\nOK=<match>\"word:\"\n" +
 		"COMMAND=<password><cr>\nOK=<match>\"PPP\"\nERROR_DIAGNOSTICS=No<diagnostics>\n",
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/rasline/rasline/script/chat"
 	"github.com/rasline/rasline/script/dll"
 	"github.com/rasline/rasline/script/lint"
+	"github.com/rasline/rasline/script/runscript"
 	"github.com/rasline/rasline/script/scp"
 	"github.com/rasline/rasline/script/switchinf"
 )
@@ -39,7 +40,7 @@ type Config struct {
 	// warnings about what the line cannot do. Default: no log.
 	Log *slog.Logger
 
-	// Terminal receives what a chat script shows to the user. Default: the
+	// Terminal receives what a script of chat or runscript shows to the user. Default: the
 	// call's Terminal.
 	Terminal io.Writer
 
@@ -48,6 +49,7 @@ type Config struct {
 	SCP       *scp.Config
 	SwitchINF *switchinf.Config
 	Chat      *chat.Config
+	Runscript *runscript.Config
 	DLL       *dll.Config
 }
 
@@ -59,6 +61,7 @@ var loaders = []struct {
 	{"scp", ".scp", loadSCP},
 	{"switchinf", ".inf", loadSwitchINF},
 	{"chat", ".chat", loadChat},
+	{"runscript", ".runscript", loadRunscript},
 	{"dll", ".dll", loadDLL},
 }
 
@@ -211,6 +214,19 @@ func loadChat(name string, src []byte, cfg *Config) (*Script, error) {
 		c.Stderr = cfg.Terminal
 	}
 	return &Script{executor: p.Executor(&c), findings: p.WarningsFor(&c)}, nil
+}
+
+func loadRunscript(name string, src []byte, cfg *Config) (*Script, error) {
+	p, err := runscript.Parse(name, src)
+	if err != nil {
+		return nil, err
+	}
+	c := orZero(cfg.Runscript)
+	c.Log = cmp.Or(cfg.Log, c.Log)
+	if cfg.Terminal != nil {
+		c.Terminal = cfg.Terminal
+	}
+	return &Script{executor: p.Executor(&c), findings: p.Warnings()}, nil
 }
 
 func loadDLL(name string, _ []byte, cfg *Config) (*Script, error) {

@@ -21,9 +21,10 @@ import (
 // scripts are one script that answers a prompt with the user's name, in each
 // language of text.
 var scripts = map[string]string{
-	"x.scp":  "proc main\n  waitfor \"ogin:\"\n  transmit $USERID\n  transmit \"^M\"\nendproc\n",
-	"x.chat": "ogin: \\T\n",
-	"x.INF":  "[Work]\nCOMMAND=\nOK=<match>\"ogin:\"\nCOMMAND=<username><cr>\nNoResponse\n",
+	"x.scp":       "proc main\n  waitfor \"ogin:\"\n  transmit $USERID\n  transmit \"^M\"\nendproc\n",
+	"x.chat":      "ogin: \\T\n",
+	"x.runscript": "expect \"ogin:\"\nsend $(LOGIN)\n",
+	"x.INF":       "[Work]\nCOMMAND=\nOK=<match>\"ogin:\"\nCOMMAND=<username><cr>\nNoResponse\n",
 }
 
 func TestLoadRunsEveryLanguage(t *testing.T) {
@@ -133,7 +134,7 @@ func TestSections(t *testing.T) {
 }
 
 func TestLanguages(t *testing.T) {
-	if _, err := scriptfile.Load("x.txt", nil, nil); !errors.Is(err, ras.ErrInvalidParameter) || !strings.Contains(err.Error(), "scp, switchinf, chat or dll") {
+	if _, err := scriptfile.Load("x.txt", nil, nil); !errors.Is(err, ras.ErrInvalidParameter) || !strings.Contains(err.Error(), "scp, switchinf, chat, runscript or dll") {
 		t.Errorf("x.txt: %v, want the choices", err)
 	}
 	if _, err := scriptfile.Load("x.scp", nil, &scriptfile.Config{Language: "SCP"}); !errors.Is(err, ras.ErrInvalidParameter) {
@@ -143,7 +144,7 @@ func TestLanguages(t *testing.T) {
 		t.Errorf("x.dll: %v, want %v", err, errors.ErrUnsupported)
 	}
 	for _, l := range scriptfile.Languages() {
-		if l != "dll" && l != "scp" && l != "switchinf" && l != "chat" {
+		if l != "dll" && l != "scp" && l != "switchinf" && l != "chat" && l != "runscript" {
 			t.Errorf("language %q is not in the tests", l)
 		}
 	}
