@@ -321,7 +321,7 @@ func (r *run) setLimit(c *command) error {
 }
 
 // seconds returns a duration that is not below 0 and does not overflow.
-func seconds(n int) time.Duration { return time.Duration(max(0, min(n, 1<<31))) * time.Second }
+func seconds(n int) time.Duration { return time.Duration(max(0, min(n, 1<<30))) * time.Second }
 
 // left returns what is left of the limit of the whole script.
 func (s *session) left() (d time.Duration, limited bool) {
