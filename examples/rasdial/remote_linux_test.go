@@ -178,6 +178,7 @@ func TestNothingIsTakenPastTheMatch(t *testing.T) {
 		args []string
 	}{
 		{"scp", []string{"-script", file(t, "l.scp", strings.Replace(scpLogin, `"~"`, `"Welcome.^M^J"`, 1))}},
+		{"scp, recorded", []string{"-script", file(t, "r.scp", strings.Replace(scpLogin, `"~"`, `"Welcome.^M^J"`, 1)), "-record", filepath.Join(t.TempDir(), "r.pcapng")}},
 		{"switchinf", []string{"-script", file(t, "s.inf", strings.Replace(infLogin, `"Welcome"`, `"Welcome.<cr><lf>"`, 1)), "-section", "Host"}},
 		{"chat", []string{"-script", file(t, "l.chat", strings.Replace(chatLogin, "Welcome ''", `Welcome.\r\n`, 1))}},
 	}

@@ -104,6 +104,20 @@ func recordings(t *testing.T) map[string]string {
 	}
 }
 
+// all are recordings, and those of real sessions in testdata.
+func all(t *testing.T) map[string]string {
+	t.Helper()
+	paths := recordings(t)
+	real, err := filepath.Glob(filepath.Join("..", "..", "testdata", "captures", "*.pcapng"))
+	if err != nil || len(real) < 3 {
+		t.Fatalf("testdata/captures has %q, %v; want three recordings", real, err)
+	}
+	for _, path := range real {
+		paths[filepath.Base(path)] = path
+	}
+	return paths
+}
+
 func TestText(t *testing.T) {
 	path := recordings(t)["modem"]
 	out, _ := rastrace(t, exitOK, "text", path)
@@ -195,7 +209,7 @@ func TestErrors(t *testing.T) {
 
 // TestDrafts runs the drafts of recordings against their playbacks.
 func TestDrafts(t *testing.T) {
-	for name, path := range recordings(t) {
+	for name, path := range all(t) {
 		for _, language := range []string{"scp", "chat"} {
 			t.Run(name+"/"+language, func(t *testing.T) {
 				draft, _ := rastrace(t, exitOK, language, path)
@@ -238,7 +252,7 @@ func open(t *testing.T, path string) *capture.Reader {
 // TestChatRunsTheDrafts has chat(8) run them on a pseudo-terminal.
 func TestChatRunsTheDrafts(t *testing.T) {
 	chat := peertest.Program(t, "chat")
-	for name, path := range recordings(t) {
+	for name, path := range all(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			draft, _ := rastrace(t, exitOK, "chat", path)

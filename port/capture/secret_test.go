@@ -98,9 +98,9 @@ func TestHeldBytesKeepTheOrder(t *testing.T) {
 		if got := short(readAll(t, l.file.Bytes())); !strings.Contains(got, `"choose"`) || strings.Contains(got, `1\r`) {
 			t.Errorf("after 150 ms the file has\n%s", got)
 		}
-		time.Sleep(150 * time.Millisecond)
+		time.Sleep(51 * time.Millisecond)
 		if got := short(readAll(t, l.file.Bytes())); !strings.Contains(got, `" s"`) || !strings.Contains(got, `1\r`) {
-			t.Errorf("after 300 ms the file has\n%s", got)
+			t.Errorf("after 201 ms the file has\n%s", got)
 		}
 	})
 }

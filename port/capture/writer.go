@@ -91,12 +91,12 @@ type Writer struct {
 	queue   batch
 	ports   []*recording
 	timer   *time.Timer
-	armed   bool // the timer will fire
-	urgent  bool // it fires immediately
-	firing  bool // the function of the timer runs
-	again   bool // and the timer has fired meanwhile
-	writing bool // a call of the io.Writer runs
-	slow    bool // the queue was full, and was not processed since
+	armed   bool  // the timer will fire
+	due     int64 // when, in nanoseconds since 1970
+	firing  bool  // the function of the timer runs
+	again   bool  // and the timer has fired meanwhile
+	writing bool  // a call of the io.Writer runs
+	slow    bool  // the queue was full, and was not processed since
 	room    wait.Notifier
 	lost    uint64 // events that are not in the file
 	untold  uint64 // of them, those dropped since the last Lost event
@@ -218,12 +218,10 @@ func (w *Writer) pushLocked(e event, data []byte) bool {
 			break
 		}
 	}
-	switch {
-	case w.queued() > maxQueue/4:
+	if w.queued() > maxQueue/4 {
 		w.hurry()
-	case !w.armed && w.ready():
-		w.armed = true
-		w.timer.Reset(flushAfter)
+	} else if !w.armed {
+		w.arm(flushAfter)
 	}
 	return all
 }
@@ -260,19 +258,24 @@ func (w *Writer) accepts(n int) bool {
 	return w.ready() && fits()
 }
 
-// hurry makes the timer fire now. w.mu is held.
-func (w *Writer) hurry() {
-	if !w.urgent && !w.closed {
-		w.armed, w.urgent = true, true
-		w.timer.Reset(0)
+// arm makes the timer fire after d at the latest. w.mu is held.
+func (w *Writer) arm(d time.Duration) {
+	due := w.now() + int64(d)
+	if !w.ready() || w.armed && w.due <= due {
+		return
 	}
+	w.armed, w.due = true, due
+	w.timer.Reset(d)
 }
+
+// hurry makes the timer fire now. w.mu is held.
+func (w *Writer) hurry() { w.arm(0) }
 
 // fire is what the timer calls. While one call of it writes, which may take long,
 // the next ones leave their work to it.
 func (w *Writer) fire() {
 	w.mu.Lock()
-	w.armed, w.urgent = false, false
+	w.armed = false
 	w.again = w.firing
 	first := !w.firing
 	w.firing = true
@@ -287,7 +290,7 @@ func (w *Writer) fire() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.firing = false
-	if w.again && !w.armed {
+	if w.again {
 		w.hurry()
 	}
 }
@@ -303,14 +306,18 @@ func (w *Writer) process(final bool) {
 		}
 		e.rec.add(e, w.work.bytes[e.from:e.from+e.n])
 	}
-	now := w.now()
-	held := false
+	now, next := w.now(), time.Duration(-1) // when to look again; negative: not
 	w.mu.Lock()
 	ports := w.ports
 	w.mu.Unlock()
 	for _, r := range ports {
 		r.expire(now, final)
-		held = held || len(r.held) > 0
+		if len(r.held) > 0 {
+			left := holdLimit - time.Duration(now-r.held[0].at)
+			if next < 0 || left < next {
+				next = left
+			}
+		}
 	}
 	err := w.write()
 	w.mu.Lock()
@@ -325,9 +332,11 @@ func (w *Writer) process(final bool) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if (held || len(w.queue.events) > 0) && !w.armed && !w.closed && !w.failed {
-		w.armed = true
-		w.timer.Reset(flushAfter)
+	if len(w.queue.events) > 0 && (next < 0 || next > flushAfter) {
+		next = flushAfter
+	}
+	if next >= 0 {
+		w.arm(next)
 	}
 }
 
