@@ -78,8 +78,9 @@ func (d *dialer) state(state ras.ConnState, text string) {
 }
 
 // splitter is the log handler of the program: it hands records to the screen and,
-// once a recording has begun, to that. States are dropped: the program announces
-// its own, which have the dialling before them.
+// once a recording has begun, to that. States are dropped, since the program
+// announces its own, which have the dialling before them; the recording gets
+// those that failed, whose errors name the place in the script.
 type splitter struct {
 	screen slog.Handler
 	notes  *atomic.Pointer[slog.Logger]
@@ -91,14 +92,13 @@ func (s splitter) Enabled(ctx context.Context, l slog.Level) bool {
 }
 
 func (s splitter) Handle(ctx context.Context, r slog.Record) error {
-	if r.Message == "state" {
-		return nil
-	}
+	state, failed := r.Message == "state", false
+	r.Attrs(func(a slog.Attr) bool { failed = failed || a.Key == "error"; return true })
 	var err error
-	if s.screen.Enabled(ctx, r.Level) {
+	if !state && s.screen.Enabled(ctx, r.Level) {
 		err = s.screen.Handle(ctx, r)
 	}
-	if notes := s.notes.Load(); notes != nil {
+	if notes := s.notes.Load(); notes != nil && (!state || failed) {
 		h := notes.Handler()
 		for _, derive := range s.derive {
 			h = derive(h)

@@ -102,8 +102,12 @@ func testReplayPlace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "demo.pcapng")
 	rasdial(t, t.Context(), "-record", path).expect(t, exitOK, "RASCS_Disconnected")
 	script := file(t, "other.scp", "proc main\n  transmit \"ATX^M\"\n  waitfor \"OK\"\nendproc\n")
-	r := rasdial(t, t.Context(), "-port", "replay:"+path, "-script", script, "-hangup", "none")
+	again := filepath.Join(t.TempDir(), "again.pcapng")
+	r := rasdial(t, t.Context(), "-port", "replay:"+path, "-script", script, "-hangup", "none", "-record", again)
 	r.expect(t, exitFailed, "error 629 ERROR_REMOTE_DISCONNECTION")
+	if noted, _ := notes(t, again); !strings.Contains(strings.Join(noted, "\n"), "other.scp:3") {
+		t.Errorf("the notes do not name the place in the script: %q", noted)
+	}
 	if !strings.Contains(r.stderr, "other.scp:3") || !strings.Contains(r.stderr, "the recording diverges at event") {
 		t.Errorf("the errors do not name the places in the script and in the recording")
 	}

@@ -320,7 +320,7 @@ func (r *Reader) event(body []byte) (e Event, ok bool, err error) {
 		switch code {
 		case optComment:
 			text := string(value)
-			if s, ok := parseHidden(text); ok {
+			if s, ok := parseHidden(text); ok && len(e.Data) > 0 {
 				e.Secrets = append(e.Secrets, s)
 				return nil
 			}

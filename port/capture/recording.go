@@ -238,6 +238,9 @@ func (r *recording) sampleStats() {
 	r.w.mu.Lock()
 	defer r.w.mu.Unlock()
 	was, known := r.stats, r.counts
+	// Two samples at the same time may arrive here in the other order.
+	now.Breaks, now.Framing, now.Parity = max(now.Breaks, was.Breaks), max(now.Framing, was.Framing), max(now.Parity, was.Parity)
+	now.Overrun, now.Buffer = max(now.Overrun, was.Overrun), max(now.Buffer, was.Buffer)
 	r.stats, r.counts = now, true
 	if !known || r.ended {
 		return

@@ -3,6 +3,7 @@ package capture_test
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"strings"
@@ -120,6 +121,31 @@ func TestShortSecrets(t *testing.T) {
 `
 	if got := short(events[1 : len(events)-1]); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+// TestManySecretsInOneEvent fills an event with as many secrets as it can hold:
+// the reader accepts its block.
+func TestManySecretsInOneEvent(t *testing.T) {
+	const n = 40_000
+	events := onLine(t, nil, func(l *line) {
+		l.w.Hide("a")
+		done := make(chan bool)
+		go func() {
+			io.ReadFull(l.far, make([]byte, 2*n))
+			close(done)
+		}()
+		if _, err := io.WriteString(l.near, strings.Repeat("a ", n)); err != nil {
+			t.Error(err)
+		}
+		<-done
+	})
+	hidden := 0
+	for _, e := range events {
+		hidden += len(e.Secrets)
+	}
+	if hidden != n {
+		t.Errorf("%d secrets are hidden, want %d", hidden, n)
 	}
 }
 

@@ -44,9 +44,10 @@ const (
 	// maxQueue bounds the bytes of the events in memory.
 	maxQueue = 1 << 20
 
-	// maxData bounds the data of one event in the file; Wireshark reads packets
-	// of 256 KiB at most.
-	maxData = 64 << 10
+	// maxData bounds the data of one event in the file, so that its block is
+	// smaller than maxBlock, whatever is hidden in it, and than the 256 KiB of
+	// data that Wireshark reads.
+	maxData = 16 << 10
 
 	// maxEarly is how many notes wait for the first port, whose name and mode
 	// are written before them.
@@ -354,6 +355,7 @@ func (w *Writer) take(final bool) {
 		first.named = true
 	}
 	w.queue, w.work = w.work, w.queue
+	w.room.Notify() // the waiters look when w.mu is released
 	now := w.now()
 	kept := w.work.events[:0]
 	for i := range w.work.events {
@@ -384,7 +386,6 @@ func (w *Writer) take(final bool) {
 		w.untold = 0
 		w.work.events = append(w.work.events, event{rec: w.ports[0], kind: Lost, at: now, lines: w.ports[0].lines, note: lost})
 	}
-	w.room.Notify()
 }
 
 // write writes what is encoded. w.out is held.
