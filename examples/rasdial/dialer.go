@@ -1,103 +1,230 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"os"
+	"os/exec"
 	"strings"
-	"time"
 
+	"github.com/rasline/rasline/internal/console"
+	"github.com/rasline/rasline/internal/words"
 	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/port/capture"
 	"github.com/rasline/rasline/port/portname"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
-	"github.com/rasline/rasline/script/lint"
-	"github.com/rasline/rasline/script/modem"
+	"github.com/rasline/rasline/script/dialup"
 )
-
-// hangupLimit bounds the hang-up at the end, which a cancelled run gets too.
-const hangupLimit = 20 * time.Second
 
 // dialer is one run of the program.
 type dialer struct {
 	opts     *options
 	std      streams
-	screen   *screen
+	screen   *console.Screen
+	handler  slog.Handler
 	log      *slog.Logger
 	demo     *demo // the built-in modem, if that is dialled
-	recorder *recorder
-	online   bool // whether a call was set up
-	ended    bool // whether the end of a failed run has hung up
+	terminal *console.Terminal
+}
+
+func newDialer(opts *options, std streams) *dialer {
+	d := &dialer{opts: opts, std: std, screen: console.NewScreen(std.err, !opts.terminal && !opts.interact && opts.logFormat != "json")}
+	// The built-in modem is there to be watched, so its conversation shows without
+	// -v, unless the user takes part in it.
+	level := slog.LevelWarn
+	switch {
+	case opts.verbose || opts.port == "" && opts.phonebook == "" && !opts.terminal && !opts.interact:
+		level = slog.LevelDebug
+	case opts.logFormat != "":
+		level = slog.LevelInfo
+	}
+	switch opts.logFormat {
+	case "text":
+		d.handler = slog.NewTextHandler(d.screen, &slog.HandlerOptions{Level: level})
+	case "json":
+		d.handler = slog.NewJSONHandler(d.screen, &slog.HandlerOptions{Level: level})
+	default:
+		d.handler = withoutStates{script.NewPrinter(d.screen, &script.PrinterConfig{Level: level, Start: d.screen.Start(), Name: "rasdial"})}
+	}
+	if opts.logFormat != "" {
+		d.screen.SetSilent()
+	}
+	d.handler = d.screen.Handler(d.handler)
+	d.log = slog.New(d.handler)
+	return d
+}
+
+// withoutStates drops the records of states, which the screen shows.
+type withoutStates struct{ slog.Handler }
+
+func (h withoutStates) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == "state" {
+		return nil
+	}
+	return h.Handler.Handle(ctx, r)
 }
 
 func (d *dialer) run(ctx context.Context) int {
-	var login script.Executor = script.Login(&script.LoginConfig{Log: d.log})
-	if d.opts.script != "" {
-		s, err := d.load()
-		var list *lint.ParseError
-		switch {
-		case errors.As(err, &list):
-			return d.report(list.Findings)
-		case err != nil:
-			return d.fail(exitUsage, err)
-		case d.opts.list:
-			for _, name := range s.Sections() {
-				fmt.Fprintln(d.std.out, name)
-			}
-			return exitOK
-		}
-		findings := s.Findings()
-		if !d.opts.check { // lines that a run skips are no reason not to run
-			for i := range findings {
-				findings[i].Severity = lint.SeverityWarning
-			}
-		}
-		if code := d.report(findings); code != exitOK || d.opts.check {
-			return code
-		}
-		login = s.Executor()
+	e, status := d.entry()
+	if e == nil {
+		return status
 	}
-	if code := d.credentials(ctx, login); code != exitOK {
-		return code
+	if status := d.credentials(ctx, e); status != exitOK {
+		return status
 	}
-	return d.dial(ctx, d.executor(login))
+	w, closeRecording, err := d.startRecording()
+	if err != nil {
+		return d.fail(exitUsage, err)
+	}
+	defer closeRecording()
+	if d.opts.terminal || d.opts.interact {
+		in, out := d.std.in, d.std.out
+		if d.opts.port == "-" {
+			in, out = nil, nil // the line
+		}
+		t, err := console.OpenTerminal(ctx, in, out, d.screen)
+		if err != nil {
+			return d.fail(exitNotOpen, fmt.Errorf("-terminal: %w", err))
+		}
+		defer t.Close()
+		d.terminal = t
+	}
+	cfg := &dialup.Config{OnState: d.screen.State, Open: d.open, Record: w, Log: d.handler, Exact: d.opts.port == "-"}
+	if d.opts.terminal {
+		cfg.Terminal = d.terminal
+	}
+	if d.opts.persist {
+		err = dialup.Persist(ctx, e, cfg, d.use)
+	} else {
+		err = d.once(ctx, e, cfg)
+	}
+	if d.demo != nil {
+		d.demo.close()
+	}
+	var part *dialup.Error
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, portname.ErrBadName), errors.As(err, &part) && part.Op == "check":
+		return d.fail(exitUsage, err)
+	case errors.As(err, &part) && part.Op == "open":
+		return d.fail(exitNotOpen, err)
+	}
+	return d.fail(exitFailed, err)
 }
 
-// credentials completes what the script needs and refuses to dial without it. A
+// once makes the connection, uses it and hangs up.
+func (d *dialer) once(ctx context.Context, e *dialup.Entry, cfg *dialup.Config) error {
+	c, err := dialup.Dial(ctx, e, cfg)
+	if err != nil {
+		return err
+	}
+	err = d.use(ctx, c)
+	if d.opts.port == "-" && !d.opts.hangupSet && err == nil {
+		return c.Port.Close() // without a hang-up: the line is pppd's
+	}
+	switch closeErr := c.Close(); {
+	case closeErr == nil:
+	case d.opts.hangupSet && err == nil:
+		return closeErr
+	default:
+		d.log.Warn("hang-up", "error", closeErr)
+	}
+	return err
+}
+
+// use is what the connection is made for.
+func (d *dialer) use(ctx context.Context, c *dialup.Conn) error {
+	switch {
+	case d.opts.interact:
+		_, err := script.Run(ctx, c, script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
+			dialog := script.NewDialog(call, nil)
+			defer dialog.Close()
+			return dialog.Interact(ctx, d.terminal, nil)
+		}), nil)
+		return err
+	case d.opts.exec != "":
+		return d.handOver(ctx, c)
+	}
+	return nil
+}
+
+// handOver runs the command of -exec on the line.
+func (d *dialer) handOver(ctx context.Context, c *dialup.Conn) error {
+	args := []string{"/bin/sh", "-c", d.opts.exec}
+	if !d.opts.shell {
+		args, _ = words.Shell(d.opts.exec)
+	}
+	cmd := exec.Command(args[0], args[1:]...)
+	if d.opts.logFormat != "json" {
+		cmd.Stderr = d.std.err
+		return c.Handover(ctx, cmd)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	cmd.Stderr = w
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for lines := bufio.NewScanner(r); lines.Scan(); {
+			d.log.Info("exec", "line", lines.Text())
+		}
+		io.Copy(io.Discard, r)
+	}()
+	err = c.Handover(ctx, cmd)
+	w.Close()
+	<-done
+	r.Close()
+	return err
+}
+
+// open opens the port of the entry.
+func (d *dialer) open(ctx context.Context, name string, cfg *portname.Config) (port.Port, error) {
+	switch {
+	case d.demo == nil && d.isDemo():
+		return d.openDemo(ctx), nil
+	case name != "-":
+		return portname.Open(ctx, name, cfg)
+	}
+	p, err := port.Stdio(d.std.in, d.std.out, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.SetMode(d.opts.mode); err != nil && d.opts.mode != (port.Mode{}) {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// isDemo reports whether the built-in modem is dialled.
+func (d *dialer) isDemo() bool { return d.opts.port == "" && d.opts.phonebook == "" }
+
+// credentials completes what the scripts need and refuses to dial without it. A
 // password that is missing is asked for if there is a user to ask.
-func (d *dialer) credentials(ctx context.Context, login script.Executor) int {
-	p := &d.opts.params
-	if len(d.opts.numbers) > 0 {
-		p.PhoneNumber = d.opts.numbers[0]
-	}
-	if d.opts.port == "" && p.UserName == "" && p.Password == "" {
-		p.UserName, p.Password = demoUser, demoPassword
-	}
-	check := func() (err error) {
-		if c, ok := login.(script.Checker); ok {
-			return c.Check(p)
-		}
-		if d.opts.script == "" && p.UserName != "" {
-			return script.CheckParam(p, "Password")
-		}
-		return nil
-	}
-	err := check()
+func (d *dialer) credentials(ctx context.Context, e *dialup.Entry) int {
+	err := e.Check()
 	var missing *script.MissingError
-	if errors.As(err, &missing) && missing.Field == "Password" {
-		password, asked, cancelled := d.askPassword(ctx)
+	if errors.As(err, &missing) && missing.Field == "Password" && d.opts.port != "-" {
+		prompt := fmt.Sprintf("Password for %s: ", e.Params.UserName)
+		password, asked, cancelled := d.screen.ReadPassword(ctx, d.std.in, prompt)
 		if cancelled != nil {
-			return d.fail(exitFailed, cancelled)
+			return d.fail(exitFailed, ras.ContextError(ctx))
 		}
 		if asked {
-			p.Password, p.NoPassword = ras.Secret(password), password == ""
-			err = check()
+			e.Params.Password, e.Params.NoPassword = ras.Secret(password), password == ""
+			err = e.Check()
 		}
 	}
 	if errors.As(err, &missing) {
-		d.screen.printf("rasdial: %v: %s\n", err, missingFlags[missing.Field])
-		return exitUsage
+		return d.fail(exitUsage, fmt.Errorf("%w: %s", inner(err), missingFlags[missing.Field]))
 	}
 	if err != nil {
 		return d.fail(exitUsage, err)
@@ -112,255 +239,61 @@ var missingFlags = map[string]string{
 	"PhoneNumber": "use -dial NUMBER",
 }
 
-// report shows what was found in the script and returns the exit status for it.
-func (d *dialer) report(findings []lint.Finding) int {
-	out := d.std.err
-	if d.opts.check {
-		out = d.std.out
+// startRecording creates the file of -record, which others must not read.
+func (d *dialer) startRecording() (w *capture.Writer, done func(), err error) {
+	if d.opts.record == "" {
+		return nil, func() {}, nil
 	}
-	for _, f := range findings {
-		fmt.Fprintln(out, f)
-		if !d.opts.check && f.Source != "" {
-			fmt.Fprintln(out, f.Excerpt())
+	f, err := os.OpenFile(d.opts.record, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		err = fmt.Errorf("%s exists already: remove it, or name another file", d.opts.record)
+	}
+	if err == nil {
+		w, err = capture.NewWriter(f, &capture.Config{Watch: true, Log: d.log})
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("-record: %w", err)
+	}
+	return w, func() {
+		if err := errors.Join(w.Close(), f.Close()); err != nil {
+			d.screen.Printf("rasdial: -record: %s\n", oneLine(err.Error()))
 		}
-	}
-	if !broken(findings) {
-		return exitOK
-	}
-	if !d.opts.check {
-		fmt.Fprintf(out, "rasdial: %s has errors; nothing was sent\n", d.opts.script)
-	}
-	return exitUsage
+	}, nil
 }
 
-// executor returns what is to be run: the modem's dialling or answering if asked
-// for, then the script.
-func (d *dialer) executor(login script.Executor) script.Executor {
-	numbers := d.opts.numbers
-	if d.opts.port == "" && len(numbers) == 0 && !d.opts.answer {
-		numbers = []string{demoNumber}
-	}
-	if len(numbers) == 0 && !d.opts.answer {
-		return d.interactive(login)
-	}
-	login = d.interactive(modem.WatchCarrier(login, &modem.CarrierConfig{Step: "login"}))
-	dialog := &script.DialogConfig{Log: d.log}
-	if d.opts.answer {
-		return script.Sequence(&modem.Answerer{
-			Config: d.modem(), Dialog: dialog, Init: d.opts.init, Rings: d.opts.rings,
-			OnRing: d.rings, OnState: d.progress,
-		}, login)
-	}
-	d.opts.params.PhoneNumber = numbers[0]
-	dial := &modem.Dialer{
-		Config: d.modem(), Dialog: dialog, Init: d.opts.init, Numbers: numbers,
-		OnState: d.progress,
-	}
-	if d.opts.redial > 0 {
-		dial.Redial.Attempts = d.opts.redial + 1
-	}
-	return script.Sequence(dial, login)
-}
-
-// modem returns what is expected of the modem. A call does not outlive a run that
-// fails or is stopped, unless -hangup none asks for that.
-func (d *dialer) modem() *modem.Config {
-	return &modem.Config{
-		Log:       d.log,
-		Addresses: true,
-		HangUp:    d.opts.hangup,
-		KeepCall:  d.opts.hangupSet && len(d.opts.hangup) == 0,
-		OnHangUp: func(r modem.HangupReport, err error) {
-			d.ended = true
-			if err == nil {
-				d.state(ras.StateDisconnected, "hung up by "+proof(r))
-			}
-		},
-	}
-}
-
-// interactive announces the state in which a script runs.
-func (d *dialer) interactive(e script.Executor) script.Executor {
-	return script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
-		d.state(ras.StateInteractive, "")
-		return e.Execute(ctx, call)
-	})
-}
-
-func (d *dialer) progress(p script.State) {
-	text := p.Text
-	if p.Err != nil {
-		text = p.Err.Error()
-	}
-	if p.Number != "" && !strings.Contains(text, p.Number) {
-		text = strings.TrimSpace(p.Number + " " + text)
-	}
-	d.online = d.online || p.Conn == ras.StateDeviceConnected && p.Err == nil
-	d.state(p.Conn, text)
-}
-
-// rings announces a call that rings.
-func (d *dialer) rings(c modem.IncomingCall) {
-	text := fmt.Sprintf("ring %d", c.Count)
-	for _, more := range []string{c.Number, c.Name, c.Kind} {
-		if more != "" {
-			text += ", " + more
+// inner returns the cause of the errors of package dialup: what was done shows
+// above.
+func inner(err error) error {
+	for {
+		e, ok := err.(*dialup.Error)
+		if !ok {
+			return err
 		}
+		err = e.Err
 	}
-	d.state(ras.StateWaitForCallback, text)
-}
-
-// dial opens the port, runs e and hangs up.
-func (d *dialer) dial(ctx context.Context, e script.Executor) int {
-	if err := d.startRecording(); err != nil {
-		return d.fail(exitUsage, err)
-	}
-	defer d.stopRecording()
-	d.state(ras.StateOpenPort, d.portName())
-	p, exact, err := d.openPort(ctx)
-	if err != nil {
-		if errors.Is(err, portname.ErrBadName) {
-			return d.fail(exitUsage, err)
-		}
-		return d.fail(exitNotOpen, err)
-	}
-	p = d.record(p)
-	defer p.Close()
-	if d.demo != nil {
-		defer d.demo.close()
-	}
-	terminal, err := d.openTerminal(ctx)
-	if err != nil {
-		return d.fail(exitNotOpen, err)
-	}
-	if terminal != nil {
-		defer terminal.Close()
-	}
-	d.state(ras.StatePortOpened, "")
-	cfg := &script.Config{
-		Params:    &d.opts.params,
-		Phonebook: d.opts.phonebook,
-		Entry:     d.opts.params.EntryName,
-		Timeout:   d.opts.timeout,
-		Exact:     exact,
-		Log:       d.log,
-	}
-	if terminal != nil {
-		cfg.Terminal = terminal
-	}
-	res, err := script.Run(ctx, p, e, cfg)
-	d.end(p, res, err)
-	if err != nil {
-		return d.fail(exitFailed, err)
-	}
-	return exitOK
-}
-
-func (d *dialer) drain(p port.Port) {
-	drainer, ok := p.(port.Drainer)
-	if !ok {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), drainLimit)
-	defer cancel()
-	if err := drainer.Drain(ctx); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		d.log.Warn("what was sent last may not have left", "error", err)
-	}
-}
-
-func (d *dialer) portName() string {
-	if d.opts.port == "" {
-		return "built-in modem"
-	}
-	return d.opts.port
-}
-
-// drainLimit bounds the wait for what a script sent last.
-const drainLimit = 5 * time.Second
-
-// end announces how the run went and hangs up. What a script that succeeded has
-// sent last leaves before the port is closed, which would discard it.
-func (d *dialer) end(p port.Port, res *script.Result, err error) {
-	if err != nil {
-		d.state(ras.StateDisconnected, ras.CodeOf(err).Name())
-	} else {
-		d.state(ras.StateConnected, outcome(res))
-		d.drain(p)
-	}
-	methods := d.opts.hangup
-	if !d.opts.hangupSet {
-		methods = d.defaultHangup(err)
-	}
-	if len(methods) == 0 || d.ended {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), hangupLimit)
-	defer cancel()
-	report, hangErr := modem.HangUp(ctx, p, &modem.Config{Log: d.log}, methods...)
-	switch {
-	case hangErr == nil:
-		d.state(ras.StateDisconnected, "hung up by "+proof(report))
-	case d.opts.hangupSet || !errors.Is(hangErr, errors.ErrUnsupported):
-		d.log.Warn("hang-up", "error", hangErr)
-	}
-}
-
-// defaultHangup hangs up a call that was dialled, and drops DTR on a line that
-// failed, so that a modem there is not left online. A line that is somebody
-// else's, such as pppd's, is left alone, and a device that was pulled is past
-// hanging up.
-func (d *dialer) defaultHangup(err error) []modem.Method {
-	switch {
-	case d.opts.port == "-" || errors.Is(err, port.ErrRemoved):
-		return nil
-	case d.online:
-		return []modem.Method{modem.DTR, modem.ATH}
-	case err != nil && len(d.opts.numbers) == 0:
-		return []modem.Method{modem.DTR}
-	}
-	return nil
-}
-
-func proof(r modem.HangupReport) string {
-	switch {
-	case r.Proved:
-		return r.Method.String() + ", DCD has fallen"
-	case r.Confirmed:
-		return r.Method.String() + ", the modem has confirmed it"
-	}
-	return r.Method.String()
-}
-
-func outcome(res *script.Result) string {
-	text := fmt.Sprintf("logged in after %v, %d bytes in, %d out", res.Duration.Round(time.Millisecond), res.Stats.Received, res.Stats.Sent)
-	if res.Params.UserName != "" {
-		text = res.Params.UserName + " " + text
-	}
-	if res.IPAddr.IsValid() {
-		text += ", address " + res.IPAddr.String()
-	}
-	if n := len(res.Unread); n > 0 {
-		text += fmt.Sprintf(", %d bytes wait for PPP", n)
-	}
-	return text
 }
 
 // fail shows an error. A failed run's last line begins with the RAS code.
 func (d *dialer) fail(status int, err error) int {
-	if status != exitFailed {
-		d.screen.printf("rasdial: %v\n", err)
+	code, text := ras.CodeOf(err), inner(err).Error()
+	text = strings.ReplaceAll(text, fmt.Sprintf("error %d %s: ", uint32(code), code.Name()), "")
+	switch {
+	case d.opts.logFormat == "json":
+		d.log.Error("rasdial", "status", status, "code", uint32(code), "name", code.Name(), "error", oneLine(text))
 		return status
-	}
-	code := ras.CodeOf(err)
-	text := strings.ReplaceAll(err.Error(), fmt.Sprintf("error %d %s: ", uint32(code), code.Name()), "")
-	if errors.As(err, new(*script.RunError)) { // it names the line of the script, which is worth one of its own
-		d.screen.printf("rasdial: %s\n", oneLine(text))
+	case status != exitFailed:
+		for line := range strings.Lines(text) {
+			d.screen.Printf("rasdial: %s\n", strings.TrimSuffix(line, "\n"))
+		}
+		return status
+	case errors.As(err, new(*script.RunError)): // it names the line of the script, which is worth one of its own
+		d.screen.Printf("rasdial: %s\n", oneLine(text))
 		text = code.Text()
 		if code == ras.ErrScriptSyntax { // the script has parsed
 			text = "the script failed while it ran"
 		}
 	}
-	d.screen.printf("rasdial: error %d %s: %s\n", uint32(code), code.Name(), oneLine(text))
+	d.screen.Printf("rasdial: error %d %s: %s\n", uint32(code), code.Name(), oneLine(text))
 	return status
 }
 

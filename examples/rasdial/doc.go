@@ -1,7 +1,8 @@
-// Rasdial dials a modem, logs in and hands the line over, with the scripts that
-// people have: .scp, SWITCH.INF, chat(8), old DLLs on Windows, or none at all.
+// Rasdial dials a modem, logs in and hands the line over, with the phone books and
+// scripts that people have: wvdial.conf, pppd's peers files, rasphone.pbk; .scp,
+// SWITCH.INF, chat(8), minicom's runscript, old DLLs on Windows, or none at all.
 //
-//	rasdial [flags]
+//	rasdial [flags] [ENTRY]
 //
 // With no port it dials a modem and a login server that are built in, over a
 // virtual null-modem cable, and shows what happens. Every other flag works there
@@ -26,18 +27,33 @@
 //	-lang L           scp, switchinf, chat, runscript or dll, whatever the file's name
 //	-list             name the sections of an .inf file and stop
 //	-list-ports       list the serial ports of this machine and stop
-//	-check            check the script and stop
+//	-check            check the script or the entries and stop
 //	-user U           user name
 //	-password-file F  file whose first line is the password; - for standard input
 //	-no-password      there is no password
 //	-domain D         domain
-//	-entry NAME       name of the phone-book entry, for the script
-//	-phonebook FILE   path of the phone book, for the script
-//	-timeout D        limit for the whole run, such as 90s (0: none)
+//	-phonebook FILE   wvdial.conf, rasphone.pbk, or a peers file of pppd, whose name
+//	                  alone is looked up in /etc/ppp/peers. ENTRY, or -entry NAME,
+//	                  names the entry: several words and KEY=VALUE with
+//	                  wvdial.conf. Other flags take precedence over the entry
+//	-list-entries     list the entries of the phone book and stop
+//	-map COM3=PORT    port of this machine for one of the phone book (repeatable)
+//	-script-dir D     directory with the scripts of the phone book, besides its own
+//	-location L       dialling rules of this place: 49,30,0,00
+//	-phone N          number to dial instead of the entry's
+//	-shell            let a shell run the commands of a peers file and of -exec
+//	-exec COMMAND     after the login, run COMMAND on the line and hang up when it
+//	                  ends: its standard input and output are the line, and {} is
+//	                  the path of it
+//	-interact         after the login, or instead of one if there is no -user, talk
+//	                  to the peer; Ctrl-] leaves
+//	-persist          dial again when the connection ends: 5 s to 600 s later
+//	-timeout D        limit for the login, such as 90s (0: none)
 //	-terminal         give the script the user's terminal, one key at a time
 //	-record FILE      record the line, without its passwords, in a new file that
 //	                  Wireshark reads and that -port replay:FILE plays back
-//	-log text|json    log to standard error in this format
+//	-log text|json    log to standard error in this format, states and the final
+//	                  error included
 //	-v                show the conversation
 //
 // A password is never taken from the command line, where other users can read
@@ -58,9 +74,10 @@
 //
 // # Exit status
 //
-//	0  the script succeeded
-//	1  the script or the line failed; the last line on standard error reads
+//	0  the script succeeded, and the command of -exec
+//	1  the script, the line or the command failed; the last line on standard error reads
 //	   "rasdial: error 638 ERROR_REQUEST_TIMEOUT: …"
-//	2  bad flags, or a script that does not parse
+//	2  flags, a script, a phone book or an entry that cannot be used, or a value
+//	   that is missing; nothing was opened
 //	3  the port cannot be opened
 package main

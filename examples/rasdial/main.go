@@ -45,8 +45,7 @@ func run(ctx context.Context, args []string, std streams) int {
 	if opts.listPorts {
 		return listPorts(ctx, std)
 	}
-	scr := newScreen(std.err, !opts.terminal) // a script's prompts are lines of their own
-	defer scr.close()
-	d := &dialer{opts: opts, std: std, screen: scr, log: newLogger(opts, scr)}
+	d := newDialer(opts, std)
+	defer d.screen.Close()
 	return d.run(ctx)
 }

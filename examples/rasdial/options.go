@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rasline/rasline/internal/words"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script/modem"
@@ -35,12 +36,24 @@ type options struct {
 	listPorts bool
 	check     bool
 	params    ras.DialParams
-	phonebook string
 	timeout   time.Duration
 	terminal  bool
 	logFormat string
 	verbose   bool
 	record    string
+
+	phonebook   string
+	names       []string // of the entry
+	listEntries bool
+	maps        map[string]string
+	scriptDirs  []string
+	location    string
+	phone       string
+	shell       bool
+
+	exec     string
+	interact bool
+	persist  bool
 }
 
 // texts collects a flag that may be repeated.
@@ -48,6 +61,23 @@ type texts []string
 
 func (t *texts) String() string     { return strings.Join(*t, " ") }
 func (t *texts) Set(s string) error { *t = append(*t, s); return nil }
+
+// pairs collects a flag KEY=VALUE that may be repeated.
+type pairs map[string]string
+
+func (p *pairs) String() string { return "" }
+
+func (p *pairs) Set(s string) error {
+	key, value, ok := strings.Cut(s, "=")
+	if !ok || key == "" || value == "" {
+		return errors.New("write NAME=PORT")
+	}
+	if *p == nil {
+		*p = make(pairs)
+	}
+	(*p)[key] = value
+	return nil
+}
 
 const defaultTimeout = 5 * time.Minute
 
@@ -75,21 +105,40 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f.StringVar(&passwordFile, "password-file", "", "`file` whose first line is the password, - for standard input")
 	f.BoolVar(&o.params.NoPassword, "no-password", false, "there is no password")
 	f.StringVar(&o.params.Domain, "domain", "", "domain")
-	f.StringVar(&o.params.EntryName, "entry", "", "name of the phone-book entry")
-	f.StringVar(&o.phonebook, "phonebook", "", "path of the phone book")
-	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "limit for the whole run, 0 for none")
+	f.StringVar(&o.phonebook, "phonebook", "", "phone book: wvdial.conf, rasphone.pbk, or a peers `file` of pppd, whose name alone is looked up in /etc/ppp/peers")
+	f.Var((*texts)(&o.names), "entry", "`name` of the entry; the same as ENTRY")
+	f.BoolVar(&o.listEntries, "list-entries", false, "list the entries of the phone book and stop")
+	f.Var((*pairs)(&o.maps), "map", "port of this machine for one of the phone book: `COM3=/dev/ttyUSB0` (repeatable)")
+	f.Var((*texts)(&o.scriptDirs), "script-dir", "`directory` with the scripts of the phone book, besides its own (repeatable)")
+	f.StringVar(&o.location, "location", "", "dialling rules of this place: `country,area,trunk,international`, such as 49,30,0,00")
+	f.StringVar(&o.phone, "phone", "", "`number` to dial instead of the entry's")
+	f.BoolVar(&o.shell, "shell", false, "let a shell run the commands of a peers file and of -exec")
+	f.StringVar(&o.exec, "exec", "", "after the login, run this `command` on the line, such as 'pppd nodetach noauth'; {} is the path of the line")
+	f.BoolVar(&o.interact, "interact", false, "after the login, or instead of one, talk to the peer; Ctrl-] leaves")
+	f.BoolVar(&o.persist, "persist", false, "dial again when the connection ends")
+	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "limit for the login, 0 for none")
 	f.BoolVar(&o.terminal, "terminal", false, "give the script the user's terminal")
 	f.StringVar(&o.logFormat, "log", "", "log in this `format`: text or json")
 	f.StringVar(&o.record, "record", "", "record the line in this new `file`, for Wireshark and -port replay:FILE")
 	f.BoolVar(&o.verbose, "v", false, "show the conversation")
-	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
-		io.WriteString(stderr, usage)
-		f.SetOutput(stderr)
-		f.PrintDefaults()
-		return nil, err
-	} else if err != nil {
-		fmt.Fprintf(stderr, "rasdial: %v; -h lists the flags\n", withNearest(f, err))
-		return nil, err
+	for rest := args; ; {
+		if err := f.Parse(rest); errors.Is(err, flag.ErrHelp) {
+			io.WriteString(stderr, usage)
+			f.SetOutput(stderr)
+			f.PrintDefaults()
+			return nil, err
+		} else if err != nil {
+			fmt.Fprintf(stderr, "rasdial: %v; -h lists the flags\n", withNearest(f, err))
+			return nil, err
+		}
+		if rest = f.Args(); len(rest) == 0 {
+			break
+		}
+		o.names = append(o.names, rest[0]) // flags may follow
+		rest = rest[1:]
+	}
+	if len(o.names) > 0 {
+		o.params.EntryName = strings.Join(o.names, " ")
 	}
 	err := errors.Join(o.setMode(mode), o.setHangup(hangup), o.setPassword(passwordFile), o.setLang(), o.checkFlags(f, passwordFile == "-" && o.port == "-"))
 	if err != nil {
@@ -101,11 +150,11 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	return o, nil
 }
 
-const usage = `usage: rasdial [flags]
+const usage = `usage: rasdial [flags] [ENTRY]
 
   rasdial                                         a modem and a host that are built in
   rasdial -port /dev/ttyUSB0 -dial 5551234 -user joe -password-file isp.txt
-  rasdial -port rfc2217://host:2217 -mode 9600,8N1 -script login.scp -v
+  rasdial -phonebook /etc/wvdial.conf office -exec 'pppd nodetach noauth'
 
 exit status: 0 success, 1 the script or the line failed, 2 flags or a script that
 cannot be used, 3 the port cannot be opened
@@ -118,38 +167,12 @@ func withNearest(f *flag.FlagSet, err error) error {
 	if !unknown {
 		return err
 	}
-	nearest, least := "", min(3, len(name))
-	f.VisitAll(func(known *flag.Flag) {
-		if d := distance(name, known.Name); d < least {
-			nearest, least = known.Name, d
-		}
-	})
-	if nearest == "" {
-		return fmt.Errorf("there is no flag -%s", name)
+	var known []string
+	f.VisitAll(func(k *flag.Flag) { known = append(known, k.Name) })
+	if nearest := words.Nearest(name, known); nearest != "" {
+		return fmt.Errorf("there is no flag -%s: use -%s", name, nearest)
 	}
-	return fmt.Errorf("there is no flag -%s: use -%s", name, nearest)
-}
-
-// distance is the number of characters to insert, delete or replace that makes a
-// of b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return fmt.Errorf("there is no flag -%s", name)
 }
 
 func (o *options) setMode(s string) (err error) {
@@ -243,18 +266,28 @@ func (o *options) checkFlags(f *flag.FlagSet, passwordOnLine bool) error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	refuse(f.NArg() > 0, "unexpected argument %q: every value needs its flag", f.Arg(0))
-	refuse((o.check || o.list) && o.script == "", "-check and -list need -script FILE")
+	book := o.phonebook != ""
+	refuse(len(o.names) > 0 && !book, "unexpected argument %q: an entry needs -phonebook FILE, and every other value its flag", strings.Join(o.names, " "))
+	refuse((o.check || o.list) && o.script == "" && !book, "-check and -list need -script FILE or -phonebook FILE")
+	refuse(!book && (o.listEntries || len(o.maps) > 0 || len(o.scriptDirs) > 0 || o.location != "" || o.phone != ""),
+		"-list-entries, -map, -script-dir, -location and -phone need -phonebook FILE")
+	refuse(o.exec != "" && o.interact, "-exec and -interact: one of them")
+	refuse(o.persist && o.exec == "" && !o.interact, "-persist needs -exec or -interact: without them a connection is closed when it is made")
+	refuse(o.persist && o.port == "-", "-persist: standard input cannot be opened again")
+	if o.exec != "" && !o.shell {
+		list, why := words.Shell(o.exec)
+		refuse(why != "" || len(list) == 0, "-exec: only a shell understands %s: add -shell", why)
+	}
 	refuse(o.list && o.lang != "switchinf", "-list names the sections of an .inf file: give one with -script")
 	refuse(o.section != "" && o.lang != "switchinf", "-section goes with an .inf file")
 	refuse(o.lang == "switchinf" && o.section == "" && !o.check && !o.list, "an .inf file needs -section NAME; -list names them")
 	refuse(o.terminal && o.script == "", "-terminal gives a script the user's terminal: add -script FILE")
 	refuse(passwordOnLine, "-password-file -: standard input is the line with -port -")
 	refuse(o.redial < 0, "-redial %d: use 0 or more", o.redial)
-	refuse(o.redial > 0 && len(o.numbers) == 0, "-redial needs -dial NUMBER")
+	refuse(o.redial > 0 && len(o.numbers) == 0 && !book, "-redial needs -dial NUMBER")
 	refuse(o.answer && len(o.numbers) > 0, "-answer and -dial: one of them")
 	refuse(o.rings < 1, "-rings %d: use 1 or more", o.rings)
-	refuse(len(o.init) > 0 && len(o.numbers) == 0 && !o.answer, "-init needs -dial NUMBER or -answer")
+	refuse(len(o.init) > 0 && len(o.numbers) == 0 && !o.answer && !book, "-init needs -dial NUMBER or -answer")
 	refuse(o.timeout < 0, "-timeout %v: use 0 for no limit", o.timeout)
 	refuse(o.logFormat != "" && o.logFormat != "text" && o.logFormat != "json", "-log %q: use text or json", o.logFormat)
 	for _, number := range o.numbers {

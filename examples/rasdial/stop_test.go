@@ -24,9 +24,8 @@ func dialDemo(t *testing.T, stop time.Duration, args ...string) (status int, too
 		if err != nil {
 			t.Fatal(err)
 		}
-		scr := newScreen(std.err, true)
-		defer scr.close()
-		d := &dialer{opts: opts, std: std, screen: scr, log: newLogger(opts, scr)}
+		d := newDialer(opts, std)
+		defer d.screen.Close()
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		if stop > 0 {

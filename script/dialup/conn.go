@@ -147,7 +147,7 @@ func (c *Conn) watch() {
 	if !cfg.Ignore {
 		c.carrier = startCarrierWatch(c.raw, cfg, c.dial.carrier, lose)
 	}
-	if cfg.Text == modem.TextWatch || cfg.Text == modem.TextAuto && c.carrier == nil && c.dial.entry.Dialer != nil {
+	if cfg.Text == modem.TextWatch || cfg.Text == modem.TextAuto && c.carrier == nil && c.dial.entry.hasModem() {
 		c.text, c.stopText = modem.WatchText(cfg, func(lost *modem.CarrierError) { lose(lost) })
 	}
 }
@@ -198,20 +198,14 @@ func (c *Conn) end(cause error) bool {
 	}
 	if cause != ErrDetached {
 		p.SetDeadline(past)
-		c.dial.tell(State{Conn: ras.StateDisconnected, Text: cause.Error(), Err: notOurs(cause)})
+	}
+	if !errors.Is(cause, net.ErrClosed) { // HangUp reports those
+		c.dial.tell(State{Conn: ras.StateDisconnected, Text: cause.Error(), Err: cause})
 	}
 	return true
 }
 
 var past = time.Unix(1, 0)
-
-// notOurs returns the cause if it is a failure.
-func notOurs(cause error) error {
-	if errors.Is(cause, net.ErrClosed) {
-		return nil
-	}
-	return cause
-}
 
 // expire ends the connection because a limit has passed, and hangs up.
 func (c *Conn) expire(cause error) {
@@ -395,8 +389,11 @@ func (c *Conn) hangUp(ctx context.Context) (modem.HangupReport, error) {
 	}
 	rep, err = c.endCall(ctx, ended)
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.hungUp, c.report, c.hangErr = true, rep, err
+	c.mu.Unlock()
+	if errors.Is(ended, net.ErrClosed) && (rep.Method != 0 || err != nil) {
+		c.dial.tell(State{Conn: ras.StateDisconnected, Text: proof(rep), Err: err})
+	}
 	return rep, err
 }
 
@@ -411,22 +408,23 @@ func (c *Conn) endCall(ctx context.Context, ended error) (rep modem.HangupReport
 	case !reachable(ended):
 		return modem.HangupReport{}, nil
 	}
+	c.dial.drain(c.Port)
 	if c.dial.entry.Disconnect != nil {
 		err = c.dial.disconnect(ctx, c.Port)
 	}
 	cfg := c.dial.modem()
 	methods := cfg.HangUp
-	if methods == nil && c.dial.entry.Dialer != nil && !cfg.KeepCall {
+	if methods == nil && c.dial.entry.hasModem() && !cfg.KeepCall {
 		methods = []modem.Method{modem.DTR, modem.ATH}
 	}
 	if len(methods) == 0 {
 		return rep, err
 	}
 	rep, hangErr := modem.HangUp(ctx, c.Port, cfg, methods...)
-	if c.dial.entry.Dialer == nil && (errors.Is(hangErr, errors.ErrUnsupported) || unproved(hangErr)) {
+	if !c.dial.entry.hasModem() && (errors.Is(hangErr, errors.ErrUnsupported) || unproved(hangErr)) {
 		hangErr = nil // there may have been no call
 	}
-	if hangErr == nil {
+	if hangErr == nil && rep.Method != 0 {
 		c.dial.log.Info("hung up", "method", rep.Method.String(), "proved", rep.Proved, "confirmed", rep.Confirmed, "took", rep.Took)
 	}
 	return rep, errors.Join(err, hangErr)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/rasline/rasline/port"
@@ -43,7 +44,8 @@ type dial struct {
 	start time.Time
 
 	port    port.Port
-	carrier bool // DCD was seen when the modem had connected
+	carrier bool   // DCD was seen when the modem had connected
+	proof   string // how the call of a dial that failed was hung up
 }
 
 func (d *dial) dial(ctx context.Context) (*Conn, error) {
@@ -77,7 +79,11 @@ func (d *dial) dial(ctx context.Context) (*Conn, error) {
 	if err != nil {
 		err = errors.Join(err, d.giveUp(ctx, p, err))
 		err = errors.Join(err, p.Close())
-		d.tell(State{Conn: ras.StateDisconnected, Err: err})
+		text := ras.CodeOf(err).Text()
+		if d.proof != "" {
+			text += "; " + d.proof
+		}
+		d.tell(State{Conn: ras.StateDisconnected, Text: text, Err: err})
 		return nil, d.entry.fail("dial", err)
 	}
 	d.tell(State{Conn: ras.StateConnected, Text: connectedText(res)})
@@ -105,7 +111,12 @@ func (d *dial) execute(ctx context.Context, call *ras.Call) error {
 			return err
 		}
 	}
-	if d.entry.Dialer != nil {
+	switch {
+	case d.entry.Answerer != nil:
+		if err := d.answerer().Execute(ctx, call); err != nil {
+			return err
+		}
+	case d.entry.Dialer != nil:
 		if err := d.dialer().Execute(ctx, call); err != nil {
 			return err
 		}
@@ -150,11 +161,49 @@ func (d *dial) dialer() *modem.Dialer {
 	return &dialer
 }
 
+// answerer does the same for an Answerer.
+func (d *dial) answerer() *modem.Answerer {
+	answerer := *d.entry.Answerer
+	answerer.Config = d.modem()
+	afterState, afterRing := answerer.OnState, answerer.OnRing
+	answerer.OnState = func(s State) {
+		if afterState != nil {
+			afterState(s)
+		}
+		d.tell(s)
+	}
+	answerer.OnRing = func(c modem.IncomingCall) {
+		if afterRing != nil {
+			afterRing(c)
+		}
+		text := fmt.Sprintf("ring %d", c.Count)
+		for _, more := range []string{c.Number, c.Name, c.Kind} {
+			if more != "" {
+				text += ", " + more
+			}
+		}
+		d.tell(State{Conn: ras.StateWaitForCallback, Text: text})
+	}
+	return &answerer
+}
+
 // modem returns what is expected of the modem, with the entry's HangUp.
 func (d *dial) modem() *modem.Config {
 	var c modem.Config
-	if d.entry.Dialer != nil && d.entry.Dialer.Config != nil {
+	switch {
+	case d.entry.Answerer != nil && d.entry.Answerer.Config != nil:
+		c = *d.entry.Answerer.Config
+	case d.entry.Dialer != nil && d.entry.Dialer.Config != nil:
 		c = *d.entry.Dialer.Config
+	}
+	after := c.OnHangUp
+	c.OnHangUp = func(rep modem.HangupReport, err error) {
+		if err == nil {
+			d.proof = proof(rep)
+		}
+		if after != nil {
+			after(rep, err)
+		}
 	}
 	if d.entry.HangUp != nil {
 		c.HangUp, c.KeepCall = d.entry.HangUp, len(d.entry.HangUp) == 0
@@ -170,7 +219,7 @@ func (d *dial) modem() *modem.Config {
 // by the run itself.
 func (d *dial) giveUp(ctx context.Context, p port.Port, cause error) error {
 	methods := d.entry.HangUp
-	if d.entry.Dialer != nil || !reachable(cause) {
+	if d.entry.hasModem() || !reachable(cause) {
 		return nil
 	}
 	if methods == nil {
@@ -187,6 +236,33 @@ func (d *dial) giveUp(ctx context.Context, p port.Port, cause error) error {
 		return nil // there may have been no call
 	}
 	return err
+}
+
+// proof says in words how a call was hung up.
+func proof(r modem.HangupReport) string {
+	switch {
+	case r.Method == 0 && r.Proved:
+		return "the carrier was lost"
+	case r.Method == 0:
+		return "the modem has reported the end of the call"
+	case r.Proved:
+		return "hung up by " + r.Method.String() + ", DCD has fallen"
+	case r.Confirmed:
+		return "hung up by " + r.Method.String() + ", the modem has confirmed it"
+	}
+	return "hung up by " + r.Method.String()
+}
+
+// drainLimit bounds the wait for what was sent last.
+const drainLimit = 5 * time.Second
+
+// drain lets what was written last leave before the line is hung up.
+func (d *dial) drain(p port.Port) {
+	ctx, cancel := context.WithTimeout(context.Background(), drainLimit)
+	defer cancel()
+	if err := (port.Forward{Port: p}).Drain(ctx); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		d.log.Warn("what was sent last may not have left", "error", err)
+	}
 }
 
 // unproved reports whether a hang-up was carried out without a proof.
@@ -220,9 +296,12 @@ func (d *dial) tell(s State) {
 	if s.Err != nil && s.Text == "" {
 		s.Text = "failed"
 	}
+	if s.Number != "" && !strings.Contains(s.Text, s.Number) {
+		s.Text = s.Number + " " + s.Text
+	}
 	args := []any{"state", s.Conn.String(), "text", s.Text}
-	if s.Number != "" {
-		args = append(args, "number", s.Number, "attempt", s.Attempt)
+	if s.Attempt > 0 {
+		args = append(args, "attempt", s.Attempt)
 	}
 	if s.Err != nil {
 		args = append(args, "error", s.Err)
@@ -235,7 +314,7 @@ func (d *dial) tell(s State) {
 
 // connectedText says how a login went.
 func connectedText(res *script.Result) string {
-	text := fmt.Sprintf("connected after %v, %d bytes in, %d out", res.Duration.Round(time.Millisecond), res.Stats.Received, res.Stats.Sent)
+	text := fmt.Sprintf("logged in after %v, %d bytes in, %d out", res.Duration.Round(time.Millisecond), res.Stats.Received, res.Stats.Sent)
 	if res.Params.UserName != "" {
 		text = res.Params.UserName + " " + text
 	}

@@ -32,8 +32,10 @@ type Entry struct {
 	PortConfig *portname.Config
 
 	// Dialer sets the modem up and dials. Its numbers, if it has none, are that
-	// of Params. Default: the line leads to the peer directly.
-	Dialer *modem.Dialer
+	// of Params. Answerer waits for a call instead. Default: the line leads to the
+	// peer directly.
+	Dialer   *modem.Dialer
+	Answerer *modem.Answerer
 
 	// Before runs before the Dialer, Script after it, and Disconnect before the
 	// line is hung up, also when Script has failed. Default: none; script.Login
@@ -53,7 +55,7 @@ type Entry struct {
 	IdleTimeout, SessionTimeout time.Duration
 
 	// HangUp are the methods that end the call, in order. Default, and for nil:
-	// those of the Dialer, which are DTR and then ATH; without a Dialer, DTR for
+	// those of the Dialer, which are DTR and then ATH; without a modem, DTR for
 	// a dial that has failed and none for a Conn. Empty: the call is left up.
 	HangUp []modem.Method
 
@@ -77,7 +79,7 @@ type Config struct {
 	// of Dial until that returns: ras.StateOpenPort, ras.StatePortOpened, those
 	// of the modem, ras.StateInteractive, ras.StateConnected; and
 	// ras.StateDisconnected with the cause when a dial has failed or a Conn has
-	// ended, which may be on another goroutine. Each has a Text in plain words.
+	// ended, or was hung up, which may be on another goroutine. Each has a Text in plain words.
 	// Default: none.
 	OnState func(State)
 
@@ -128,6 +130,9 @@ func (e *Entry) title() string {
 	return "the entry"
 }
 
+// hasModem reports whether the call is one of package modem.
+func (e *Entry) hasModem() bool { return e.Dialer != nil || e.Answerer != nil }
+
 func (e *Entry) fail(op string, err error) error {
 	if err == nil {
 		return nil
@@ -171,7 +176,7 @@ func (e *Entry) Check() error {
 func (e *Entry) lacks(p port.Port) error {
 	has := port.AbilitiesOf(p)
 	var errs []error
-	if e.Dialer != nil && len(e.HangUp) == 1 && e.HangUp[0] == modem.DTR && has&port.AbilityLines == 0 {
+	if e.hasModem() && len(e.HangUp) == 1 && e.HangUp[0] == modem.DTR && has&port.AbilityLines == 0 {
 		errs = append(errs, fmt.Errorf("the port has no modem lines, so DTR cannot hang up: hang up by ATH: %w", errors.ErrUnsupported))
 	}
 	if c := e.Carrier; c != nil && c.Require > 0 && !c.Ignore && has&port.AbilityLines == 0 {

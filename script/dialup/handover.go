@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -55,6 +56,9 @@ func (c *Conn) Handover(ctx context.Context, cmd *exec.Cmd) error {
 	c.Port.SetDeadline(time.Time{})
 	err := c.hand(ctx, cmd)
 	c.touch()
+	if err != nil {
+		err = fmt.Errorf("%s: %w", filepath.Base(cmd.Path), err)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stopHandover = nil

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rasline/rasline/internal/wait"
+	"github.com/rasline/rasline/internal/words"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/pty"
 	"github.com/rasline/rasline/ras"
@@ -28,14 +29,14 @@ func (b *peerEntry) executor(o option) script.Executor {
 	}
 	v := o.values[0]
 	found := b.at(o)
-	words, why := shellWords(v.text)
-	if why == "" && len(words) == 1 {
-		words = b.follow(words)
+	list, why := words.Shell(v.text)
+	if why == "" && len(list) == 1 {
+		list = b.follow(list)
 	}
-	if why == "" && len(words) > 0 {
-		switch path.Base(words[0]) {
+	if why == "" && len(list) > 0 {
+		switch path.Base(list[0]) {
 		case "chat":
-			e, err := b.chat(words[1:])
+			e, err := b.chat(list[1:])
 			if err != nil {
 				found.errorf(v.line, v.col, "%s: %v", o.text, err)
 			}
@@ -44,7 +45,7 @@ func (b *peerEntry) executor(o option) script.Executor {
 			found.errorf(v.line, v.col, "%s: rasdial cannot call itself", o.text)
 			return nil
 		}
-		why = words[0]
+		why = list[0]
 	}
 	if b.cfg.Shell {
 		return &shellCommand{command: v.text, env: b.environment(), secrets: b.secrets()}
@@ -58,20 +59,20 @@ func (b *peerEntry) executor(o option) script.Executor {
 
 // follow returns the chat command of a shell script that has no other, which is
 // looked up beside the peers file.
-func (b *peerEntry) follow(words []string) []string {
-	src, err := b.read(words[0])
+func (b *peerEntry) follow(command []string) []string {
+	src, err := b.read(command[0])
 	if err != nil || !strings.HasPrefix(string(src), "#!/bin/sh") {
-		return words
+		return command
 	}
-	var command strings.Builder
+	var text strings.Builder
 	for line := range strings.Lines(strings.ReplaceAll(string(src), "\\\n", " ")) {
 		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
-			command.WriteString(strings.TrimPrefix(line, "exec ") + "\n")
+			text.WriteString(strings.TrimPrefix(line, "exec ") + "\n")
 		}
 	}
-	inner, why := shellWords(strings.TrimSpace(command.String()))
+	inner, why := words.Shell(strings.TrimSpace(text.String()))
 	if why != "" || len(inner) == 0 || path.Base(inner[0]) != "chat" {
-		return words
+		return command
 	}
 	return inner
 }

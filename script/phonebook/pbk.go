@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/rasline/rasline/internal/words"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script/lint"
 )
@@ -202,7 +203,7 @@ func (p *pbk) find(name string) (*pbkEntry, error) {
 	}
 	why := fmt.Sprintf("no entry %q", name)
 	begin := slices.IndexFunc(names, func(s string) bool { return len(s) > len(name) && strings.EqualFold(s[:len(name)], name) })
-	switch near := nearest(name, names); {
+	switch near := words.Nearest(name, names); {
 	case begin >= 0:
 		why += fmt.Sprintf("; there is %q: quote a name with blanks", names[begin])
 	case near != "":

@@ -278,38 +278,6 @@ func (f *findings) warnf(line, col int, format string, args ...any) {
 	f.add(lint.SeverityWarning, line, col, format, args...)
 }
 
-// nearest returns the known word that s was most likely meant to be, or "".
-func nearest(s string, known []string) string {
-	best, least := "", max(1, min(3, len(s)/3))+1
-	for _, k := range known {
-		if d := distance(lint.Fold(s), lint.Fold(k)); d < least {
-			best, least = k, d
-		}
-	}
-	return best
-}
-
-// distance is the number of bytes to insert, delete or replace that makes a of b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
-}
-
 // mapPort returns the port of this machine for one of the file.
 func (c *EntryConfig) mapPort(names ...string) (string, error) {
 	if c.Port != "" {

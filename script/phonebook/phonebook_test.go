@@ -246,30 +246,6 @@ func TestWords(t *testing.T) {
 	}
 }
 
-func TestShellWords(t *testing.T) {
-	for _, tt := range []struct {
-		src  string
-		want []string
-		why  string
-	}{
-		{`/usr/sbin/chat -v '' ATZ "a b" c\ d`, []string{"/usr/sbin/chat", "-v", "", "ATZ", "a b", "c d"}, ""},
-		{`chat "a\c" 'a\c'`, []string{"chat", `a\c`, `a\c`}, ""},
-		{"chat $X", nil, "$"},
-		{`chat "$X"`, nil, "$"},
-		{`chat '$X'`, []string{"chat", "$X"}, ""},
-		{"sleep 1; chat x", nil, ";"},
-		{"chat x >log", nil, ">"},
-		{"A=b chat x", nil, "an assignment"},
-		{"chat 'x", nil, "an open quote '"},
-		{"chat *", nil, "*"},
-	} {
-		got, why := shellWords(tt.src)
-		if !slices.Equal(got, tt.want) || why != tt.why {
-			t.Errorf("%q: %q, %q; want %q, %q", tt.src, got, why, tt.want, tt.why)
-		}
-	}
-}
-
 const peersFile = `# field unit 7
 /dev/ttyUSB0
 115200

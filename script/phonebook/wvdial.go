@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rasline/rasline/internal/words"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/portname"
 	"github.com/rasline/rasline/ras"
@@ -71,7 +72,7 @@ func parseWvdial(found *findings, src []byte) *wvdial {
 			}
 			if known, ok := wvdialKeys[lint.Fold(key)]; !ok {
 				text := fmt.Sprintf("wvdial has no key %q: it is ignored", key)
-				if near := nearest(key, slices.Collect(maps.Values(wvdialKeys))); near != "" {
+				if near := words.Nearest(key, slices.Collect(maps.Values(wvdialKeys))); near != "" {
 					text += ", perhaps " + near + " is meant"
 				}
 				found.warnf(n, 1, "%s", text)

@@ -1,6 +1,6 @@
 //go:build !linux && !darwin && !freebsd && !openbsd && !windows
 
-package main
+package console
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"bytes"
@@ -13,40 +13,39 @@ import (
 	"time"
 
 	"github.com/rasline/rasline/port"
-	"github.com/rasline/rasline/ras"
 )
 
-// userTerminal is what -terminal gives the script: the user's keyboard and
-// screen. A keyboard that is a terminal gives one key at a time and does not
-// echo, since the peer does.
-type userTerminal struct {
+// Terminal is the user's keyboard and screen, for a script or for the peer. A
+// keyboard that is a terminal gives one key at a time and does not echo, since the
+// peer does.
+type Terminal struct {
 	port.Port
-	screen  *screen
+	screen  *Screen
 	queried atomic.Int64 // when the peer last asked the terminal something, in ns
 	restore func()       // may be called more than once
 	release func() error // closes the controlling terminal
 }
 
-// openTerminal opens it: the standard streams, or the controlling terminal when
-// those are the line. It returns nil without -terminal. The keyboard is as it was
-// when ctx ends or the terminal is closed.
-func (d *dialer) openTerminal(ctx context.Context) (*userTerminal, error) {
-	if !d.opts.terminal {
-		return nil, nil
-	}
-	t := &userTerminal{screen: d.screen, restore: func() {}, release: func() error { return nil }}
-	in, out := d.std.in, d.std.out
-	if d.opts.port == "-" {
+// OpenTerminal opens in and out or, if they are nil, the controlling terminal. The
+// keyboard is as it was when ctx ends or the terminal is closed.
+func OpenTerminal(ctx context.Context, in, out *os.File, screen *Screen) (*Terminal, error) {
+	t := &Terminal{screen: screen, restore: func() {}, release: func() error { return nil }}
+	if in == nil {
 		tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 		if err != nil {
-			return nil, fmt.Errorf("-terminal: standard input is the line, and there is no other terminal: %w", err)
+			return nil, fmt.Errorf("standard input is the line, and there is no other terminal: %w", err)
 		}
 		in, out, t.release = tty, tty, tty.Close
 	}
-	var err error
-	if t.Port, err = openStreams(in, out); err != nil {
+	p, err := port.Stdio(in, out, &port.StdioConfig{Name: "terminal"})
+	switch {
+	case err == nil:
+		t.Port = p
+	case errors.Is(err, errors.ErrUnsupported):
+		t.Port = plainTerminal{in, out}
+	default:
 		t.release()
-		return nil, fmt.Errorf("-terminal: %w", err)
+		return nil, err
 	}
 	if restore, err := oneKeyAtATime(in, true); err == nil {
 		t.restore = sync.OnceFunc(restore)
@@ -55,29 +54,21 @@ func (d *dialer) openTerminal(ctx context.Context) (*userTerminal, error) {
 	return t, nil
 }
 
-func openStreams(in, out *os.File) (port.Port, error) {
-	p, err := port.Stdio(in, out, &port.StdioConfig{Name: "terminal"})
-	if errors.Is(err, errors.ErrUnsupported) {
-		return plainTerminal{in, out}, nil
-	}
-	return p, err
-}
-
 // answerTime is how long a terminal may take to answer what the peer asked it.
 const answerTime = 300 * time.Millisecond
 
 // Write shows what the peer sends. A terminal answers some of it, ENQ and
 // sequences of ESC, as if the user had typed.
-func (t *userTerminal) Write(b []byte) (int, error) {
+func (t *Terminal) Write(b []byte) (int, error) {
 	if bytes.ContainsAny(b, "\x05\x1b\x9b") {
 		t.queried.Store(time.Now().UnixNano())
 	}
-	return t.screen.pass(t.Port, b)
+	return t.screen.Pass(t.Port, b)
 }
 
 // Close puts the keyboard back. What the terminal has answered to the peer is
 // discarded, so that it is not left for the user's shell.
-func (t *userTerminal) Close() error {
+func (t *Terminal) Close() error {
 	if asked := t.queried.Load(); asked != 0 {
 		time.Sleep(time.Until(time.Unix(0, asked).Add(answerTime)))
 	}
@@ -97,19 +88,15 @@ func (plainTerminal) SetDeadline(time.Time) error      { return errors.ErrUnsupp
 func (plainTerminal) SetReadDeadline(time.Time) error  { return errors.ErrUnsupported }
 func (plainTerminal) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported }
 
-// askPassword asks the user for a password on the terminal that standard input
-// is. It reports whether it is one; the error is that of a ctx that ended.
-func (d *dialer) askPassword(ctx context.Context) (password string, asked bool, err error) {
-	if d.opts.port == "-" {
-		return "", false, nil
-	}
-	in := d.std.in
+// ReadPassword shows the prompt and reads a line from in without an echo. It
+// reports false if in is no terminal. The error is that of a ctx that ended.
+func (s *Screen) ReadPassword(ctx context.Context, in *os.File, prompt string) (password string, asked bool, err error) {
 	restore, err := oneKeyAtATime(in, false)
 	if err != nil {
 		return "", false, nil
 	}
 	defer restore()
-	d.screen.printf("Password for %s: ", d.opts.params.UserName)
+	s.Printf("%s", prompt)
 	typed := make(chan string, 1)
 	go func() { // stays in the read if ctx ends; the program ends then
 		var line []byte
@@ -126,7 +113,7 @@ func (d *dialer) askPassword(ctx context.Context) (password string, asked bool, 
 	case password = <-typed:
 		return password, true, nil
 	case <-ctx.Done():
-		d.screen.printf("\n")
-		return "", false, ras.ContextError(ctx)
+		s.Printf("\n")
+		return "", false, context.Cause(ctx)
 	}
 }

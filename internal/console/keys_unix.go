@@ -1,6 +1,6 @@
 //go:build linux || darwin || freebsd || openbsd
 
-package main
+package console
 
 import (
 	"os"

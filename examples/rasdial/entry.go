@@ -1,0 +1,260 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/port/portname"
+	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script"
+	"github.com/rasline/rasline/script/dialup"
+	"github.com/rasline/rasline/script/lint"
+	"github.com/rasline/rasline/script/modem"
+	"github.com/rasline/rasline/script/phonebook"
+	"github.com/rasline/rasline/script/scriptfile"
+)
+
+// entry makes the entry of the phone book and the flags. It returns nil and the
+// exit status if there is nothing to dial.
+func (d *dialer) entry() (*dialup.Entry, int) {
+	e := &dialup.Entry{Port: d.opts.port, Params: d.opts.params}
+	if d.opts.phonebook != "" {
+		var status int
+		if e, status = d.fromBook(); e == nil {
+			return nil, status
+		}
+	}
+	if d.isDemo() {
+		e.Port = "built-in modem"
+		if e.Params.UserName == "" && e.Params.Password == "" {
+			e.Params.UserName, e.Params.Password = demoUser, demoPassword
+		}
+		if len(d.opts.numbers) == 0 && !d.opts.answer {
+			d.opts.numbers = []string{demoNumber}
+		}
+	}
+	d.addFlags(e)
+	if d.opts.script == "" {
+		if d.opts.phonebook == "" && !(d.opts.interact && d.opts.params.UserName == "") {
+			e.Script = login{script.Login(nil)}
+		}
+		return e, exitOK
+	}
+	s, err := d.load()
+	var list *lint.ParseError
+	switch {
+	case errors.As(err, &list):
+		return nil, d.report(list.Findings, d.opts.script)
+	case err != nil:
+		return nil, d.fail(exitUsage, err)
+	case d.opts.list:
+		for _, name := range s.Sections() {
+			fmt.Fprintln(d.std.out, name)
+		}
+		return nil, exitOK
+	}
+	findings := s.Findings()
+	if !d.opts.check { // lines that a run skips are no reason not to run
+		for i := range findings {
+			findings[i].Severity = lint.SeverityWarning
+		}
+	}
+	if status := d.report(findings, d.opts.script); status != exitOK || d.opts.check {
+		return nil, status
+	}
+	e.Script = s.Executor()
+	return e, exitOK
+}
+
+// login is script.Login with a check: a user with a name has a password.
+type login struct{ script.Executor }
+
+func (login) Check(p *ras.DialParams) error {
+	if p.UserName == "" {
+		return nil
+	}
+	return script.CheckParam(p, "Password")
+}
+
+// addFlags changes the entry as the flags say.
+func (d *dialer) addFlags(e *dialup.Entry) {
+	o := d.opts
+	e.Timeout = o.timeout
+	if o.mode != (port.Mode{}) {
+		e.PortConfig = &portname.Config{Port: &port.Config{Mode: o.mode}}
+	}
+	if o.hangupSet {
+		e.HangUp = o.hangup
+	}
+	switch {
+	case o.answer:
+		e.Dialer, e.Answerer = nil, &modem.Answerer{Config: &modem.Config{Addresses: true}, Init: o.init, Rings: o.rings}
+		return
+	case len(o.numbers) > 0:
+		if e.Dialer == nil {
+			e.Dialer = &modem.Dialer{Config: &modem.Config{Addresses: true}}
+		}
+		e.Dialer.Numbers, e.Params.PhoneNumber = o.numbers, o.numbers[0]
+	}
+	if e.Dialer != nil {
+		if len(o.init) > 0 {
+			e.Dialer.Init = o.init
+		}
+		if o.redial > 0 {
+			e.Dialer.Redial.Attempts = o.redial + 1
+		}
+	}
+}
+
+// fromBook reads the entry from the phone book.
+func (d *dialer) fromBook() (*dialup.Entry, int) {
+	o := d.opts
+	name := o.phonebook
+	if !strings.ContainsAny(name, `/\.`) {
+		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+			name = filepath.Join("/etc/ppp/peers", name)
+		}
+	}
+	src, err := os.ReadFile(name)
+	if err != nil {
+		return nil, d.fail(exitUsage, fmt.Errorf("-phonebook: %w", err))
+	}
+	book, err := phonebook.Parse(name, src, &phonebook.Config{FS: os.DirFS("/etc/ppp")})
+	var list *lint.ParseError
+	switch {
+	case errors.As(err, &list):
+		return nil, d.report(list.Findings, name)
+	case o.listEntries:
+		return nil, d.listEntries(book)
+	}
+	cfg := &phonebook.EntryConfig{Ports: o.maps, Port: o.port, Scripts: scriptDirs(append(slices.Clone(o.scriptDirs), filepath.Dir(name))),
+		Location: o.location, Phone: o.phone, Shell: o.shell}
+	if o.lang == "dll" {
+		cfg.DLL = o.script
+	}
+	entries := [][]string{o.names}
+	if len(o.names) == 0 && o.check {
+		entries = nil
+		for _, i := range book.Entries() {
+			entries = append(entries, []string{i.Name})
+		}
+	}
+	status := d.report(book.Findings(), name)
+	var e *dialup.Entry
+	for _, names := range entries {
+		var found []lint.Finding
+		e, found, err = book.Entry(cfg, names...)
+		status = max(status, d.report(found, name))
+		var own *phonebook.Error
+		if err != nil && !(errors.As(err, &own) && broken(own.Findings)) {
+			status = max(status, d.fail(exitUsage, err))
+		}
+	}
+	if status != exitOK || o.check {
+		return nil, status
+	}
+	p := &e.Params
+	if o.params.UserName != "" {
+		p.UserName = o.params.UserName
+	}
+	if o.params.Password != "" || o.params.NoPassword {
+		p.Password, p.NoPassword = o.params.Password, o.params.NoPassword
+	}
+	if o.params.Domain != "" {
+		p.Domain = o.params.Domain
+	}
+	return e, exitOK
+}
+
+// scriptDirs is a file system of several directories: the first that has a file
+// wins.
+type scriptDirs []string
+
+func (s scriptDirs) Open(name string) (f fs.File, err error) {
+	err = &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	for _, dir := range s {
+		if f, err = os.DirFS(dir).Open(name); err == nil {
+			return f, nil
+		}
+	}
+	return nil, err
+}
+
+// ReadDir returns the files of all directories.
+func (s scriptDirs) ReadDir(name string) (all []fs.DirEntry, err error) {
+	for _, dir := range s {
+		list, _ := fs.ReadDir(os.DirFS(dir), name)
+		all = append(all, list...)
+	}
+	return all, nil
+}
+
+// listEntries prints a line for each entry of the phone book.
+func (d *dialer) listEntries(book *phonebook.Book) int {
+	table := tabwriter.NewWriter(d.std.out, 0, 0, 2, ' ', 0)
+	for _, i := range book.Entries() {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", lint.Visible(i.Name), orDash(i.Device), orDash(i.Port), orDash(i.Number), i.Why)
+	}
+	if err := table.Flush(); err != nil {
+		return d.fail(exitFailed, err)
+	}
+	return exitOK
+}
+
+// report shows what was found in a file and returns the exit status for it.
+func (d *dialer) report(findings []lint.Finding, name string) int {
+	for _, f := range findings {
+		switch {
+		case d.opts.check:
+			fmt.Fprintln(d.std.out, f)
+		case d.opts.logFormat == "json":
+			d.log.Warn("finding", "place", f.Place(), "severity", f.Severity.String(), "text", f.Text)
+		default:
+			d.screen.Printf("%v\n", f)
+			if f.Source != "" {
+				d.screen.Printf("%s\n", f.Excerpt())
+			}
+		}
+	}
+	if !broken(findings) {
+		return exitOK
+	}
+	if d.opts.check {
+		return exitUsage
+	}
+	return d.fail(exitUsage, fmt.Errorf("%s has errors; nothing was sent", name))
+}
+
+// load reads the script that the flags name.
+func (d *dialer) load() (*scriptfile.Script, error) {
+	o := d.opts
+	var src []byte
+	if o.lang != "dll" {
+		f, err := os.Open(o.script)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		if src, err = io.ReadAll(io.LimitReader(f, scriptfile.MaxSource+1)); err != nil {
+			return nil, err
+		}
+	}
+	cfg := &scriptfile.Config{Language: o.lang, Log: d.log, Terminal: d.screen}
+	if !o.check && !o.list {
+		cfg.Section = o.section
+	}
+	return scriptfile.Load(o.script, src, cfg)
+}
+
+// broken reports whether one of the findings is an error.
+func broken(findings []lint.Finding) bool {
+	return slices.ContainsFunc(findings, func(f lint.Finding) bool { return f.Severity == lint.SeverityError })
+}

@@ -1,0 +1,201 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rasline/rasline/script"
+)
+
+// progressEvery is how often the progress line is drawn.
+const progressEvery = 200 * time.Millisecond
+
+// Screen is standard error: lines that stay, and, if it is a terminal, a last
+// line that shows what is done, what is awaited and until when. Its methods may be
+// called from any goroutine.
+type Screen struct {
+	w     io.Writer
+	start time.Time
+	stop  chan struct{} // nil: there is no progress line
+	done  chan struct{}
+
+	mu     sync.Mutex // guards what follows
+	doing  string     // what the progress line says; empty: there is none
+	wait   string     // what is awaited
+	since  time.Time
+	limit  time.Duration // 0: none
+	drawn  bool
+	open   bool // what was written last did not end its line
+	silent bool // states are not printed
+}
+
+// NewScreen returns the screen on f. Without progress there is no progress line.
+func NewScreen(f *os.File, progress bool) *Screen {
+	s := &Screen{w: f, start: time.Now()}
+	if info, err := f.Stat(); progress && err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb" {
+		s.stop, s.done = make(chan struct{}), make(chan struct{})
+		go s.draw()
+	}
+	return s
+}
+
+// Start returns when the screen was made, from which its times count.
+func (s *Screen) Start() time.Time { return s.start }
+
+// SetSilent keeps states from being printed, because a log has them.
+func (s *Screen) SetSilent() { s.silent = true }
+
+// Close erases the progress line for good.
+func (s *Screen) Close() {
+	if s.stop == nil {
+		return
+	}
+	close(s.stop)
+	<-s.done
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.erase()
+}
+
+func (s *Screen) draw() {
+	defer close(s.done)
+	tick := time.NewTicker(progressEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case now := <-tick.C:
+			s.mu.Lock()
+			if s.doing != "" && !s.open {
+				fmt.Fprintf(s.w, "\r\x1b[K%s %s", stamp(now.Sub(s.start)), s.progress(now))
+				s.drawn = true
+			}
+			s.mu.Unlock()
+		}
+	}
+}
+
+// progress returns what the progress line says. s.mu is held.
+func (s *Screen) progress(now time.Time) string {
+	text := s.doing
+	if s.wait == "" {
+		return text + " …"
+	}
+	text += fmt.Sprintf(": waiting for %s, %d s", s.wait, int(now.Sub(s.since).Seconds()))
+	if s.limit > 0 {
+		text += fmt.Sprintf(" of %v, until %s", s.limit, s.since.Add(s.limit).Format(time.TimeOnly))
+	}
+	return text
+}
+
+func (s *Screen) erase() {
+	if s.drawn {
+		io.WriteString(s.w, "\r\x1b[K")
+		s.drawn = false
+	}
+}
+
+// Write writes text that a script has for the user.
+func (s *Screen) Write(b []byte) (int, error) { return s.Pass(s.w, b) }
+
+// Pass is Write for text that goes to w, which may be the same terminal.
+func (s *Screen) Pass(w io.Writer, b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.erase()
+	if len(b) > 0 {
+		s.open = b[len(b)-1] != '\n'
+	}
+	return w.Write(b)
+}
+
+// Printf writes lines.
+func (s *Screen) Printf(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.erase()
+	if s.open {
+		io.WriteString(s.w, "\n")
+		s.open = false
+	}
+	fmt.Fprintf(s.w, format, args...)
+}
+
+// State announces a state of the connection.
+func (s *Screen) State(st script.State) {
+	text := st.Text
+	if st.Err != nil {
+		text = strings.ReplaceAll(st.Err.Error(), "\n", "; ")
+		if st.Number != "" && !strings.Contains(text, st.Number) {
+			text = st.Number + " " + text
+		}
+	}
+	if !s.silent {
+		s.Printf("%s %-26s %s\n", stamp(time.Since(s.start)), st.Conn, text)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.doing, s.wait = text, ""
+	if st.Conn.Final() {
+		s.doing = ""
+	}
+}
+
+// Handler returns a log handler that passes records on to h and learns from them
+// what a script waits for.
+func (s *Screen) Handler(h slog.Handler) slog.Handler {
+	if s.stop == nil {
+		return h
+	}
+	return watching{h, s}
+}
+
+type watching struct {
+	slog.Handler
+	screen *Screen
+}
+
+func (w watching) Enabled(context.Context, slog.Level) bool { return true }
+
+func (w watching) Handle(ctx context.Context, r slog.Record) error {
+	switch r.Message {
+	case "waiting":
+		w.screen.mu.Lock()
+		w.screen.since, w.screen.limit = r.Time, 0
+		r.Attrs(func(a slog.Attr) bool {
+			switch a.Key {
+			case "for":
+				w.screen.wait = a.Value.String()
+			case "limit":
+				w.screen.limit = a.Value.Duration()
+			}
+			return true
+		})
+		w.screen.mu.Unlock()
+	case "received", "sent", "wait failed":
+		w.screen.mu.Lock()
+		w.screen.wait = ""
+		w.screen.mu.Unlock()
+	}
+	if !w.Handler.Enabled(ctx, r.Level) {
+		return nil
+	}
+	return w.Handler.Handle(ctx, r)
+}
+
+func (w watching) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return watching{w.Handler.WithAttrs(attrs), w.screen}
+}
+
+func (w watching) WithGroup(name string) slog.Handler {
+	return watching{w.Handler.WithGroup(name), w.screen}
+}
+
+func stamp(d time.Duration) string { return fmt.Sprintf("[%7.3fs]", d.Seconds()) }

@@ -1,0 +1,104 @@
+// Package words cuts command lines into words and finds what a mistyped one was
+// meant to be.
+package words
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Shell cuts a command as a shell cuts a simple one. Why is what the command has
+// that only a shell understands, such as "|"; empty if there is nothing.
+func Shell(s string) (words []string, why string) {
+	var text strings.Builder
+	open := false
+	quote := byte(0)
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case quote == '\'':
+			if c == quote {
+				quote = 0
+			} else {
+				text.WriteByte(c)
+			}
+		case c == '\\' && i+1 < len(s) && (quote == 0 || strings.IndexByte("$`\"\\\n", s[i+1]) >= 0):
+			i++
+			if s[i] != '\n' {
+				open = true
+				text.WriteByte(s[i])
+			}
+		case c == '$' || c == '`':
+			return nil, fmt.Sprintf("%c", c)
+		case quote == '"':
+			if c == quote {
+				quote = 0
+			} else {
+				text.WriteByte(c)
+			}
+		case c == '\'' || c == '"':
+			quote, open = c, true
+		case strings.IndexByte(";|&<>()", c) >= 0:
+			return nil, fmt.Sprintf("%c", c)
+		case strings.IndexByte("*?[", c) >= 0, c == '~' && !open:
+			return nil, fmt.Sprintf("%c", c)
+		case c == '#' && !open:
+			i = len(s)
+		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
+			if c == '\n' && (open || len(words) > 0) && strings.TrimSpace(s[i:]) != "" {
+				return nil, "a second line"
+			}
+			if open {
+				words = append(words, text.String())
+			}
+			open = false
+			text.Reset()
+		default:
+			open = true
+			text.WriteByte(c)
+		}
+	}
+	if quote != 0 {
+		return nil, fmt.Sprintf("an open quote %c", quote)
+	}
+	if open {
+		words = append(words, text.String())
+	}
+	if len(words) > 0 && strings.Contains(words[0], "=") {
+		return nil, "an assignment"
+	}
+	return words, ""
+}
+
+// Nearest returns the known word that s was most likely meant to be, or "". Letter
+// case does not count.
+func Nearest(s string, known []string) string {
+	best, least := "", min(3, len(s))
+	for _, k := range known {
+		if d := distance(strings.ToLower(s), strings.ToLower(k)); d < least {
+			best, least = k, d
+		}
+	}
+	return best
+}
+
+// distance is the number of bytes to insert, delete or replace that makes a of b.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

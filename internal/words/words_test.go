@@ -1,0 +1,39 @@
+package words
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestShell(t *testing.T) {
+	for _, tt := range []struct {
+		src  string
+		want []string
+		why  string
+	}{
+		{`/usr/sbin/chat -v '' ATZ "a b" c\ d`, []string{"/usr/sbin/chat", "-v", "", "ATZ", "a b", "c d"}, ""},
+		{`chat "a\c" 'a\c'`, []string{"chat", `a\c`, `a\c`}, ""},
+		{"chat $X", nil, "$"},
+		{`chat "$X"`, nil, "$"},
+		{`chat '$X'`, []string{"chat", "$X"}, ""},
+		{"sleep 1; chat x", nil, ";"},
+		{"chat x >log", nil, ">"},
+		{"A=b chat x", nil, "an assignment"},
+		{"chat 'x", nil, "an open quote '"},
+		{"chat *", nil, "*"},
+	} {
+		got, why := Shell(tt.src)
+		if !slices.Equal(got, tt.want) || why != tt.why {
+			t.Errorf("%q: %q, %q; want %q, %q", tt.src, got, why, tt.want, tt.why)
+		}
+	}
+}
+
+func TestNearest(t *testing.T) {
+	known := []string{"timeout", "port", "Init1"}
+	for s, want := range map[string]string{"timeot": "timeout", "prot": "port", "init10": "Init1", "zzz": "", "": "", "x": ""} {
+		if got := Nearest(s, known); got != want {
+			t.Errorf("%q: %q, want %q", s, got, want)
+		}
+	}
+}
