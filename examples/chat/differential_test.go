@@ -62,7 +62,7 @@ func differential(t *testing.T, program string, seed uint64, n int) {
 	})
 	agree := n - len(again)
 	for _, i := range again {
-		// A machine that is busy can miss a time-out of a second. What differs
+		// A machine that is busy can miss a timeout of a second. What differs
 		// when nothing else runs differs indeed.
 		p := newPlay(seed, i)
 		if _, _, diff := compare(t, program, p); diff != "" {

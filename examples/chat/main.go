@@ -10,7 +10,7 @@
 //	     [-T phone-number] [-U phone-number2] {-f chat-file | chat-script}
 //
 //	-f FILE   read the script from FILE
-//	-t N      time-out in seconds for waits and sends, 45 if not given, 0 for none
+//	-t N      timeout in seconds for waits and sends, 45 if not given, 0 for none
 //	-r FILE   append reports to FILE instead of writing them to the standard error
 //	-e        show what is received on the standard error, until ECHO OFF
 //	-E        replace $NAME by values of the environment

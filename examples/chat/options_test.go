@@ -24,7 +24,7 @@ func TestParseOptions(t *testing.T) {
 		{name: "a value glued", args: "-t3 x", words: "x", timeout: 3 * time.Second},
 		{name: "a value apart", args: "-t 3 x", words: "x", timeout: 3 * time.Second},
 		{name: "after other letters", args: "-svt3 x", words: "x", timeout: 3 * time.Second, flags: "vs"},
-		{name: "time-out 0", args: "-t0 x", words: "x", timeout: -1},
+		{name: "timeout 0", args: "-t0 x", words: "x", timeout: -1},
 		{name: "no number", args: "-t x", timeout: -1},
 		{name: "a number and more", args: "-t 3x", timeout: 3 * time.Second},
 		{name: "a negative number", args: "-t -3", timeout: -1},
@@ -42,7 +42,7 @@ func TestParseOptions(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !slices.Equal(o.words, strings.Fields(tt.words)) || o.file != tt.file || o.chat.Timeout != tt.timeout {
-				t.Errorf("words %q, file %q, time-out %v; want %q, %q, %v", o.words, o.file, o.chat.Timeout, tt.words, tt.file, tt.timeout)
+				t.Errorf("words %q, file %q, timeout %v; want %q, %q, %v", o.words, o.file, o.chat.Timeout, tt.words, tt.file, tt.timeout)
 			}
 			if text(o.chat.T) != tt.t || text(o.chat.U) != tt.u {
 				t.Errorf("texts %q and %q, want %q and %q", text(o.chat.T), text(o.chat.U), tt.t, tt.u)

@@ -45,7 +45,7 @@
 //     see [Config].ShortPause.
 //   - CLR_REPORT is safe after a report string has been found, and CLR_ABORT
 //     removes every equal string.
-//   - A send whose time-out has passed fails at once, not after its pauses, and
+//   - A send whose timeout has passed fails at once, not after its pauses, and
 //     a script that is ended from outside does not read on for the rest of a
 //     report.
 //   - Received bytes that could be the start of a secret are shown when it is

@@ -17,7 +17,7 @@ type linter struct {
 	found   *findings
 	aborts  []word // the texts awaited by ABORT at this point
 	entries [kindSay + 1]int
-	limit   time.Duration // of the time-out in force; 0 if options decide
+	limit   time.Duration // of the timeout in force; 0 if options decide
 	prompt  string        // the text awaited last
 	name    pos           // of the first send with \T in it, if there is one
 	secret  pos           // of the first send with \U in it, if there is one
@@ -186,7 +186,7 @@ func (l *linter) send(w word) {
 	l.prompt = ""
 }
 
-// pauses checks that those before the last byte fit into the time-out.
+// pauses checks that those before the last byte fit into the timeout.
 func (l *linter) pauses(w word, m *message) {
 	limit := l.limit
 	if limit == 0 {
@@ -200,7 +200,7 @@ func (l *linter) pauses(w word, m *message) {
 		}
 	}
 	if total >= limit {
-		l.found.warn(w.pos, "the pauses of %v take longer than the time-out of %v, which limits the send too: set a longer TIMEOUT before it", total, limit)
+		l.found.warn(w.pos, "the pauses of %v take longer than the timeout of %v, which limits the send too: set a longer TIMEOUT before it", total, limit)
 	}
 }
 

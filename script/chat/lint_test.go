@@ -32,7 +32,7 @@ func TestWarnings(t *testing.T) {
 		{"password from a file", "assword: @/run/secret", nil},
 		{"password marked", `assword: '\qhello'`, nil},
 		{"only a line end", `assword: ''`, nil},
-		{"pauses longer than the time-out", `TIMEOUT 2 '' \d\dAT`, []string{"1:14: the pauses of 2s take longer than the time-out of 2s"}},
+		{"pauses longer than the timeout", `TIMEOUT 2 '' \d\dAT`, []string{"1:14: the pauses of 2s take longer than the timeout of 2s"}},
 		{"pauses after the last byte", `TIMEOUT 2 '' AT\r\d\d\d\c`, nil},
 		{"high bit", `\377 x`, []string{`1:1: "\xff" can be received only in 8-bit mode`}},
 		{"spaces without quotes", "'' ATZ OK ATQ0 V1 E1 S0=0 &C1 &D2 +FCLASS=0\nOK ATDT1\n", []string{`1:16: "V1" is awaited, not sent: a command with spaces needs quotes, such as 'ATQ0 V1'`}},

@@ -228,7 +228,7 @@ func (r *run) clearAbort(word string) {
 	}
 }
 
-// setLimit sets the time-out in seconds from the number that text begins with,
+// setLimit sets the timeout in seconds from the number that text begins with,
 // and the default if that is not above 0.
 func (r *run) setLimit(text string) {
 	r.limit = seconds(text)

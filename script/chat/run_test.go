@@ -42,7 +42,7 @@ func TestScripts(t *testing.T) {
 			status: 3, sent: "x\r", took: 45 * time.Second},
 		{name: "matches may overlap what nearly matched", args: "aab x", far: now("aaab"), sent: "x\r"},
 
-		// Time-outs.
+		// Timeouts.
 		{name: "45 seconds", args: "x", status: 3, took: 45 * time.Second},
 		{name: "-t", args: "x", opts: Config{Timeout: 3 * time.Second}, status: 3, took: 3 * time.Second},
 		{name: "-t 0 has no limit", args: "x", opts: Config{Timeout: -1}, far: []said{{after: time.Hour, text: "x"}}, took: time.Hour},
@@ -70,7 +70,7 @@ func TestScripts(t *testing.T) {
 		{name: "quotes protect no dash", args: `TIMEOUT 1 'a-b' z`, far: now("a-b"), sent: "z\r", left: "-b"},
 		{name: "a sub-send has all forms", args: `TIMEOUT 1 a-EOT-a-\px\c-b z`, sent: "\x04xz\r",
 			far: []said{{2500 * time.Millisecond, "b", nil}}, took: 2500 * time.Millisecond},
-		{name: "what came before a time-out is gone", args: "TIMEOUT 1 ab-x-b z", sent: "x\r", status: 3,
+		{name: "what came before a timeout is gone", args: "TIMEOUT 1 ab-x-b z", sent: "x\r", status: 3,
 			far: []said{{500 * time.Millisecond, "a", nil}}, took: 2 * time.Second},
 
 		// Aborts.
@@ -101,7 +101,7 @@ func TestScripts(t *testing.T) {
 		{name: "10 ms before each byte", args: "'' AT", opts: Config{Gap: 10 * time.Millisecond}, sent: "AT\r", took: 30 * time.Millisecond},
 		{name: "pauses", args: `'' \da\p\c`, sent: "a", took: 1100 * time.Millisecond},
 		{name: "a short pause of its own", args: `'' \p`, opts: Config{ShortPause: 10 * time.Millisecond}, sent: "\r", took: 10 * time.Millisecond},
-		{name: "the time-out limits a send", args: `TIMEOUT 2 '' A\d\d\d\dT`, sent: "A", status: 1, took: 2 * time.Second},
+		{name: "the timeout limits a send", args: `TIMEOUT 2 '' A\d\d\d\dT`, sent: "A", status: 1, took: 2 * time.Second},
 		{name: "also at that very moment", args: `TIMEOUT 2 '' A\d\dT`, sent: "A", status: 1, took: 2 * time.Second},
 		{name: "pauses after the last byte are free", args: `TIMEOUT 2 '' AT\r\d\d\d\d\c`, sent: "AT\r", took: 4 * time.Second},
 		{name: "at-sign alone", args: `'' @ '' \@x`, sent: "@\r@x\r"},
@@ -122,7 +122,7 @@ func TestScripts(t *testing.T) {
 		// HANGUP on a line without signals.
 		{name: "a hang-up ends it", args: "x-y-z", status: 2, took: time.Second,
 			far: []said{{after: time.Second, do: func(far *virtual.Port, _ context.CancelCauseFunc) { far.HangUp() }}}},
-		{name: "HANGUP OFF makes it a time-out", args: "HANGUP OFF x", status: 3, took: time.Second,
+		{name: "HANGUP OFF makes it a timeout", args: "HANGUP OFF x", status: 3, took: time.Second,
 			far: []said{{after: time.Second, do: func(far *virtual.Port, _ context.CancelCauseFunc) { far.HangUp() }}}},
 		{name: "so does a host that has signals", args: "HANGUP ON x", opts: Config{Hangup: func(bool) {}}, status: 3, took: time.Second,
 			far: []said{{after: time.Second, do: func(far *virtual.Port, _ context.CancelCauseFunc) { far.HangUp() }}}},
@@ -159,7 +159,7 @@ func TestLog(t *testing.T) {
 			`abort on (a\nb)`, `report (\001)`, "clear abort on (a^Jb)", "clear report (^A)", "timeout set to 10 seconds")},
 		{"an abort", `ABORT BUSY OK x`, now("aBUSY"), lines(
 			"abort on (BUSY)", "expect (OK)", "aBUSY", " -- failed", "Failed (BUSY)")},
-		{"a time-out loses the open line", `TIMEOUT 1 x`, now("abc\r\ndef"), lines(
+		{"a timeout loses the open line", `TIMEOUT 1 x`, now("abc\r\ndef"), lines(
 			"timeout set to 1 seconds", "expect (x)", "abc^M", "alarm", "Failed")},
 		{"80 bytes a line", "OK", now(strings.Repeat("a", 79) + "\n" + strings.Repeat("\x01", 80) + "\n" + strings.Repeat("c", 81) + "OK"), lines(
 			"expect (OK)", strings.Repeat("a", 79), strings.Repeat("^A", 80), "", strings.Repeat("c", 80), "cOK", " -- got it")},
@@ -280,15 +280,15 @@ func TestExitErrors(t *testing.T) {
 			`chat: script:1:34: aborted on "No Carrier\r" (exit status 5)`},
 		{"something else", "ABORT x OK z", now("x"), []error{ras.ErrFromDevice},
 			`chat: script:1:9: aborted on "x" (exit status 4)`},
-		{"time-out", "TIMEOUT 1\nOK-a-OK", now("O"), []error{ras.ErrRequestTimeout, os.ErrDeadlineExceeded},
+		{"timeout", "TIMEOUT 1\nOK-a-OK", now("O"), []error{ras.ErrRequestTimeout, os.ErrDeadlineExceeded},
 			`chat: script:2:1: "OK" did not come in time: wait for "OK": timed out after 1s; nothing was received (exit status 3)`},
 		{"hang-up", "OK", hangUp, []error{ras.ErrRemoteDisconnection}, ""},
-		{"hang-up as a time-out", "HANGUP OFF OK", hangUp, []error{ras.ErrRemoteDisconnection}, ""},
+		{"hang-up as a timeout", "HANGUP OFF OK", hangUp, []error{ras.ErrRemoteDisconnection}, ""},
 		{"missing file", "'' @/nonexistent", nil, []error{ras.ErrFileNotFound, os.ErrNotExist},
 			`chat: script:1:4: cannot read the text to send from "/nonexistent": stat /nonexistent: no such file or directory (exit status 1)`},
 		{"signal", "x", []said{{do: func(_ *virtual.Port, cancel context.CancelCauseFunc) { cancel(signal) }}}, []error{signal}, ""},
 		{"send limit", "TIMEOUT 1 '' \\d\\dx", nil, []error{ras.ErrRequestTimeout},
-			`chat: script:1:14: the send took longer than the time-out of 1s: the time-out has passed (exit status 1)`},
+			`chat: script:1:14: the send took longer than the timeout of 1s: the timeout has passed (exit status 1)`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			sc := scene{file: tt.file, far: tt.far}

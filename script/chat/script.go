@@ -106,9 +106,9 @@ type Config struct {
 	// Hangup, if set, is told what the script says with HANGUP: false for OFF.
 	// The host then decides about hang-ups by itself and ends the context for
 	// one that counts, as a program does that gets SIGHUP, and the end of the
-	// input is a time-out: sub-sends are tried, and the status is 3. Default:
+	// input is a timeout: sub-sends are tried, and the status is 3. Default:
 	// the end of the input is a hang-up. It ends the script with status 2, and
-	// after HANGUP OFF it is a time-out.
+	// after HANGUP OFF it is a timeout.
 	Hangup func(ends bool)
 }
 

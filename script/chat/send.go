@@ -12,7 +12,7 @@ import (
 )
 
 // errSendLimit is the cause for which the context of a send ends.
-var errSendLimit = errors.New("the time-out has passed")
+var errSendLimit = errors.New("the timeout has passed")
 
 // send sends a word: the contents of a file, EOT, BREAK, or a text.
 func (r *run) send(ctx context.Context, word string) error {
@@ -43,7 +43,7 @@ func (r *run) send(ctx context.Context, word string) error {
 	return r.sendParts(ctx, m.parts(), m.hidden)
 }
 
-// sendParts sends and pauses. The time-out limits it up to the last byte; what
+// sendParts sends and pauses. The timeout limits it up to the last byte; what
 // pauses follow are not counted.
 func (r *run) sendParts(ctx context.Context, parts []part, secret bool) error {
 	if secret {
@@ -119,7 +119,7 @@ func (r *run) sendFailed(ctx context.Context, err error) error {
 		r.view.debug("alarm")
 		r.view.debug(" -- write timed out")
 		r.view.fault("Failed")
-		text := fmt.Sprintf("the send took longer than the time-out of %v", r.limit.Round(time.Millisecond))
+		text := fmt.Sprintf("the send took longer than the timeout of %v", r.limit.Round(time.Millisecond))
 		return r.fail(ExitFault, ras.ErrRequestTimeout, text, errSendLimit)
 	}
 	r.view.debug(" -- write failed: " + SystemText(err))

@@ -307,7 +307,7 @@ func (r *run) send(t *text) error {
 // show writes a text of the script to the user.
 func (r *run) show(text string) {
 	r.session.masked.Flush()
-	io.WriteString(r.session.view, string(r.session.call.Mask([]byte(text))))
+	r.session.view.Write(r.session.call.Mask([]byte(text)))
 }
 
 // setLimit begins a new limit of the whole script.

@@ -23,7 +23,7 @@ func TestStepLimit(t *testing.T) {
 		{"just enough", "integer n\nwhile n < 4 do\nn = n + 1\nendwhile\ntransmit \"x\"", "steps 10\nexpect \"x\""},
 		{"one too few", "integer n\nwhile n < 4 do\nn = n + 1\nendwhile\ntransmit \"x\"", "steps 9\noutcome failed\nline 6\nerror \"limit\""},
 		{"a delay starts anew", "integer n\nwhile n < 50 do\nn = n + 1\ndelay 1\nendwhile\ntransmit \"x\"", "steps 10\nexpect \"x\"\ntook 50s"},
-		{"a time-out starts anew", "integer n\nwhile n < 50 do\nn = n + 1\nwaitfor \"a\" until 1\nendwhile\ntransmit \"x\"", "steps 10\nexpect \"x\"\ntook 50s"},
+		{"a timeout starts anew", "integer n\nwhile n < 50 do\nn = n + 1\nwaitfor \"a\" until 1\nendwhile\ntransmit \"x\"", "steps 10\nexpect \"x\"\ntook 50s"},
 		{"a match starts anew", "integer n\nwhile n < 20 do\nn = n + 1\nwaitfor \"a\"\nendwhile\ntransmit \"x\"", "steps 10\nsend \"aaaaaaaaaaaaaaaaaaaa\"\nexpect \"x\"\ntook 0s"},
 		{"getip starts anew", "integer n\nwhile n < 5 do\nn = n + 1\ngetip\nendwhile\ntransmit \"x\"", "steps 10\nsend \"1.1.1.1 1.1.1.1 1.1.1.1 1.1.1.1 1.1.1.1 \"\nexpect \"x\"\nrest \" \""},
 		{"an endless poll", "a: waitfor \"x\" until 0\ngoto a", "steps 10\noutcome failed\nerror \"limit\""},

@@ -123,7 +123,7 @@ func TestTimesCanBeSet(t *testing.T) {
 			res, err := script.Run(t.Context(), near, compile(t, "switch.inf", src, &tt.cfg), nil)
 			wantFailure(t, err, ras.ErrRequestTimeout, "no expected response")
 			if res.Duration != tt.want || !errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Errorf("%s: %v after %v, want a time-out after %v", tt.name, err, res.Duration, tt.want)
+				t.Errorf("%s: %v after %v, want a timeout after %v", tt.name, err, res.Duration, tt.want)
 			}
 		})
 	}
