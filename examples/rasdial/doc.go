@@ -63,6 +63,9 @@
 // known before anything is opened: a password is asked for if standard input is a
 // terminal, and otherwise the program ends with status 2.
 //
+// With -terminal what the peer sends reaches the terminal as it is, sequences that
+// clear the screen or set its title included.
+//
 // In a chat script \T stands for the user name and \U for the password.
 //
 // With -port rfc2217://host:port, options follow a question mark, joined by &:

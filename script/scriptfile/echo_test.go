@@ -54,6 +54,8 @@ func TestPartialEchoes(t *testing.T) {
 					Timeout: 20e9, Params: &ras.DialParams{UserName: "joe", Password: password},
 					Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 				})
+				near.Close()
+				synctest.Wait() // for the record of the limit that passed
 				shown := log.String() + err.Error()
 				for i := range len(password) - 3 {
 					if strings.Contains(strings.ToLower(shown), strings.ToLower(password[i:i+4])) {

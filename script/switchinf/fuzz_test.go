@@ -1,6 +1,7 @@
 package switchinf_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -39,7 +40,11 @@ func FuzzParse(f *testing.F) {
 	f.Add(uint8(2), []byte("[m]\n<x>=y\nCOMMAND_INIT=AT\\\n\\\\<cr>\nOK=<ignore>/ARQ<ignore>\n"))
 	f.Fuzz(func(t *testing.T, kind uint8, src []byte) {
 		file, err := switchinf.ParseKind(switchinf.Kind(kind%3), "x.inf", src)
-		lines := strings.Split(string(src), "\n")
+		end := "\n"
+		if !bytes.Contains(src, []byte("\n")) {
+			end = "\r"
+		}
+		lines := strings.Split(string(src), end)
 		hard := false
 		for _, found := range file.Findings() {
 			if found.Line < 1 || found.Line > len(lines) || found.Col < 1 || found.Col > len(lines[found.Line-1])+4 {

@@ -27,18 +27,19 @@ func newParser(kind Kind, name string) *parser {
 }
 
 func (p *parser) read(text string) {
+	r := &lines{end: "\n", warn: p.warn}
+	if !strings.Contains(text, "\n") {
+		r.end = "\r" // as old Macintosh editors end lines
+	}
 	if i := strings.IndexByte(text, ctrlZ); i >= 0 {
 		rest := strings.Trim(text[i:], "\x1a\x00 \t\r\n")
 		text = text[:i]
 		if rest != "" {
-			line := strings.Count(text, "\n") + 1
-			p.warn(place{line: line, col: i - strings.LastIndexByte(text, '\n')}, "a Ctrl-Z (byte 0x1A) ends the file here: what follows is not read")
+			at := place{line: strings.Count(text, r.end) + 1, col: i - strings.LastIndex(text, r.end)}
+			p.warn(at, "a Ctrl-Z (byte 0x1A) ends the file here: what follows is not read")
 		}
 	}
-	r := &lines{rest: text, end: "\n", warn: p.warn}
-	if !strings.Contains(text, "\n") {
-		r.end = "\r" // as old Macintosh editors end lines
-	}
+	r.rest = text
 	for {
 		l, ok := r.next()
 		if !ok {
