@@ -288,6 +288,30 @@ func TestWriteThatBlocks(t *testing.T) {
 	})
 }
 
+// TestCloseOfAPortWithABlockedWrite has the accepted part in the recording, before
+// its end.
+func TestCloseOfAPortWithABlockedWrite(t *testing.T) {
+	for _, wait := range []time.Duration{0, time.Second} {
+		events := onLine(t, nil, func(l *line) {
+			done := make(chan int)
+			go func() {
+				n, _ := l.near.Write(make([]byte, 10000))
+				done <- n
+			}()
+			synctest.Wait()
+			time.Sleep(wait)
+			l.near.Close()
+			if n := <-done; n == 0 || n == 10000 {
+				t.Errorf("the write accepted %d bytes, want a part of them", n)
+			}
+		})
+		last := events[len(events)-2:]
+		if last[0].Kind != capture.Sent || len(last[0].Data) == 0 || last[1].Kind != capture.End {
+			t.Errorf("closed after %v: the recording ends with\n%.200s", wait, short(last))
+		}
+	}
+}
+
 func TestFailingFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		full := &fullDisk{room: 600}

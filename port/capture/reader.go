@@ -270,7 +270,7 @@ func (r *Reader) describe(body []byte) error {
 // The ports of a file, the interfaces of a section and the characters of their
 // names are bounded, and so is the memory for them.
 const (
-	maxPorts      = 1 << 10
+	maxPorts      = 1 << 14 // one for each time that a line was opened
 	maxInterfaces = 1 << 16
 	maxName       = 1 << 8
 )

@@ -54,6 +54,9 @@ func Record(p port.Port, w *Writer) port.Port {
 		r.lines = lines
 		w.pushLocked(event{rec: r, kind: LinesChanged}, nil)
 	}
+	if len(w.queue.events) > 0 {
+		w.arm(flushAfter) // notes may have waited for the port
+	}
 	if w.cfg.Watch && linesErr == nil && !w.closed {
 		if c, ok := p.(port.LineController); ok {
 			ctx, stop := context.WithCancel(context.Background())
@@ -148,6 +151,7 @@ func (p *recorded) begin(b []byte) *write {
 		x = new(write)
 	}
 	if x.late = len(b) > maxData; x.late {
+		r.late++
 		return x
 	}
 	if !w.pushLocked(event{rec: r, kind: Sent, write: x}, b) {
@@ -165,8 +169,12 @@ func (p *recorded) finish(x *write, b []byte, n int) {
 	defer w.mu.Unlock()
 	r.spare = x
 	if x.late {
+		r.late--
 		if n > 0 && !r.ended {
 			w.pushLocked(event{rec: r, kind: Sent}, b[:n])
+		}
+		if r.ending && r.late == 0 {
+			r.endLocked()
 		}
 		return
 	}

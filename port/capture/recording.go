@@ -27,6 +27,8 @@ type recording struct {
 	active bool // something was queued since the last sample
 	stop   context.CancelFunc
 	spare  *write // for the next Write
+	late   int    // Writes that are recorded when they return
+	ending bool   // End follows them
 
 	// Guarded by Writer.out.
 	described bool // the interface block was written
@@ -123,6 +125,9 @@ func (r *recording) release() {
 		clear(r.old[64:])
 		r.old = r.old[:64]
 	}
+	if r.streams[0] == nil {
+		r.old = nil
+	}
 	rest := copy(r.held, r.held[n:])
 	clear(r.held[rest:])
 	r.held = r.held[:rest]
@@ -134,6 +139,9 @@ func (r *recording) release() {
 func (r *recording) encode(h *heldEvent) {
 	if !r.described {
 		r.describe()
+	}
+	if h.kind == End { // no bytes follow
+		r.streams = [2]*mask.Stream{}
 	}
 	r.w.enc.event(r.index, h.kind, h.out, h.at, h.lines, h.data, h.spans, r.w.maskNote(h.note))
 	r.w.encoded++
@@ -269,13 +277,20 @@ const maxCounted = 100
 func (r *recording) endRecording() {
 	r.w.mu.Lock()
 	defer r.w.mu.Unlock()
-	if r.ended {
-		return
-	}
-	r.w.pushLocked(event{rec: r, kind: End, inner: true}, nil)
-	r.ended = true
 	if r.stop != nil {
 		r.stop()
+	}
+	if r.late > 0 && !r.w.closing {
+		r.ending = true // they return soon, since the port is closed
+		return
+	}
+	r.endLocked()
+}
+
+func (r *recording) endLocked() {
+	if !r.ended {
+		r.w.pushLocked(event{rec: r, kind: End, inner: true}, nil)
+		r.ended = true
 	}
 }
 

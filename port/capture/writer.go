@@ -102,6 +102,7 @@ type Writer struct {
 	lost    uint64 // events that are not in the file
 	untold  uint64 // of them, those dropped since the last Lost event
 	failed  bool
+	closing bool // Close has begun
 	closed  bool
 }
 
@@ -333,7 +334,7 @@ func (w *Writer) process(final bool) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.queue.events) > 0 && (next < 0 || next > flushAfter) {
+	if len(w.queue.events) > 0 && w.ports[0].named && (next < 0 || next > flushAfter) {
 		next = flushAfter
 	}
 	if next >= 0 {
@@ -364,6 +365,7 @@ func (w *Writer) take(final bool) {
 		case x == nil:
 		case final || now-e.at >= int64(holdLimit):
 			x.late = true
+			e.rec.late++
 			continue
 		default:
 			for _, later := range w.work.events[i:] {
@@ -434,6 +436,7 @@ func (w *Writer) Close() error {
 		w.mu.Unlock()
 		return nil
 	}
+	w.closing = true
 	ports := slices.Clone(w.ports)
 	w.mu.Unlock()
 	w.sample()
