@@ -138,7 +138,7 @@ func (p *program) scp() error {
 	}
 	out := bufio.NewWriter(p.out)
 	fmt.Fprintf(out, "; A draft made of %s by rastrace: see what depends on the peer.\n", strings.ToValidUTF8(p.title(), "?"))
-	fmt.Fprint(out, "; $PASSWORD stands where a secret was hidden in the recording.\n\nproc main\n")
+	fmt.Fprint(out, "; $PASSWORD is sent where a secret was hidden in the recording.\n\nproc main\n")
 	for _, t := range turns {
 		if prompt := t.prompt(); prompt != "" {
 			fmt.Fprintf(out, "  waitfor \"%s\", matchcase until 60\n", scpText(prompt))
@@ -156,7 +156,7 @@ func (p *program) scp() error {
 	return out.Flush()
 }
 
-// scpText writes a text as it stands between the quotes of a string.
+// scpText writes a text as it is written between the quotes of a string.
 func scpText(s string) string {
 	var b strings.Builder
 	for i := range len(s) {
@@ -182,7 +182,7 @@ func (p *program) chat() error {
 	}
 	out := bufio.NewWriter(p.out)
 	fmt.Fprintf(out, "# A draft made of %s by rastrace: see what depends on the peer.\n", strings.ToValidUTF8(p.title(), "?"))
-	fmt.Fprint(out, "# Put the password where PASSWORD stands; \\q keeps it out of the log.\nTIMEOUT 60\nABORT BUSY\nABORT 'NO CARRIER'\n")
+	fmt.Fprint(out, "# Replace PASSWORD by the password; \\q keeps it out of the log.\nTIMEOUT 60\nABORT BUSY\nABORT 'NO CARRIER'\n")
 	for _, t := range turns {
 		fmt.Fprintf(out, "'%s'", chatText(t.prompt()))
 		if len(t.sent) == 0 { // what is received last
@@ -194,7 +194,7 @@ func (p *program) chat() error {
 	return out.Flush()
 }
 
-// chatText writes bytes as they stand between single quotes.
+// chatText writes bytes as they are written between single quotes.
 func chatText(s string) string {
 	var b strings.Builder
 	for i := range len(s) {

@@ -12,7 +12,7 @@ import (
 type Kind uint8
 
 // The kinds of events. The comment names the event type of LINKTYPE_RTAC_SERIAL
-// that stands for each in the file.
+// that each has in the file.
 const (
 	Note         Kind = iota // a comment alone (STATUS_CHANGE with a comment)
 	Sent                     // bytes that were written to the port (DATA_TX_START)
@@ -54,7 +54,7 @@ type Span struct {
 	Offset, Len int
 }
 
-// Mask stands in the data for a secret, whatever its length.
+// Mask replaces a secret in the data, whatever its length.
 const Mask = "********"
 
 // FormatError reports a file that is no recording, is cut off, or is damaged. A

@@ -88,7 +88,7 @@ func decodeLines(b byte) (l port.Lines) {
 }
 
 // hiddenForm is the comment that marks a secret: its offset in the data and the
-// length of what stands for it. It holds no word that could be a password.
+// length of what replaces it. It holds no word that could be a password.
 const hiddenForm = "rasline:hidden %d %d"
 
 func hiddenComment(s Span) string { return fmt.Sprintf(hiddenForm, s.Offset, s.Len) }

@@ -71,30 +71,6 @@ const (
 	maxShown = 64
 )
 
-// DivergenceError reports where the near side of a playback did something else
-// than the recording has.
-type DivergenceError struct {
-	Event  int           // number of the event in the recording, from 1; all ports count
-	Offset int64         // of its block in the file
-	Time   time.Time     // of the event
-	After  time.Duration // since the first event of the port
-	Want   string        // what the recording has from there on
-	Got    string        // what was received instead; secrets given to Hide are masked
-	Ended  bool          // the near side closed the line instead
-}
-
-// Error shows the place in the recording and both sides.
-func (e *DivergenceError) Error() string {
-	place := fmt.Sprintf("the recording diverges at event %d (offset %d, after %v)", e.Event, e.Offset, e.After.Round(time.Millisecond))
-	switch {
-	case e.Ended:
-		return fmt.Sprintf("%s: it goes on with %q sent, and the line was closed", place, e.Want)
-	case e.Want == "":
-		return fmt.Sprintf("%s: nothing more is sent there, and %q was sent", place, e.Got)
-	}
-	return fmt.Sprintf("%s: %q is sent there, and %q was sent", place, e.Want, e.Got)
-}
-
 // Play plays the peer of a recorded line on far, in a goroutine of its own: it
 // sends what was received in the recording, as soon as all has been received that
 // was sent before it, and compares what it receives with what was sent. Where a
@@ -289,25 +265,6 @@ func (p *Playback) choose(other, index int) (bool, error) {
 	return ports[other].Name == p.cfg.Port, nil
 }
 
-// PortError reports a recording of several ports of which none was chosen, or one
-// without the port that was.
-type PortError struct {
-	Name  string // the port that was chosen; empty: none
-	Ports []PortInfo
-}
-
-// Error names the ports.
-func (e *PortError) Error() string {
-	var names []string
-	for _, p := range e.Ports {
-		names = append(names, fmt.Sprintf("%q", p.Name))
-	}
-	if e.Name == "" {
-		return fmt.Sprintf("capture: the recording is of several ports: name one of %v", names)
-	}
-	return fmt.Sprintf("capture: the recording has no port %q: name one of %v", e.Name, names)
-}
-
 // play plays one event.
 func (p *Playback) play() error {
 	switch e := &p.event; e.Kind {
@@ -490,26 +447,6 @@ func (p *Playback) awaitDTR(c port.LineController, on bool) error {
 			return errEnded
 		}
 	}
-}
-
-// diverges returns the error for bytes that were received where the recording
-// has want.
-func (p *Playback) diverges(want string, got []byte) error {
-	before := p.event.Data[:min(p.accepted, len(p.event.Data))]
-	shown := string(p.masker.Mask(append(bytes.Clone(before), got...), true))
-	return p.at(&DivergenceError{Want: cut(string(before) + want), Got: cut(shown)})
-}
-
-func (p *Playback) at(e *DivergenceError) error {
-	e.Event, e.Offset, e.Time, e.After = p.number, p.offset, p.event.Time, p.event.Time.Sub(p.first)
-	return e
-}
-
-func cut(s string) string {
-	if len(s) > maxShown {
-		return s[:maxShown] + "…"
-	}
-	return s
 }
 
 // leftover returns an error if the recording has more that the near side, which

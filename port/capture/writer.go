@@ -133,7 +133,7 @@ type write struct {
 }
 
 // NewWriter returns a Writer that writes a recording to w. It writes the section
-// header at once, so that a file that cannot be written is reported here. A nil
+// header immediately, so that a file that cannot be written is reported here. A nil
 // cfg means the zero Config. The Writer does not close w.
 func NewWriter(w io.Writer, cfg *Config) (*Writer, error) {
 	x := &Writer{w: w, start: time.Now()}
