@@ -4,7 +4,7 @@ set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 gate_start=$SECONDS step_start=$SECONDS step_name= times=
 tools=$(mktemp -d)
-trap 'rm -rf "$tools"' EXIT
+trap 'rm -rf "$tools"; [ -z "${RASLINE_WINE32_ROOT:-}" ] || .ci/wine32 -end "$RASLINE_WINE32_ROOT"' EXIT
 
 # step NAME begins a step and records the time of the one before.
 step() {
@@ -30,6 +30,19 @@ install_peers() {
     tshark chromium qemu-system-x86 qemu-user busybox-static cpio kmod xz-utils zstd iproute2 \
     wine wine64 gcc-mingw-w64-x86-64 gcc-mingw-w64-i686 gcc libc6-dev bash >/dev/null
   sh internal/integration/fetch-kernel
+}
+
+# make_wine32 makes a 32-bit wine for the tests, or prints the reason why those
+# of 32 bits are skipped.
+make_wine32() {
+  step 'a 32-bit wine'
+  local root=/var/tmp/rasline-wine32-$$
+  if .ci/wine32 "$root"; then
+    export RASLINE_WINE32_ROOT=$root
+  else
+    echo 'the tests of 32 bits are skipped'
+    .ci/wine32 -end "$root"
+  fi
 }
 
 static_checks() {

@@ -51,13 +51,12 @@ type installed struct {
 	host, dll string
 }
 
-func install(t *testing.T) *installed {
+func install(t *testing.T, wine *winetest.Prefix, goarch string) *installed {
 	t.Helper()
-	wine := winetest.Start(t)
 	dir := t.TempDir()
 	in := &installed{wine, dir, filepath.Join(dir, "host.exe"), filepath.Join(dir, "rasline.dll")}
-	winetest.Compile(t, "amd64", in.host, "../../testdata/dll/host.c", "-lws2_32", "-lpsapi")
-	winetest.Go(t, "amd64", true, "build", "-buildmode=c-shared", "-o", in.dll, ".")
+	winetest.Compile(t, goarch, in.host, "../../testdata/dll/host.c", "-lws2_32", "-lpsapi")
+	winetest.Go(t, goarch, true, "build", "-buildmode=c-shared", "-o", in.dll, ".")
 	for name, text := range scripts {
 		write(t, dir, name, text)
 	}
@@ -155,7 +154,7 @@ func silent(line io.ReadWriteCloser) { io.Copy(io.Discard, line) }
 
 // TestRaslineDLL builds the DLL once for all that needs a host.
 func TestRaslineDLL(t *testing.T) {
-	in := install(t)
+	in := install(t, winetest.Start(t), "amd64")
 	t.Run("scripts", in.testScripts)
 	t.Run("unload and reload", in.testReload)
 	t.Run("script directory", in.testScriptDirectory)
@@ -166,6 +165,16 @@ func TestRaslineDLL(t *testing.T) {
 	t.Run("log", in.testLog)
 	t.Run("commands of the README", in.testReadme)
 	t.Run("a thousand cycles", in.testCycles)
+}
+
+// TestRaslineDLL32 runs the DLL for 32 bits in a host of 32 bits.
+func TestRaslineDLL32(t *testing.T) {
+	in := install(t, winetest.Start32(t), "386")
+	end, _ := in.dial(t, login, "-repeat", "3", "-entry", "Work", "-user", "ann", "-password", "secret")
+	if n := strings.Count(end, "return 0\n"); n != 3 {
+		t.Errorf("%d of 3 runs succeeded:\n%s", n, end)
+	}
+	t.Run("hosts that take liberties", in.testLiberties)
 }
 
 func (in *installed) testScripts(t *testing.T) {

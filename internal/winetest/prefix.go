@@ -19,11 +19,12 @@ var bcryptprimitives []byte
 // idle machine.
 const makeLimit = 3 * time.Minute
 
-// Prefix is a wine installation in a folder of its own, with its own server.
-// Make it with NewPrefix. Commands may run in it at the same time.
+// Prefix is a wine installation in a directory of its own, with its own server.
+// Make it with NewPrefix. Commands may run in it concurrently.
 type Prefix struct {
-	dir string
-	env []string
+	dir  string
+	env  []string
+	root string // of the system that has wine; empty: this one
 }
 
 // Available returns an error that says what is missing to make a prefix.
@@ -41,7 +42,11 @@ func NewPrefix(dir string) (*Prefix, error) {
 	if err := Available(); err != nil {
 		return nil, err
 	}
-	p := &Prefix{dir: filepath.Join(dir, "prefix")}
+	return newPrefix(dir, "")
+}
+
+func newPrefix(dir, root string) (*Prefix, error) {
+	p := &Prefix{dir: filepath.Join(dir, "prefix"), root: root}
 	p.env = append(withoutWine(os.Environ()),
 		"WINEPREFIX="+p.dir,
 		"WINEDEBUG=-all",
@@ -79,9 +84,7 @@ func (p *Prefix) boot(dir string) error {
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
 		return err
 	}
-	server := exec.Command("wineserver", "-p")
-	server.Env = p.env
-	if err := server.Run(); err != nil {
+	if err := p.host(context.Background(), "wineserver", "-p").Run(); err != nil {
 		return fmt.Errorf("wineserver: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), makeLimit)
@@ -121,14 +124,17 @@ func (p *Prefix) addRandom(dir string) error {
 	if err := os.WriteFile(src, bcryptprimitives, 0o600); err != nil {
 		return err
 	}
-	if err := p.addDLL("amd64", "system32", src); err != nil || Available32() != nil {
+	if p.root != "" {
+		return p.addDLL("386", "system32", src)
+	}
+	if err := p.addDLL("amd64", "system32", src); err != nil || native32() != nil {
 		return err
 	}
 	return p.addDLL("386", "syswow64", src)
 }
 
-func (p *Prefix) addDLL(goarch, folder, src string) error {
-	dll := p.Path("drive_c", "windows", folder, "bcryptprimitives.dll")
+func (p *Prefix) addDLL(goarch, directory, src string) error {
+	dll := p.Path("drive_c", "windows", directory, "bcryptprimitives.dll")
 	if _, err := os.Stat(dll); err == nil {
 		return nil
 	}
@@ -147,7 +153,20 @@ func (p *Prefix) Path(elem ...string) string {
 // Command returns a command that runs a Windows program in the prefix. Paths of
 // Linux work as its arguments if they are absolute. The end of ctx kills it.
 func (p *Prefix) Command(ctx context.Context, program string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, "wine", append([]string{program}, args...)...)
+	return p.host(ctx, "wine", append([]string{program}, args...)...)
+}
+
+// host returns a command that runs a program of wine's on the system that has it.
+func (p *Prefix) host(ctx context.Context, program string, args ...string) *exec.Cmd {
+	args = append([]string{program}, args...)
+	if p.root != "" {
+		dir, err := os.Getwd()
+		if err != nil {
+			dir = "/"
+		}
+		args = append([]string{"chroot", p.root, "env", "-C", dir}, args...)
+	}
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Env = p.env
 	cmd.WaitDelay = 5 * time.Second
 	return cmd
@@ -156,9 +175,7 @@ func (p *Prefix) Command(ctx context.Context, program string, args ...string) *e
 // Close ends every program in the prefix and its server. The files stay.
 func (p *Prefix) Close() error {
 	for _, flag := range []string{"-k", "-w"} {
-		cmd := exec.Command("wineserver", flag)
-		cmd.Env = p.env
-		if err := cmd.Run(); err != nil && flag == "-w" {
+		if err := p.host(context.Background(), "wineserver", flag).Run(); err != nil && flag == "-w" {
 			return fmt.Errorf("wineserver %s: %w", flag, err)
 		}
 	}

@@ -13,25 +13,33 @@ import (
 	"github.com/rasline/rasline/internal/peertest"
 )
 
-// shared is the prefix of this test process.
-var shared struct {
+// prefixes are those of this test process, by the root of the system that has
+// wine.
+var prefixes struct {
 	sync.Mutex
+	made map[string]*shared
+}
+
+// shared is a prefix of this test process, or why there is none.
+type shared struct {
 	dir    string
 	prefix *Prefix
 	err    error
 }
 
-// Main runs the tests of a package and then removes the prefix that they made.
+// Main runs the tests of a package and then removes the prefixes that they made.
 // Call it from TestMain.
 func Main(m *testing.M) {
 	code := m.Run()
-	shared.Lock()
-	defer shared.Unlock()
-	if shared.prefix != nil {
-		shared.prefix.Close()
-	}
-	if shared.dir != "" {
-		os.RemoveAll(shared.dir)
+	prefixes.Lock()
+	defer prefixes.Unlock()
+	for _, s := range prefixes.made {
+		if s.prefix != nil {
+			s.prefix.Close()
+		}
+		if s.dir != "" {
+			os.RemoveAll(s.dir)
+		}
 	}
 	os.Exit(code)
 }
@@ -42,29 +50,68 @@ func Start(t testing.TB) *Prefix {
 	t.Helper()
 	peertest.Heavy(t, "a wine prefix")
 	peertest.Need(t, Available())
-	shared.Lock()
-	defer shared.Unlock()
-	if shared.prefix == nil && shared.err == nil {
-		shared.dir, shared.err = os.MkdirTemp("", "winetest")
-		if shared.err == nil {
-			shared.prefix, shared.err = NewPrefix(shared.dir)
-		}
-	}
-	if shared.err != nil {
-		t.Fatalf("no wine prefix: %v", shared.err)
-	}
-	return shared.prefix
+	return start(t, "")
 }
 
-// Available32 returns an error that says why 32-bit programs do not run here.
+// Start32 returns a prefix of this test process that runs 32-bit programs. It
+// skips the test where no such wine is found, also if peers are required.
+func Start32(t testing.TB) *Prefix {
+	t.Helper()
+	peertest.Heavy(t, "a wine prefix")
+	_, err := exec.LookPath(CC("386"))
+	peertest.Need(t, err)
+	peertest.Optional(t, "wine32", Available32())
+	if native32() == nil {
+		return Start(t)
+	}
+	return start(t, os.Getenv(rootEnv))
+}
+
+func start(t testing.TB, root string) *Prefix {
+	t.Helper()
+	prefixes.Lock()
+	defer prefixes.Unlock()
+	s := prefixes.made[root]
+	if s == nil {
+		s = new(shared)
+		if s.dir, s.err = os.MkdirTemp("", "winetest"); s.err == nil {
+			s.prefix, s.err = newPrefix(s.dir, root)
+		}
+		if prefixes.made == nil {
+			prefixes.made = make(map[string]*shared)
+		}
+		prefixes.made[root] = s
+	}
+	if s.err != nil {
+		t.Fatalf("no wine prefix: %v", s.err)
+	}
+	return s.prefix
+}
+
+// rootEnv names the root directory of an i386 system with wine, in which the
+// directory for temporary files and the one of the tests have the same paths as
+// here. .ci/wine32 makes one.
+const rootEnv = "RASLINE_WINE32_ROOT"
+
+// Available32 returns an error that gives the reason why 32-bit programs do not
+// run here.
 func Available32() error {
+	root := os.Getenv(rootEnv)
+	if root == "" {
+		return native32()
+	}
+	_, err := os.Stat(filepath.Join(root, "usr/lib/wine/wine"))
+	return err
+}
+
+// native32 is Available32 for the wine of this system.
+func native32() error {
 	for _, path := range []string{"/usr/lib/wine/wine", "/usr/lib/i386-linux-gnu/wine", "/opt/wine-stable/bin/wine"} {
 		if _, err := os.Stat(path); err == nil {
-			_, err = exec.LookPath(CC("386"))
-			return err
+			return nil
 		}
 	}
-	return errors.New("there is no 32-bit wine: install wine32:i386")
+	return errors.New("there is no 32-bit wine: install wine32:i386, or set " + rootEnv)
 }
 
 // CC returns the name of the C compiler for Windows on a GOARCH.

@@ -120,6 +120,17 @@ func (p *processMemory) store(addr uintptr, b []byte) error {
 	return windows.WriteProcessMemory(windows.CurrentProcess(), addr, &b[0], uintptr(len(b)), nil)
 }
 
+// memoryInformation is MEMORY_BASIC_INFORMATION. That of package windows has a
+// field that 32-bit Windows lacks.
+type memoryInformation struct {
+	BaseAddress, AllocationBase uintptr
+	AllocationProtect           uint32
+	RegionSize                  uintptr
+	State, Protect, Type        uint32
+}
+
+var virtualQuery = windows.NewLazySystemDLL("kernel32.dll").NewProc("VirtualQuery")
+
 func (p *processMemory) writable(addr uintptr, n int) bool {
 	const writes = windows.PAGE_READWRITE | windows.PAGE_WRITECOPY | windows.PAGE_EXECUTE_READWRITE | windows.PAGE_EXECUTE_WRITECOPY
 	end := addr + uintptr(n)
@@ -127,9 +138,9 @@ func (p *processMemory) writable(addr uintptr, n int) bool {
 		return false
 	}
 	for addr < end {
-		var info windows.MemoryBasicInformation
-		err := windows.VirtualQuery(addr, &info, unsafe.Sizeof(info))
-		if err != nil || info.State != windows.MEM_COMMIT || info.Protect&writes == 0 || info.Protect&windows.PAGE_GUARD != 0 {
+		var info memoryInformation
+		n, _, _ := virtualQuery.Call(addr, uintptr(unsafe.Pointer(&info)), unsafe.Sizeof(info))
+		if n == 0 || info.State != windows.MEM_COMMIT || info.Protect&writes == 0 || info.Protect&windows.PAGE_GUARD != 0 {
 			return false
 		}
 		addr = info.BaseAddress + info.RegionSize

@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/internal/winetest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/pty"
@@ -44,18 +43,13 @@ func vendorDLLs(t *testing.T, goarch string) string {
 }
 
 // TestUnderWine runs the tests of this package that need Windows.
-func TestUnderWine(t *testing.T) { underWine(t, "amd64") }
+func TestUnderWine(t *testing.T) { underWine(t, winetest.Start(t), "amd64") }
 
-// TestUnder32BitWine does the same with DLLs and a program of 32 bits, as those
-// of the period were.
-func TestUnder32BitWine(t *testing.T) {
-	peertest.Heavy(t, "a wine prefix")
-	peertest.Optional(t, "wine32", winetest.Available32())
-	underWine(t, "386")
-}
+// TestUnder32BitWine does the same with DLLs and a program of 32 bits, as legacy
+// DLLs are.
+func TestUnder32BitWine(t *testing.T) { underWine(t, winetest.Start32(t), "386") }
 
-func underWine(t *testing.T, goarch string) {
-	wine := winetest.Start(t)
+func underWine(t *testing.T, wine *winetest.Prefix, goarch string) {
 	dir := vendorDLLs(t, goarch)
 	exe := filepath.Join(dir, "dll.test.exe")
 	winetest.Go(t, goarch, false, "test", "-c", "-o", exe, ".")

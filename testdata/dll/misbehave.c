@@ -387,7 +387,7 @@ static DWORD use_after_free(RUN *r)
 
 static DWORD params_overrun(RUN *r)
 {
-	memset(r->params, 'x', r->params->dwSize + 1);
+	memset(r->params, 'x', r->params->dwSize + 16);
 	return 0;
 }
 
