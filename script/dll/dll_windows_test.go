@@ -164,6 +164,43 @@ func TestWindowsMisbehaviour(t *testing.T) {
 	}
 }
 
+// What a DLL does to its process is its own loss, or none.
+func TestWindowsRoughDLLs(t *testing.T) {
+	d := vendor(t, "rough.dll", &Config{Timeout: 20 * time.Second, Grace: time.Second})
+	for _, tt := range []struct {
+		entry     string
+		want      ras.Code
+		exception uint32
+	}{
+		{"exit process", ras.ErrUnknown, 0}, {"exit", ras.ErrUnknown, 0}, {"terminate", ras.ErrUnknown, 0}, {"abort", ras.ErrUnknown, 0},
+		{"illegal instruction", ras.ErrUnknown, 0xC000001D}, {"division", ras.ErrUnknown, 0xC0000094},
+		{"own exception", ras.ErrUnknown, 0xE0424242}, {"stack overflow", ras.ErrUnknown, 0xC00000FD},
+		{"big stack", 0, 0}, {"small stack", 0, 0}, {"vectored handler", 0, 0}, {"debug output", 0, 0}, {"bad pointers", 0, 0},
+		{"floating point", 0, 0}, {"noise", 0, 0}, {"hogs", 0, 0}, {"busy threads", 0, 0}, {"not events", 0, 0}, {"late reset", 0, 0},
+		{"guarded size", ras.ErrInvalidParameter, 0}, {"size inside", 0, 0}, {"detach hang", 0, 0}, {"detach crash", 0, 0},
+		{"pipe junk", ras.ErrUnknown, 0},
+	} {
+		t.Run(tt.entry, func(t *testing.T) {
+			t.Parallel()
+			_, err := misbehave(t.Context(), d, tt.entry, script.Config{})
+			if ras.CodeOf(err) != tt.want {
+				t.Errorf("Run = %v, want %v", err, tt.want)
+			}
+			var crash *CrashError
+			if errors.As(err, &crash) && crash.Exception != tt.exception {
+				t.Errorf("Run = %v, want exception %#x", err, tt.exception)
+			}
+		})
+	}
+	for _, entry := range []string{"spin", "close handles"} {
+		start := time.Now()
+		_, err := misbehave(t.Context(), vendor(t, "rough.dll", &Config{Timeout: time.Second, Grace: time.Second}), entry, script.Config{})
+		if took := time.Since(start); err == nil || took > 20*time.Second {
+			t.Errorf("%s: Run = %v after %v, want an error soon", entry, err, took)
+		}
+	}
+}
+
 func TestWindowsStrict(t *testing.T) {
 	var log bytes.Buffer
 	mild := vendor(t, "misbehave.dll", &Config{Log: slog.New(slog.NewTextHandler(&log, nil))})

@@ -69,10 +69,10 @@ func killedError(ctx context.Context, path string, grace time.Duration) error {
 
 // exceptionOf returns the exception that ended a process: it is the exit code
 // where Windows ended it, and in the first line of what the Go runtime prints
-// where that did. Exit codes between are the program's own: exit(-1) is no
-// exception.
+// where that did. The codes of exceptions begin with 8 (warnings), C (errors) or E
+// (errors that programs define); exit(-1) is none.
 func exceptionOf(code uint32, messages []byte) uint32 {
-	if top := code >> 28; top == 0x8 || top == 0xC || exceptions[code] != "" {
+	if top := code >> 28; top == 0x8 || top == 0xC || top == 0xE {
 		return code
 	}
 	for line := range bytes.Lines(messages) {

@@ -25,7 +25,7 @@ import (
 func vendorDLLs(t *testing.T, goarch string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"login", "misbehave", "plain"} {
+	for _, name := range []string{"login", "misbehave", "rough", "plain"} {
 		winetest.Compile(t, goarch, filepath.Join(dir, name+".dll"), "../../testdata/dll/"+name+".c")
 	}
 	missing := filepath.Join(dir, "missing.dll")
