@@ -67,7 +67,7 @@ func install(t *testing.T, wine *winetest.Prefix, goarch string) *installed {
 // trace, and the trace.
 func (in *installed) dial(t *testing.T, far func(io.ReadWriteCloser), args ...string) (end, trace string) {
 	t.Helper()
-	out, code := in.wine.Output(t, time.Minute, in.host, append(append(args, in.dll), listen(t, far)...)...)
+	out, code := in.wine.Output(t, 3*time.Minute, in.host, append(append(args, in.dll), listen(t, far)...)...)
 	if code != 0 {
 		t.Fatalf("the host left with %d\n%s", code, out)
 	}
@@ -474,7 +474,7 @@ func (in *installed) testCycles(t *testing.T) {
 		t.Fatalf("the host ended with\n%s", end)
 	}
 	t.Logf("1000 cycles: %+d threads, %+d handles, %+d KiB", threads, handles, kib)
-	if threads > 4 || handles > 20 || kib > 8<<10 {
+	if threads > 4 || handles > 20 || kib > 16<<10 { // the Go heap begins to collect at 4 MiB; 3000 cycles need no more
 		t.Errorf("after 1000 cycles there are %d threads, %d handles and %d KiB more than after the tenth", threads, handles, kib)
 	}
 }

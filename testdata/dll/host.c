@@ -327,6 +327,7 @@ static SOCKET dial(const char *host, const char *port)
 {
 	struct sockaddr_in a;
 	SOCKET s = socket(AF_INET, SOCK_STREAM, 0);
+	BOOL on = TRUE;
 
 	memset(&a, 0, sizeof a);
 	a.sin_family = AF_INET;
@@ -336,6 +337,7 @@ static SOCKET dial(const char *host, const char *port)
 		fprintf(stderr, "host: cannot connect: error %d\n", WSAGetLastError());
 		exit(2);
 	}
+	setsockopt(s, IPPROTO_TCP, TCP_NODELAY, (char *)&on, sizeof on);
 	return s;
 }
 
