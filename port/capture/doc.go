@@ -38,5 +38,6 @@
 // masks it in logs. script.Run passes the password and what scripts declare
 // secret to a recorded port, which is a port.Hider. A secret is always eight
 // asterisks, and bytes that continue it in a later read or write are dropped
-// with their event, so that its length does not show either.
+// with their event, so that its length does not show either. Two secrets with
+// nothing in between are one.
 package capture

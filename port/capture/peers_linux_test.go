@@ -140,8 +140,11 @@ func TestKilled(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	lines := bufio.NewScanner(out)
-	for begun := time.Now(); lines.Scan() && time.Since(begun) < 300*time.Millisecond; {
+	// It runs until some of the recording is in the file.
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if info, err := os.Stat(file); err == nil && info.Size() > 10_000 {
+			break
+		}
 	}
 	cmd.Process.Kill()
 	cmd.Wait()
@@ -171,7 +174,7 @@ func TestKilled(t *testing.T) {
 		}
 	}
 	if n == 0 {
-		t.Error("nothing of what passed in 300 ms is in the file")
+		t.Error("nothing of what has passed is in the file")
 	}
 }
 
