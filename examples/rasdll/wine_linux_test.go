@@ -281,7 +281,7 @@ func (in *installed) testLiberties(t *testing.T) {
 // A flood before the prompt takes as few completions as the host allows, and what
 // follows the last match is read a few bytes at a time.
 func (in *installed) testCompletions(t *testing.T) {
-	for _, entry := range []string{"Work", "Chat"} {
+	for _, entry := range []string{"Work", "Chat", "Inf"} {
 		start := time.Now()
 		end, trace := in.dial(t, flooding, "-late", "5", "-entry", entry, "-user", "ann", "-password", "secret")
 		n := strings.Count(trace, "RasReceiveBuffer")
