@@ -39,27 +39,30 @@ func TestNoSecretIsWritten(t *testing.T) {
 	program := build(t)
 	secrets := []string{"5551212", "7773", "marked-one", "from-file"}
 	for _, signal := range []syscall.Signal{0, syscall.SIGTERM} {
-		p := &play{
-			args: []string{"-SsveV", "-t1", "-r", "@REPORT", "-T", secrets[0], "-U", secrets[1], "REPORT", "echo", "ABORT", "no carrier",
-				"SAY", `dialling \T and \U`, "", `ATD\T,\U`, "x", `\q` + strings.ReplaceAll(secrets[2], "-", `\-`), "y", "@@FILE", "OK-BREAK-OK", `\c`},
-			file:   secrets[3] + "\n",
-			replys: []string{"echo ATD5551212,7773\r\nx", "Marked-One\r\ny", "echo from-FILE from-f"},
-			signal: signal,
-		}
-		got, err := perform(context.Background(), t, program, p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want := "ATD5551212,7773\rmarked-one\rfrom-file\r"; got.sent != want || got.broken != "" {
-			t.Errorf("sent %q, want %q; %s", got.sent, want, got.broken)
-		}
-		for _, s := range secrets[1:] { // the first is a number, which may be shown
-			if shown := strings.ToLower(got.stderr + got.report); strings.Contains(shown, s) {
-				t.Errorf("%q is shown in %q", s, shown)
+		t.Run(signal.String(), func(t *testing.T) {
+			t.Parallel() // most of the time is waiting
+			p := &play{
+				args: []string{"-SsveV", "-t3", "-r", "@REPORT", "-T", secrets[0], "-U", secrets[1], "REPORT", "echo", "ABORT", "no carrier",
+					"SAY", `dialling \T and \U`, "", `ATD\T,\U`, "x", `\q` + strings.ReplaceAll(secrets[2], "-", `\-`), "y", "@@FILE", "OK-BREAK-OK", `\c`},
+				file:   secrets[3] + "\n",
+				replys: []string{"echo ATD5551212,7773\r\nx", "Marked-One\r\ny", "echo from-FILE from-f"},
+				signal: signal,
 			}
-		}
-		if !strings.Contains(got.stderr, "***") || !strings.Contains(got.report, "***") {
-			t.Errorf("nothing is masked: %q and %q", got.stderr, got.report)
-		}
+			got, err := perform(context.Background(), t, program, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := "ATD5551212,7773\rmarked-one\rfrom-file\r"; got.sent != want || got.broken != "" {
+				t.Errorf("sent %q, want %q; %s", got.sent, want, got.broken)
+			}
+			for _, s := range secrets[1:] { // the first is a number, which may be shown
+				if shown := strings.ToLower(got.stderr + got.report); strings.Contains(shown, s) {
+					t.Errorf("%q is shown in %q", s, shown)
+				}
+			}
+			if !strings.Contains(got.stderr, "***") || !strings.Contains(got.report, "***") {
+				t.Errorf("nothing is masked: %q and %q", got.stderr, got.report)
+			}
+		})
 	}
 }

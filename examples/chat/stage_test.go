@@ -190,7 +190,7 @@ type farEnd struct {
 // talk hears the program and answers each carriage return.
 func (f *farEnd) talk() {
 	b := make([]byte, 512)
-	for {
+	for again := true; ; {
 		n, err := f.line.Read(b)
 		for _, c := range b[:n] {
 			f.heard.WriteByte(c)
@@ -198,10 +198,16 @@ func (f *farEnd) talk() {
 				f.answer()
 			}
 		}
-		if err != nil {
+		switch {
+		case err != nil && again && errors.Is(err, os.ErrDeadlineExceeded):
+			// On a busy machine the deadline can pass before bytes that are there
+			// were looked at: a read with a new one looks at them first.
+			again = false
+			f.push()
+		case err != nil:
 			return
-		}
-		if n > 0 {
+		case n > 0:
+			again = true
 			f.push()
 		}
 	}
@@ -244,13 +250,14 @@ func (f *farEnd) answer() {
 func rest(keeper *os.File) string {
 	var out []byte
 	b := make([]byte, 4096)
-	for {
+	for again := true; ; {
 		keeper.SetReadDeadline(time.Now().Add(quiet))
 		n, err := keeper.Read(b)
 		out = append(out, b[:n]...)
-		if err != nil {
+		if err != nil && !again {
 			return string(out)
 		}
+		again = n > 0 // see farEnd.talk
 	}
 }
 
