@@ -57,3 +57,14 @@ func TestPasswordFileWithMark(t *testing.T) {
 		t.Errorf("password %q, %v", o.params.Password.Reveal(), err)
 	}
 }
+
+// A script that parses and fails by its own doing has no syntax error.
+func TestScriptThatFailsByItself(t *testing.T) {
+	onFakeTime(t, func(t *testing.T) {
+		r := rasdial(t, t.Context(), "-script", file(t, "div.scp", "proc main\ninteger n = 0\nn = 1 / n\nendproc\n"))
+		r.expect(t, exitFailed, "^rasdial: error 752 ERROR_SCRIPT_SYNTAX: the script failed while it ran$")
+		if !strings.Contains(r.stderr, "div.scp:3: division by zero") {
+			t.Errorf("the place is missing in\n%s", r.stderr)
+		}
+	})
+}
