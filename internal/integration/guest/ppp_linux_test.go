@@ -102,6 +102,31 @@ func TestPPP(t *testing.T) {
 	}
 }
 
+// TestExecPPP has rasdial log in with the connect script of a peers file and hand
+// the line to pppd, with the first frame, which has arrived by then: on a terminal
+// of its own pppd would discard it, so notty. The call ends when pppd does.
+func TestExecPPP(t *testing.T) {
+	inGuest(t)
+	host := startHost(t)
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "login.chat"), loginChat)
+	peer := filepath.Join(dir, "field.peer")
+	writeFile(t, peer, uart+" 115200 local nocrtscts\nconnect 'chat -f login.chat'\n")
+	near := startPPP(t, "near", nil, exec.Command("sh", "-c", "exec /bin/rasdial -phonebook "+peer+
+		" -exec 'pppd notty nodetach local debug noauth noccp noipv6 nocrtscts logfd 2 10.9.0.2:10.9.0.1' 2>&3"))
+	near.await("local  IP address 10.9.0.2")
+	host.await("local  IP address 10.9.0.1")
+	firstFrame(t, near, host)
+	ping(t)
+	must(t, host.cmd.Process.Signal(unix.SIGTERM))
+	select {
+	case <-near.over:
+	case <-within(t, patience).Done():
+		t.Fatal("rasdial did not end with pppd")
+	}
+	t.Logf("rasdial ended with status %d", near.cmd.ProcessState.ExitCode())
+}
+
 // firstFrame proves that the first frame of the host's pppd reached ours: had
 // it been lost, the host would have sent it again ten seconds later.
 func firstFrame(t *testing.T, near, host *program) {
