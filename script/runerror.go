@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script/lint"
 )
 
 // RunError is the failure of a running script, in any of the languages: where in
@@ -27,13 +28,13 @@ type RunError struct {
 // Error returns "FILE:LINE: OP: CAUSE", with the end of what was received.
 func (e *RunError) Error() string {
 	var b strings.Builder
-	b.WriteString(e.File)
+	b.WriteString(lint.Visible(e.File))
 	if e.Line > 0 {
 		fmt.Fprintf(&b, ":%d", e.Line)
 	}
 	b.WriteString(": ")
 	if e.Op != "" {
-		b.WriteString(e.Op + ": ")
+		b.WriteString(lint.Visible(e.Op) + ": ") // both can be a script's own text
 	}
 	// What a Dialog was doing is left out: Op names it in the script's terms.
 	cause, tail := e.Err, e.Tail

@@ -142,6 +142,7 @@ func TestFailures(t *testing.T) {
 		{"in a sleep", "timeout 2\nsleep 5", runscript.Config{}, ras.ErrRequestTimeout, "s:2: sleep: the script's limit of 2s", 2 * time.Second},
 		{"exit", "send \"hidden\"\nexit 5", runscript.Config{}, ras.ErrUnknown, "s:2: exit: the script ended with exit 5", 0},
 		{"a variable that was not set", "if 1 = 0 set n 1\nif n = 0 send x", runscript.Config{}, ras.ErrScriptSyntax, `s:2: if =: the variable "n" was not set`, 0},
+		{"control characters", "if 1 = 0 set \x1b[2J 1\ninc \x1b[2J", runscript.Config{}, ras.ErrScriptSyntax, `s:2: inc \x1b[2J: the variable "\x1b[2J" was not set`, 0},
 		{"break outside", "break", runscript.Config{}, ras.ErrScriptSyntax, "s:1: break: break is not inside an expect", 0},
 		{"a loop", "l:\ngoto l", runscript.Config{}, ras.ErrScriptSyntax, "more than 1000000 commands without waiting", 0},
 		{"endless gosub", "l:\ngosub l", runscript.Config{}, ras.ErrScriptSyntax, "gosub inside gosub", 0},
