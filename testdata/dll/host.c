@@ -481,13 +481,16 @@ static USE use(void)
 	return u;
 }
 
+/* probe loads and frees the DLL. What the DLL has started goes on, and would
+ * fault some time after the DLL was unloaded. */
 static void probe(const char *path)
 {
 	HMODULE dll = LoadLibraryA(path);
+	BOOL found = dll != NULL && GetProcAddress(dll, "RasCustomScriptExecute") != NULL;
 
-	trace("probe %s", dll != NULL && GetProcAddress(dll, "RasCustomScriptExecute") != NULL ? "found" : "failed");
 	FreeLibrary(dll);
-	Sleep(50); /* what the DLL has started goes on */
+	trace("probe %s", !found ? "failed" : GetModuleHandleA(path) != NULL ? "stays" : "unloaded");
+	Sleep(50);
 }
 
 static void set_text(WCHAR *field, int units, const char *text)
