@@ -167,3 +167,13 @@ func TestJSON(t *testing.T) {
 		}
 	})
 }
+
+// TestDocuments writes the completions and the manual page.
+func TestDocuments(t *testing.T) {
+	for kind, want := range map[string]string{"bash": "complete -o filenames -F _rasdial rasdial", "zsh": "#compdef rasdial", "man": ".TH RASDIAL 1"} {
+		if r := rasdial(t, t.Context(), "-document", kind); r.status != exitOK || !strings.Contains(r.stdout, want) || !strings.Contains(r.stdout, "phonebook") {
+			t.Errorf("%s: exit %d", kind, r.status)
+		}
+	}
+	rasdial(t, t.Context(), "-document", "html").expect(t, exitUsage, `-document "html": use bash, zsh or man`)
+}

@@ -42,6 +42,9 @@ func run(ctx context.Context, args []string, std streams) int {
 	if err != nil {
 		return exitUsage
 	}
+	if opts.document != "" {
+		return opts.writeDocument(std)
+	}
 	if opts.listPorts {
 		return listPorts(ctx, std)
 	}

@@ -54,6 +54,9 @@ type options struct {
 	exec     string
 	interact bool
 	persist  bool
+
+	document string // -document
+	flags    *flag.FlagSet
 }
 
 // texts collects a flag that may be repeated.
@@ -121,6 +124,8 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f.StringVar(&o.logFormat, "log", "", "log in this `format`: text or json")
 	f.StringVar(&o.record, "record", "", "record the line in this new `file`, for Wireshark and -port replay:FILE")
 	f.BoolVar(&o.verbose, "v", false, "show the conversation")
+	f.StringVar(&o.document, "document", "", "write the completion for bash or zsh, or the manual page (man), and stop")
+	o.flags = f
 	for rest := args; ; {
 		if err := f.Parse(rest); errors.Is(err, flag.ErrHelp) {
 			io.WriteString(stderr, usage)
@@ -271,6 +276,7 @@ func (o *options) checkFlags(f *flag.FlagSet, passwordOnLine bool) error {
 	refuse((o.check || o.list) && o.script == "" && !book, "-check and -list need -script FILE or -phonebook FILE")
 	refuse(!book && (o.listEntries || len(o.maps) > 0 || len(o.scriptDirs) > 0 || o.location != "" || o.phone != ""),
 		"-list-entries, -map, -script-dir, -location and -phone need -phonebook FILE")
+	refuse(o.document != "" && documents[o.document] == nil, "-document %q: use bash, zsh or man", o.document)
 	refuse(o.exec != "" && o.interact, "-exec and -interact: one of them")
 	refuse(o.persist && o.exec == "" && !o.interact, "-persist needs -exec or -interact: without them a connection is closed when it is made")
 	refuse(o.persist && o.port == "-", "-persist: standard input cannot be opened again")

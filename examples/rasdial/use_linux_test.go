@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rasline/rasline/internal/peertest"
+	"github.com/rasline/rasline/port/pty"
+	"github.com/rasline/rasline/port/virtual"
+	"github.com/rasline/rasline/script/scripttest"
+)
+
+// TestInteractAtATerminal logs in and lets the user talk to the peer until Ctrl-],
+// which hangs up and puts the terminal back.
+func TestInteractAtATerminal(t *testing.T) {
+	peertest.Emulated(t, "starts programs in a terminal")
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, m := modemPort(t, &scripttest.LoginConfig{User: "joe", Password: password, Frame: []byte("~\xff}#\r\nprompt> ")})
+	pw := file(t, "pw", password)
+	s := newScreenOf(t)
+	s.await("$")
+	s.keys(fmt.Sprintf("clear; rasdial() { %s=1 %s \"$@\"; }", asProgram, program))
+	s.press("Enter")
+	s.keys("clear; rasdial -port " + pair + " -dial 5550100 -user joe -password-file " + pw + " -interact")
+	s.press("Enter")
+	s.await("prompt>")
+	s.keys("hello")
+	s.press("C-]")
+	s.await("RASCS_Disconnected")
+	s.awaitPrompt()
+	if m.Connected() {
+		t.Error("the call is up")
+	}
+	s.keys("stty -a | grep -o ' icanon'")
+	s.press("Enter")
+	s.await("\n icanon")
+	if s.shows(password) {
+		t.Errorf("the password shows:\n%s", s.text())
+	}
+}
+
+// TestPersist dials again after the command of -exec has ended, until it is
+// stopped.
+func TestPersist(t *testing.T) {
+	t.Parallel()
+	port, m := modemPort(t, nil)
+	pw, out := file(t, "pw", "secret"), file(t, "out", "")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		for strings.Count(read(t, out), "x") < 2 && ctx.Err() == nil {
+			<-time.After(50 * time.Millisecond)
+		}
+		cancel()
+	}()
+	r := rasdial(t, ctx, "-port", port, "-dial", "5550100", "-user", "guest", "-password-file", pw, "-persist",
+		"-shell", "-exec", "printf x >>"+out)
+	r.expect(t, exitFailed, "error 631 ERROR_USER_DISCONNECTION")
+	if n := strings.Count(r.stderr, "RASCS_Connected "); n < 2 {
+		t.Errorf("%d connections", n)
+	}
+	awaitEnd(t, m)
+}
+
+// TestKilled kills the program at every moment of a call. The last close of the
+// line drops DTR, so no call is left, and the next program gets the line.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	peertest.Emulated(t, "starts many processes, whose times an emulator stretches")
+	var all sync.WaitGroup
+	for stop := 200 * time.Millisecond; stop <= 3*time.Second; stop += 400 * time.Millisecond {
+		all.Go(func() {
+			pair, err := pty.Open(t.Context())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			m := scripttest.NewModem(pair.Port, &scripttest.ModemConfig{Dial: func(context.Context, string) scripttest.Answer {
+				in, out := virtual.Pair()
+				scripttest.NewLogin(out, &scripttest.LoginConfig{Silent: scripttest.StagePassword})
+				return scripttest.Answer{Far: in, After: time.Second}
+			}})
+			defer m.Close()
+			cmd := peertest.Self(t.Context(), "-port", pair.Name, "-dial", "2", "-user", "joe", "-no-password")
+			cmd.Env = append(cmd.Environ(), asProgram+"=1")
+			if err := cmd.Start(); err != nil {
+				t.Error(err)
+				return
+			}
+			<-time.After(stop)
+			cmd.Process.Kill()
+			cmd.Wait()
+			awaitEnd(t, m)
+			if r := rasdial(t, t.Context(), "-port", pair.Name, "-timeout", "10ms"); r.status == exitNotOpen {
+				t.Errorf("killed after %v: the line is not free: %s", stop, r.last())
+			}
+		})
+	}
+	all.Wait()
+}
