@@ -342,14 +342,20 @@ func (c *Conn) setDeadline(set func(time.Time) error, t time.Time, until ...*tim
 	return set(t)
 }
 
+// interruptLimit bounds the wait for calls of a port that ignores its deadlines.
+const interruptLimit = 2 * time.Second
+
+// errStuck is why a line cannot be hung up or handed on.
+var errStuck = errors.New("a read or write of the port ignores its deadline")
+
 // interrupt frees the calls of the user and keeps out new ones; resume lets them
-// in again. cause is what they fail with.
-func (c *Conn) interrupt(cause error) {
+// in again. cause is what they fail with. It reports whether none is under way.
+func (c *Conn) interrupt(cause error) bool {
 	c.mu.Lock()
 	c.leaving = cause
 	c.Port.SetDeadline(past)
 	c.mu.Unlock()
-	c.calls.close()
+	return c.calls.close(interruptLimit)
 }
 
 func (c *Conn) resume() {
@@ -376,7 +382,7 @@ func (c *Conn) HangUp(ctx context.Context) (modem.HangupReport, error) {
 }
 
 func (c *Conn) hangUp(ctx context.Context) (modem.HangupReport, error) {
-	c.interrupt(errHungUp)
+	free := c.interrupt(errHungUp)
 	defer c.calls.open()
 	c.mu.Lock()
 	done, rep, err, ended := c.hungUp || c.closed, c.report, c.hangErr, c.err
@@ -387,7 +393,11 @@ func (c *Conn) hangUp(ctx context.Context) (modem.HangupReport, error) {
 	case done:
 		return rep, err
 	}
-	rep, err = c.endCall(ctx, ended)
+	if free {
+		rep, err = c.endCall(ctx, ended)
+	} else {
+		err = c.dial.entry.fail("hang up", errStuck)
+	}
 	c.mu.Lock()
 	c.hungUp, c.report, c.hangErr = true, rep, err
 	c.mu.Unlock()
@@ -438,7 +448,7 @@ func (c *Conn) Close() error {
 	if errors.Is(err, ErrDetached) {
 		err = nil
 	}
-	c.calls.close()
+	c.calls.close(interruptLimit)
 	defer c.calls.open()
 	c.mu.Lock()
 	first := !c.closed
@@ -475,10 +485,14 @@ func (c *Conn) Detach() (f *os.File, first []byte, err error) {
 	if port.AbilitiesOf(c.Port)&port.AbilityDetach == 0 {
 		return nil, nil, c.fail("detach", fmt.Errorf("the port has no descriptor: %w", errors.ErrUnsupported))
 	}
-	c.interrupt(ErrDetached)
+	free := c.interrupt(ErrDetached)
 	if err := c.Err(); err != nil {
 		c.calls.open()
 		return nil, nil, c.fail("detach", err)
+	}
+	if !free {
+		c.resume()
+		return nil, nil, c.fail("detach", errStuck)
 	}
 	f, err = port.Forward{Port: c.raw}.Detach()
 	if err != nil {

@@ -189,6 +189,40 @@ func TestClosesInAnyOrder(t *testing.T) {
 	})
 }
 
+// stuckPort is a port whose Read ignores its deadlines.
+type stuckPort struct {
+	*virtual.Port
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (p *stuckPort) Read([]byte) (int, error) { <-p.closed; return 0, net.ErrClosed }
+func (p *stuckPort) Interruptible() bool       { return false }
+func (p *stuckPort) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return p.Port.Close()
+}
+
+// TestStuckPort closes a port whose Read only Close frees.
+func TestStuckPort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, _ := virtual.Pair()
+		p := &stuckPort{Port: near, closed: make(chan struct{})}
+		c, err := dialup.Dial(t.Context(), &dialup.Entry{Port: "stuck"}, &dialup.Config{Open: openOf(p)})
+		must(t, err)
+		result := make(chan error, 1)
+		go func() { _, err := c.Read(make([]byte, 1)); result <- err }()
+		synctest.Wait()
+		if _, _, err := c.Detach(); err == nil {
+			t.Error("detached")
+		}
+		if err := c.Close(); err == nil || !strings.Contains(err.Error(), "ignores its deadline") {
+			t.Errorf("Close: %v", err)
+		}
+		wantErr(t, "Read", <-result, net.ErrClosed)
+	})
+}
+
 // TestKeptCall leaves a call up where that is asked for.
 func TestKeptCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

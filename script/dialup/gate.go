@@ -2,6 +2,7 @@ package dialup
 
 import (
 	"sync"
+	"time"
 
 	"github.com/rasline/rasline/internal/wait"
 )
@@ -30,13 +31,24 @@ func (g *gate) leave() {
 	g.changed.Notify()
 }
 
-// close keeps calls out and waits until those under way have left.
-func (g *gate) close() {
+// close keeps calls out and waits until those under way have left, or, if limit is
+// above 0, until that has passed. It reports whether they have.
+func (g *gate) close(limit time.Duration) bool {
 	g.await(func() bool { return !g.closed })
 	g.closed = true
 	g.mu.Unlock()
-	g.await(func() bool { return g.calls == 0 })
-	g.mu.Unlock()
+	late := false
+	if limit > 0 {
+		defer time.AfterFunc(limit, func() {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			late = true
+			g.changed.Notify()
+		}).Stop()
+	}
+	g.await(func() bool { return g.calls == 0 || late })
+	defer g.mu.Unlock()
+	return g.calls == 0
 }
 
 func (g *gate) open() {

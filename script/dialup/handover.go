@@ -48,8 +48,11 @@ func (c *Conn) Handover(ctx context.Context, cmd *exec.Cmd) error {
 	}
 	c.stopHandover = stop
 	c.mu.Unlock()
-	c.interrupt(errors.New("the line is handed over to another program"))
+	free := c.interrupt(errors.New("the line is handed over to another program"))
 	defer c.resume()
+	if !free {
+		return c.dial.entry.fail("hand over", errStuck)
+	}
 	c.mu.Lock()
 	c.leaving = nil // of HangUp and Close, which wait until this returns
 	c.mu.Unlock()
