@@ -197,7 +197,7 @@ type stuckPort struct {
 }
 
 func (p *stuckPort) Read([]byte) (int, error) { <-p.closed; return 0, net.ErrClosed }
-func (p *stuckPort) Interruptible() bool       { return false }
+func (p *stuckPort) Interruptible() bool      { return false }
 func (p *stuckPort) Close() error {
 	p.once.Do(func() { close(p.closed) })
 	return p.Port.Close()
