@@ -1,15 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/rasline/rasline/internal/console"
 	"github.com/rasline/rasline/internal/words"
@@ -77,11 +76,22 @@ func (d *dialer) run(ctx context.Context) int {
 	if status := d.credentials(ctx, e); status != exitOK {
 		return status
 	}
-	w, closeRecording, err := d.startRecording()
-	if err != nil {
-		return d.fail(exitUsage, err)
+	var w *capture.Writer
+	if d.opts.record != "" {
+		var err error
+		w, err = capture.Create(d.opts.record, &capture.Config{Watch: true, Log: d.log})
+		if errors.Is(err, os.ErrExist) {
+			err = fmt.Errorf("%s exists already: remove it, or name another file", d.opts.record)
+		}
+		if err != nil {
+			return d.fail(exitUsage, fmt.Errorf("-record: %w", err))
+		}
+		defer func() {
+			if err := w.Close(); err != nil {
+				d.screen.Printf("rasdial: -record: %s\n", oneLine(err.Error()))
+			}
+		}()
 	}
-	defer closeRecording()
 	if d.opts.terminal || d.opts.interact {
 		in, out := d.std.in, d.std.out
 		if d.opts.port == "-" {
@@ -98,6 +108,7 @@ func (d *dialer) run(ctx context.Context) int {
 	if d.opts.terminal {
 		cfg.Terminal = d.terminal
 	}
+	var err error
 	if d.opts.persist {
 		err = dialup.Persist(ctx, e, cfg, d.use)
 	} else {
@@ -161,28 +172,12 @@ func (d *dialer) handOver(ctx context.Context, c *dialup.Conn) error {
 		args, _ = words.Shell(d.opts.exec)
 	}
 	cmd := exec.Command(args[0], args[1:]...)
-	if d.opts.logFormat != "json" {
-		cmd.Stderr = d.std.err
-		return c.Handover(ctx, cmd)
+	cmd.Stderr = d.std.err
+	if d.opts.logFormat == "json" {
+		cmd.Stderr = console.Lines(func(line string) { d.log.Info("exec", "line", line) })
+		cmd.WaitDelay = time.Second // for what the command has left running
 	}
-	r, w, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	cmd.Stderr = w
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for lines := bufio.NewScanner(r); lines.Scan(); {
-			d.log.Info("exec", "line", lines.Text())
-		}
-		io.Copy(io.Discard, r)
-	}()
-	err = c.Handover(ctx, cmd)
-	w.Close()
-	<-done
-	r.Close()
-	return err
+	return c.Handover(ctx, cmd)
 }
 
 // open opens the port of the entry.
@@ -237,28 +232,6 @@ var missingFlags = map[string]string{
 	"UserName":    "use -user NAME",
 	"Password":    `use -password-file FILE ("-" is standard input), or -no-password if there is none`,
 	"PhoneNumber": "use -dial NUMBER",
-}
-
-// startRecording creates the file of -record, which others must not read.
-func (d *dialer) startRecording() (w *capture.Writer, done func(), err error) {
-	if d.opts.record == "" {
-		return nil, func() {}, nil
-	}
-	f, err := os.OpenFile(d.opts.record, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		err = fmt.Errorf("%s exists already: remove it, or name another file", d.opts.record)
-	}
-	if err == nil {
-		w, err = capture.NewWriter(f, &capture.Config{Watch: true, Log: d.log})
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("-record: %w", err)
-	}
-	return w, func() {
-		if err := errors.Join(w.Close(), f.Close()); err != nil {
-			d.screen.Printf("rasdial: -record: %s\n", oneLine(err.Error()))
-		}
-	}, nil
 }
 
 // inner returns the cause of the errors of package dialup: what was done shows

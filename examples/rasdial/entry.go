@@ -135,7 +135,7 @@ func (d *dialer) fromBook() (*dialup.Entry, int) {
 	case o.listEntries:
 		return nil, d.listEntries(book)
 	}
-	cfg := &phonebook.EntryConfig{Ports: o.maps, Port: o.port, Scripts: scriptDirs(append(slices.Clone(o.scriptDirs), filepath.Dir(name))),
+	cfg := &phonebook.EntryConfig{Ports: o.maps, Port: o.port, Scripts: phonebook.Dirs(append(slices.Clone(o.scriptDirs), filepath.Dir(name))...),
 		Location: o.location, Phone: o.phone, Shell: o.shell}
 	if o.lang == "dll" {
 		cfg.DLL = o.script
@@ -172,29 +172,6 @@ func (d *dialer) fromBook() (*dialup.Entry, int) {
 		p.Domain = o.params.Domain
 	}
 	return e, exitOK
-}
-
-// scriptDirs is a file system of several directories: the first that has a file
-// wins.
-type scriptDirs []string
-
-func (s scriptDirs) Open(name string) (f fs.File, err error) {
-	err = &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
-	for _, dir := range s {
-		if f, err = os.DirFS(dir).Open(name); err == nil {
-			return f, nil
-		}
-	}
-	return nil, err
-}
-
-// ReadDir returns the files of all directories.
-func (s scriptDirs) ReadDir(name string) (all []fs.DirEntry, err error) {
-	for _, dir := range s {
-		list, _ := fs.ReadDir(os.DirFS(dir), name)
-		all = append(all, list...)
-	}
-	return all, nil
 }
 
 // listEntries prints a line for each entry of the phone book.

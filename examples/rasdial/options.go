@@ -133,7 +133,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 			f.PrintDefaults()
 			return nil, err
 		} else if err != nil {
-			fmt.Fprintf(stderr, "rasdial: %v; -h lists the flags\n", withNearest(f, err))
+			fmt.Fprintf(stderr, "rasdial: %v; -h lists the flags\n", words.UnknownFlag(f, err))
 			return nil, err
 		}
 		if rest = f.Args(); len(rest) == 0 {
@@ -159,26 +159,12 @@ const usage = `usage: rasdial [flags] [ENTRY]
 
   rasdial                                         a modem and a host that are built in
   rasdial -port /dev/ttyUSB0 -dial 5551234 -user joe -password-file isp.txt
-  rasdial -phonebook /etc/wvdial.conf office -exec 'pppd nodetach noauth'
+  rasdial -phonebook /etc/wvdial.conf office -exec 'pppd notty nodetach noauth'
 
 exit status: 0 success, 1 the script or the line failed, 2 flags or a script that
 cannot be used, 3 the port cannot be opened
 
 `
-
-// withNearest adds the name of the nearest flag to the error of an unknown one.
-func withNearest(f *flag.FlagSet, err error) error {
-	_, name, unknown := strings.Cut(err.Error(), "not defined: -")
-	if !unknown {
-		return err
-	}
-	var known []string
-	f.VisitAll(func(k *flag.Flag) { known = append(known, k.Name) })
-	if nearest := words.Nearest(name, known); nearest != "" {
-		return fmt.Errorf("there is no flag -%s: use -%s", name, nearest)
-	}
-	return fmt.Errorf("there is no flag -%s", name)
-}
 
 func (o *options) setMode(s string) (err error) {
 	if s == "" {
@@ -198,25 +184,10 @@ func (o *options) setHangup(s string) (err error) {
 		return nil
 	}
 	o.hangupSet = true
-	if o.hangup, err = parseMethods(s); err != nil {
+	if o.hangup, err = modem.ParseMethods(s); err != nil {
 		return fmt.Errorf("-hangup: %w", err)
 	}
 	return nil
-}
-
-// parseMethods reads the ways to hang up; "none" is an empty slice.
-func parseMethods(s string) ([]modem.Method, error) {
-	switch strings.ToLower(s) {
-	case "dtr":
-		return []modem.Method{modem.DTR}, nil
-	case "ath":
-		return []modem.Method{modem.ATH}, nil
-	case "both":
-		return []modem.Method{modem.DTR, modem.ATH}, nil
-	case "none":
-		return []modem.Method{}, nil
-	}
-	return nil, fmt.Errorf("%q: use dtr, ath, both or none", s)
 }
 
 const maxPasswordFile = 4096

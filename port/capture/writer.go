@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -81,6 +82,7 @@ type Writer struct {
 	// mu.
 	out     sync.Mutex
 	w       io.Writer
+	file    io.Closer // of Create
 	enc     encoder
 	encoded int // events in enc
 	work    batch
@@ -151,6 +153,23 @@ func NewWriter(w io.Writer, cfg *Config) (*Writer, error) {
 		x.ports[0].named = true
 	}
 	return x, nil
+}
+
+// Create makes a new file for a recording, which only its owner may read, and
+// returns a Writer whose Close closes it. The error matches fs.ErrExist if there is
+// such a file already.
+func Create(name string, cfg *Config) (*Writer, error) {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	w, err := NewWriter(f, cfg)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	w.file = f
+	return w, nil
 }
 
 // version returns the version of this module in the running program.
@@ -449,6 +468,9 @@ func (w *Writer) Close() error {
 	w.room.Notify()
 	w.mu.Unlock()
 	w.process(true)
+	if w.file != nil {
+		w.err = cmp.Or(w.err, w.file.Close())
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err != nil || w.lost > 0 {

@@ -42,6 +42,23 @@ func (m Method) String() string {
 	return "none"
 }
 
+// ParseMethods reads what the flags of programs and files call the ways to hang up,
+// in any letter case: "dtr", "ath", "both" (DTR, then ATH) or "none", which is an
+// empty slice.
+func ParseMethods(s string) ([]Method, error) {
+	switch strings.ToLower(s) {
+	case "dtr":
+		return []Method{DTR}, nil
+	case "ath":
+		return []Method{ATH}, nil
+	case "both":
+		return []Method{DTR, ATH}, nil
+	case "none":
+		return []Method{}, nil
+	}
+	return nil, fmt.Errorf("%q: use dtr, ath, both or none", s)
+}
+
 // HangupReport describes how a call was ended.
 type HangupReport struct {
 	// Method is the one that worked, or the last that was carried out without

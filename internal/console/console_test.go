@@ -1,0 +1,61 @@
+package console
+
+import (
+	"bytes"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script"
+)
+
+// TestLines gets the same lines however they are cut.
+func TestLines(t *testing.T) {
+	const text = "one\r\n\ntwo\nrest"
+	for size := 1; size <= len(text); size++ {
+		var got []string
+		w := Lines(func(line string) { got = append(got, line) })
+		for piece := range slices.Chunk([]byte(text), size) {
+			w.Write(piece)
+		}
+		if want := []string{"one", "", "two"}; !slices.Equal(got, want) {
+			t.Errorf("pieces of %d: %q, want %q", size, got, want)
+		}
+	}
+}
+
+// TestProgress says what is done, what is awaited, for how long and until when.
+func TestProgress(t *testing.T) {
+	var out bytes.Buffer
+	begin := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	s := &Screen{w: &out, start: begin, stop: make(chan struct{})}
+	s.State(script.State{Conn: ras.StateInteractive, Text: "logging in"})
+	progress := func() string { return s.progress(begin.Add(3 * time.Second)) }
+	if got := progress(); got != "logging in …" {
+		t.Errorf("%q", got)
+	}
+	h := s.Handler(slog.DiscardHandler)
+	record := func(msg string, args ...any) {
+		r := slog.NewRecord(begin, slog.LevelDebug, msg, 0)
+		r.Add(args...)
+		h.Handle(t.Context(), r)
+	}
+	record("waiting", "for", `"login:"`, "limit", time.Minute)
+	if got, want := progress(), `logging in: waiting for "login:", 3 s of 1m0s, until 03:05:05`; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	record("waiting", "for", `"x"`)
+	if got, want := progress(), `logging in: waiting for "x", 3 s`; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	record("received", "data", "x")
+	if got := progress(); got != "logging in …" {
+		t.Errorf("%q", got)
+	}
+	s.State(script.State{Conn: ras.StateDisconnected, Text: "hung up"})
+	if s.doing != "" {
+		t.Error("there is a progress line after the end")
+	}
+}
