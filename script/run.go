@@ -277,8 +277,16 @@ func (r *run) announce(err error, text string) {
 // execute runs the script under the run's context: when it ends, so do all
 // callbacks.
 func (r *run) execute(ctx context.Context, e Executor, call *ras.Call) error {
-	stop := context.AfterFunc(ctx, func() { r.session.Fail(ras.ContextError(ctx)) })
-	defer stop()
+	failed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(failed)
+		r.session.Fail(ras.ContextError(ctx))
+	})
+	defer func() {
+		if !stop() {
+			<-failed // what it logs is logged before Run returns
+		}
+	}()
 	err := r.protect(ctx, e, call)
 	if code, ok := err.(ras.Code); ok && code == ras.Success {
 		err = nil

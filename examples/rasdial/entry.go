@@ -224,7 +224,7 @@ func (d *dialer) load() (*scriptfile.Script, error) {
 			return nil, err
 		}
 	}
-	cfg := &scriptfile.Config{Language: o.lang, Log: d.log, Terminal: d.screen}
+	cfg := &scriptfile.Config{Language: o.lang, Terminal: d.screen}
 	if !o.check && !o.list {
 		cfg.Section = o.section
 	}
