@@ -111,9 +111,6 @@ func TestBadEntries(t *testing.T) {
 // TestExec hands the line to a program after the login, with what has arrived, and
 // hangs up when it ends.
 func TestExec(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("the program is a shell script")
-	}
 	t.Parallel()
 	port, m := modemPort(t, &scripttest.LoginConfig{User: "joe", Password: password})
 	pw, out := file(t, "pw", password), file(t, "out", "")

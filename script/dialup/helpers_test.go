@@ -3,7 +3,6 @@ package dialup_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"testing"
@@ -68,12 +67,6 @@ func (x *exchange) close() {
 	for _, h := range x.hosts {
 		h.Close()
 	}
-}
-
-func (x *exchange) host() *scripttest.Login {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.hosts[len(x.hosts)-1]
 }
 
 // open is Config.Open for the exchange. The line stays open for the next dial.
@@ -159,8 +152,6 @@ func must(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
-
-var _ = fmt.Sprint
 
 // openOf returns a Config.Open for one port.
 func openOf(p port.Port) func(context.Context, string, *portname.Config) (port.Port, error) {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/portname"
-	"github.com/rasline/rasline/port/virtual"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script/dialup"
 	"github.com/rasline/rasline/script/modem"
@@ -246,5 +245,3 @@ func TestPoolCancel(t *testing.T) {
 		wantErr(t, "a later dial", err, net.ErrClosed)
 	})
 }
-
-var _ = virtual.Pair
