@@ -1,13 +1,14 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/rasline/rasline/internal/tee"
 )
 
 // maxLog is the size of the log file at which it becomes the older one.
@@ -49,7 +50,7 @@ func (l *logFile) Write(b []byte) (int, error) {
 // newLog returns the log of the DLL: the file gets all records and the debug
 // output too; the event log gets those of errors.
 func newLog(file, debug, events io.Writer) *slog.Logger {
-	return slog.New(tee{
+	return slog.New(tee.Handler{
 		slog.NewTextHandler(io.MultiWriter(file, debug), nil),
 		slog.NewTextHandler(events, &slog.HandlerOptions{Level: slog.LevelError, ReplaceAttr: withoutTime}),
 	})
@@ -61,41 +62,4 @@ func withoutTime(groups []string, a slog.Attr) slog.Attr {
 		return slog.Attr{}
 	}
 	return a
-}
-
-// tee hands each record to all its handlers.
-type tee []slog.Handler
-
-func (t tee) Enabled(ctx context.Context, level slog.Level) bool {
-	for _, h := range t {
-		if h.Enabled(ctx, level) {
-			return true
-		}
-	}
-	return false
-}
-
-func (t tee) Handle(ctx context.Context, r slog.Record) error {
-	for _, h := range t {
-		if h.Enabled(ctx, r.Level) {
-			h.Handle(ctx, r.Clone())
-		}
-	}
-	return nil
-}
-
-func (t tee) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return t.each(func(h slog.Handler) slog.Handler { return h.WithAttrs(attrs) })
-}
-
-func (t tee) WithGroup(name string) slog.Handler {
-	return t.each(func(h slog.Handler) slog.Handler { return h.WithGroup(name) })
-}
-
-func (t tee) each(f func(slog.Handler) slog.Handler) tee {
-	all := make(tee, len(t))
-	for i, h := range t {
-		all[i] = f(h)
-	}
-	return all
 }

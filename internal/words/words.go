@@ -76,15 +76,15 @@ func Shell(s string) (words []string, why string) {
 func Nearest(s string, known []string) string {
 	best, least := "", min(3, len(s))
 	for _, k := range known {
-		if d := distance(strings.ToLower(s), strings.ToLower(k)); d < least {
+		if d := Distance(strings.ToLower(s), strings.ToLower(k)); d < least {
 			best, least = k, d
 		}
 	}
 	return best
 }
 
-// distance is the number of bytes to insert, delete or replace that makes a of b.
-func distance(a, b string) int {
+// Distance is the number of bytes to insert, delete or replace that makes a of b.
+func Distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rasline/rasline/internal/words"
 	"github.com/rasline/rasline/script/lint"
 )
 
@@ -251,36 +252,11 @@ func nearest(s string, names []string) string {
 		least = 2
 	}
 	for _, name := range names {
-		if d := distance(s, name); d > 0 && d <= least && len(name) > 2 {
+		if d := words.Distance(s, name); d > 0 && d <= least && len(name) > 2 {
 			best, least = name, d-1
 		}
 	}
 	return best
-}
-
-// distance is the number of letters to insert, delete or replace that makes a of
-// b; it is at least 3 where the lengths differ by more than 2.
-func distance(a, b string) int {
-	if len(a) > len(b)+2 || len(b) > len(a)+2 {
-		return 3
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // command begins a step.
