@@ -3,6 +3,8 @@ package phonebook
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -48,7 +50,7 @@ func (b *peerEntry) executor(o option) script.Executor {
 		why = list[0]
 	}
 	if b.cfg.Shell {
-		return &shellCommand{command: v.text, env: b.environment(), secrets: b.secrets()}
+		return &shellCommand{command: v.text, env: b.environment(), secrets: b.secrets(), stderr: b.cfg.Stderr}
 	}
 	if why == "" {
 		why = "an empty command"
@@ -85,9 +87,9 @@ func (b *peerEntry) read(name string) ([]byte, error) {
 	}
 	clean := strings.TrimPrefix(path.Clean("/"+name), "/")
 	src, err := fs.ReadFile(b.cfg.Scripts, clean)
-	if err != nil {
-		if again, err := fs.ReadFile(b.cfg.Scripts, path.Base(clean)); err == nil {
-			return again, nil
+	if errors.Is(err, fs.ErrNotExist) {
+		if src, err = fs.ReadFile(b.cfg.Scripts, path.Base(clean)); errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%s is in none of the directories for scripts: give its directory", name)
 		}
 	}
 	return src, err
@@ -191,12 +193,8 @@ func (b *peerEntry) environment() []string {
 // secrets are the values of the environment that must not be shown.
 func (b *peerEntry) secrets() (out []ras.Secret) {
 	for name, value := range b.env {
-		name = strings.ToUpper(name)
-		for _, word := range []string{"PASS", "PIN", "PWD", "SECRET"} {
-			if strings.Contains(name, word) {
-				out = append(out, ras.Secret(value))
-				break
-			}
+		if isSecretName(name) {
+			out = append(out, ras.Secret(value))
 		}
 	}
 	return out
@@ -225,6 +223,7 @@ type shellCommand struct {
 	command string
 	env     []string
 	secrets []ras.Secret
+	stderr  io.Writer
 }
 
 func (s *shellCommand) Execute(ctx context.Context, call *ras.Call) error {
@@ -245,7 +244,10 @@ func (s *shellCommand) Execute(ctx context.Context, call *ras.Call) error {
 	defer f.Close()
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", s.command)
 	cmd.Env = append(os.Environ(), s.env...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = f, f, os.Stderr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = f, f, s.stderr
+	if s.stderr == nil {
+		cmd.Stderr = os.Stderr
+	}
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Start(); err != nil {
 		return err

@@ -3,11 +3,14 @@ package phonebook
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/rasline/rasline/internal/words"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/portname"
 	"github.com/rasline/rasline/ras"
@@ -80,25 +83,27 @@ func parsePeer(found *findings, name string, src []byte, fsys fs.FS) *peer {
 }
 
 func (p *peer) read(found *findings, name, src string, fsys fs.FS, callers []string) {
-	p.texts[name] = lint.NewSource(name, []byte(src))
-	inner := &findings{file: name, src: p.texts[name]}
+	inner := &findings{file: name}
+	all := pppdWords(inner, name, strings.TrimPrefix(src, "\ufeff"))
+	text := lint.NewSource(name, maskedWords(strings.TrimPrefix(src, "\ufeff"), all))
+	p.texts[name] = text
 	defer func() {
 		for _, f := range inner.list.Sorted() {
+			f.Source = text.Line(f.Line)
 			found.list.Add(f)
 		}
 	}()
-	words := pppdWords(inner, name, strings.TrimPrefix(src, "\ufeff"))
 	plugin := false
-	for i := 0; i < len(words); i++ {
-		o := option{word: words[i]}
+	for i := 0; i < len(all); i++ {
+		o := option{word: all[i]}
 		count, takes := valueCounts[o.text]
 		for range count {
-			if i+1 == len(words) {
+			if i+1 == len(all) {
 				inner.errorf(o.line, o.col, "%s needs a value", o.text)
 				break
 			}
 			i++
-			o.values = append(o.values, words[i])
+			o.values = append(o.values, all[i])
 		}
 		switch {
 		case takes && len(o.values) < count:
@@ -112,13 +117,29 @@ func (p *peer) read(found *findings, name, src string, fsys fs.FS, callers []str
 		case strings.HasPrefix(o.text, "nic-") || strings.HasPrefix(o.text, "pppoe-") || o.text == "rp_pppoe_ac":
 			p.options = append(p.options, o)
 		default:
-			why := "pppd has no option %q: it is skipped"
-			if plugin {
-				why = "%q may be an option of a plugin: it is skipped"
+			p.unknown(inner, o, plugin)
+			if nearest(o.text) == "password" && i+1 < len(all) {
+				i++ // its value, which no message must show
 			}
-			inner.warnf(o.line, o.col, why, o.text)
 		}
 	}
+}
+
+// unknown reports a word that is no option.
+func (p *peer) unknown(found *findings, o option, plugin bool) {
+	switch near := nearest(o.text); {
+	case plugin:
+		found.warnf(o.line, o.col, "%q may be an option of a plugin: it is skipped", o.text)
+	case near != "":
+		found.warnf(o.line, o.col, "pppd has no option %q: it is skipped, perhaps %s is meant", o.text, near)
+	default:
+		found.warnf(o.line, o.col, "pppd has no option %q: it is skipped", o.text)
+	}
+}
+
+// nearest returns the option that a mistyped one may be.
+func nearest(s string) string {
+	return words.Nearest(s, slices.Concat(slices.Sorted(maps.Keys(valueCounts)), slices.Sorted(maps.Keys(flags))))
 }
 
 // call reads the file of a call or file option.

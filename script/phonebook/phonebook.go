@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"runtime"
@@ -115,6 +116,9 @@ type EntryConfig struct {
 	// errors.
 	Shell bool
 
+	// Stderr gets what such commands write on standard error. Default: os.Stderr.
+	Stderr io.Writer
+
 	// DLL is the custom-scripting DLL of entries with CustomScript=1. Default:
 	// such entries are errors.
 	DLL string
@@ -151,7 +155,7 @@ func Parse(name string, src []byte, cfg *Config) (*Book, error) {
 	if c.Kind == KindAuto {
 		c.Kind = kindOf(name, src)
 	}
-	b := &Book{name: name, kind: c.Kind, src: lint.NewSource(name, src)}
+	b := &Book{name: name, kind: c.Kind, src: lint.NewSource(name, masked(c.Kind, src))}
 	found := &findings{file: name, src: b.src}
 	switch {
 	case bytes.HasPrefix(src, []byte{0xFF, 0xFE}), bytes.HasPrefix(src, []byte{0xFE, 0xFF}), bytes.IndexByte(src, 0) >= 0:
@@ -264,7 +268,10 @@ type findings struct {
 
 func (f *findings) add(s lint.Severity, line, col int, format string, args ...any) {
 	found := lint.Finding{File: f.file, Line: line, Col: max(col, 1), Severity: s, Text: lint.Visible(fmt.Sprintf(format, args...))}
-	if f.src != nil {
+	switch {
+	case line == 0: // of EntryConfig.Set
+		found.File, found.Line, found.Col = "KEY=VALUE", 1, 1
+	case f.src != nil:
 		found.Source = f.src.Line(line)
 	}
 	f.list.Add(found)

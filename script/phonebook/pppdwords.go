@@ -10,6 +10,7 @@ type word struct {
 	text      string
 	file      string
 	line, col int
+	end       int // the line of its last byte
 	quoted    bool
 }
 
@@ -36,7 +37,7 @@ func pppdWords(found *findings, file, src string) (words []word) {
 	quote := byte(0)
 	end := func() {
 		if open {
-			w.text = text.String()
+			w.text, w.end = text.String(), line
 			words = append(words, w)
 		}
 		open = false

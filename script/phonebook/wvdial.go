@@ -136,6 +136,7 @@ func (w *wvdial) entries() (out []Info) {
 type chain struct {
 	found *findings
 	set   map[string]setting
+	named []*section
 	list  []*section
 }
 
@@ -160,6 +161,7 @@ func (w *wvdial) chain(found *findings, cfg *EntryConfig, names []string) (*chai
 		if s == nil {
 			return c, w.missing(name)
 		}
+		c.named = append(c.named, s)
 		if err := c.inherit(w, s, nil); err != nil {
 			return c, err
 		}
@@ -218,18 +220,16 @@ func (c *chain) inherit(w *wvdial, s *section, below []*section) error {
 // differ warns about keys in which named sections differ, since the manual has the
 // last one win and the program the first.
 func (c *chain) differ() {
-	for i, s := range c.list {
+	for i, s := range c.named {
 		for key, v := range s.keys {
-			for _, other := range c.list[:i] {
-				if o, ok := other.keys[key]; ok && o.value != v.value && key != "inherits" && !secretKey(key) {
+			for _, other := range c.named[:i] {
+				if o, ok := other.keys[key]; ok && o.value != v.value && key != "inherits" && !isSecret(key, v.value) && !isSecret(key, o.value) {
 					c.found.warnf(v.line, v.col, "%s is %q here and %q in [%s], which wins", v.key, v.value, o.value, other.name)
 				}
 			}
 		}
 	}
 }
-
-func secretKey(key string) bool { return key == "password" || strings.HasPrefix(key, "init") }
 
 // get returns the value of the first section that has the key.
 func (c *chain) get(key string) (setting, bool) {
@@ -280,6 +280,9 @@ func (c *chain) yes(key string, otherwise bool) bool {
 	}
 	if n, err := strconv.Atoi(v.value); err == nil {
 		return n != 0
+	}
+	if isSecret(v.key, "") { // Ask Password = the password
+		v.value = mask
 	}
 	c.found.errorf(v.line, v.col, "%s = %q: write yes or no", v.key, v.value)
 	return otherwise
@@ -384,7 +387,7 @@ func (c *chain) dialer(cfg *EntryConfig) *modem.Dialer {
 			continue
 		}
 		if _, err := modem.CheckCommand(value); err != nil {
-			c.found.errorf(max(v.line, 1), v.col, "%s: %v", key, err)
+			c.found.errorf(v.line, v.col, "%s: %v", key, err)
 			continue
 		}
 		d.Init = append(d.Init, value)
@@ -448,7 +451,7 @@ func (c *chain) numbers(cfg *EntryConfig) (out []string) {
 			break
 		}
 		if _, err := modem.CheckNumber(prefix + v.value); err != nil {
-			c.found.errorf(max(v.line, 1), v.col, "%s: %v", key, err)
+			c.found.errorf(v.line, v.col, "%s: %v", key, err)
 			continue
 		}
 		out = append(out, prefix+v.value)
