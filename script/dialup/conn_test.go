@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/port/portname"
 	"github.com/rasline/rasline/port/virtual"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script/dialup"
@@ -285,6 +286,28 @@ func TestPersist(t *testing.T) {
 	})
 }
 
+// TestPersistAfterSlowFailures lets the pauses grow though a dial takes longer than a
+// connection that counts as one.
+func TestPersistAfterSlowFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
+		defer cancel()
+		opens := 0
+		err := dialup.Persist(ctx, &dialup.Entry{Port: "line"}, &dialup.Config{
+			Open: func(ctx context.Context, _ string, _ *portname.Config) (port.Port, error) {
+				opens++
+				<-time.After(time.Minute)
+				return nil, os.ErrNotExist
+			},
+		}, nil)
+		wantErr(t, "Persist", err, context.DeadlineExceeded)
+		// 60+5, +10, +20, +40, +80, +160, +320, then +600 each.
+		if opens != 9 {
+			t.Errorf("%d dials in 30 minutes", opens)
+		}
+	})
+}
+
 // TestPersistGivesUp where another dial cannot help.
 func TestPersistGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -294,5 +317,6 @@ func TestPersistGivesUp(t *testing.T) {
 		e := entry()
 		e.Params.PhoneNumber = ""
 		wantErr(t, "Persist", dialup.Persist(t.Context(), e, nil, nil), ras.ErrInvalidParameter)
+		wantErr(t, "Persist", dialup.Persist(t.Context(), &dialup.Entry{Port: "udp://h:1"}, nil, nil), portname.ErrBadName)
 	})
 }

@@ -3,9 +3,11 @@ package dialup
 import (
 	"context"
 	"errors"
+	"os/exec"
 	"time"
 
 	"github.com/rasline/rasline/internal/wait"
+	"github.com/rasline/rasline/port/portname"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
 	"github.com/rasline/rasline/script/modem"
@@ -25,19 +27,19 @@ const (
 //
 // It returns the context's error, joined with that of the last dial or use; or
 // the error of a dial that no repetition can help: of an entry that fails Check,
-// and of a user name and password that are refused, which would lock the account.
+// of a user name and password that are refused, which would lock the account, of a
+// port that has no proper name, and of a program for Handover that is missing.
 func Persist(ctx context.Context, e *Entry, cfg *Config, use func(ctx context.Context, c *Conn) error) error {
 	pause := pauseMin
 	for {
-		began := time.Now()
-		err := once(ctx, e, cfg, use)
+		lasted, err := once(ctx, e, cfg, use)
 		switch {
 		case ctx.Err() != nil:
 			return errors.Join(context.Cause(ctx), err)
 		case hopeless(err):
 			return err
 		}
-		if time.Since(began) >= longEnough {
+		if lasted >= longEnough {
 			pause = pauseMin
 		}
 		if wait.Sleep(ctx, pause) != nil {
@@ -47,13 +49,16 @@ func Persist(ctx context.Context, e *Entry, cfg *Config, use func(ctx context.Co
 	}
 }
 
-func once(ctx context.Context, e *Entry, cfg *Config, use func(ctx context.Context, c *Conn) error) error {
+// once makes one connection and returns how long it has lasted.
+func once(ctx context.Context, e *Entry, cfg *Config, use func(ctx context.Context, c *Conn) error) (lasted time.Duration, err error) {
 	c, err := Dial(ctx, e, cfg)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer c.Close()
-	return use(ctx, c)
+	began := time.Now()
+	err = use(ctx, c)
+	return time.Since(began), err
 }
 
 // hopeless reports whether another dial would fail as well.
@@ -62,5 +67,7 @@ func hopeless(err error) bool {
 	return errors.As(err, &e) && e.Op == "check" ||
 		errors.As(err, new(*script.MissingError)) ||
 		errors.As(err, new(*modem.InputError)) ||
+		errors.Is(err, portname.ErrBadName) ||
+		errors.Is(err, exec.ErrNotFound) ||
 		errors.Is(err, ras.ErrAuthenticationFailure)
 }
