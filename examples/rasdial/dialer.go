@@ -29,6 +29,7 @@ type dialer struct {
 	log      *slog.Logger
 	demo     *demo // the built-in modem, if that is dialled
 	terminal *console.Terminal
+	reported map[string]bool // findings of a phone book that were shown
 }
 
 func newDialer(opts *options, std streams) *dialer {
@@ -88,7 +89,7 @@ func (d *dialer) run(ctx context.Context) int {
 		}
 		defer func() {
 			if err := w.Close(); err != nil {
-				d.screen.Printf("rasdial: -record: %s\n", oneLine(err.Error()))
+				d.log.Error("-record: " + oneLine(err.Error()))
 			}
 		}()
 	}
@@ -99,7 +100,7 @@ func (d *dialer) run(ctx context.Context) int {
 		}
 		t, err := console.OpenTerminal(ctx, in, out, d.screen)
 		if err != nil {
-			return d.fail(exitNotOpen, fmt.Errorf("-terminal: %w", err))
+			return d.fail(exitUsage, fmt.Errorf("-interact and -terminal need a terminal: %w", err))
 		}
 		defer t.Close()
 		d.terminal = t
@@ -174,7 +175,9 @@ func (d *dialer) handOver(ctx context.Context, c *dialup.Conn) error {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stderr = d.std.err
 	if d.opts.logFormat == "json" {
-		cmd.Stderr = console.Lines(func(line string) { d.log.Info("exec", "line", line) })
+		lines := console.Lines(func(line string) { d.log.Info("exec", "line", line) })
+		defer lines.Close()
+		cmd.Stderr = lines
 		cmd.WaitDelay = time.Second // for what the command has left running
 	}
 	return c.Handover(ctx, cmd)
@@ -183,7 +186,10 @@ func (d *dialer) handOver(ctx context.Context, c *dialup.Conn) error {
 // open opens the port of the entry.
 func (d *dialer) open(ctx context.Context, name string, cfg *portname.Config) (port.Port, error) {
 	switch {
-	case d.demo == nil && d.isDemo():
+	case d.isDemo():
+		if d.demo != nil { // -persist dials again
+			d.demo.close()
+		}
 		return d.openDemo(ctx), nil
 	case name != "-":
 		return portname.Open(ctx, name, cfg)

@@ -7,10 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
+	"github.com/rasline/rasline/internal/console"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/portname"
 	"github.com/rasline/rasline/ras"
@@ -127,7 +129,7 @@ func (d *dialer) fromBook() (*dialup.Entry, int) {
 	if err != nil {
 		return nil, d.fail(exitUsage, fmt.Errorf("-phonebook: %w", err))
 	}
-	book, err := phonebook.Parse(name, src, &phonebook.Config{FS: os.DirFS("/etc/ppp")})
+	book, err := phonebook.Parse(name, src, &phonebook.Config{FS: peersFiles{}})
 	var list *lint.ParseError
 	switch {
 	case errors.As(err, &list):
@@ -136,7 +138,10 @@ func (d *dialer) fromBook() (*dialup.Entry, int) {
 		return nil, d.listEntries(book)
 	}
 	cfg := &phonebook.EntryConfig{Ports: o.maps, Port: o.port, Scripts: phonebook.Dirs(append(slices.Clone(o.scriptDirs), filepath.Dir(name))...),
-		Location: o.location, Phone: o.phone, Shell: o.shell}
+		Location: o.location, Phone: o.phone, Shell: o.shell, Stderr: d.std.err}
+	if o.logFormat == "json" {
+		cfg.Stderr = console.Lines(func(line string) { d.log.Info("shell", "line", line) })
+	}
 	if o.lang == "dll" {
 		cfg.DLL = o.script
 	}
@@ -147,6 +152,7 @@ func (d *dialer) fromBook() (*dialup.Entry, int) {
 			entries = append(entries, []string{i.Name})
 		}
 	}
+	d.reported = make(map[string]bool) // entries share what they inherit
 	status := d.report(book.Findings(), name)
 	var e *dialup.Entry
 	for _, names := range entries {
@@ -161,6 +167,9 @@ func (d *dialer) fromBook() (*dialup.Entry, int) {
 	if status != exitOK || o.check {
 		return nil, status
 	}
+	if info, err := os.Stat(name); err == nil && e.Params.Password != "" && info.Mode().Perm()&0o044 != 0 && runtime.GOOS != "windows" {
+		d.log.Warn(name + " holds a password and can be read by others: chmod 600")
+	}
 	p := &e.Params
 	if o.params.UserName != "" {
 		p.UserName = o.params.UserName
@@ -174,11 +183,22 @@ func (d *dialer) fromBook() (*dialup.Entry, int) {
 	return e, exitOK
 }
 
+// peersFiles is where pppd finds the files that a peers file names: peers/NAME for
+// call, and others by their whole path.
+type peersFiles struct{}
+
+func (peersFiles) Open(name string) (fs.File, error) {
+	if strings.HasPrefix(name, "peers/") {
+		return os.DirFS("/etc/ppp").Open(name)
+	}
+	return os.DirFS("/").Open(name)
+}
+
 // listEntries prints a line for each entry of the phone book.
 func (d *dialer) listEntries(book *phonebook.Book) int {
 	table := tabwriter.NewWriter(d.std.out, 0, 0, 2, ' ', 0)
 	for _, i := range book.Entries() {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", lint.Visible(i.Name), orDash(i.Device), orDash(i.Port), orDash(i.Number), i.Why)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", lint.Visible(i.Name), orDash(i.Device), orDash(lint.Visible(i.Port)), orDash(lint.Visible(i.Number)), lint.Visible(i.Why))
 	}
 	if err := table.Flush(); err != nil {
 		return d.fail(exitFailed, err)
@@ -190,6 +210,7 @@ func (d *dialer) listEntries(book *phonebook.Book) int {
 func (d *dialer) report(findings []lint.Finding, name string) int {
 	for _, f := range findings {
 		switch {
+		case d.reported[f.String()]:
 		case d.opts.check:
 			fmt.Fprintln(d.std.out, f)
 		case d.opts.logFormat == "json":
@@ -199,6 +220,9 @@ func (d *dialer) report(findings []lint.Finding, name string) int {
 			if f.Source != "" {
 				d.screen.Printf("%s\n", f.Excerpt())
 			}
+		}
+		if d.reported != nil {
+			d.reported[f.String()] = true
 		}
 	}
 	if !broken(findings) {

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -173,4 +175,42 @@ func TestDocuments(t *testing.T) {
 		}
 	}
 	rasdial(t, t.Context(), "-document", "html").expect(t, exitUsage, `-document "html": use bash, zsh or man`)
+}
+
+// TestJSONAlone is that every line on standard error is a record, whatever the
+// commands of a phone book and of -exec write there, and that a child which -exec
+// leaves behind does not hold the end up.
+func TestJSONAlone(t *testing.T) {
+	t.Parallel()
+	port, m := modemPort(t, nil)
+	book := file(t, "peer", port+"\nconnect \"echo noise >&2; exec 2>&1 >/dev/null true\"\n")
+	began := time.Now()
+	r := rasdial(t, t.Context(), "-phonebook", book, "-shell", "-log", "json",
+		"-exec", "sleep 60 & echo $! >&2; printf %070000d 1 >&2; exit 0")
+	if took := time.Since(began); took > 30*time.Second {
+		t.Errorf("took %v", took)
+	}
+	r.expect(t, exitOK, "")
+	logged, child := 0, 0
+	for line := range strings.Lines(r.stderr) {
+		var record struct{ Msg, Line string }
+		if err := json.Unmarshal([]byte(line), &record); err != nil {
+			t.Errorf("%v: %.80q", err, line)
+		}
+		switch record.Msg {
+		case "exec":
+			if logged += len(record.Line); child == 0 {
+				child, _ = strconv.Atoi(record.Line)
+			}
+		case "shell":
+			logged++
+		}
+	}
+	if child > 0 {
+		syscall.Kill(child, syscall.SIGKILL)
+	}
+	if logged < 70001 || child == 0 {
+		t.Errorf("%d bytes of the commands were logged, child %d", logged, child)
+	}
+	awaitEnd(t, m)
 }

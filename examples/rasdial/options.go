@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -253,12 +254,17 @@ func (o *options) checkFlags(f *flag.FlagSet, passwordOnLine bool) error {
 	refuse(o.persist && o.port == "-", "-persist: standard input cannot be opened again")
 	if o.exec != "" && !o.shell {
 		list, why := words.Shell(o.exec)
-		refuse(why != "" || len(list) == 0, "-exec: only a shell understands %s: add -shell", why)
+		refuse(why != "", "-exec: only a shell understands %s: add -shell", why)
+		refuse(why == "" && len(list) == 0, "-exec names no command")
+		if why == "" && len(list) > 0 { // before anything is dialled
+			_, err := exec.LookPath(list[0])
+			refuse(err != nil, "-exec: %w", err)
+		}
 	}
 	refuse(o.list && o.lang != "switchinf", "-list names the sections of an .inf file: give one with -script")
 	refuse(o.section != "" && o.lang != "switchinf", "-section goes with an .inf file")
 	refuse(o.lang == "switchinf" && o.section == "" && !o.check && !o.list, "an .inf file needs -section NAME; -list names them")
-	refuse(o.terminal && o.script == "", "-terminal gives a script the user's terminal: add -script FILE")
+	refuse(o.terminal && o.script == "" && !book, "-terminal gives a script the user's terminal: add -script FILE or -phonebook FILE")
 	refuse(passwordOnLine, "-password-file -: standard input is the line with -port -")
 	refuse(o.redial < 0, "-redial %d: use 0 or more", o.redial)
 	refuse(o.redial > 0 && len(o.numbers) == 0 && !book, "-redial needs -dial NUMBER")

@@ -23,6 +23,25 @@ func TestLines(t *testing.T) {
 		if want := []string{"one", "", "two"}; !slices.Equal(got, want) {
 			t.Errorf("pieces of %d: %q, want %q", size, got, want)
 		}
+		w.Close()
+		if last := got[len(got)-1]; last != "rest" {
+			t.Errorf("pieces of %d: the last line is %q", size, last)
+		}
+	}
+}
+
+// TestLongLines are cut, so that memory stays bounded.
+func TestLongLines(t *testing.T) {
+	for _, size := range []int{1000, maxLine, 3*maxLine + 5} {
+		var got []int
+		w := Lines(func(line string) { got = append(got, len(line)) })
+		for piece := range slices.Chunk(append(bytes.Repeat([]byte("x"), 2*maxLine+1), "\nend"...), size) {
+			w.Write(piece)
+		}
+		w.Close()
+		if want := []int{maxLine, maxLine, 1, 3}; !slices.Equal(got, want) {
+			t.Errorf("pieces of %d: lines of %v, want %v", size, got, want)
+		}
 	}
 }
 

@@ -153,7 +153,13 @@ func (c *Conn) runOn(ctx context.Context, cmd *exec.Cmd, f *os.File, path string
 // await waits for a program that has started, and ends it when ctx ends.
 func await(ctx context.Context, cmd *exec.Cmd) error {
 	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }()
+	go func() {
+		err := cmd.Wait()
+		if errors.Is(err, exec.ErrWaitDelay) {
+			err = nil // the program has succeeded, and a child of it has its standard error
+		}
+		done <- err
+	}()
 	select {
 	case err := <-done:
 		return err

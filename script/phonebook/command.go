@@ -265,7 +265,7 @@ func (s *shellCommand) Execute(ctx context.Context, call *ras.Call) error {
 	if err != nil && context.Cause(joined) != ended && !errors.Is(err, port.ErrCarrierLost) {
 		cmd.Process.Kill()
 	}
-	if exit := <-done; exit != nil {
+	if exit := <-done; exit != nil && !errors.Is(exit, exec.ErrWaitDelay) {
 		return &ras.Error{Op: "shell", Code: ras.ErrUnknown, Err: exit}
 	}
 	return ctx.Err()
