@@ -8,7 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
+
+	"github.com/rasline/rasline/script/lint"
 )
 
 // PrinterConfig holds the settings of NewPrinter. The zero PrinterConfig and a
@@ -79,7 +80,7 @@ func (p *printer) Handle(_ context.Context, r slog.Record) error {
 			data = fmt.Sprintf("%q", text)
 		case a.Key == "pattern" && r.Level < slog.LevelInfo:
 			// which of several patterns it was is for programs
-		case strings.ContainsFunc(text, unicode.IsControl):
+		case lint.Visible(text) != text:
 			rest += fmt.Sprintf(" %s=%q", a.Key, text)
 		default:
 			rest += fmt.Sprintf(" %s=%s", a.Key, text)
@@ -94,9 +95,10 @@ func (p *printer) Handle(_ context.Context, r slog.Record) error {
 	if !r.Time.IsZero() {
 		line = fmt.Sprintf("[%7.3fs]", r.Time.Sub(p.cfg.Start).Seconds())
 	}
+	message := lint.Visible(r.Message) // some have the name of a file in them
 	switch {
 	case r.Level >= slog.LevelWarn:
-		line = strings.ToLower(r.Level.String()) + ": " + r.Message + rest
+		line = strings.ToLower(r.Level.String()) + ": " + message + rest
 		if p.cfg.Name != "" {
 			line = p.cfg.Name + ": " + line
 		}
@@ -105,7 +107,7 @@ func (p *printer) Handle(_ context.Context, r slog.Record) error {
 	case r.Message == "received":
 		line += "   < " + data
 	default:
-		line += "   . " + r.Message + rest
+		line += "   . " + message + rest
 		if data != `""` && data != "" {
 			line += " " + data
 		}

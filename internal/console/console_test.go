@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,5 +77,21 @@ func TestProgress(t *testing.T) {
 	s.State(script.State{Conn: ras.StateDisconnected, Text: "hung up"})
 	if s.doing != "" {
 		t.Error("there is a progress line after the end")
+	}
+}
+
+// TestControlCharacters keeps what is in the names of files and entries away from
+// the terminal.
+func TestControlCharacters(t *testing.T) {
+	var out bytes.Buffer
+	s := &Screen{w: &out, start: time.Now()}
+	s.Printf("a: %s\nb: %s", "\x1b]0;x\a\u009b2J", "\x9b2J\u202e\r")
+	if want := `a: \x1b]0;x\a\u009b2J` + "\n" + `b: \x9b2J\u202e\r`; out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
+	}
+	out.Reset()
+	s.State(script.State{Conn: ras.StateOpenPort, Text: "opening \x1b[2J"})
+	if strings.Contains(out.String(), "\x1b") {
+		t.Errorf("%q", out.String())
 	}
 }

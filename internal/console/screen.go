@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rasline/rasline/script"
+	"github.com/rasline/rasline/script/lint"
 )
 
 // progressEvery is how often the progress line is drawn.
@@ -74,7 +75,7 @@ func (s *Screen) draw() {
 		case now := <-tick.C:
 			s.mu.Lock()
 			if s.doing != "" && !s.open {
-				fmt.Fprintf(s.w, "\r\x1b[K%s %s", stamp(now.Sub(s.start)), s.progress(now))
+				fmt.Fprintf(s.w, "\r\x1b[K%s %s", stamp(now.Sub(s.start)), lint.Visible(s.progress(now)))
 				s.drawn = true
 			}
 			s.mu.Unlock()
@@ -116,7 +117,8 @@ func (s *Screen) Pass(w io.Writer, b []byte) (int, error) {
 	return w.Write(b)
 }
 
-// Printf writes lines.
+// Printf writes lines. What a terminal would act on in them, such as an ESC in the
+// name of a file, is written as in a Go string.
 func (s *Screen) Printf(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,7 +127,15 @@ func (s *Screen) Printf(format string, args ...any) {
 		io.WriteString(s.w, "\n")
 		s.open = false
 	}
-	fmt.Fprintf(s.w, format, args...)
+	var text strings.Builder
+	for line := range strings.Lines(fmt.Sprintf(format, args...)) {
+		line, ended := strings.CutSuffix(line, "\n")
+		text.WriteString(lint.Visible(line))
+		if ended {
+			text.WriteByte('\n')
+		}
+	}
+	io.WriteString(s.w, text.String())
 }
 
 // State announces a state of the connection.
