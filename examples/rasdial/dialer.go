@@ -69,6 +69,14 @@ func (h withoutStates) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
+// withoutDebug drops the records of a script's conversation, which the log of the
+// dial has.
+type withoutDebug struct{ slog.Handler }
+
+func (h withoutDebug) Enabled(ctx context.Context, l slog.Level) bool {
+	return l > slog.LevelDebug && h.Handler.Enabled(ctx, l)
+}
+
 func (d *dialer) run(ctx context.Context) int {
 	e, status := d.entry()
 	if e == nil {

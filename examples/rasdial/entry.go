@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -50,7 +51,11 @@ func (d *dialer) entry() (*dialup.Entry, int) {
 		}
 		return e, exitOK
 	}
-	s, err := d.load()
+	section := d.opts.section
+	if d.opts.check || d.opts.list { // the other sections count too
+		section = ""
+	}
+	s, err := d.load(section)
 	var list *lint.ParseError
 	switch {
 	case errors.As(err, &list):
@@ -59,7 +64,7 @@ func (d *dialer) entry() (*dialup.Entry, int) {
 		return nil, d.fail(exitUsage, err)
 	case d.opts.list:
 		for _, name := range s.Sections() {
-			fmt.Fprintln(d.std.out, name)
+			fmt.Fprintln(d.std.out, lint.Visible(name))
 		}
 		return nil, exitOK
 	}
@@ -69,7 +74,13 @@ func (d *dialer) entry() (*dialup.Entry, int) {
 			findings[i].Severity = lint.SeverityWarning
 		}
 	}
-	if status := d.report(findings, d.opts.script); status != exitOK || d.opts.check {
+	status := d.report(findings, d.opts.script)
+	if d.opts.check && d.opts.section != "" {
+		if _, err := d.load(d.opts.section); err != nil {
+			status = max(status, d.fail(exitUsage, err))
+		}
+	}
+	if status != exitOK || d.opts.check {
 		return nil, status
 	}
 	e.Script = s.Executor()
@@ -234,8 +245,8 @@ func (d *dialer) report(findings []lint.Finding, name string) int {
 	return d.fail(exitUsage, fmt.Errorf("%s has errors; nothing was sent", name))
 }
 
-// load reads the script that the flags name.
-func (d *dialer) load() (*scriptfile.Script, error) {
+// load reads the script that the flags name, to run the section if there is one.
+func (d *dialer) load(section string) (*scriptfile.Script, error) {
 	o := d.opts
 	var src []byte
 	if o.lang != "dll" {
@@ -248,9 +259,9 @@ func (d *dialer) load() (*scriptfile.Script, error) {
 			return nil, err
 		}
 	}
-	cfg := &scriptfile.Config{Language: o.lang, Terminal: d.screen}
-	if !o.check && !o.list {
-		cfg.Section = o.section
+	cfg := &scriptfile.Config{Language: o.lang, Section: section, Log: d.log, Terminal: d.screen}
+	if o.lang != "dll" { // whose callbacks are in no other log
+		cfg.Log = slog.New(withoutDebug{d.handler})
 	}
 	return scriptfile.Load(o.script, src, cfg)
 }

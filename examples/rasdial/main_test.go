@@ -348,6 +348,47 @@ func TestListSections(t *testing.T) {
 	}
 }
 
+// TestListOddSection names a section so that a terminal is left alone.
+func TestListOddSection(t *testing.T) {
+	r := rasdial(t, t.Context(), "-list", "-script", file(t, "switch.inf", "[\x1b[2JHost]\nCOMMAND=\nOK=<ignore>\n"))
+	if r.status != exitOK || r.stdout != `\x1b[2JHost`+"\n" {
+		t.Errorf("exit status %d, output %q", r.status, r.stdout)
+	}
+}
+
+// TestCheckSection finds that the section to run is not there.
+func TestCheckSection(t *testing.T) {
+	name := file(t, "switch.inf", infLogin)
+	rasdial(t, t.Context(), "-check", "-script", name, "-section", "Nowhere").expect(t, exitUsage, `there is no such section: the file has "Host"`)
+	if r := rasdial(t, t.Context(), "-check", "-script", name, "-section", "host"); r.status != exitOK {
+		t.Errorf("exit status %d for a section that is there", r.status)
+	}
+}
+
+// TestConversationIsShownOnce logs in with each language and looks for lines that
+// -v shows twice.
+func TestConversationIsShownOnce(t *testing.T) {
+	pw := file(t, "pw", password)
+	for name, text := range map[string]string{
+		"login.scp": scpLogin, "switch.inf": infLogin, "login.chat": chatLogin,
+		"login.runscript": "expect ogin:\nsend $(LOGIN)\nexpect assword:\nsend $(PASS)\nexpect Welcome\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			args := []string{"-v", "-script", file(t, name, text), "-port", host(t, &scripttest.LoginConfig{User: "joe", Password: password}),
+				"-user", "joe", "-password-file", pw, "-timeout", "30s"}
+			if name == "switch.inf" {
+				args = append(args, "-section", "Host")
+			}
+			r := rasdial(t, t.Context(), args...)
+			r.expect(t, exitOK, "RASCS_Connected")
+			if n := len(regexp.MustCompile(`(?m)^\[[^]]*\]   > "joe(\\r)?"$`).FindAllString(r.stderr, -1)); n != 1 {
+				t.Errorf("the name is shown %d times", n)
+			}
+		})
+	}
+}
+
 // TestDialThenScript dials the built-in modem, logs in with a script and hangs
 // up.
 func TestDialThenScript(t *testing.T) { onFakeTime(t, testDialThenScript) }
