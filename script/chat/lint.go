@@ -108,6 +108,14 @@ func (l *linter) step(s step) {
 		l.clear(s.word)
 	case kindTimeout:
 		l.timeout(s.word)
+	case kindEcho:
+		if s.word.text != "ON" && s.word.text != "OFF" {
+			l.found.warn(s.word.pos, "ECHO %s turns the echo off: write ON or OFF, in capital letters", s.word.text)
+		}
+	case kindHangup:
+		if s.word.text != "ON" && s.word.text != "OFF" {
+			l.found.warn(s.word.pos, "HANGUP %s lets a hang-up end the script: write ON or OFF, in capital letters", s.word.text)
+		}
 	}
 }
 
@@ -168,6 +176,9 @@ func (l *linter) await(w word) {
 func (l *linter) send(w word) {
 	if _, ok := keywords[w.text]; ok {
 		l.found.warn(w.pos, "%s is sent here and is no keyword: count the words before it, or write ''", w.text)
+	}
+	if slices.Contains(results, w.text) && w.text != "RING" && !modemCommand.MatchString(l.prompt) && len(l.found.Sorted()) == 0 { // or the cause has a warning
+		l.found.warn(w.pos, "%q is sent, not awaited: texts to wait for and to send take turns, and ABORT takes one text", w.text)
 	}
 	if i := strayC(w.text); i >= 0 {
 		l.found.warn(w.at(i), "\\c sends the letter c: it keeps the carriage return back only at the end")
