@@ -16,7 +16,7 @@ import (
 const maxFileText = 1023
 
 // readFile returns the first bytes of a file. It may be a named pipe that
-// nobody writes to yet: when ctx ends, the wait for it ends too.
+// has no writer yet: when ctx ends, the wait for it ends too.
 func readFile(ctx context.Context, name string) ([]byte, error) {
 	info, err := os.Stat(name)
 	if err != nil {
@@ -31,6 +31,20 @@ func readFile(ctx context.Context, name string) ([]byte, error) {
 	}
 	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, maxFileText))
+}
+
+// checkFile returns the error with which readFile would open the file. Only a
+// regular file is opened: to open a pipe or a device has an effect.
+func checkFile(name string) error {
+	info, err := os.Stat(name)
+	if err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	f, err := os.Open(name)
+	if err == nil {
+		f.Close()
+	}
+	return err
 }
 
 // readPipe reads a named pipe. Opening it blocks until somebody opens the other

@@ -51,7 +51,7 @@ func (s *Script) Execute(ctx context.Context, call *ras.Call) error {
 func (e *executor) Execute(ctx context.Context, call *ras.Call) error {
 	r := e.newRun(ctx, call)
 	defer r.dialog.Close()
-	err := e.Check(call.Params)
+	err := e.checkParams(call.Params)
 	if err != nil {
 		r.view.fault(err.(*ExitError).Op)
 	} else {
@@ -62,8 +62,28 @@ func (e *executor) Execute(ctx context.Context, call *ras.Call) error {
 }
 
 // Check returns an *ExitError for a script that sends \T or \U with
-// Config.UseParams set and without the parameter.
+// Config.UseParams set and without the parameter, or that comes to send an @file
+// which cannot be opened. Without Check, the latter fails where it is sent, as
+// with chat(8).
 func (e *executor) Check(p *ras.DialParams) error {
+	if err := e.checkParams(p); err != nil {
+		return err
+	}
+	for _, s := range e.steps {
+		name, ok := fileName(s.word.text)
+		if s.kind != kindSend || !ok || !e.readsFiles {
+			continue
+		}
+		if err := checkFile(name); err != nil {
+			return failure(e.Script, s.word.pos, ExitFault, ras.ErrFileNotFound, unreadable(name), err)
+		}
+	}
+	return nil
+}
+
+func unreadable(name string) string { return fmt.Sprintf("cannot read the text to send from %q", name) }
+
+func (e *executor) checkParams(p *ras.DialParams) error {
 	for _, use := range []struct {
 		at     pos
 		letter byte

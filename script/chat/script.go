@@ -29,13 +29,14 @@ type Script struct {
 // Executor returns an executor that runs the script with settings of its own;
 // a nil cfg means the zero Config. It behaves as Execute does.
 func (s *Script) Executor(cfg *Config) script.Executor {
-	return &executor{s, cfg.withDefaults()}
+	return &executor{s, cfg.withDefaults(), cfg == nil || cfg.ReadFile == nil}
 }
 
 // executor is a Script with settings.
 type executor struct {
 	*Script
-	cfg Config // complete
+	cfg        Config // complete
+	readsFiles bool   // from the file system
 }
 
 // Config holds what chat(8) takes from its command line and its surroundings. The

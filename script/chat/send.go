@@ -17,8 +17,8 @@ var errSendLimit = errors.New("the timeout has passed")
 // send sends a word: the contents of a file, EOT, BREAK, or a text.
 func (r *run) send(ctx context.Context, word string) error {
 	secret := false
-	if name, ok := strings.CutPrefix(word, "@"); ok && strings.Trim(name, " \t") != "" {
-		text, err := r.fileText(ctx, strings.TrimLeft(name, " \t"))
+	if name, ok := fileName(word); ok {
+		text, err := r.fileText(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -127,6 +127,13 @@ func (r *run) sendFailed(ctx context.Context, err error) error {
 	return r.fail(ExitFault, ras.CodeOf(err), "cannot send", err)
 }
 
+// fileName returns the name of the file whose contents a word sends.
+func fileName(word string) (name string, ok bool) {
+	name, ok = strings.CutPrefix(word, "@")
+	name = strings.TrimLeft(name, " \t")
+	return name, ok && name != ""
+}
+
 // fileText returns what a send names with @: the beginning of the file, up to
 // a NUL and without its last line feed.
 func (r *run) fileText(ctx context.Context, name string) (string, error) {
@@ -136,7 +143,7 @@ func (r *run) fileText(ctx context.Context, name string) (string, error) {
 	}
 	if err != nil {
 		r.view.fault(name + " -- open failed: " + SystemText(err))
-		return "", r.fail(ExitFault, ras.ErrFileNotFound, fmt.Sprintf("cannot read the text to send from %q", name), err)
+		return "", r.fail(ExitFault, ras.ErrFileNotFound, unreadable(name), err)
 	}
 	text, _, _ := strings.Cut(string(data[:min(len(data), maxFileText)]), "\x00")
 	return strings.TrimSuffix(text, "\n"), nil

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -240,5 +242,34 @@ func TestUseParams(t *testing.T) {
 	}
 	if got := sc.play(t); got.Sent != "" || !errors.Is(got.err, ras.ErrInvalidParameter) {
 		t.Errorf("\\T in a file without a name: sent %q, %v", got.Sent, got.err)
+	}
+}
+
+// A file that a script comes to send is missed before the dial, by Check, and a
+// pipe is not opened for it. That of a sub-send may never be needed.
+func TestCheckFiles(t *testing.T) {
+	there := filepath.Join(t.TempDir(), "there")
+	if err := os.WriteFile(there, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	check := func(cfg *Config, words ...string) error {
+		s, err := Parse(words)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Executor(cfg).(script.Checker).Check(nil)
+	}
+	gone := there + ".gone"
+	err := check(nil, "", "AT", "word:", "@ "+gone)
+	if !errors.Is(err, fs.ErrNotExist) || !errors.Is(err, ras.ErrFileNotFound) || !strings.Contains(err.Error(), "argument 4:1: cannot read the text to send from") {
+		t.Errorf("a file that is not there: %v", err)
+	}
+	own := &Config{ReadFile: func(context.Context, string) ([]byte, error) { return nil, nil }}
+	for _, err := range []error{
+		check(nil, "", "@"+there), check(nil, "x-@"+gone+"-y", "@"), check(nil, "@"+gone, `\@`+gone), check(own, "", "@"+gone),
+	} {
+		if err != nil {
+			t.Error(err)
+		}
 	}
 }
