@@ -76,6 +76,7 @@ func (a Addr) String() string { return a.Name }
 type Conn struct {
 	port.Forward
 	dial *dial
+	line *connPort // the Port of Forward
 	raw  port.Port // below what the scripts have left
 	res  *script.Result
 
@@ -93,6 +94,7 @@ type Conn struct {
 	mu        sync.Mutex // guards what follows
 	err       error      // why the Conn has ended; nil: it has not
 	leaving   error      // what calls fail with that HangUp or Detach interrupts
+	handed    bool       // Handover has the line, whose deadlines are not the user's
 	readUntil time.Time  // the user's deadlines
 	sendUntil time.Time
 	hungUp    bool
@@ -109,8 +111,10 @@ type Conn struct {
 var _ net.Conn = (*Conn)(nil)
 
 func newConn(d *dial, res *script.Result) *Conn {
+	l := newConnPort(res.Port())
 	c := &Conn{
-		Forward: port.Forward{Port: res.Port()},
+		Forward: port.Forward{Port: l},
+		line:    l,
 		dial:    d,
 		raw:     d.port,
 		res:     res,
@@ -152,6 +156,15 @@ func (c *Conn) watch() {
 	}
 }
 
+// unwatch ends the watch, which watch begins again. c.mu is held.
+func (c *Conn) unwatch() {
+	c.carrier.stop()
+	if c.stopText != nil {
+		c.stopText()
+	}
+	c.carrier, c.stopText = nil, nil
+}
+
 // Result returns what the scripts have left. Its Unread bytes are what the Conn
 // has given, or will give, to its first readers.
 func (c *Conn) Result() *script.Result { return c.res }
@@ -181,24 +194,20 @@ func (c *Conn) end(cause error) bool {
 		return false
 	}
 	c.err = cause
-	stopHandover, stopText, carrier, timers, p := c.stopHandover, c.stopText, c.carrier, []*time.Timer{c.idle, c.limit}, c.Port
 	close(c.done)
-	c.mu.Unlock()
-	carrier.stop()
-	if stopText != nil {
-		stopText()
+	if cause != ErrDetached {
+		c.Port.SetDeadline(past) // before anything that hangs up sets another one
 	}
-	for _, t := range timers {
+	c.unwatch()
+	for _, t := range []*time.Timer{c.idle, c.limit} {
 		if t != nil {
 			t.Stop()
 		}
 	}
-	if stopHandover != nil {
-		stopHandover()
+	if c.stopHandover != nil {
+		c.stopHandover()
 	}
-	if cause != ErrDetached {
-		p.SetDeadline(past)
-	}
+	c.mu.Unlock()
 	if !errors.Is(cause, net.ErrClosed) { // HangUp reports those
 		c.dial.tell(State{Conn: ras.StateDisconnected, Text: cause.Error(), Err: cause})
 	}
@@ -333,11 +342,14 @@ func (c *Conn) setDeadline(set func(time.Time) error, t time.Time, until ...*tim
 	switch {
 	case c.err != nil:
 		return c.fail("set deadline", c.err)
-	case c.leaving != nil:
+	case c.leaving != nil && !c.handed:
 		return c.fail("set deadline", c.leaving)
 	}
 	for _, u := range until {
 		*u = t
+	}
+	if c.handed {
+		return nil // resume sets them
 	}
 	return set(t)
 }
@@ -348,19 +360,23 @@ const interruptLimit = 2 * time.Second
 // errStuck is why a line cannot be hung up or handed on.
 var errStuck = errors.New("a read or write of the port ignores its deadline")
 
-// interrupt frees the calls of the user and keeps out new ones; resume lets them
-// in again. cause is what they fail with. It reports whether none is under way.
-func (c *Conn) interrupt(cause error) bool {
+// interrupt waits until no other call has the line to itself, frees the calls of
+// the user and keeps out new ones; resume lets them in again. cause is what they fail
+// with. It reports whether none is under way. It fails only if ctx ends first.
+func (c *Conn) interrupt(ctx context.Context, cause error) (free bool, err error) {
+	if err := c.calls.close(ctx); err != nil {
+		return false, err
+	}
 	c.mu.Lock()
 	c.leaving = cause
 	c.Port.SetDeadline(past)
 	c.mu.Unlock()
-	return c.calls.close(interruptLimit)
+	return c.calls.empty(interruptLimit), nil
 }
 
 func (c *Conn) resume() {
 	c.mu.Lock()
-	c.leaving = nil
+	c.leaving, c.handed = nil, false
 	if c.err == nil {
 		c.Port.SetReadDeadline(c.readUntil)
 		c.Port.SetWriteDeadline(c.sendUntil)
@@ -382,7 +398,7 @@ func (c *Conn) HangUp(ctx context.Context) (modem.HangupReport, error) {
 }
 
 func (c *Conn) hangUp(ctx context.Context) (modem.HangupReport, error) {
-	free := c.interrupt(errHungUp)
+	free, _ := c.interrupt(context.Background(), errHungUp)
 	defer c.calls.open()
 	c.mu.Lock()
 	done, rep, err, ended := c.hungUp || c.closed, c.report, c.hangErr, c.err
@@ -448,7 +464,8 @@ func (c *Conn) Close() error {
 	if errors.Is(err, ErrDetached) {
 		err = nil
 	}
-	c.calls.close(interruptLimit)
+	c.calls.close(context.Background())
+	c.calls.empty(interruptLimit)
 	defer c.calls.open()
 	c.mu.Lock()
 	first := !c.closed
@@ -485,7 +502,7 @@ func (c *Conn) Detach() (f *os.File, first []byte, err error) {
 	if port.AbilitiesOf(c.Port)&port.AbilityDetach == 0 {
 		return nil, nil, c.fail("detach", fmt.Errorf("the port has no descriptor: %w", errors.ErrUnsupported))
 	}
-	free := c.interrupt(ErrDetached)
+	free, _ := c.interrupt(context.Background(), ErrDetached)
 	if err := c.Err(); err != nil {
 		c.calls.open()
 		return nil, nil, c.fail("detach", err)
@@ -494,7 +511,7 @@ func (c *Conn) Detach() (f *os.File, first []byte, err error) {
 		c.resume()
 		return nil, nil, c.fail("detach", errStuck)
 	}
-	f, err = port.Forward{Port: c.raw}.Detach()
+	f, err = c.detach()
 	if err != nil {
 		c.resume()
 		return nil, nil, err
@@ -503,4 +520,21 @@ func (c *Conn) Detach() (f *os.File, first []byte, err error) {
 	c.end(ErrDetached)
 	c.calls.open()
 	return f, first, nil
+}
+
+// detach takes the descriptor of the port. The carrier is not looked at any more,
+// since a port that is detached is one that has failed, unless it cannot be.
+func (c *Conn) detach() (*os.File, error) {
+	c.mu.Lock()
+	c.unwatch()
+	c.mu.Unlock()
+	f, err := port.Forward{Port: c.raw}.Detach()
+	if err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.err == nil {
+			c.watch()
+		}
+	}
+	return f, err
 }

@@ -1,6 +1,7 @@
 package dialup
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -19,7 +20,7 @@ type gate struct {
 
 // enter begins a call, which leave ends. It waits while the gate is closed.
 func (g *gate) enter() {
-	g.await(func() bool { return !g.closed })
+	g.await(context.Background(), func() bool { return !g.closed })
 	g.calls++
 	g.mu.Unlock()
 }
@@ -31,22 +32,28 @@ func (g *gate) leave() {
 	g.changed.Notify()
 }
 
-// close keeps calls out and waits until those under way have left, or, if limit is
-// above 0, until that has passed. It reports whether they have.
-func (g *gate) close(limit time.Duration) bool {
-	g.await(func() bool { return !g.closed })
+// close keeps calls out, from when no other has closed the gate. It fails if ctx
+// ends before. Those that are under way go on; see empty.
+func (g *gate) close(ctx context.Context) error {
+	if err := g.await(ctx, func() bool { return !g.closed }); err != nil {
+		return err
+	}
 	g.closed = true
 	g.mu.Unlock()
+	return nil
+}
+
+// empty waits until the calls under way have left, or until limit has passed. It
+// reports whether they have.
+func (g *gate) empty(limit time.Duration) bool {
 	late := false
-	if limit > 0 {
-		defer time.AfterFunc(limit, func() {
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			late = true
-			g.changed.Notify()
-		}).Stop()
-	}
-	g.await(func() bool { return g.calls == 0 || late })
+	defer time.AfterFunc(limit, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		late = true
+		g.changed.Notify()
+	}).Stop()
+	g.await(context.Background(), func() bool { return g.calls == 0 || late })
 	defer g.mu.Unlock()
 	return g.calls == 0
 }
@@ -58,15 +65,20 @@ func (g *gate) open() {
 	g.changed.Notify()
 }
 
-// await returns with mu held when ok reports true.
-func (g *gate) await(ok func() bool) {
+// await returns with mu held when ok reports true, or without it and the context's
+// error when ctx ends before that.
+func (g *gate) await(ctx context.Context, ok func() bool) error {
 	for {
 		g.mu.Lock()
 		if ok() {
-			return
+			return nil
 		}
 		changed := g.changed.Changed()
 		g.mu.Unlock()
-		<-changed
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 }

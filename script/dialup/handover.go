@@ -25,7 +25,8 @@ const stopGrace = 5 * time.Second
 // Handover runs cmd with the line as its standard input and output and waits for
 // it: pppd, kermit, a shell script. An argument "{}" of cmd becomes the path of the
 // line. Standard error is the caller's to set. Reads and writes of the Conn that are
-// under way fail, and others wait until Handover returns.
+// under way fail, and others wait until Handover returns, as Detach and another
+// Handover do. Deadlines that are set meanwhile apply after that.
 //
 // Where the port has a descriptor and no byte waits to be read, cmd gets the
 // device itself, without a change of DTR. Otherwise it gets a pseudo-terminal, or
@@ -41,23 +42,26 @@ const stopGrace = 5 * time.Second
 func (c *Conn) Handover(ctx context.Context, cmd *exec.Cmd) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	c.mu.Lock()
-	if c.err != nil {
-		defer c.mu.Unlock()
-		return c.dial.entry.fail("hand over", c.err)
+	if err := c.Err(); err != nil {
+		return c.dial.entry.fail("hand over", err)
 	}
-	c.stopHandover = stop
-	c.mu.Unlock()
-	free := c.interrupt(errors.New("the line is handed over to another program"))
+	free, err := c.interrupt(ctx, errors.New("the line is handed over to another program"))
+	if err != nil {
+		return c.dial.entry.fail("hand over", err)
+	}
 	defer c.resume()
 	if !free {
 		return c.dial.entry.fail("hand over", errStuck)
 	}
 	c.mu.Lock()
-	c.leaving = nil // of HangUp and Close, which wait until this returns
-	c.mu.Unlock()
+	if c.err != nil { // in the meantime
+		defer c.mu.Unlock()
+		return c.dial.entry.fail("hand over", c.err)
+	}
+	c.stopHandover, c.handed = stop, true
 	c.Port.SetDeadline(time.Time{})
-	err := c.hand(ctx, cmd)
+	c.mu.Unlock()
+	err = c.hand(ctx, cmd)
 	c.touch()
 	if err != nil {
 		err = fmt.Errorf("%s: %w", filepath.Base(cmd.Path), err)
@@ -104,7 +108,7 @@ func (c *Conn) hand(ctx context.Context, cmd *exec.Cmd) error {
 // returns a file of the device for another program, whose flags are its own.
 func (c *Conn) takeDevice() (*os.File, error) {
 	name := c.Name()
-	f, err := port.Forward{Port: c.raw}.Detach()
+	f, err := c.detach()
 	if err != nil {
 		return nil, err
 	}
@@ -116,13 +120,13 @@ func (c *Conn) takeDevice() (*os.File, error) {
 	}
 	c.res.TakeUnread() // there is none; later runs are on another port
 	c.mu.Lock()
-	c.carrier.stop()
-	if c.stopText != nil {
-		c.stopText()
-		c.stopText, c.text = nil, nil
-	}
+	c.text = nil
 	c.raw.Close()
-	c.Port, c.raw, c.file = p, p, f
+	if c.file != nil { // of a Handover before this one
+		c.file.Close()
+	}
+	c.line.set(p)
+	c.raw, c.file = p, f
 	if c.err == nil {
 		c.watch()
 	}
