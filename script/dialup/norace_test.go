@@ -1,0 +1,5 @@
+//go:build !race
+
+package dialup_test
+
+const raceEnabled = false
