@@ -269,6 +269,8 @@ func (in *installed) testLiberties(t *testing.T) {
 		{"has the structure of Windows NT 4", []string{"-size", "2096"}, "return 0\n"},
 		{"has a size that is 8 bytes long", []string{"-size", "2116"}, "return 0\n"},
 		{"leaves numbers that are no text", []string{"-bad"}, "return 0\n"},
+		{"cancels while the window is created", []string{"-hook", "3"}, "hook 3\nreturn 0\n"},
+		{"cancels while the window is destroyed", []string{"-hook", "4"}, "hook 4\nreturn 0\n"},
 		{"is about to quit", []string{"-quit", "42"}, "WM_QUIT 42\nreturn 631\n"},
 	} {
 		end, trace := in.dial(t, login, append(tt.flags, "-entry", "Work", "-user", "ann", "-password", "secret")...)

@@ -68,30 +68,32 @@ void rasline_ready(uintptr_t start, uintptr_t cancel, uintptr_t finish)
 }
 
 /* The hidden window takes IDCANCEL, which RAS sends to the windows of a script.
- * Its user data is the number that Go knows the run by. */
+ * Its user data is the number that Go knows the run by, as long as it exists: a
+ * hook of the host, and other threads, send messages also while it is created and
+ * destroyed. */
 
 static const WCHAR class_name[] = L"rasline script";
 
 static LRESULT CALLBACK window_proc(HWND w, UINT message, WPARAM wp, LPARAM lp)
 {
-	if (message == WM_COMMAND && LOWORD(wp) == IDCANCEL)
-		go.cancel((uintptr_t)GetWindowLongPtrW(w, GWLP_USERDATA));
+	uintptr_t run = (uintptr_t)GetWindowLongPtrW(w, GWLP_USERDATA);
+
+	if (message == WM_NCCREATE)
+		SetWindowLongPtrW(w, GWLP_USERDATA, (LONG_PTR)((CREATESTRUCTW *)lp)->lpCreateParams);
+	else if (message == WM_COMMAND && LOWORD(wp) == IDCANCEL && run != 0)
+		go.cancel(run);
 	return DefWindowProcW(w, message, wp, lp);
 }
 
 static HWND make_window(HWND owner, uintptr_t run)
 {
 	WNDCLASSW class = {0};
-	HWND w;
 
 	class.lpfnWndProc = window_proc;
 	class.hInstance = rasline_module(GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT);
 	class.lpszClassName = class_name;
 	RegisterClassW(&class); /* fails if it is registered already */
-	w = CreateWindowExW(0, class_name, L"rasline", WS_POPUP, 0, 0, 0, 0, owner, NULL, class.hInstance, NULL);
-	if (w != NULL)
-		SetWindowLongPtrW(w, GWLP_USERDATA, (LONG_PTR)run);
-	return w;
+	return CreateWindowExW(0, class_name, L"rasline", WS_POPUP, 0, 0, 0, 0, owner, NULL, class.hInstance, (PVOID)run);
 }
 
 /* wait_for waits for the end of the script and serves the window meanwhile. A
@@ -150,9 +152,9 @@ DWORD WINAPI RasCustomScriptExecute(HANDLE port, LPCWSTR phonebook, LPCWSTR entr
 		WaitForSingleObject(a.done, INFINITE);
 	else
 		wait_for(a.done, run);
-	code = (DWORD)go.finish(run);
 	if (window != NULL)
-		DestroyWindow(window);
+		DestroyWindow(window); /* the number is valid until finish */
+	code = (DWORD)go.finish(run);
 	CloseHandle(a.done);
 	return code;
 }

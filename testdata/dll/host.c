@@ -8,6 +8,8 @@
  * -probe N loads and unloads the DLL N times first, without a call.
  * -plain leaves the extension structure out, as before Windows 2000 SP2.
  * -cancel MS sends IDCANCEL to the DLL's windows after MS milliseconds.
+ * -hook E sends IDCANCEL to the DLL's window while it is created (3) or destroyed
+ * (4), the codes of a CBT hook.
  * -quit N posts WM_QUIT before the call and looks for it afterwards.
  * -buffers N is how many buffers there are.
  * -fixed grants buffers of 1500 bytes, whatever is asked for.
@@ -350,8 +352,20 @@ static struct {
 	RASDIALPARAMSW params;
 	RASCUSTOMSCRIPTEXTENSIONS ext;
 	BOOL plain;
-	int quit;
+	int quit, hook;
 } job;
+
+static LRESULT CALLBACK window_event(int code, WPARAM w, LPARAM l)
+{
+	WCHAR class[32] = L"";
+
+	GetClassNameW((HWND)w, class, 32);
+	if (code == job.hook && lstrcmpW(class, L"rasline script") == 0) {
+		trace("hook %d", code);
+		SendMessageW((HWND)w, WM_COMMAND, IDCANCEL, 0);
+	}
+	return CallNextHookEx(NULL, code, w, l);
+}
 
 static DWORD WINAPI execute(void *unused)
 {
@@ -360,6 +374,8 @@ static DWORD WINAPI execute(void *unused)
 	MSG m;
 
 	(void)unused;
+	if (job.hook != 0)
+		SetWindowsHookExW(WH_CBT, window_event, NULL, GetCurrentThreadId());
 	if (job.quit != 0) {
 		window = CreateWindowExW(0, L"STATIC", L"host", 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL);
 		PostQuitMessage(job.quit);
@@ -526,6 +542,8 @@ int main(int argc, char **argv)
 			probes = atoi(argv[++i]);
 		else if (strcmp(argv[i], "-quit") == 0)
 			job.quit = atoi(argv[++i]);
+		else if (strcmp(argv[i], "-hook") == 0)
+			job.hook = atoi(argv[++i]);
 		else if (strcmp(argv[i], "-buffers") == 0)
 			nbuffers = atoi(argv[++i]);
 		else if (strcmp(argv[i], "-fixed") == 0)
