@@ -4,7 +4,7 @@ set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 gate_start=$SECONDS step_start=$SECONDS step_name= times=
 tools=$(mktemp -d)
-trap 'rm -rf "$tools"; [ -z "${RASLINE_WINE32_ROOT:-}" ] || .ci/wine32 -end "$RASLINE_WINE32_ROOT"' EXIT
+trap 'rm -rf "$tools"; [ -z "${RASLINE_WINE32_ROOT:-}" ] || .ci/wine32 -end "$RASLINE_WINE32_ROOT" || :' EXIT
 
 # step NAME begins a step and records the time of the one before.
 step() {
@@ -41,7 +41,7 @@ make_wine32() {
     export RASLINE_WINE32_ROOT=$root
   else
     echo 'the tests of 32 bits are skipped'
-    .ci/wine32 -end "$root"
+    .ci/wine32 -end "$root" || : # what it leaves is no reason to stop
   fi
 }
 
