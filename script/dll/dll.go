@@ -58,7 +58,7 @@ type Config struct {
 
 	// Log gets one record at debug level for each callback of the DLL, named
 	// as in Windows, with sizes and codes and never with data; and warnings.
-	// Default: no log.
+	// Default: the log of the run.
 	Log *slog.Logger
 }
 
@@ -86,6 +86,7 @@ func (h Header) version() rasabi.Version { return headers[h] }
 type DLL struct {
 	path  string
 	cfg   Config
+	noLog bool                    // Config.Log is that of the call
 	start func() (process, error) // a child process
 }
 
@@ -103,7 +104,7 @@ func Load(path string, cfg *Config) (*DLL, error) {
 		d.cfg = *cfg
 	}
 	if d.cfg.Log == nil {
-		d.cfg.Log = slog.New(slog.DiscardHandler)
+		d.noLog, d.cfg.Log = true, slog.New(slog.DiscardHandler)
 	}
 	if d.cfg.Grace <= 0 {
 		d.cfg.Grace = defaultGrace
@@ -235,6 +236,11 @@ func (d *DLL) Path() string { return d.path }
 // ras.ErrUnknown. Programs that the DLL has started are ended when Execute
 // returns.
 func (d *DLL) Execute(ctx context.Context, call *ras.Call) error {
+	if d.noLog && call.Log != nil {
+		own := *d
+		own.cfg.Log = call.Log
+		d = &own
+	}
 	if d.cfg.Timeout > 0 {
 		limited, cancel := context.WithTimeoutCause(ctx, d.cfg.Timeout, &script.RunTimeoutError{Limit: d.cfg.Timeout})
 		defer cancel()
