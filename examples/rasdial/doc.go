@@ -64,7 +64,8 @@
 // terminal, and otherwise the program ends with status 2.
 //
 // With -terminal what the peer sends reaches the terminal as it is, sequences that
-// clear the screen or set its title included.
+// clear the screen or set its title included. Without it, what a script shows has
+// the control characters as ^[ and the like.
 //
 // In a chat script \T stands for the user name and \U for the password.
 //

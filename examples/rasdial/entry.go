@@ -259,9 +259,12 @@ func (d *dialer) load(section string) (*scriptfile.Script, error) {
 			return nil, err
 		}
 	}
-	cfg := &scriptfile.Config{Language: o.lang, Section: section, Log: d.log, Terminal: d.screen}
+	cfg := &scriptfile.Config{Language: o.lang, Section: section, Log: d.log}
 	if o.lang != "dll" { // whose callbacks are in no other log
 		cfg.Log = slog.New(withoutDebug{d.handler})
+	}
+	if !o.terminal { // which the call has then
+		cfg.Terminal = d.screen.Text()
 	}
 	return scriptfile.Load(o.script, src, cfg)
 }

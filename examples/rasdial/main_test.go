@@ -389,6 +389,26 @@ func TestConversationIsShownOnce(t *testing.T) {
 	}
 }
 
+// TestPeerIsGivenNoTerminal has a peer try to act on a terminal that -terminal has
+// not given to it.
+func TestPeerIsGivenNoTerminal(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"show.runscript": "print \\033[2J\nexpect login:\n",
+		"show.chat":      "ECHO ON\nSAY \\033[2J\nlogin: ''\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			addr := host(t, &scripttest.LoginConfig{Banner: "\x1b]0;owned\a\x1b[2J\x05"})
+			r := rasdial(t, t.Context(), "-script", file(t, name, text), "-port", addr, "-timeout", "30s")
+			r.expect(t, exitOK, "RASCS_Connected")
+			if out := r.stdout + r.stderr; strings.ContainsAny(out, "\x1b\x05") || strings.Count(out, "^[[2J") != 2 {
+				t.Errorf("the terminal gets %q", out)
+			}
+		})
+	}
+}
+
 // TestDialThenScript dials the built-in modem, logs in with a script and hangs
 // up.
 func TestDialThenScript(t *testing.T) { onFakeTime(t, testDialThenScript) }

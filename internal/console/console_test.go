@@ -95,3 +95,21 @@ func TestControlCharacters(t *testing.T) {
 		t.Errorf("%q", out.String())
 	}
 }
+
+// TestText shows the same however it is cut.
+func TestText(t *testing.T) {
+	const text = "a\r\n\tb\x1b[2J\x00\x7f \u00fcber \xfc \x9b2J\u009b2J\u202e\u00a0\a\b."
+	const want = "a\r\n\tb^[[2J^@^? \u00fcber \u00fc \\x9b2J\\x9b2J\\u202e\u00a0\a\b."
+	for size := 1; size <= len(text); size++ {
+		var out bytes.Buffer
+		w := (&Screen{w: &out}).Text()
+		for piece := range slices.Chunk([]byte(text), size) {
+			if n, err := w.Write(piece); n != len(piece) || err != nil {
+				t.Fatal(n, err)
+			}
+		}
+		if out.String() != want {
+			t.Errorf("pieces of %d: %q, want %q", size, out.String(), want)
+		}
+	}
+}
