@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
-	"os/exec"
 	"path"
 	"slices"
 	"strconv"
@@ -17,7 +14,6 @@ import (
 	"github.com/rasline/rasline/internal/wait"
 	"github.com/rasline/rasline/internal/words"
 	"github.com/rasline/rasline/port"
-	"github.com/rasline/rasline/port/pty"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
 	"github.com/rasline/rasline/script/chat"
@@ -215,58 +211,4 @@ func pulseDTR(ctx context.Context, call *ras.Call) error {
 		err = again
 	}
 	return err
-}
-
-// shellCommand runs a command by /bin/sh on a pseudo-terminal that is joined to the
-// line.
-type shellCommand struct {
-	command string
-	env     []string
-	secrets []ras.Secret
-	stderr  io.Writer
-}
-
-func (s *shellCommand) Execute(ctx context.Context, call *ras.Call) error {
-	d := script.NewDialog(call, nil)
-	defer d.Close()
-	for _, secret := range s.secrets {
-		d.Hide(secret)
-	}
-	pair, err := pty.Open(ctx)
-	if err != nil {
-		return err
-	}
-	defer pair.Close()
-	f, err := pair.OpenFar()
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", s.command)
-	cmd.Env = append(os.Environ(), s.env...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = f, f, s.stderr
-	if s.stderr == nil {
-		cmd.Stderr = os.Stderr
-	}
-	cmd.WaitDelay = 5 * time.Second
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	f.Close()
-	joined, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	done := make(chan error, 1)
-	ended := errors.New("the command has ended")
-	go func() {
-		done <- cmd.Wait()
-		stop(ended)
-	}()
-	err = d.Interact(joined, pair.Port, &script.InteractConfig{Escape: -1})
-	if err != nil && context.Cause(joined) != ended && !errors.Is(err, port.ErrCarrierLost) {
-		cmd.Process.Kill()
-	}
-	if exit := <-done; exit != nil && !errors.Is(exit, exec.ErrWaitDelay) {
-		return &ras.Error{Op: "shell", Code: ras.ErrUnknown, Err: exit}
-	}
-	return ctx.Err()
 }
