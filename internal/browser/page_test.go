@@ -49,6 +49,12 @@ func openPage(t *testing.T, html []byte) *tab {
 	if err := os.WriteFile(path, html, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return openURL(t, "file://"+path)
+}
+
+// openURL opens an address in a new Chromium and waits until the page is shown.
+func openURL(t *testing.T, url string) *tab {
+	t.Helper()
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(peertest.Program(t, "chromium", "chromium-browser", "google-chrome")),
 		chromedp.NoSandbox, chromedp.WindowSize(1300, 800))...)
@@ -59,7 +65,7 @@ func openPage(t *testing.T, html []byte) *tab {
 	if err := chromedp.Listen(ctx, b.listen); err != nil { // which starts the browser
 		t.Fatal(err)
 	}
-	b.do(chromedp.Navigate("file://" + path))
+	b.do(chromedp.Navigate(url))
 	b.await(`!!document.body.dataset.opened`)
 	return b
 }
