@@ -2,6 +2,7 @@ package runscript
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -213,6 +214,7 @@ func (p *parser) command(all []word, at place) command {
 	case "send", "print":
 		cmd.text = join(rest)
 		p.names(&cmd.text, rest, at)
+		p.comments(rest, at)
 	case "log":
 		cmd.raw = strings.TrimLeft(p.lines[at.line-1][first.at+len("log"):], " \t")
 		p.warn(cmd.place, "log writes to a file: it is off unless the program has given one (Config.LogFile)")
@@ -294,13 +296,26 @@ func (p *parser) names(t *text, all []word, at place) {
 		p.script.pass = at
 	}
 	for _, w := range all {
-		for _, name := range []string{"$LOGIN", "$PASS"} {
+		for _, name := range []string{"$LOGIN", "$PASS", "${LOGIN}", "${PASS}"} {
 			if i := strings.Index(w.raw, name); i >= 0 {
-				p.warn(place{at.line, w.at + 1}, "%s is sent as it is: write $(%s)", name, name[1:])
+				p.warn(place{at.line, w.at + 1}, "%s is sent as it is: write $(%s)", name, strings.Trim(name, "${}"))
 			}
 		}
 	}
 }
+
+// comments warns of one that is a part of a text.
+func (p *parser) comments(rest []word, at place) {
+	for _, w := range rest {
+		if c := w.plain(); c == "#" || c == ";" || c == "//" {
+			p.warn(place{at.line, w.at + 1}, "%s begins no comment here and is part of the text: write the comment on a line of its own, behind #", c)
+			return
+		}
+	}
+}
+
+// alternatives is how other languages write several texts to wait for.
+var alternatives = regexp.MustCompile(`^/?\(?\w+(\|\w+)+\)?/?$`)
 
 // oneWord reads the only word that a command has.
 func (p *parser) oneWord(cmd *command, rest []word, what string) {
@@ -326,7 +341,11 @@ func (p *parser) value(w word, at place) value {
 	case strings.HasPrefix(w.raw, "$(") && strings.HasSuffix(w.raw, ")"):
 		return value{env: w.raw[2 : len(w.raw)-1]}
 	case w.raw != "" && (isDigit(w.raw[0]) || w.raw[0] == '-'):
-		return value{number: number(w.raw)}
+		n := number(w.raw)
+		if strings.TrimLeft(w.raw, "-0123456789") != "" {
+			p.warn(place{at.line, w.at + 1}, "%s is read as %d: a number is whole and has no unit", w.shown(), n)
+		}
+		return value{number: n}
 	}
 	p.used = append(p.used, use{w.raw, place{at.line, w.at + 1}})
 	return value{name: w.raw}
@@ -511,6 +530,9 @@ func (p *parser) arm(all []word, at place) arm {
 		p.names(&a.pattern, all[:1], at)
 		if a.pattern.empty() {
 			p.fail(place{at.line, all[0].at + 1}, "an empty pattern waits for nothing: write the text to wait for")
+		}
+		if alternatives.MatchString(all[0].raw) {
+			p.warn(place{at.line, all[0].at + 1}, "a | is an ordinary character: write a block with a line for each text")
 		}
 	}
 	if len(rest) > 0 {
