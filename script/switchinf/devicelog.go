@@ -122,5 +122,5 @@ func (r *run) logResponse(from int) {
 	if password := r.value(part{macro: macroPassword}); len(password) > 0 {
 		text = bytes.ReplaceAll(text, password, []byte(passwordMacro))
 	}
-	r.cfg.DeviceLog.entry(r.portName(), logResponse, shown(r.call.Mask(text)))
+	r.cfg.DeviceLog.entry(r.portName(), logResponse, shown(r.masked(from, text)))
 }

@@ -1,9 +1,11 @@
 package switchinf
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -296,12 +298,31 @@ func (r *run) diagnose(m fit) string {
 	if m.response.pattern.ending != endDiagnostics {
 		return ""
 	}
-	text := strings.TrimSpace(lint.Plain(string(r.call.Mask(r.buffer.after(m.at))), "\r\n\t"))
+	text := strings.TrimSpace(lint.Plain(string(r.masked(m.at, r.buffer.after(m.at))), "\r\n\t"))
 	if r.call.Terminal != nil && text != "" {
 		// A terminal that cannot show it is no reason to fail otherwise.
 		r.call.Terminal.Write([]byte(text + "\r\n"))
 	}
 	return text
+}
+
+// masked returns what may be shown of the text, which is what was received from the
+// offset on. The echo before it is masked with it: a password that begins there may
+// go on in the text.
+func (r *run) masked(from int, text []byte) []byte {
+	all := r.buffer.after(0)
+	before := all[:len(all)-len(r.buffer.after(from))]
+	masked := r.call.Mask(slices.Concat(before, text))
+	// At the end of a text Mask hides the first characters of a secret, which it
+	// shows if something else follows.
+	const shortest = 4
+	for shown := range min(shortest, len(before)+1) {
+		n := len(before) - shown
+		if rest, ok := bytes.CutPrefix(masked, append(r.call.Mask(before[:n]), before[n:]...)); ok {
+			return rest
+		}
+	}
+	return masked
 }
 
 // overdue is the failure of a step whose limit has passed.
@@ -321,8 +342,9 @@ func (r *run) lineError(ctx context.Context, err error) *Error {
 }
 
 func (r *run) failure(code ras.Code, err error) *Error {
-	tail := r.buffer.after(r.responseStart())
-	e := r.file.failure(r.section.Name, r.current.line, code, err, string(r.call.Mask(tail[max(0, len(tail)-keptTail):])))
+	start := r.responseStart()
+	tail := r.masked(start, r.buffer.after(start))
+	e := r.file.failure(r.section.Name, r.current.line, code, err, string(tail[max(0, len(tail)-keptTail):]))
 	if r.waiting {
 		e.Op += ": wait for " + r.current.awaited()
 	}

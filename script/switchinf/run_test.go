@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -262,6 +264,26 @@ func TestPasswordShowsNowhere(t *testing.T) {
 			t.Errorf("the password shows: %s", got)
 		}
 	})
+}
+
+// An echo that goes on after a wrong character is dropped up to there, and the rest
+// is hidden in the response as well.
+func TestRestOfAnEchoShowsNowhere(t *testing.T) {
+	const src = "[x]\nCOMMAND=<password><cr>\nERROR_DIAGNOSTICS=%s<diagnostics>\nOK=never\n"
+	for _, echo := range []string{"Xy7Qz?9kLm", "Xy7QzWW\b9kLm", "Xy7Qz\r\nW9kLm", "Xy7QzW9k"} {
+		for _, before := range []string{"", "never"} {
+			inBubble(t, func(t *testing.T, near, far *virtual.Port) {
+				io.WriteString(far, echo+"\r\nBad password Xy7QzW9kLm!\r\n")
+				var out bytes.Buffer
+				cfg := &script.Config{Params: &ras.DialParams{UserName: "guest", Password: "Xy7QzW9kLm"}, Timeout: time.Minute}
+				e := compile(t, "switch.inf", fmt.Sprintf(src, before), &switchinf.Config{DeviceLog: switchinf.NewDeviceLog(&out), Log: debugLog(&out)})
+				_, err := script.Run(t.Context(), near, e, cfg)
+				if got := out.String() + fmt.Sprint(err); regexp.MustCompile("9kL|7Qz").MatchString(got) || !strings.Contains(got, "Bad password") {
+					t.Errorf("%q: the password shows, or nothing does: %s", echo, got)
+				}
+			})
+		}
+	}
 }
 
 func TestNoTerminalIsNoFailure(t *testing.T) {
