@@ -21,6 +21,13 @@ type Checker interface {
 	Check(p *ras.DialParams) error
 }
 
+// TerminalUser is an Executor that can report before a run that it fails without
+// ras.Call.Terminal. A program that dials calls NeedsTerminal before it does; without
+// the method, such a script fails when it gets to its terminal.
+type TerminalUser interface {
+	NeedsTerminal() bool
+}
+
 // MissingError is the cause of the failure of a script that uses a parameter of
 // the call that is not given. It matches ras.ErrInvalidParameter.
 type MissingError struct {

@@ -2,6 +2,8 @@ package script
 
 import (
 	"context"
+	"errors"
+	"slices"
 
 	"github.com/rasline/rasline/ras"
 )
@@ -43,4 +45,26 @@ func (s sequence) Execute(ctx context.Context, call *ras.Call) error {
 		}
 	}
 	return nil
+}
+
+// Check reports what the parts would, up to the first that is no Checker, which may
+// set what the others need.
+func (s sequence) Check(p *ras.DialParams) error {
+	var errs []error
+	for _, e := range s {
+		c, ok := e.(Checker)
+		if !ok {
+			break
+		}
+		errs = append(errs, c.Check(p))
+	}
+	return errors.Join(errs...)
+}
+
+// NeedsTerminal reports whether any part of the sequence does.
+func (s sequence) NeedsTerminal() bool {
+	return slices.ContainsFunc(s, func(e Executor) bool {
+		u, ok := e.(TerminalUser)
+		return ok && u.NeedsTerminal()
+	})
 }

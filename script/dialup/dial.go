@@ -52,6 +52,9 @@ func (d *dial) dial(ctx context.Context) (*Conn, error) {
 	if err := d.entry.Check(); err != nil {
 		return nil, err
 	}
+	if d.cfg.Terminal == nil && d.entry.needsTerminal() {
+		return nil, d.entry.fail("check", errNoTerminal)
+	}
 	if d.entry.Timeout > 0 {
 		limited, cancel := context.WithTimeoutCause(ctx, d.entry.Timeout, &script.RunTimeoutError{Limit: d.entry.Timeout})
 		defer cancel()

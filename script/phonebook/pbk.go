@@ -3,6 +3,7 @@ package phonebook
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,19 +68,20 @@ var continued = map[string]bool{"customauthdata": true, "nrptrules": true, "trus
 
 func (g *group) text(key string) string { return g.keys[lint.Fold(key)].value }
 
-// number reads a decimal number; nothing is the default.
+// number reads a decimal number; nothing is the default. -1 is what some programs
+// write for none.
 func (g *group) number(found *findings, key string, otherwise int) int {
 	v, ok := g.keys[lint.Fold(key)]
 	text := strings.TrimSpace(v.value)
 	if !ok || text == "" {
 		return otherwise
 	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		found.errorf(v.line, v.col, "%s=%s is not a number", v.key, v.value)
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || n < -1 {
+		found.errorf(v.line, v.col, "%s=%s is not a number from 0 to %d", v.key, v.value, math.MaxInt32)
 		return otherwise
 	}
-	return n
+	return int(n)
 }
 
 const (

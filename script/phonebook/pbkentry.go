@@ -1,10 +1,12 @@
 package phonebook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"net/netip"
 	"path"
 	"slices"
@@ -89,12 +91,12 @@ func (b *pbkBuilder) unsupported() error {
 	case keys.text("PrerequisiteEntry") != "":
 		return refuse("PrerequisiteEntry", "an entry that needs another one first is not supported")
 	}
-	switch keys.text("BaseProtocol") {
+	switch strings.TrimSpace(keys.text("BaseProtocol")) {
 	case "", "1", "2":
 	default:
 		return refuse("BaseProtocol", "neither PPP (1) nor SLIP (2)")
 	}
-	if keys.text("Type") == "2" {
+	if strings.TrimSpace(keys.text("Type")) == "2" {
 		return refuse("Type", "not a serial dial-up entry: a VPN")
 	}
 	return nil
@@ -104,6 +106,8 @@ func (b *pbkBuilder) unsupported() error {
 func (b *pbkBuilder) line() {
 	e := b.entry
 	name, device := strings.TrimSpace(b.media.keys.text("Port")), b.media.keys.text("Device")
+	name = cmp.Or(name, strings.TrimSpace(b.in.keys.text("PreferredPort")))
+	device = cmp.Or(device, b.in.keys.text("PreferredDevice"))
 	var err error
 	if e.Port, err = b.cfg.mapPort(name, device); err != nil {
 		v := b.media.keys.keys["port"]
@@ -115,7 +119,7 @@ func (b *pbkBuilder) line() {
 	} else if n := b.in.keys.number(b.found, "PreferredBps", 0); n > 0 {
 		mode.Baud = n
 	}
-	if b.main.keys.number(b.found, "HwFlowControl", 1) == 0 {
+	if b.main.keys.number(b.found, "HwFlowControl", b.in.keys.number(b.found, "PreferredHwFlow", 1)) == 0 {
 		mode.Flow = port.FlowNone
 	}
 	e.PortConfig = &portname.Config{Port: &port.Config{Mode: mode}}
@@ -196,7 +200,7 @@ func (b *pbkBuilder) switched(d *pbkDevice) script.Executor {
 	}
 	if name == "" {
 		if terminal {
-			return script.ExecutorFunc(userTerminal)
+			return userTerminal{}
 		}
 		return nil
 	}
@@ -208,7 +212,12 @@ func (b *pbkBuilder) switched(d *pbkDevice) script.Executor {
 }
 
 // userTerminal joins the user and the line until the user leaves.
-func userTerminal(ctx context.Context, call *ras.Call) error {
+type userTerminal struct{}
+
+// NeedsTerminal makes a dial without a terminal fail before it begins.
+func (userTerminal) NeedsTerminal() bool { return true }
+
+func (userTerminal) Execute(ctx context.Context, call *ras.Call) error {
 	if call.Terminal == nil {
 		return &script.Error{Op: "terminal", Err: &ras.Error{Code: ras.ErrInteractiveMode, Err: errors.New("the entry asks for a terminal, and there is none")}}
 	}
@@ -291,10 +300,10 @@ func (b *pbkBuilder) dial() {
 		tries = 0
 	}
 	if n := len(d.Numbers); n > 0 {
-		d.Redial.Attempts = (tries + 1) * n
+		d.Redial.Attempts = min(tries+1, math.MaxInt32/n) * n
 		b.entry.Params.PhoneNumber = d.Numbers[0]
 	}
-	d.Redial.RoundPause = time.Duration(b.in.keys.number(b.found, "RedialSeconds", 60)) * time.Second
+	d.Redial.RoundPause = time.Duration(max(0, b.in.keys.number(b.found, "RedialSeconds", 60))) * time.Second
 	b.entry.Dialer = d
 }
 
@@ -310,7 +319,12 @@ func (b *pbkBuilder) numbers() (out []string) {
 			b.found.errorf(b.in.line, 1, "%v", err)
 		}
 	}
-	for i, g := range b.main.phones {
+	phones := b.main.phones
+	if kind := strings.TrimSpace(b.in.keys.text("Type")); kind != "" && kind != "1" && len(phones) > 1 {
+		b.found.warnf(phones[1].line, 1, "only an entry of Type=1 has alternate numbers: they are not used")
+		phones = phones[:1]
+	}
+	for i, g := range phones {
 		v := g.keys["phonenumber"]
 		for _, key := range []string{"AreaCode", "CountryCode"} { // NT 4 has one set an entry
 			if _, ok := g.keys[lint.Fold(key)]; !ok {
@@ -367,8 +381,11 @@ func (l location) dial(number, country, area string, rules bool) (string, error)
 	if rest, ok := strings.CutPrefix(strings.TrimSpace(number), "+"); ok { // +1 (425) 555-0100
 		before, after, found := strings.Cut(rest, "(")
 		inner, local, closed := strings.Cut(after, ")")
-		if found && closed {
+		switch {
+		case found && closed:
 			country, area, number, canonical = strings.TrimSpace(before), strings.TrimSpace(inner), strings.TrimSpace(local), true
+		case rules:
+			return "", fmt.Errorf("%q has no area code in brackets: write +COUNTRY (AREA) NUMBER", number)
 		}
 	}
 	if !rules && !canonical {

@@ -483,3 +483,71 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestRasphoneRules are what the table of the keys says about odd values.
+func TestRasphoneRules(t *testing.T) {
+	const modem1 = "MEDIA=serial\nPort=/dev/ttyS0\nDEVICE=modem\nPhoneNumber=1\n"
+	entry := func(src string) (*dialup.Entry, string) {
+		e, found, err := parse(t, "x.pbk", "[a]\n"+src, nil).Entry(&EntryConfig{Scripts: fstest.MapFS{
+			"x.scp": {Data: []byte("proc main\ntransmit $PASSWORD\nendproc\n")},
+			"y.scp": {Data: []byte("proc main\nendproc\n")},
+		}})
+		text := texts(found)
+		if err != nil {
+			text += err.Error()
+		}
+		return e, text
+	}
+	e, text := entry("PreferredPort=/dev/ttyS7\nPreferredBps=9600\nPreferredHwFlow=0\nBaseProtocol=1 \nMEDIA=serial\nDEVICE=modem\nPhoneNumber=1\n")
+	if e == nil || e.Port != "/dev/ttyS7" || e.PortConfig.Port.Mode.Baud != 9600 || e.PortConfig.Port.Mode.Flow != port.FlowNone {
+		t.Errorf("the preferred port: %+v %s", e, text)
+	}
+	e, text = entry("RedialAttempts=999999999\nRedialSeconds=-1\n" + modem1 + "PhoneNumber=2\nPhoneNumber=3\n")
+	if e == nil || e.Dialer.Redial.Attempts <= 0 || int64(e.Dialer.Redial.Attempts) > 1<<31 || e.Dialer.Redial.RoundPause < 0 {
+		t.Errorf("many attempts: %+v %s", e, text)
+	}
+	e, text = entry("Type=3\n" + modem1 + "PhoneNumber=2\n")
+	if e == nil || len(e.Dialer.Numbers) != 1 || !strings.Contains(text, "only an entry of Type=1") {
+		t.Errorf("alternates of Type=3: %+v %s", e, text)
+	}
+	for src, want := range map[string]string{
+		"RedialSeconds=99999999999\n" + modem1:                                             "RedialSeconds=99999999999 is not a number from 0 to",
+		"IdleDisconnectSeconds=99999999999999\n" + modem1:                                  "is not a number",
+		"MEDIA=serial\nPort=/dev/ttyS0\nConnectBPS=-5\nDEVICE=modem\nPhoneNumber=1\n":      "ConnectBPS=-5 is not a number",
+		"MEDIA=serial\nPort=/dev/ttyS0\nDEVICE=modem\nHwFlowControl=frog\nPhoneNumber=1\n": "HwFlowControl=frog is not a number",
+		modem1[:len(modem1)-2] + "+49 30 1\nUseDialingRules=1\n":                           "write +COUNTRY (AREA) NUMBER",
+	} {
+		if _, text := entry(src); !strings.Contains(text, want) {
+			t.Errorf("%q: no %q in %s", src, want, text)
+		}
+	}
+
+	// What the scripts need is known before the port is opened, in a sequence too.
+	open := &dialup.Config{Open: func(context.Context, string, *portname.Config) (port.Port, error) {
+		t.Error("opened")
+		return nil, os.ErrNotExist
+	}}
+	e, text = entry("AutoLogon=1\n" + modem1 + "DEVICE=switch\nName=x.scp\n")
+	if e == nil {
+		t.Fatal(text)
+	}
+	if _, err := dialup.Dial(t.Context(), e, open); !errors.Is(err, ras.ErrInvalidParameter) || !strings.Contains(err.Error(), "user name") {
+		t.Errorf("AutoLogon without a name: %v", err)
+	}
+	e.Params.UserName = "joe"
+	if _, err := dialup.Dial(t.Context(), e, open); !errors.Is(err, ras.ErrInvalidParameter) || !strings.Contains(err.Error(), "password") {
+		t.Errorf("a script without its password: %v", err)
+	}
+	for _, src := range []string{
+		modem1 + "DEVICE=switch\nTerminal=1\n",
+		"MEDIA=serial\nPort=/dev/ttyS0\nDEVICE=switch\nType=Terminal\nDEVICE=modem\nPhoneNumber=1\nDEVICE=switch\nName=y.scp\n",
+	} {
+		e, text := entry(src)
+		if e == nil {
+			t.Fatal(text)
+		}
+		if _, err := dialup.Dial(t.Context(), e, open); !errors.Is(err, ras.ErrInteractiveMode) {
+			t.Errorf("a terminal that is not there: %v", err)
+		}
+	}
+}
