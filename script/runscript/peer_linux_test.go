@@ -175,18 +175,18 @@ func TestPeer(t *testing.T) {
 		plays = append(plays, play{fmt.Sprintf("random %d", seed), src, p})
 	}
 	t.Run("all", func(t *testing.T) {
+		compare := func(p play) string { return difference(ours(t, p.src, p.peer), theirs(t, program, p.src, p.peer)) }
 		work := make(chan play)
 		var workers sync.WaitGroup
+		var mu sync.Mutex
+		var again []play
 		for range 64 {
 			workers.Go(func() {
 				for p := range work {
-					compare := func() string { return difference(ours(t, p.src, p.peer), theirs(t, program, p.src, p.peer)) }
-					diff := compare()
-					if diff != "" { // a busy machine can miss a limit of a second
-						diff = compare()
-					}
-					if diff != "" {
-						t.Errorf("%s:\n%s\npeer %q\n%s", p.name, p.src, p.peer, diff)
+					if compare(p) != "" {
+						mu.Lock()
+						again = append(again, p)
+						mu.Unlock()
 					}
 				}
 			})
@@ -196,6 +196,19 @@ func TestPeer(t *testing.T) {
 		}
 		close(work)
 		workers.Wait()
+		// A busy machine, these workers included, can miss a limit of a second: what
+		// differs alone, every time, does differ.
+		for _, p := range again {
+			var diff string
+			for range 4 {
+				if diff = compare(p); diff == "" {
+					break
+				}
+			}
+			if diff != "" {
+				t.Errorf("%s:\n%s\npeer %q\n%s", p.name, p.src, p.peer, diff)
+			}
+		}
 	})
 }
 
