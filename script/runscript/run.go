@@ -354,8 +354,8 @@ func (r *run) sleep(c *command) error {
 
 // shell runs a command of the shell, whose output is sent to the line.
 func (r *run) shell(c *command) error {
-	if r.cfg.Shell == nil {
-		return r.fail(fmt.Errorf("commands of the shell are off: %w", errors.ErrUnsupported), ras.ErrNotSupported)
+	if err := r.off(c); err != nil {
+		return r.fail(err, ras.ErrNotSupported)
 	}
 	status, err := r.cfg.Shell(r.ctx, c.raw, lineWriter{r})
 	if err != nil {
@@ -379,8 +379,8 @@ func (w lineWriter) Write(b []byte) (int, error) {
 // fails, by an exit with a value too, this one does.
 func (r *run) callFile(c *command) error {
 	s := r.session
-	if r.cfg.Open == nil {
-		return r.fail(fmt.Errorf("calls of other scripts are off: %w", errors.ErrUnsupported), ras.ErrNotSupported)
+	if err := r.off(c); err != nil {
+		return r.fail(err, ras.ErrNotSupported)
 	}
 	if s.calls++; s.calls > maxDepth {
 		return r.fail(fmt.Errorf("scripts that call scripts, more than %d deep", maxDepth), ras.ErrScriptSyntax)

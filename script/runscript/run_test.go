@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -245,6 +246,32 @@ func TestCheck(t *testing.T) {
 	}
 	if err := c.Check(&ras.DialParams{UserName: "x", NoPassword: true}); err != nil {
 		t.Errorf("with both: %v", err)
+	}
+}
+
+// A command that is off is refused before anything is sent, unless it may never run.
+func TestCheckCommandsThatAreOff(t *testing.T) {
+	for _, tt := range []struct {
+		src  string
+		cfg  runscript.Config
+		want string
+	}{
+		{"send a\ncall x", runscript.Config{}, "s:2: call: calls of other scripts are off"},
+		{"send a\nexpect b\nl:\nexpect {\n\"c\"\n}\n! ls", runscript.Config{}, "s:7: !: commands of the shell are off"},
+		{"send a\ncall x", runscript.Config{Open: os.ReadFile}, ""},
+		{"send a\nif $? = 1 call x", runscript.Config{}, ""},
+		{"send a\nexit\nfailed:\n! beep", runscript.Config{}, ""},
+		{"expect {\n\"a\" exit\n}\n! beep", runscript.Config{}, ""},
+		{"send a\n! killall -9 minicom", runscript.Config{}, ""},
+	} {
+		s, err := runscript.Parse("s", []byte(tt.src))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = s.Executor(&tt.cfg).(script.Checker).Check(nil)
+		if got := fmt.Sprint(err); tt.want == "" && err != nil || !strings.HasPrefix(got, tt.want) || err != nil && !errors.Is(err, ras.ErrNotSupported) {
+			t.Errorf("%q: %v, want %q", tt.src, err, tt.want)
+		}
 	}
 }
 

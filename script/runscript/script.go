@@ -3,6 +3,7 @@ package runscript
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -125,6 +126,37 @@ func (s *Script) Check(p *ras.DialParams) error {
 			return &script.RunError{File: s.src.Name(), Line: use.at.line, Col: use.at.col,
 				Op: "the script uses $(" + use.name + ")", Code: ras.ErrInvalidParameter, Err: err}
 		}
+	}
+	return nil
+}
+
+// Check is that of the Script, and also reports a ! or a call that the settings do
+// not allow, if the script comes to it whatever is received. One that depends on
+// that may never run, and fails where it does.
+func (e *executor) Check(p *ras.DialParams) error {
+	if err := e.Script.Check(p); err != nil {
+		return err
+	}
+	for i := range e.lines {
+		c := &e.lines[i].cmd
+		if err := e.off(c); err != nil {
+			return &script.RunError{File: e.src.Name(), Line: c.place.line, Col: c.place.col, Op: c.operation(), Code: ras.ErrNotSupported, Err: err}
+		}
+		if c.verb == "goto" || c.verb == "gosub" || c.verb == "exit" || c.verb == "if" ||
+			slices.ContainsFunc(c.arms, func(a arm) bool { return a.cmd != nil }) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// off returns why the settings do not allow a command, or nil.
+func (e *executor) off(c *command) error {
+	switch {
+	case c.verb == "!" && e.cfg.Shell == nil:
+		return fmt.Errorf("commands of the shell are off: %w", errors.ErrUnsupported)
+	case c.verb == "call" && e.cfg.Open == nil:
+		return fmt.Errorf("calls of other scripts are off: %w", errors.ErrUnsupported)
 	}
 	return nil
 }
