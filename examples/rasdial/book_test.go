@@ -66,3 +66,18 @@ func TestReadableBook(t *testing.T) {
 		t.Error("no warning for a file that all can read")
 	}
 }
+
+// What has no end is no phone book, nor a file that one names.
+func TestEndlessBook(t *testing.T) {
+	if _, err := os.Stat("/dev/zero"); err != nil {
+		t.Skip(err)
+	}
+	rasdial(t, t.Context(), "-phonebook", "/dev/zero").expect(t, exitUsage, "binary|larger|nothing was sent")
+	for _, text := range []string{
+		"file /dev/zero\n",
+		"/dev/ttyS0\nconnect \"chat -f /dev/zero\"\n",
+		"/dev/ttyS0\nconnect /dev/zero\n",
+	} {
+		rasdial(t, t.Context(), "-phonebook", file(t, "peer", text), "-script-dir", "/dev", "-script-dir", "/").expect(t, exitUsage, "nothing was sent")
+	}
+}

@@ -136,7 +136,7 @@ func (d *dialer) fromBook() (*dialup.Entry, int) {
 			name = filepath.Join("/etc/ppp/peers", name)
 		}
 	}
-	src, err := os.ReadFile(name)
+	src, err := readBook(name)
 	if err != nil {
 		return nil, d.fail(exitUsage, fmt.Errorf("-phonebook: %w", err))
 	}
@@ -192,6 +192,16 @@ func (d *dialer) fromBook() (*dialup.Entry, int) {
 		p.Domain = o.params.Domain
 	}
 	return e, exitOK
+}
+
+// readBook reads a phone book, and of what has no end a little more than any has.
+func readBook(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, phonebook.MaxSize+1))
 }
 
 // peersFiles is where pppd finds the files that a peers file names: peers/NAME for

@@ -82,9 +82,9 @@ func (b *peerEntry) read(name string) ([]byte, error) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: errors.New("no folder for scripts is given")}
 	}
 	clean := strings.TrimPrefix(path.Clean("/"+name), "/")
-	src, err := fs.ReadFile(b.cfg.Scripts, clean)
+	src, err := readFile(b.cfg.Scripts, clean)
 	if errors.Is(err, fs.ErrNotExist) {
-		if src, err = fs.ReadFile(b.cfg.Scripts, path.Base(clean)); errors.Is(err, fs.ErrNotExist) {
+		if src, err = readFile(b.cfg.Scripts, path.Base(clean)); errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("%s is in none of the directories for scripts: give its directory", name)
 		}
 	}

@@ -275,7 +275,7 @@ func (b *pbkBuilder) lookUp(base string) (src []byte, where string, err error) {
 		for _, f := range list {
 			if strings.EqualFold(f.Name(), base) && !f.IsDir() {
 				where = path.Join(dir, f.Name())
-				src, err = fs.ReadFile(b.cfg.Scripts, where)
+				src, err = readFile(b.cfg.Scripts, where)
 				return src, where, err
 			}
 		}

@@ -170,7 +170,7 @@ func (p *peer) call(found *findings, o option, fsys fs.FS, callers []string) {
 	if _, again := p.texts[shown]; again {
 		return
 	}
-	src, err := fs.ReadFile(fsys, where)
+	src, err := readFile(fsys, where)
 	if err != nil {
 		found.errorf(o.line, o.col, "%s %s: %v", o.text, name, err)
 		return

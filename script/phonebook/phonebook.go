@@ -176,7 +176,10 @@ func Parse(name string, src []byte, cfg *Config) (*Book, error) {
 	return b, nil
 }
 
-var maxSize = [...]int{KindWvdial: 1 << 20, KindPeers: 1 << 20, KindRasphone: 4 << 20}
+// MaxSize is the size in bytes of the largest phone book that Parse takes.
+const MaxSize = 4 << 20
+
+var maxSize = [...]int{KindWvdial: 1 << 20, KindPeers: 1 << 20, KindRasphone: MaxSize}
 
 // kindOf tells the kind of a file.
 func kindOf(name string, src []byte) Kind {
@@ -257,6 +260,31 @@ func (b *Book) Entry(cfg *EntryConfig, names ...string) (*dialup.Entry, []lint.F
 	}
 	e.Phonebook = b.name
 	return e, list, nil
+}
+
+const maxFile = 1 << 20
+
+// readFile reads a file that a phone book names. What is no regular file, such as
+// a device, might have no end.
+func readFile(fsys fs.FS, name string) ([]byte, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	fail := func(why string) ([]byte, error) {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New(why)}
+	}
+	if info, err := f.Stat(); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return fail("it is no file")
+	}
+	src, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if len(src) > maxFile {
+		return fail("it is larger than 1 MiB")
+	}
+	return src, err
 }
 
 // findings collects what is found in a file.
