@@ -177,19 +177,29 @@ func await(ctx context.Context, cmd *exec.Cmd) error {
 	return errors.Join(context.Cause(ctx), <-done)
 }
 
-// runOnPipes runs cmd on pipes.
+// runOnPipes runs cmd on pipes. They are not those of cmd, whose Wait closes them
+// before they are read to the end.
 func (c *Conn) runOnPipes(ctx context.Context, cmd *exec.Cmd) error {
-	in, err := cmd.StdinPipe()
+	theirIn, in, err := os.Pipe()
 	if err != nil {
 		return err
 	}
-	out, err := cmd.StdoutPipe()
+	out, theirOut, err := os.Pipe()
 	if err != nil {
+		theirIn.Close()
+		in.Close()
 		return err
 	}
-	if err := cmd.Start(); err != nil {
+	cmd.Stdin, cmd.Stdout = theirIn, theirOut
+	err = cmd.Start()
+	theirIn.Close()
+	theirOut.Close()
+	if err != nil {
+		in.Close()
+		out.Close()
 		return err
 	}
+	defer out.Close()
 	stop := c.join(port.FromStream(struct {
 		io.Reader
 		io.WriteCloser

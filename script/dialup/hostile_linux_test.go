@@ -187,3 +187,24 @@ func TestAfterTheEnd(t *testing.T) {
 	must(t, err)
 	must(t, c.Close())
 }
+
+// TestPipesLoseNothing gets all that a program writes before it ends.
+func TestPipesLoseNothing(t *testing.T) {
+	p := newPeer(t)
+	c := greeted(t, p, "")
+	before := descriptors(t)
+	for range 20 {
+		done := make(chan error, 1)
+		go func() {
+			done <- dialup.RunOnPipes(c, t.Context(), shell(`echo begin; read -r x; printf %020000d 7; echo "[$x]"`))
+		}()
+		p.wantLine(t, "begin")
+		io.WriteString(p, "hello\n")
+		p.wantLine(t, strings.Repeat("0", 19999)+"7[hello]")
+		must(t, <-done)
+		must(t, c.SetDeadline(time.Time{}))
+	}
+	if n := descriptors(t); n > before {
+		t.Errorf("%d descriptors before, %d after", before, n)
+	}
+}
