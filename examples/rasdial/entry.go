@@ -269,8 +269,8 @@ func (d *dialer) load(section string) (*scriptfile.Script, error) {
 			return nil, err
 		}
 	}
-	cfg := &scriptfile.Config{Language: o.lang, Section: section, Log: d.log}
-	if o.lang != "dll" { // whose callbacks are in no other log
+	cfg := &scriptfile.Config{Language: o.lang, Section: section}
+	if o.lang != "dll" { // which logs to the dial by itself
 		cfg.Log = slog.New(withoutDebug{d.handler})
 	}
 	if !o.terminal { // which the call has then
