@@ -30,9 +30,19 @@ const (
 // of a user name and password that are refused, which would lock the account, of a
 // port that has no proper name, and of a program for Handover that is missing.
 func Persist(ctx context.Context, e *Entry, cfg *Config, use func(ctx context.Context, c *Conn) error) error {
+	return persist(ctx, func() (*Conn, error) { return Dial(ctx, e, cfg) }, use)
+}
+
+// Persist keeps a connection as the function Persist does, on whatever line of the
+// pool is free for each dial. It returns when the pool is closed, too.
+func (p *Pool) Persist(ctx context.Context, e *Entry, cfg *Config, use func(ctx context.Context, c *Conn) error) error {
+	return persist(ctx, func() (*Conn, error) { return p.Dial(ctx, e, cfg) }, use)
+}
+
+func persist(ctx context.Context, dial func() (*Conn, error), use func(ctx context.Context, c *Conn) error) error {
 	pause := pauseMin
 	for {
-		lasted, err := once(ctx, e, cfg, use)
+		lasted, err := once(ctx, dial, use)
 		switch {
 		case ctx.Err() != nil:
 			return errors.Join(context.Cause(ctx), err)
@@ -50,8 +60,8 @@ func Persist(ctx context.Context, e *Entry, cfg *Config, use func(ctx context.Co
 }
 
 // once makes one connection and returns how long it has lasted.
-func once(ctx context.Context, e *Entry, cfg *Config, use func(ctx context.Context, c *Conn) error) (lasted time.Duration, err error) {
-	c, err := Dial(ctx, e, cfg)
+func once(ctx context.Context, dial func() (*Conn, error), use func(ctx context.Context, c *Conn) error) (lasted time.Duration, err error) {
+	c, err := dial()
 	if err != nil {
 		return 0, err
 	}
@@ -68,6 +78,7 @@ func hopeless(err error) bool {
 		errors.As(err, new(*script.MissingError)) ||
 		errors.As(err, new(*modem.InputError)) ||
 		errors.Is(err, portname.ErrBadName) ||
+		errors.Is(err, errPoolClosed) ||
 		errors.Is(err, exec.ErrNotFound) ||
 		errors.Is(err, ras.ErrAuthenticationFailure)
 }

@@ -94,6 +94,8 @@ type line struct {
 	last     error
 }
 
+var errPoolClosed = fmt.Errorf("the pool was closed: %w", net.ErrClosed)
+
 // waiter is a dial that has no line yet.
 type waiter struct {
 	class, number string
@@ -252,7 +254,7 @@ func (p *Pool) acquire(ctx context.Context, w *waiter) (*line, error) {
 	case l, ok := <-w.got:
 		switch {
 		case !ok:
-			return nil, net.ErrClosed
+			return nil, errPoolClosed
 		case l == nil:
 			return nil, errors.New("no other line is left to try")
 		}

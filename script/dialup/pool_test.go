@@ -1,6 +1,7 @@
 package dialup_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/port/capture"
 	"github.com/rasline/rasline/port/portname"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script/dialup"
@@ -243,5 +245,33 @@ func TestPoolCancel(t *testing.T) {
 		must(t, c.Close())
 		_, err = pool.Dial(t.Context(), pooled(), cfg)
 		wantErr(t, "a later dial", err, net.ErrClosed)
+	})
+}
+
+// TestPoolPersist keeps a recorded connection on the lines of a pool until that is
+// closed.
+func TestPoolPersist(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newExchange(t, nil, nil)
+		var file bytes.Buffer
+		w, err := capture.NewWriter(&file, nil)
+		must(t, err)
+		p := dialup.NewPool(nil, dialup.Line{Port: "line"})
+		uses := 0
+		e := entry()
+		err = p.Persist(t.Context(), e, &dialup.Config{Open: x.open, Record: w}, func(ctx context.Context, c *dialup.Conn) error {
+			if uses++; uses == 3 {
+				must(t, p.Close())
+			}
+			return nil
+		})
+		wantErr(t, "Persist", err, net.ErrClosed)
+		if s := p.Stats(); uses != 3 || s.Lines[0].Connects != 3 || s.Lines[0].Busy {
+			t.Errorf("%d uses, %+v", uses, s)
+		}
+		must(t, w.Close())
+		if bytes.Contains(file.Bytes(), []byte(e.Params.Password.Reveal())) {
+			t.Error("the password is in the recording")
+		}
 	})
 }
