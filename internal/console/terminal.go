@@ -66,6 +66,16 @@ func (t *Terminal) Write(b []byte) (int, error) {
 	return t.screen.Pass(t.Port, b)
 }
 
+// Read reads what is typed. The end of a pipe that stands for a keyboard is io.EOF,
+// with which a session ends as with the escape key.
+func (t *Terminal) Read(b []byte) (int, error) {
+	n, err := t.Port.Read(b)
+	if errors.Is(err, port.ErrCarrierLost) {
+		err = io.EOF
+	}
+	return n, err
+}
+
 // Close puts the keyboard back. What the terminal has answered to the peer is
 // discarded, so that it is not left for the user's shell.
 func (t *Terminal) Close() error {
