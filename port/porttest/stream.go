@@ -166,27 +166,31 @@ func isConn(p port.Port) bool {
 	return ok
 }
 
-// fill writes to p until a write blocks for brief, and returns how many bytes
-// p says it took. The check ends if that never happens.
+// fill writes to p until writes block for three times brief without a byte, and
+// returns how many bytes p says it took: what is full may be emptied into what is
+// behind it, after a while. The check ends if that never happens.
 func (e *env) fill(p port.Port) int {
 	e.t.Helper()
 	const chunk, most = 32 << 10, 64 << 20
 	total := 0
-	for total < most {
+	for blocked := 0; total < most; {
 		e.doing("Write after %d bytes that nobody has read", total)
 		e.must("SetWriteDeadline", p.SetWriteDeadline(time.Now().Add(brief)))
 		n, err := p.Write(pattern(total, chunk))
 		if n < 0 || n > chunk || n < chunk && err == nil {
 			e.fatalf("Write of %d bytes returned %d, %v", chunk, n, err)
 		}
-		total += n
+		if total += n; n > 0 {
+			blocked = 0
+		}
 		if err == nil {
 			continue
 		}
 		e.isTimeout("Write that blocks", err)
-		// What is full is emptied into what is behind it, on a busy machine only
-		// after a while.
 		if n == 0 {
+			blocked++
+		}
+		if blocked == 3 {
 			e.must("SetWriteDeadline", p.SetWriteDeadline(time.Time{}))
 			return total
 		}
