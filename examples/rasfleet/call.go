@@ -118,6 +118,9 @@ func (c *call) handle(ctx context.Context, m jetstream.Msg) error {
 		return err
 	}
 	c.result.History = history
+	// What the server has moved from LATER is due, whatever the clock of this host
+	// says; by that clock it might go back and forth.
+	released := m.Headers().Get("Nats-Scheduler") != ""
 	deaths := 0
 	for _, a := range history {
 		if a.Ended.IsZero() {
@@ -136,14 +139,14 @@ func (c *call) handle(ctx context.Context, m jetstream.Msg) error {
 				return err
 			}
 		}
-		if time.Until(last.Retry) > 0 {
+		if time.Until(last.Retry) > 0 && (!released || last.Seq == meta.Sequence.Stream) {
 			return c.later(ctx, m, last.Retry)
 		}
 	}
 	if deaths >= maxDeaths {
 		return c.finish(ctx, m, ras.ErrUnknown, fmt.Sprintf("set aside: %d workers ended during the call", deaths))
 	}
-	if time.Until(j.NotBefore) > 0 {
+	if time.Until(j.NotBefore) > 0 && !released {
 		return c.later(ctx, m, j.NotBefore)
 	}
 	if !j.NotAfter.IsZero() && time.Now().After(j.NotAfter) {

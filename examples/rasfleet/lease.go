@@ -73,8 +73,9 @@ func (l *leases) release(ctx context.Context, key string) {
 }
 
 // keep renews the leases until ctx ends. A lease is lost when another holder has it,
-// and when it could not be renewed for two thirds of its time, so that its line is
-// on hook before another worker may have it. The monotonic clock counts, so that a
+// and when it could not be renewed for half of its time: a request takes a sixth at
+// most and so does the pause between two, so that the line is on hook before another
+// worker may have it. The monotonic clock counts, so that a
 // change of the time of day does no harm.
 func (l *leases) keep(ctx context.Context) {
 	tick := time.NewTicker(l.q.lease / 6)
@@ -124,7 +125,7 @@ func (l *leases) renew(ctx context.Context, key string) {
 	}
 	if err == nil {
 		h.rev, h.renewed = rev, sent
-	} else if time.Since(h.renewed) > l.q.lease*2/3 {
+	} else if time.Since(h.renewed) > l.q.lease/2 {
 		h.released = true
 		l.mu.Lock()
 		delete(l.held, key)

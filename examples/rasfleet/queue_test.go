@@ -184,6 +184,26 @@ func TestRedial(t *testing.T) {
 	}
 }
 
+// A worker whose clock is an hour behind makes the calls that are due all the same,
+// and does not send the job to and fro.
+func TestClockOfTheWorkerIsBehind(t *testing.T) {
+	_, q := startTestQueue(t, time.Second)
+	knowLines(t, q)
+	j := testJob("a")
+	j.NotBefore = time.Now().Add(time.Hour)
+	first := callAttempt{Line: "a-001", Worker: "w", Started: time.Now(), Ended: time.Now(), Retry: j.NotBefore, Seq: 1 << 40}
+	if _, err := q.setHistory(t.Context(), "a", []callAttempt{first}, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.enqueue(t.Context(), j, time.Now().Add(100*time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	startWorker(t, q, workerConfig{name: "w", lines: simLines("a", 1), call: func(context.Context, *call) error { return nil }})
+	if r := awaitResult(t, q, "a"); r.Outcome != outcomeOK || r.Attempt != 2 {
+		t.Errorf("result %+v", r)
+	}
+}
+
 func TestRefusedPasswordIsFinal(t *testing.T) {
 	_, q := startTestQueue(t, time.Second)
 	startWorker(t, q, workerConfig{name: "w", lines: simLines("a", 1), call: func(ctx context.Context, c *call) error {

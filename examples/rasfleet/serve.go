@@ -192,8 +192,8 @@ func (p *program) demo(args []string) error {
 	return nil
 }
 
-// startSimWorker starts this program as a worker with simulated lines. It gets
-// SIGTERM when ctx ends.
+// startSimWorker starts this program as a worker with simulated lines. It is
+// interrupted when ctx ends.
 func startSimWorker(ctx context.Context, dir, name, url, creds string, lines []lineConfig, args ...string) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -209,7 +209,12 @@ func startSimWorker(ctx context.Context, dir, name, url, creds string, lines []l
 	}
 	cmd := exec.CommandContext(ctx, self, append([]string{"work", "-nats", url, "-creds", creds, "-lines", file,
 		"-secrets", filepath.Join(dir, "secrets"), "-name", name}, args...)...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.Cancel = func() error {
+		if cmd.Process.Signal(os.Interrupt) != nil { // as on Windows
+			return cmd.Process.Kill()
+		}
+		return nil
+	}
 	cmd.WaitDelay = 20 * time.Second
 	cmd.Env = append(os.Environ(), "RASFLEET_MAIN=1")
 	var errors bytes.Buffer

@@ -50,13 +50,15 @@ func startFleet(t *testing.T, args ...string) string {
 }
 
 func TestFleetPage(t *testing.T) {
-	b := openURL(t, startFleet(t, "-jobs", "120", "-lines", "20", "-pace", "800ms"))
+	b := openURL(t, startFleet(t, "-jobs", "250", "-lines", "80", "-pace", "800ms"))
 
 	// The board changes while jobs run.
-	b.await(`document.querySelectorAll(".line").length == 40`)
+	b.await(`document.querySelectorAll(".line").length == 160`)
 	b.await(`document.querySelectorAll(".line.dialling").length > 0`)
 	b.await(`document.querySelectorAll(".line.talking").length > 0`)
 	b.await(`document.querySelectorAll(".host").length == 2`)
+
+	b.want(`[...document.querySelectorAll(".host")].every(h => h.getBoundingClientRect().height < 60)`, "true")
 
 	// A call is watched live: its line is on the board.
 	b.run(`document.querySelector('.line[data-job]:not([data-job=""])').click()`)
@@ -65,8 +67,8 @@ func TestFleetPage(t *testing.T) {
 	b.want(`document.getElementById("detail").hidden`, "true")
 
 	b.await(`document.getElementById("progress").value > 0`)
-	b.await(`document.getElementById("text").textContent.startsWith("120 of 120 done")`)
-	b.await(`document.querySelectorAll(".line.free").length == 40`)
+	b.await(`document.getElementById("text").textContent.startsWith("250 of 250 done")`)
+	b.await(`document.querySelectorAll(".line.free").length == 160`)
 
 	// The filter, by keyboard.
 	b.do(chromedp.KeyEvent("/"))
