@@ -167,6 +167,14 @@ func (c *call) handle(ctx context.Context, m jetstream.Msg) error {
 			defer cancel()
 			w.leases.release(ending, key)
 		}()
+		// The attempt before may have been under way until the lease was released.
+		if len(history) > 0 {
+			if r, err := q.result(ctx, id); err != nil {
+				return err
+			} else if r != nil {
+				return c.done(ctx, m)
+			}
+		}
 	}
 
 	attempt := callAttempt{Line: c.slot.Name, Worker: w.name, Started: time.Now().UTC(), Seq: meta.Sequence.Stream}

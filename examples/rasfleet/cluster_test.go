@@ -66,7 +66,7 @@ func TestClusterLosesAMember(t *testing.T) {
 	}
 	defer nc.Close()
 	await(t, "the cluster has a leader", func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		return setUp(ctx, nc, queueConfig{replicas: 3, lease: 3 * time.Second}) == nil
 	})
@@ -97,6 +97,19 @@ func TestClusterLosesAMember(t *testing.T) {
 			}
 		}
 	}
+	defer func() {
+		if t.Failed() {
+			s, err := q.status(context.Background())
+			t.Logf("the queue is %+v, %v", s, err)
+			for _, name := range []string{"JOBS", "RESULTS", "KV_leases", "KV_calls"} {
+				if s, err := q.js.Stream(context.Background(), name); err != nil {
+					t.Logf("stream %s: %v", name, err)
+				} else {
+					t.Logf("stream %s: %+v, leader %+v", name, s.CachedInfo().State, s.CachedInfo().Cluster.Leader)
+				}
+			}
+		}
+	}()
 	for i := range jobs {
 		id := fmt.Sprintf("j%03d", i)
 		await(t, "the result of "+id, func() bool {

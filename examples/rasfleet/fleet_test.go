@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -44,6 +46,7 @@ func startWorker(t testing.TB, q *Queue, cfg workerConfig) (stop func()) {
 	if cfg.secrets == nil {
 		cfg.secrets = testSecrets
 	}
+	cfg.log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- newWorker(q, cfg).run(ctx) }()
@@ -54,7 +57,7 @@ func startWorker(t testing.TB, q *Queue, cfg workerConfig) (stop func()) {
 		}
 		ended = true
 		cancel()
-		if err := <-done; err != nil && t.Context().Err() == nil {
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
 			t.Errorf("worker %s: %v", cfg.name, err)
 		}
 	}

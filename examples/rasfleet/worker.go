@@ -198,8 +198,16 @@ func newWorker(q *Queue, cfg workerConfig) *worker {
 // run works until ctx ends; calls that are under way are then hung up, and their
 // jobs given back.
 func (w *worker) run(ctx context.Context) error {
-	if err := w.register(ctx); err != nil {
-		return err
+	// A cluster that elects a leader does not answer for a while.
+	for end := time.Now().Add(time.Minute); ; pause(ctx, 500*time.Millisecond) {
+		err := w.register(ctx)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil || time.Now().After(end) {
+			return err
+		}
+		w.log.Warn("the lines are not registered yet", "error", err)
 	}
 	for subject, handle := range map[string]func(last string){
 		"CANCEL.*": w.cancelCall,
