@@ -106,6 +106,20 @@ func (p *program) submit(args []string) error {
 		return err
 	}
 	defer done()
+	var refused []error
+	for _, j := range jobs {
+		ctx, cancel := context.WithTimeout(p.ctx, openTimeout)
+		if err := q.accepts(ctx, j); err != nil {
+			refused = append(refused, fmt.Errorf("job %s: %w", j.ID, err))
+		}
+		cancel()
+		if len(refused) == 20 {
+			break
+		}
+	}
+	if len(refused) > 0 {
+		return usageError{errors.Join(refused...)}
+	}
 	var ids []string
 	start := time.Now()
 	fresh := 0

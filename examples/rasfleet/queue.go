@@ -175,6 +175,22 @@ type submitted struct {
 	Held bool      `json:"held,omitempty"` // not yet in the queue
 }
 
+// accepts returns why a job that is correct is not queued now, or nil.
+func (q *Queue) accepts(ctx context.Context, j *Job) error {
+	if !j.NotAfter.IsZero() && j.NotAfter.Before(time.Now()) {
+		return errors.New("not_after has passed")
+	}
+	known := "class." + j.Class
+	if j.Line != "" {
+		known = "line." + j.Line
+	}
+	_, err := q.classes.Get(ctx, known)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return fmt.Errorf("no worker has had a line of %s", strings.Replace(known, ".", " ", 1))
+	}
+	return err
+}
+
 // submit queues a job. When it has returned nil the job is in the queue for good. A
 // job whose id is known is not queued again, unless the submitter that brought it
 // first was interrupted before it was queued.
@@ -182,16 +198,7 @@ func (q *Queue) submit(ctx context.Context, j *Job) (fresh bool, err error) {
 	if err := j.check(); err != nil {
 		return false, err
 	}
-	if !j.NotAfter.IsZero() && j.NotAfter.Before(time.Now()) {
-		return false, errors.New("not_after has passed")
-	}
-	known := "class." + j.Class
-	if j.Line != "" {
-		known = "line." + j.Line
-	}
-	if _, err := q.classes.Get(ctx, known); errors.Is(err, jetstream.ErrKeyNotFound) {
-		return false, fmt.Errorf("no worker has had a line of %s", strings.Replace(known, ".", " ", 1))
-	} else if err != nil {
+	if err := q.accepts(ctx, j); err != nil {
 		return false, err
 	}
 	record, err := json.Marshal(submitted{Job: j, At: time.Now().UTC(), Held: true})

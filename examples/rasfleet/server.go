@@ -38,6 +38,9 @@ type embeddedConfig struct {
 // startServer starts a server. The store is locked, since two servers on one store
 // would start without an error and destroy it.
 func startServer(cfg embeddedConfig) (e *embedded, err error) {
+	if cfg.store, err = filepath.Abs(cfg.store); err != nil { // the path of the credentials is printed
+		return nil, err
+	}
 	if err := os.MkdirAll(cfg.store, 0o700); err != nil {
 		return nil, err
 	}
