@@ -133,7 +133,7 @@ func (w *web) events(out http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// live sends what a call says while it is under way.
+// live sends the conversation of a call while it is under way.
 func (w *web) live(out http.ResponseWriter, req *http.Request) {
 	id := req.PathValue("id")
 	if !nameRule.MatchString(id) {

@@ -72,7 +72,7 @@ func TestPageIsGuarded(t *testing.T) {
 	}
 }
 
-// What a call says while it is watched, its recording and the board have no secret.
+// The conversation of a call that is watched, its recording and the board have no secret.
 func TestPageShowsTheCall(t *testing.T) {
 	_, q := startTestQueue(t, 2*time.Second)
 	startWorker(t, q, workerConfig{name: "w1", lines: simLines("a", 1), open: (&bank{pace: time.Second}).open})
