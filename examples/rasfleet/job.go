@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +28,11 @@ const (
 	defaultPause = time.Minute
 	defaultLimit = 5 * time.Minute
 )
+
+// pauseOutcomes are the outcomes that "pause" can name: those with which a call can
+// fail. UNKNOWN is what no modem has reported, such as a script that failed.
+var pauseOutcomes = []modem.Outcome{modem.Busy, modem.NoAnswer, modem.NoCarrier, modem.NoDialtone, modem.Voice, modem.Delayed,
+	modem.Blacklisted, modem.Failed, modem.TimedOut, modem.OK, modem.Ring, modem.Ongoing, modem.Unknown}
 
 // nameRule is the form of ids, lines, classes and workers: they become parts of
 // subjects and keys, in which NATS gives other characters a meaning.
@@ -160,6 +167,11 @@ func (j *Job) check() error {
 	if j.Priority < 0 || j.Priority > maxPriority {
 		bad("priority %d: 0 to %d are accepted", j.Priority, maxPriority)
 	}
+	for _, outcome := range slices.Sorted(maps.Keys(j.Pause)) {
+		if !slices.ContainsFunc(pauseOutcomes, func(o modem.Outcome) bool { return strings.EqualFold(o.String(), outcome) }) {
+			bad("pause %.80q: the outcomes %q are accepted", outcome, pauseOutcomes)
+		}
+	}
 	if time.Duration(j.Limit) > maxCallTime {
 		bad("limit %v: at most %v are accepted", time.Duration(j.Limit), maxCallTime)
 	}
@@ -194,6 +206,9 @@ func (j *Job) check() error {
 
 // load parses the script. A DLL is refused: it is code of the submitter's.
 func (s *Script) load() (*scriptfile.Script, error) {
+	if s.Language == "" {
+		return nil, errors.New("script: language is missing: scp, switchinf, chat and runscript are accepted")
+	}
 	if strings.EqualFold(s.Language, "dll") {
 		return nil, errors.New("script: a DLL is not run for a job")
 	}

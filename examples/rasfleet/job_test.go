@@ -42,6 +42,8 @@ func TestParseJob(t *testing.T) {
 		{"priority", `{"id": "a", "class": "m", "priority": 10, ` + script + `}`, "priority"},
 		{"attempts", `{"id": "a", "class": "m", "attempts": -1, ` + script + `}`, "attempts"},
 		{"pause", `{"id": "a", "class": "m", "pause": {"BUSY": "-1s"}, ` + script + `}`, "negative"},
+		{"pause after no outcome", `{"id": "a", "class": "m", "pause": {"BUZY": "1s"}, ` + script + `}`, `pause "BUZY"`},
+		{"no language", `{"id": "a", "class": "m", "script": {"text": "ogin: hello"}}`, "language is missing"},
 		{"window", `{"id": "a", "class": "m", "not_before": "2026-01-02T00:00:00Z", "not_after": "2026-01-01T00:00:00Z", ` + script + `}`, "not_after"},
 		{"size", `{"id": "a", "class": "m", "script": {"language": "chat", "text": "` + strings.Repeat("a", maxJob) + `"}}`, "bytes"},
 		{"limit", `{"id": "a", "class": "m", "limit": "2h", ` + script + `}`, "limit"},
