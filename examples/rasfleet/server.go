@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -37,14 +39,14 @@ type embeddedConfig struct {
 
 // startServer starts a server. The store is locked, since two servers on one store
 // would start without an error and destroy it.
-func startServer(cfg embeddedConfig) (e *embedded, err error) {
+func startServer(cfg embeddedConfig) (_ *embedded, err error) {
 	if cfg.store, err = filepath.Abs(cfg.store); err != nil { // the path of the credentials is printed
 		return nil, err
 	}
 	if err := os.MkdirAll(cfg.store, 0o700); err != nil {
 		return nil, err
 	}
-	e = new(embedded)
+	e := new(embedded)
 	if e.lock, err = lockStore(filepath.Join(cfg.store, "lock")); err != nil {
 		return nil, err
 	}
@@ -77,8 +79,12 @@ func startServer(cfg embeddedConfig) (e *embedded, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("-listen %s: %w", cfg.listen, err)
 	}
-	if p == 0 {
-		p = server.RANDOM_PORT
+	last := filepath.Join(cfg.store, "port")
+	chosen := p == 0
+	if chosen {
+		p = lastPort(last, host)
+	} else if err := canListen(host, p); err != nil { // of which the server does not report the reason
+		return nil, fmt.Errorf("-listen %s: %w", cfg.listen, err)
 	}
 	o := &server.Options{JetStream: true, StoreDir: filepath.Join(cfg.store, "jetstream"), Host: host, Port: p,
 		NoSigs: true, NoLog: true, SyncAlways: cfg.always, Nkeys: []*server.NkeyUser{{Nkey: public}},
@@ -94,7 +100,37 @@ func startServer(cfg embeddedConfig) (e *embedded, err error) {
 	if !e.ns.ReadyForConnections(20 * time.Second) {
 		return nil, fmt.Errorf("the server is not ready after 20 s; is another program listening on %s?", cfg.listen)
 	}
+	if a, ok := e.ns.Addr().(*net.TCPAddr); ok && chosen {
+		if err := os.WriteFile(last, []byte(strconv.Itoa(a.Port)+"\n"), 0o600); err != nil {
+			return nil, err
+		}
+	}
 	return e, nil
+}
+
+// lastPort returns the port that the server of a store chose at its last start, if
+// it is free: the workers connect to it again. Otherwise a free port is to be chosen.
+func lastPort(file, host string) int {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return server.RANDOM_PORT
+	}
+	p, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 16)
+	if err != nil || p == 0 {
+		return server.RANDOM_PORT
+	}
+	if canListen(host, int(p)) != nil {
+		return server.RANDOM_PORT
+	}
+	return int(p)
+}
+
+func canListen(host string, port int) error {
+	l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	if err != nil {
+		return err
+	}
+	return l.Close()
 }
 
 // loadSeed reads the seed of the clients, or makes one.
