@@ -9,8 +9,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 )
@@ -121,6 +123,22 @@ func (c *client) flags(f *flag.FlagSet) {
 	f.StringVar(&c.creds, "creds", "", "`file` with the seed or the credentials, whose path serve prints")
 }
 
+var userInfo = regexp.MustCompile(`^([A-Za-z]+://)?.*@`)
+
+// connectError is the error of a connection that was not made. It shows the URLs of
+// the servers without passwords, and without user names, which are the tokens of
+// nats://TOKEN@host.
+func connectError(urls string, err error) error {
+	if errors.As(err, new(*url.Error)) { // which quotes the URL
+		err = errors.New("-nats is no URL; nats://host:port is needed")
+	}
+	all := strings.Split(urls, ",")
+	for i, u := range all {
+		all[i] = userInfo.ReplaceAllString(u, "$1")
+	}
+	return fmt.Errorf("%s: %w", strings.Join(all, ","), err)
+}
+
 // queue connects. The caller calls close.
 func (p *program) queue(c *client) (q *Queue, close func(), err error) {
 	if c.url == "" {
@@ -128,7 +146,7 @@ func (p *program) queue(c *client) (q *Queue, close func(), err error) {
 	}
 	nc, err := connect(c.url, c.creds)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", c.url, err)
+		return nil, nil, connectError(c.url, err)
 	}
 	ctx, cancel := context.WithTimeout(p.ctx, openTimeout)
 	defer cancel()

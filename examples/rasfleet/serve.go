@@ -41,8 +41,18 @@ func (p *program) serve(args []string) error {
 		return usageError{fmt.Errorf("-sync %q: default and always are accepted", *sync)}
 	case *lease < time.Second:
 		return usageError{fmt.Errorf("-lease %v: at least 1s is accepted", *lease)}
-	case *replicas < 1 || *replicas > 5:
-		return usageError{fmt.Errorf("-replicas %d: 1 to 5 are accepted", *replicas)}
+	case *replicas != 1 && *replicas != 3 && *replicas != 5:
+		return usageError{fmt.Errorf("-replicas %d: 1, 3 and 5 are accepted", *replicas)}
+	case *replicas > 1 && *store != "":
+		return usageError{errors.New("-replicas is for a cluster, which -nats names; the embedded server is one alone")}
+	}
+	if err := checkAddress("-listen", *listen); err != nil {
+		return err
+	}
+	if *httpAddr != "none" {
+		if err := checkAddress("-http", *httpAddr); err != nil {
+			return err
+		}
 	}
 	qc := queueConfig{replicas: *replicas, lease: *lease}
 	var nc *nats.Conn
@@ -56,7 +66,7 @@ func (p *program) serve(args []string) error {
 		fmt.Fprintf(p.out, "-nats %s -creds %s\n", e.url(), e.creds)
 	} else {
 		if nc, err = connect(c.url, c.creds); err != nil {
-			return fmt.Errorf("%s: %w", c.url, err)
+			return connectError(c.url, err)
 		}
 		if err := setUp(p.ctx, nc, qc); err != nil {
 			nc.Close()
@@ -73,6 +83,18 @@ func (p *program) serve(args []string) error {
 		return nil
 	}
 	return p.servePage(p.ctx, q, *httpAddr)
+}
+
+// checkAddress returns what is wrong with the address of a flag, or nil.
+func checkAddress(flag, addr string) error {
+	_, number, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = net.LookupPort("tcp", number)
+	}
+	if err != nil {
+		return usageError{fmt.Errorf("%s %s: host:port is needed: %w", flag, addr, err)}
+	}
+	return nil
 }
 
 // servePage prints the address of the page and serves it until ctx ends. An address
@@ -116,6 +138,9 @@ func (p *program) demo(args []string) error {
 	}
 	if *jobs < 1 || *jobs > 99999 || *lines < 1 || *lines > 500 || *workers < 1 || *workers > 20 {
 		return usageError{errors.New("-jobs is 1 to 99999, -lines 1 to 500, -workers 1 to 20")}
+	}
+	if err := checkAddress("-http", *httpAddr); err != nil {
+		return err
 	}
 	dir, err := os.MkdirTemp("", "rasfleet")
 	if err != nil {
