@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -18,6 +17,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rasline/rasline/script/lint"
@@ -59,10 +59,19 @@ func (p *program) work(args []string) error {
 		return usageError{fmt.Errorf("-name %q: only A to Z, a to z, digits, '-' and '_' are accepted, at most 64", *name)}
 	}
 	cfg := workerConfig{name: *name, lines: lines, log: slog.New(slog.NewTextHandler(p.errOut, nil))}
-	for dir, to := range map[string]*fs.FS{*secrets: &cfg.secrets, *books: &cfg.phonebooks} {
-		if dir != "" {
-			*to = os.DirFS(dir)
+	for _, d := range []struct {
+		flag, path string
+		to         *fs.FS
+	}{{"-secrets", *secrets, &cfg.secrets}, {"-phonebooks", *books, &cfg.phonebooks}} {
+		if d.path == "" {
+			continue
 		}
+		if info, err := os.Stat(d.path); err != nil {
+			return usageError{fmt.Errorf("%s: %w", d.flag, err)}
+		} else if !info.IsDir() {
+			return usageError{fmt.Errorf("%s %s is no directory", d.flag, d.path)}
+		}
+		*d.to = os.DirFS(d.path)
 	}
 	b := &bank{pace: *simPace}
 	if *simLog != "" {
@@ -75,6 +84,16 @@ func (p *program) work(args []string) error {
 	}
 	cfg.open = b.open
 	q, done, err := p.queue(&c)
+	for said := false; errors.Is(err, nats.ErrNoServers); q, done, err = p.queue(&c) {
+		if !said { // a worker may be started before its server, as at boot
+			cfg.log.Warn("the server is not there yet", "error", err)
+			said = true
+		}
+		pause(p.ctx, time.Second)
+		if p.ctx.Err() != nil {
+			return nil
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -143,7 +162,7 @@ func (p *program) submit(args []string) error {
 }
 
 // readJobs reads all jobs and checks them, so that nothing is queued if one is
-// wrong. A file has one job, or one a line.
+// wrong. A file has jobs one after the other, each on any number of lines.
 func (p *program) readJobs(files []string) ([]*Job, error) {
 	var jobs []*Job
 	var all []error
@@ -161,29 +180,42 @@ func (p *program) readJobs(files []string) ([]*Job, error) {
 		if err != nil {
 			return nil, err
 		}
-		if json.Valid(text) { // one job, on any number of lines
-			text = append(bytes.ReplaceAll(text, []byte("\n"), []byte(" ")), '\n')
-		}
-		lines := bufio.NewScanner(bytes.NewReader(text))
-		lines.Buffer(nil, maxJob+2)
-		n := 0
-		for lines.Scan() {
-			n++
-			if len(bytes.TrimSpace(lines.Bytes())) == 0 {
-				continue
+		before := len(jobs) + len(all)
+		values := json.NewDecoder(bytes.NewReader(text))
+		for {
+			var value json.RawMessage
+			err := values.Decode(&value)
+			if err == io.EOF {
+				break
 			}
-			j, err := parseJob(lines.Bytes())
+			end := values.InputOffset()
 			if err != nil {
-				all = append(all, fmt.Errorf("%s:%d: %s", name, n, findings(err)))
+				// What follows cannot be told apart.
+				if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
+					end = syntax.Offset
+				} else if errors.Is(err, io.ErrUnexpectedEOF) {
+					end = int64(len(bytes.TrimSpace(text)))
+				}
+				all = append(all, fmt.Errorf("%s:%d: no job: %w", name, lineOf(text, end), err))
+				break
+			}
+			j, err := parseJob(value)
+			if err != nil {
+				all = append(all, fmt.Errorf("%s:%d: %s", name, lineOf(text, end-int64(len(value))+1), findings(err)))
 				continue
 			}
 			jobs = append(jobs, j)
 		}
-		if err := lines.Err(); err != nil {
-			all = append(all, fmt.Errorf("%s:%d: %w", name, n+1, err))
+		if name != "-" && len(jobs)+len(all) == before {
+			all = append(all, fmt.Errorf("%s: there is no job", name))
 		}
 	}
 	return jobs, errors.Join(all...)
+}
+
+// lineOf returns the number of the line with the byte before an offset.
+func lineOf(text []byte, offset int64) int {
+	return 1 + bytes.Count(text[:min(max(offset-1, 0), int64(len(text)))], []byte("\n"))
 }
 
 // findings returns all findings of a script on one line.

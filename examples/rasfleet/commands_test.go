@@ -34,6 +34,10 @@ func TestCommands(t *testing.T) {
 	if err := os.WriteFile(file, []byte(job("m-1", "modem", "555-0100")), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	linesFile := filepath.Join(t.TempDir(), "lines.json")
+	if err := os.WriteFile(linesFile, []byte(`[{"name": "l", "port": "sim:l", "class": "modem"}]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		name, in  string
 		args      []string
@@ -45,6 +49,19 @@ func TestCommands(t *testing.T) {
 		{"help", "", []string{"-h"}, 0, "rasfleet serve", ""},
 		{"unknown flag", "", []string{"work", "-lnes", "x"}, 2, "", "-lnes"},
 		{"no server named", "", []string{"submit", file}, 2, "", "-nats"},
+		{"a password in the URL", "", []string{"status", "-nats", "nats://u:kilowatt-9731@127.0.0.1:1"}, 1, "", "nats://127.0.0.1:1: "},
+		{"a password in a URL that does not parse", "", []string{"status", "-nats", "nats://u:kilowatt-9731@127.0.0.1:x"}, 1, "", "no URL"},
+		{"a password with a percent sign", "", []string{"status", "-nats", "nats://u:kilowatt-9731%zz@127.0.0.1:1"}, 1, "", "no URL"},
+		{"a wrong address for clients", "", []string{"serve", "-store", t.TempDir(), "-listen", "foo"}, 2, "", "-listen foo"},
+		{"a wrong address of the page", "", []string{"serve", "-store", t.TempDir(), "-http", "foo"}, 2, "", "-http foo"},
+		{"an address that is another host's", "", []string{"serve", "-store", t.TempDir(), "-listen", "192.0.2.1:1"}, 1, "", "192.0.2.1"},
+		{"replicas of one server", "", []string{"serve", "-store", t.TempDir(), "-replicas", "3"}, 2, "", "-replicas"},
+		{"no directory of secrets", "", with("work", "-lines", linesFile, "-secrets", "missing"), 2, "", "-secrets"},
+		{"an error in a job of several lines", strings.Replace(job("x-1", "modem", "1"), `}}`, `},}`, 1), with("submit", "-"), 2, "", "-:2: no job"},
+		{"a job that ends early", "{\n\"id\":\n", with("submit", "-"), 2, "", "-:2: no job: unexpected EOF"},
+		{"the second job of several lines", job("x-1", "modem", "1") + "\n\n" + job("x-2", "modem", "1;X"), with("submit", "-"), 2, "", "-:4: number"},
+		{"a file without a job", "", with("submit", os.DevNull), 2, "", "there is no job"},
+		{"no jobs on standard input", "\n", with("submit", "-wait", "-"), 0, "", "0 jobs queued"},
 		{"one of two jobs is wrong", oneLine(job("x-1", "modem", "1")) + oneLine(job("x-2", "modem", "1;X")), with("submit", "-"), 2, "", "-:2: number"},
 		{"one of two classes is unknown", oneLine(job("x-1", "modem", "1")) + oneLine(job("x-2", "nope", "1")), with("submit", "-"), 2, "", "class nope"},
 		{"a job", "", with("submit", "-wait", file), 0, "", "1 of 1 done, 0 failed"},

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // What a start leaves behind when it fails must not keep the next one from the store.
@@ -64,5 +68,63 @@ func TestPortIsKept(t *testing.T) {
 	defer taken.Close()
 	if third := start(); third == first {
 		t.Errorf("the server is on %s, which is in use", third)
+	}
+}
+
+// lineWriter passes on what is written.
+type lineWriter chan string
+
+func (w lineWriter) Write(p []byte) (int, error) {
+	select {
+	case w <- string(p):
+	default:
+	}
+	return len(p), nil
+}
+
+func TestWorkBeforeServe(t *testing.T) {
+	dir := t.TempDir()
+	e, err := startServer(embeddedConfig{store: dir, listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, creds := e.url(), e.creds
+	e.stop()
+	lines := filepath.Join(t.TempDir(), "lines.json")
+	if err := os.WriteFile(lines, []byte(`[{"name": "l", "port": "sim:l", "class": "modem"}]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out, log, status := make(lineWriter, 16), make(lineWriter, 16), make(chan int, 1)
+	p := &program{ctx: ctx, in: new(bytes.Buffer), out: out, errOut: log}
+	go func() { status <- p.run([]string{"work", "-nats", url, "-creds", creds, "-lines", lines}) }()
+	wait := func(from <-chan string, want string) {
+		t.Helper()
+		select {
+		case text := <-from:
+			if !strings.Contains(text, want) {
+				t.Fatalf("the worker writes %q, want %q", text, want)
+			}
+		case s := <-status:
+			t.Fatalf("the worker ended with status %d", s)
+		case <-time.After(20 * time.Second):
+			t.Fatalf("the worker does not write %q", want)
+		}
+	}
+	wait(log, "not there yet")
+	serving, stop := context.WithCancel(t.Context())
+	served := make(chan int, 1)
+	go func() {
+		served <- (&program{ctx: serving, out: io.Discard, errOut: io.Discard}).run([]string{"serve", "-store", dir, "-http", "none"})
+	}()
+	wait(out, "1 lines")
+	cancel()
+	if s := <-status; s != exitOK {
+		t.Errorf("an interrupted worker has status %d", s)
+	}
+	stop()
+	if s := <-served; s != exitOK {
+		t.Errorf("an interrupted server has status %d", s)
 	}
 }

@@ -204,7 +204,10 @@ func (w *worker) run(ctx context.Context) error {
 		if err == nil {
 			break
 		}
-		if ctx.Err() != nil || time.Now().After(end) {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if time.Now().After(end) {
 			return err
 		}
 		w.log.Warn("the lines are not registered yet", "error", err)
