@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -193,8 +194,12 @@ func (j *Job) check() error {
 			all = append(all, err)
 		} else {
 			p := ras.DialParams{UserName: j.Params.User, PhoneNumber: j.Number, Domain: j.Params.Domain}
-			if j.Credentials != "" {
+			if j.Credentials != "" || j.Entry != "" {
 				p.Password = "known to the worker"
+			}
+			if j.Entry != "" { // the phone book has it
+				p.UserName = cmp.Or(p.UserName, "known to the worker")
+				p.PhoneNumber = "0"
 			}
 			if err := s.Check(&p); err != nil {
 				bad("script: %w", err)

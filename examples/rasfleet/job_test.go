@@ -20,6 +20,10 @@ func TestParseJob(t *testing.T) {
 	if again, err := parseJob(text); err != nil || again.ID != "a-1" || again.pause("busy") != j.pause("BUSY") {
 		t.Errorf("what was written is read as %+v, %v", again, err)
 	}
+	if _, err := parseJob([]byte(`{"id": "a", "class": "m", "entry": "isp", "phonebook": "wvdial.conf",
+		"script": {"language": "chat", "text": "ogin: \\T word: \\U"}}`)); err != nil {
+		t.Errorf("a script for the user of a phone book: %v", err)
+	}
 	for _, test := range []struct{ name, text, want string }{
 		{"no JSON", `{"id"`, "no job"},
 		{"two values", good + good, "after the first"},
