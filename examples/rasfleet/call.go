@@ -177,6 +177,9 @@ func (c *call) handle(ctx context.Context, m jetstream.Msg) error {
 		}
 	}
 
+	if err := w.noteCall(ctx, c.slot); err != nil {
+		return err
+	}
 	attempt := callAttempt{Line: c.slot.Name, Worker: w.name, Started: time.Now().UTC(), Seq: meta.Sequence.Stream}
 	if rev, err = q.setHistory(ctx, id, append(history, attempt), rev); err != nil {
 		return err
@@ -342,7 +345,6 @@ func (c *call) dial(ctx context.Context) error {
 		delete(w.running, c.job.ID)
 		w.mu.Unlock()
 	}()
-	c.slot.made = append(c.slot.made, time.Now())
 	w.setState(c.slot, func(b *lineState) {
 		b.State, b.Job, b.Number, b.Text = stateDialling, c.job.ID, c.number, ""
 	})

@@ -34,6 +34,7 @@ const (
 //	calls    bucket: the attempts of a job; a new one is written with the revision
 //	         of those before, so that two workers do not begin the same one
 //	leases   bucket: the lines and numbers in use; an entry ends by itself
+//	made     bucket: when the lines with per_hour or per_day have called, for a day
 //	lines    bucket: the state of each line, for the board
 //	classes  bucket: the classes and lines that workers have had, for submit
 //	captures object store: the recordings
@@ -43,7 +44,7 @@ type Queue struct {
 
 	stream, resultStream        jetstream.Stream
 	jobs, calls, lines, classes jetstream.KeyValue
-	leases                      jetstream.KeyValue
+	leases, made                jetstream.KeyValue
 	captures                    jetstream.ObjectStore
 	lease                       time.Duration // how long a lease, and a job without a sign of its worker, lasts
 }
@@ -104,6 +105,7 @@ func setUp(ctx context.Context, nc *nats.Conn, cfg queueConfig) error {
 	for _, b := range []jetstream.KeyValueConfig{
 		{Bucket: "jobs", TTL: retention},
 		{Bucket: "calls", TTL: retention},
+		{Bucket: "made", TTL: 24 * time.Hour},
 		{Bucket: "classes"},
 		{Bucket: "lines"},
 		{Bucket: "leases", TTL: cfg.lease},
@@ -143,7 +145,7 @@ func (q *Queue) bind(ctx context.Context) (err error) {
 	if q.captures, err = q.js.ObjectStore(ctx, "captures"); err != nil { // which is made last
 		return err
 	}
-	for name, b := range map[string]*jetstream.KeyValue{"jobs": &q.jobs, "calls": &q.calls, "classes": &q.classes, "lines": &q.lines, "leases": &q.leases} {
+	for name, b := range map[string]*jetstream.KeyValue{"jobs": &q.jobs, "calls": &q.calls, "classes": &q.classes, "lines": &q.lines, "leases": &q.leases, "made": &q.made} {
 		if *b, err = q.js.KeyValue(ctx, name); err != nil {
 			return err
 		}

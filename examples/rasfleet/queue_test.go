@@ -324,6 +324,29 @@ func TestLostLeaseHangsUp(t *testing.T) {
 	}
 }
 
+// A worker that is started again does not begin to count anew.
+func TestLimitOfALineOutlivesItsWorker(t *testing.T) {
+	_, q := startTestQueue(t, 2*time.Second)
+	var calls atomic.Int32
+	cfg := workerConfig{name: "w1", lines: []lineConfig{{Name: "a-001", Port: "sim:a-001", Class: "modem", PerHour: 2}},
+		call: func(context.Context, *call) error { calls.Add(1); return nil }}
+	stop := startWorker(t, q, cfg)
+	mustSubmit(t, q, testJob("a"), testJob("b"))
+	awaitResult(t, q, "a")
+	awaitResult(t, q, "b")
+	stop()
+	cfg.name = "w2"
+	startWorker(t, q, cfg)
+	mustSubmit(t, q, testJob("c"))
+	await(t, "the line rests", func() bool {
+		s, err := q.status(t.Context())
+		return err == nil && len(s.Workers) == 1 && s.Workers[0].Name == "w2" && s.Workers[0].Lines[0].State == stateResting
+	})
+	if r, err := q.result(t.Context(), "c"); err != nil || r != nil || calls.Load() != 2 {
+		t.Errorf("%d calls, result %+v, %v, want two calls in the hour", calls.Load(), r, err)
+	}
+}
+
 func TestStoreIsLockedAndClosed(t *testing.T) {
 	dir := t.TempDir()
 	e, err := startServer(embeddedConfig{store: dir, listen: "127.0.0.1:0"})

@@ -124,7 +124,7 @@ type slot struct {
 	pool  *dialup.Pool // of this line alone, for its rests and probes
 	ctx   context.Context
 	back  chan struct{} // capacity 1: the slot is with keepLine again
-	made  []time.Time   // calls of the last day
+	made  []time.Time   // calls of the last day, if they are limited
 	board lineState     // guarded by worker.mu
 }
 
@@ -299,11 +299,51 @@ func (w *worker) keepLine(ctx context.Context, s *slot) {
 			continue
 		}
 		s.ctx = held
-		w.setState(s, func(b *lineState) { b.State = stateFree })
-		w.free[s.Class] <- s
+		if err := w.loadMade(ctx, s); err != nil {
+			w.log.Warn("the calls that the line has made are not known yet", "line", s.Name, "error", err)
+			w.leases.release(context.WithoutCancel(ctx), key)
+			lost(nil)
+			pause(ctx, w.q.lease/10)
+			continue
+		}
+		w.giveBack(s)
 		<-s.back // after held has ended
 		lost(nil)
 	}
+}
+
+// limited reports whether the calls of a line are counted.
+func (l *lineConfig) limited() bool { return l.PerHour > 0 || l.PerDay > 0 }
+
+// loadMade reads when the line has called, since the limits hold also for a worker
+// that was started again, and for the line's next one.
+func (w *worker) loadMade(ctx context.Context, s *slot) error {
+	if !s.limited() {
+		return nil
+	}
+	e, err := w.q.made.Get(ctx, leaseKey("line", s.lockName(w.host)))
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	s.made = nil
+	return json.Unmarshal(e.Value(), &s.made)
+}
+
+// noteCall notes a call that is about to be made, while the lease of the line is
+// held. A call that cannot be noted must not be made.
+func (w *worker) noteCall(ctx context.Context, s *slot) error {
+	if !s.limited() {
+		return nil
+	}
+	s.made = append(s.made, time.Now().UTC())
+	body, err := json.Marshal(s.made)
+	if err != nil {
+		return err
+	}
+	_, err = w.q.made.Put(ctx, leaseKey("line", s.lockName(w.host)), body)
+	return err
 }
 
 // giveBack returns a slot after a call, or gives it to its dispatcher when it has
