@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"path"
 	"strings"
 	"time"
 
@@ -68,7 +69,7 @@ func (w *web) guard(next http.Handler) http.Handler {
 		}
 		if given := req.URL.Query().Get("token"); given != "" && w.matches(given) {
 			http.SetCookie(out, &http.Cookie{Name: "rasfleet", Value: given, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
-			http.Redirect(out, req, req.URL.Path, http.StatusSeeOther)
+			http.Redirect(out, req, path.Clean(req.URL.EscapedPath()), http.StatusSeeOther) // on this host: //other/ is another one
 			return
 		}
 		given := strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer ")

@@ -138,3 +138,20 @@ func TestPageShowsTheCall(t *testing.T) {
 		}
 	}
 }
+
+// The token leads to no other host.
+func TestTokenRedirect(t *testing.T) {
+	_, q := startTestQueue(t, time.Second)
+	place := startWeb(t, q, "tally")
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	for path, want := range map[string]string{"/": "/", "/metrics": "/metrics", "//evil.example/x": "/evil.example/x", "/%5Cevil.example": "/%5Cevil.example"} {
+		res, err := client.Get(place + path + "?token=tally")
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if got := res.Header.Get("Location"); got != want {
+			t.Errorf("%s leads to %s, want %s", path, got, want)
+		}
+	}
+}
