@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -45,8 +46,9 @@ type jobRow struct {
 // workerRow is a worker on the board.
 type workerRow struct {
 	workerState
+	rev     uint64
 	seen    time.Time
-	gone    bool
+	gone    time.Time // since when nothing was heard of it for a lease; zero: it is there
 	version uint64
 }
 
@@ -106,7 +108,9 @@ func (b *board) run(ctx context.Context) error {
 	})
 	for ctx.Err() == nil {
 		pause(ctx, 200*time.Millisecond)
-		b.expire()
+		for name, rev := range b.expire() {
+			b.q.lines.Delete(ctx, name, jetstream.LastRevision(rev)) // fails if the worker is there again
+		}
 	}
 	return nil
 }
@@ -209,6 +213,9 @@ func (b *board) worker(e jetstream.KeyValueEntry) {
 	defer b.mu.Unlock()
 	w := b.workers[e.Key()]
 	if w == nil {
+		if e.Operation() != jetstream.KeyValuePut { // it was forgotten
+			return
+		}
 		w = new(workerRow)
 		b.workers[e.Key()] = w
 	}
@@ -216,7 +223,7 @@ func (b *board) worker(e jetstream.KeyValueEntry) {
 		w.seen = time.Time{} // it has ended in order
 	} else if json.Unmarshal(e.Value(), &w.workerState) == nil {
 		// The age is that of the server, so that the clocks of the hosts do not count.
-		w.seen, w.gone = time.Now(), false
+		w.seen, w.gone, w.rev = time.Now(), time.Time{}, e.Revision()
 		if age := time.Since(e.Created()); age > time.Duration(w.Lease) {
 			w.seen = e.Created()
 		}
@@ -225,13 +232,19 @@ func (b *board) worker(e jetstream.KeyValueEntry) {
 }
 
 // expire notes the workers of which nothing was heard for the time of a lease, and
-// forgets those that have been gone for ten leases.
-func (b *board) expire() {
+// forgets those that have been gone for ten leases. It returns their names, with the
+// revisions of their entries.
+func (b *board) expire() map[string]uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, w := range b.workers {
-		if !w.gone && time.Since(w.seen) > time.Duration(w.Lease) {
-			w.gone = true
+	forgotten := make(map[string]uint64)
+	for name, w := range b.workers {
+		if !w.gone.IsZero() && time.Since(w.gone) > 9*time.Duration(w.Lease) {
+			forgotten[name] = w.rev
+			delete(b.workers, name)
+			b.next()
+		} else if w.gone.IsZero() && time.Since(w.seen) > time.Duration(w.Lease) {
+			w.gone = time.Now()
 			for i := range w.Lines {
 				w.Lines[i].State, w.Lines[i].Job = stateGone, ""
 			}
@@ -241,6 +254,7 @@ func (b *board) expire() {
 	for len(b.recent) > 0 && time.Since(b.recent[0]) > time.Minute {
 		b.recent = b.recent[1:]
 	}
+	return forgotten
 }
 
 // boardChange is what has changed on the board.
@@ -250,6 +264,7 @@ type boardChange struct {
 	Done    int           `json:"done"`
 	Total   int           `json:"total"`
 	Failed  int           `json:"failed"`
+	Names   []string      `json:"names"` // of all workers; others are forgotten
 	Workers []workerState `json:"workers,omitempty"`
 	Jobs    []jobRow      `json:"jobs,omitempty"`
 }
@@ -274,6 +289,7 @@ func (b *board) since(version uint64) (boardChange, <-chan struct{}) {
 			c.Text += fmt.Sprintf(", about %.0f min left", s/60)
 		}
 	}
+	c.Names = slices.Sorted(maps.Keys(b.workers))
 	for _, w := range b.workers {
 		if w.version > version {
 			s := w.workerState

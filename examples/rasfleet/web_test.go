@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"io"
 	"net"
@@ -154,4 +155,43 @@ func TestTokenRedirect(t *testing.T) {
 			t.Errorf("%s leads to %s, want %s", path, got, want)
 		}
 	}
+}
+
+// Workers that were killed, or ended while no page was served, do not stay on the
+// board.
+func TestBoardForgetsWorkers(t *testing.T) {
+	_, q := startTestQueue(t, time.Second)
+	body, err := json.Marshal(workerState{Name: "killed", Lease: Duration(100 * time.Millisecond), Lines: []lineState{{Name: "l"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"killed", "ended"} {
+		if _, err := q.lines.Put(t.Context(), name, body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := q.lines.Delete(t.Context(), "ended"); err != nil {
+		t.Fatal(err)
+	}
+	b := newBoard(q)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- b.run(ctx) }()
+	seen := false
+	await(t, "the worker is gone from the board", func() bool {
+		c, _ := b.since(0)
+		for _, w := range c.Workers {
+			if w.Name != "killed" {
+				t.Fatalf("the board has the worker %q", w.Name)
+			}
+			seen = true
+		}
+		return seen && len(c.Names) == 0
+	})
+	await(t, "the worker is gone from the status", func() bool {
+		s, err := q.status(t.Context())
+		return err == nil && len(s.Workers) == 0
+	})
+	cancel()
+	<-done
 }
