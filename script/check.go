@@ -16,7 +16,7 @@ import (
 // before it sends anything itself, but after what ran before it.
 type Checker interface {
 	// Check returns the error with which Execute would refuse to run with the
-	// parameters, or nil. A nil p stands for parameters without values. Check
+	// parameters, or nil. A nil p means parameters without values. Check
 	// has no effect and may be called any number of times.
 	Check(p *ras.DialParams) error
 }

@@ -16,7 +16,7 @@ import (
 //
 //   - a secret is made of letters that nothing else has, and the log is off in a
 //     play that sends one without \q, since its echo and its log are masked;
-//   - no string is declared twice, and CLR_REPORT stands before the first wait;
+//   - no string is declared twice, and CLR_REPORT precedes the first wait;
 //   - no REPORT where a signal ends the play;
 //   - pauses stay below the timeout in force;
 //   - no line of a file is longer than 1,023 bytes;

@@ -241,7 +241,7 @@ func (d *dialer) credentials(ctx context.Context, e *dialup.Entry) int {
 	return exitOK
 }
 
-// missingFlags says what to do about each parameter that is missing.
+// missingFlags is what to do about each parameter that is missing.
 var missingFlags = map[string]string{
 	"UserName":    "use -user NAME",
 	"Password":    `use -password-file FILE ("-" is standard input), or -no-password if there is none`,

@@ -258,7 +258,7 @@ func TestPageOfALogin(t *testing.T) {
 	b.click(`button[data-span]`)
 	b.want(`[...document.querySelectorAll("#rows mark")].map(m => m.textContent).join("|")`, "ogin: ")
 
-	// One that failed shows what came instead.
+	// One that failed shows what was received instead.
 	b.run(`[...document.querySelectorAll("button[data-span]")].find(b => b.textContent.includes("never")).click()`)
 	b.want(`document.querySelector("#detail h2").textContent.includes('waits for "never", at most 3.000 s: failed after 3.000 s')`, "true")
 	b.want(`document.querySelector("#detail pre").textContent.includes("Welcome")`, "true")

@@ -46,7 +46,7 @@ func TestLongLines(t *testing.T) {
 	}
 }
 
-// TestProgress says what is done, what is awaited, for how long and until when.
+// TestProgress shows what is done, what is awaited, for how long and until when.
 func TestProgress(t *testing.T) {
 	var out bytes.Buffer
 	begin := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

@@ -27,7 +27,7 @@ type Screen struct {
 	done  chan struct{}
 
 	mu     sync.Mutex // guards what follows
-	doing  string     // what the progress line says; empty: there is none
+	doing  string     // the text of the progress line; empty: there is none
 	wait   string     // what is awaited
 	since  time.Time
 	limit  time.Duration // 0: none
@@ -83,7 +83,7 @@ func (s *Screen) draw() {
 	}
 }
 
-// progress returns what the progress line says. s.mu is held.
+// progress returns the text of the progress line. s.mu is held.
 func (s *Screen) progress(now time.Time) string {
 	text := s.doing
 	if s.wait == "" {

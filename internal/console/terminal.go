@@ -66,7 +66,7 @@ func (t *Terminal) Write(b []byte) (int, error) {
 	return t.screen.Pass(t.Port, b)
 }
 
-// Read reads what is typed. The end of a pipe that stands for a keyboard is io.EOF,
+// Read reads what is typed. The end of a pipe in the place of a keyboard is io.EOF,
 // with which a session ends as with the escape key.
 func (t *Terminal) Read(b []byte) (int, error) {
 	n, err := t.Port.Read(b)

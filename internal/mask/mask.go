@@ -271,7 +271,7 @@ func (s *Stream) Write(b []byte, emit func([]byte)) {
 	s.WritePieces(b, func(b []byte, hidden, more bool) { show(b, hidden, more, emit) })
 }
 
-// show calls emit with what stands for a piece.
+// show calls emit with a piece or its mark.
 func show(b []byte, hidden, more bool, emit func([]byte)) {
 	switch {
 	case !hidden:
@@ -429,7 +429,7 @@ type view struct {
 	sequence byte // ESC, '[', ']' or '(' of a terminal sequence; 0: none
 }
 
-// next returns the character that c stands for, or skip.
+// next returns the character that c denotes, or skip.
 func (v *view) next(c byte) (char byte, skip bool) {
 	if v.strip {
 		c &= 0x7F

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// missing stands for a program that is not installed. The script then has only the
+// missing replaces a program that is not installed. The script then has only the
 // fakes and the programs that .ci uses besides.
 const missing = "missing"
 

@@ -167,7 +167,7 @@ func isConn(p port.Port) bool {
 }
 
 // fill writes to p until writes block for three times brief without a byte, and
-// returns how many bytes p says it took: what is full may be emptied into what is
+// returns how many bytes p has accepted: what is full may be emptied into what is
 // behind it, after a while. The check ends if that never happens.
 func (e *env) fill(p port.Port) int {
 	e.t.Helper()

@@ -33,7 +33,7 @@ func expectText(s string, env env) string {
 	return b.String()
 }
 
-// expectEscape adds what the backslash before s stands for and returns what
+// expectEscape adds what the backslash before s denotes and returns what
 // follows.
 func expectEscape(b *strings.Builder, s string) string {
 	switch c := s[0]; {

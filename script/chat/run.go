@@ -62,7 +62,7 @@ func (e *executor) Execute(ctx context.Context, call *ras.Call) error {
 }
 
 // Check returns an *ExitError for a script that sends \T or \U with
-// Config.UseParams set and without the parameter, or that comes to send an @file
+// Config.UseParams set and without the parameter, or that sends an @file
 // which cannot be opened. Without Check, the latter fails where it is sent, as
 // with chat(8).
 func (e *executor) Check(p *ras.DialParams) error {
@@ -98,7 +98,7 @@ func (e *executor) checkParams(p *ras.DialParams) error {
 	return nil
 }
 
-// missing returns the error for a letter that stands for a parameter that is not
+// missing returns the error for a letter that denotes a parameter that is not
 // given.
 func (e *executor) missing(p *ras.DialParams, letter byte) error {
 	switch {

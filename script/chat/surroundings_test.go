@@ -245,7 +245,7 @@ func TestUseParams(t *testing.T) {
 	}
 }
 
-// A file that a script comes to send is missed before the dial, by Check, and a
+// A file that a script sends is missed before the dial, by Check, and a
 // pipe is not opened for it. That of a sub-send may never be needed.
 func TestCheckFiles(t *testing.T) {
 	there := filepath.Join(t.TempDir(), "there")

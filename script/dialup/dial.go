@@ -241,7 +241,7 @@ func (d *dial) giveUp(ctx context.Context, p port.Port, cause error) error {
 	return err
 }
 
-// proof says in words how a call was hung up.
+// proof describes how a call was hung up.
 func proof(r modem.HangupReport) string {
 	switch {
 	case r.Method == 0 && r.Proved:
@@ -315,7 +315,7 @@ func (d *dial) tell(s State) {
 	}
 }
 
-// connectedText says how a login went.
+// connectedText describes how a login went.
 func connectedText(res *script.Result) string {
 	text := fmt.Sprintf("logged in after %v, %d bytes in, %d out", res.Duration.Round(time.Millisecond), res.Stats.Received, res.Stats.Sent)
 	if res.Params.UserName != "" {

@@ -107,7 +107,7 @@ type Config struct {
 // State is a state of a connection.
 type State = script.State
 
-// An Error says which part of a connection failed.
+// An Error reports which part of a connection failed.
 type Error struct {
 	Op    string // "check", "open", "dial", "hand over"
 	Entry string // the entry's name, or its port

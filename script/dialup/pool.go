@@ -62,7 +62,7 @@ const (
 )
 
 // Pool shares lines among dials. A dial that finds no free line of its class waits,
-// and those that wait are served in the order in which they came. All methods may
+// and those that wait are served in the order of their calls. All methods may
 // be called from any goroutine.
 //
 // States of a line:

@@ -98,7 +98,7 @@ func TestPool(t *testing.T) {
 	})
 }
 
-// TestPoolIsFair serves dials in the order in which they came.
+// TestPoolIsFair serves dials in the order of their calls.
 func TestPoolIsFair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBank(t, 1, nil)

@@ -102,7 +102,7 @@ func invoke(ctx context.Context, j *job, b *bridge) (*result, error) {
 	}
 	res := &result{code: e.code}
 	image, err := rasabi.ViewDialParams(a.params, rasabi.Native)
-	if err != nil { // the DLL has changed dwSize, which says nothing about the rest
+	if err != nil { // the DLL has changed dwSize, which means nothing for the rest
 		image = rasabi.NewDialParams(rasabi.Native, j.header.version())
 		copy(image.Bytes()[4:], a.params[4:])
 	}

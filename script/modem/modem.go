@@ -124,7 +124,7 @@ func (c *Config) withDefaults() Config {
 	return full
 }
 
-// forever stands for no limit: longer than any program runs, and short
+// forever means no limit: longer than any program runs, and short
 // enough to be doubled.
 const forever = 10 * 365 * 24 * time.Hour
 

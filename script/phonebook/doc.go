@@ -11,7 +11,7 @@
 //	…
 //	conn, err := dialup.Dial(ctx, entry, nil)
 //
-// What an entry says is used, or a finding with its file and line reports that it
+// What an entry holds is used, or a finding with its file and line reports that it
 // is not. An entry that is no call over a serial line (VPN, ISDN, PPPoE) is listed
 // as what it is and refused with a sentence. A doubt is an error before anything is
 // dialled: no port is guessed, and no script is run that might be the wrong one.

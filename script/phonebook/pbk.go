@@ -156,7 +156,7 @@ func parsePBK(found *findings, src []byte, codePage int) *pbk {
 	return p
 }
 
-// decoded returns a text of the entry as UTF-8: Encoding says what it is, and
+// decoded returns a text of the entry as UTF-8: Encoding specifies it, and
 // without it a text that is valid UTF-8 is taken for that.
 func (e *pbkEntry) decoded(s string, codePage int) string {
 	if e.keys.text("Encoding") != "0" && utf8.ValidString(s) {

@@ -264,7 +264,7 @@ func (b *pbkBuilder) section(file, section string, at setting, cfg *switchinf.Co
 	return nil
 }
 
-// lookUp reads a file of the folder for scripts, or of ras below it, by its name in
+// lookUp reads a file of the directory for scripts, or of ras below it, by its name in
 // any letter case.
 func (b *pbkBuilder) lookUp(base string) (src []byte, where string, err error) {
 	if b.cfg.Scripts == nil {

@@ -124,7 +124,7 @@ type EntryConfig struct {
 	DLL string
 }
 
-// An Error says that there is no entry of a name, or that it cannot be dialled.
+// An Error reports that there is no entry of a name, or that it cannot be dialled.
 type Error struct {
 	Entry    string
 	Code     ras.Code       // ErrCannotFindPhonebookEntry, ErrUnknownDeviceType, …
@@ -143,7 +143,7 @@ func (e *Error) Error() string {
 // Unwrap returns the Code.
 func (e *Error) Unwrap() error { return e.Code }
 
-// Parse reads a phone book. The name is for messages, and tells the kind if the
+// Parse reads a phone book. The name is for messages, and determines the kind if the
 // Config does not. A nil cfg means the zero Config. The error is a
 // *lint.ParseError with every error that was found in what concerns all entries; a
 // mistake in one entry is an error of Entry.
@@ -181,7 +181,7 @@ const MaxSize = 4 << 20
 
 var maxSize = [...]int{KindWvdial: 1 << 20, KindPeers: 1 << 20, KindRasphone: MaxSize}
 
-// kindOf tells the kind of a file.
+// kindOf returns the kind of a file.
 func kindOf(name string, src []byte) Kind {
 	base := strings.ToLower(path.Base(strings.ReplaceAll(name, `\`, "/")))
 	switch {

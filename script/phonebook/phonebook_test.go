@@ -484,7 +484,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// TestRasphoneRules are what the table of the keys says about odd values.
+// TestRasphoneRules are what the table of the keys specifies for odd values.
 func TestRasphoneRules(t *testing.T) {
 	const modem1 = "MEDIA=serial\nPort=/dev/ttyS0\nDEVICE=modem\nPhoneNumber=1\n"
 	entry := func(src string) (*dialup.Entry, string) {

@@ -55,7 +55,7 @@ func isSecretName(name string) bool {
 }
 
 // maskedWords returns the text of a peers file without the words that are secrets:
-// the values of password and of a set whose name says so, and commands, which may
+// the values of password and of a set with such a name, and commands, which may
 // answer a password prompt.
 func maskedWords(src string, all []word) []byte {
 	lines := strings.SplitAfter(src, "\n")

@@ -186,7 +186,7 @@ func (p *parser) has(label string) bool {
 
 var verbs = []string{"send", "print", "log", "goto", "gosub", "return", "exit", "set", "inc", "dec", "if", "timeout", "verbose", "sleep", "expect", "break", "call"}
 
-// hints says what to write for words that people bring from other languages.
+// hints is what to write for words that people bring from other languages.
 var hints = map[string]string{
 	"waitfor": "expect", "wait": "expect", "transmit": "send", "put": "send", "echo": "print", "say": "print", "delay": "sleep", "pause": "sleep",
 	"end": "exit", "quit": "exit", "stop": "exit", "halt": "exit", "let": "set", "include": "call", "run": "!", "!pipe": "!<", "pipedshell": "!<",

@@ -190,7 +190,7 @@ func (r *run) gosub(pc int) (flow, error) {
 	return f, err
 }
 
-// value returns the number that a value stands for.
+// value returns the number that a value denotes.
 func (r *run) value(v value) (int, error) {
 	switch {
 	case v.name == "$?":

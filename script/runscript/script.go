@@ -131,7 +131,7 @@ func (s *Script) Check(p *ras.DialParams) error {
 }
 
 // Check is that of the Script, and also reports a ! or a call that the settings do
-// not allow, if the script comes to it whatever is received. One that depends on
+// not allow, if the script reaches it whatever is received. One that depends on
 // that may never run, and fails where it does.
 func (e *executor) Check(p *ras.DialParams) error {
 	if err := e.Script.Check(p); err != nil {

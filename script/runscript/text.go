@@ -75,7 +75,7 @@ func isControl(c byte) bool {
 	return 'A' <= c && c <= '_' || 'a' <= c && c <= 'z'
 }
 
-// backslash adds what the backslash before s stands for and returns what follows.
+// backslash adds what the backslash before s denotes and returns what follows.
 func (t *text) backslash(s string) string {
 	switch c := s[0]; {
 	case c == 'n':

@@ -149,7 +149,7 @@ func (p *parser) command() {
 	}
 }
 
-// strays says what to write for tokens that begin no command.
+// strays is what to write for tokens that begin no command.
 var strays = map[kind]string{
 	kRaw:       `"raw" needs a comma before it: transmit TEXT, raw`,
 	kMatchcase: `"matchcase" needs a comma before it: waitfor TEXT, matchcase`,

@@ -49,7 +49,7 @@ func (p *parser) declare(name token, t typ) *symbol {
 	return v
 }
 
-// hints says what to write for words that people bring from other languages.
+// hints is what to write for words that people bring from other languages.
 var hints = map[string]string{
 	"not":      `the language has no "not": write ! in front of the condition`,
 	"success":  `write $SUCCESS with the dollar sign`,

@@ -38,7 +38,7 @@ func (t *Transcript) String() string {
 // Format prints what String returns under every verb.
 func (t *Transcript) Format(f fmt.State, _ rune) { io.WriteString(f, t.String()) }
 
-// listed is one line of a listing. If count is not 0 it stands for so many bytes
+// listed is one line of a listing. If count is not 0 it represents so many bytes
 // of data that are not shown.
 type listed struct {
 	Record

@@ -89,7 +89,7 @@ func (r *run) logCommand(c *command) {
 	r.cfg.DeviceLog.entry(r.portName(), logCommand, s.String())
 }
 
-// logEcho writes what came back of the command.
+// logEcho writes what was returned of the command.
 func (r *run) logEcho() {
 	e := &r.echo
 	var s strings.Builder

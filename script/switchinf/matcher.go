@@ -150,7 +150,7 @@ func (b *buffer) after(n int) []byte {
 	return b.kept[max(0, len(b.kept)-(b.total-n)):]
 }
 
-// cut removes what came behind the first n bytes, and returns it.
+// cut removes what follows the first n bytes, and returns it.
 func (b *buffer) cut(n int) []byte {
 	rest := b.after(n)
 	b.kept, b.total = b.kept[:len(b.kept)-len(rest)], n

@@ -46,7 +46,7 @@ func TestRecording(t *testing.T) {
 		}
 	}
 	// The login ends with the bytes that show the frame; what of the rest is read
-	// depends on how fast it comes.
+	// depends on how fast it arrives.
 	for _, want := range []string{"login: ", "Welcome. PPP starts now.", "~\xff}#"} {
 		if !bytes.Contains(received, []byte(want)) {
 			t.Errorf("the recording has no %q: received %q", want, received)
