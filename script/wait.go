@@ -219,6 +219,7 @@ func (d *Dialog) wait(ctx context.Context, clock waitClock, sink io.Writer, p []
 	}
 	w := d.begin()
 	w.clock, w.sink, w.awaited, w.serving = clock, sink, len(p), d.watches
+	w.window.text = min(set.Longest(), w.window.max)
 	w.scanner.Reset(set, d.call.Exact)
 	err = d.search(ctx, w)
 	if err == nil {

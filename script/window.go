@@ -1,27 +1,32 @@
 package script
 
-import "sync"
+import (
+	"math/bits"
+	"sync"
+)
 
 const (
 	defaultMaxBefore = 1 << 20
 	keptRoom         = 64 << 10 // memory that a window keeps between waits
 )
 
-// window holds what a wait has consumed: all of it, or the last 2*max bytes and
-// more, which is enough for a Text and a Before of max bytes each.
+// window holds what a wait has consumed: all of it, or the last limit bytes,
+// which is enough for the longest Text and a Before of max bytes.
 type window struct {
-	max  int
+	max  int    // bytes of a Before
+	text int    // bytes of the longest Text
 	data []byte // full when it has limit bytes; then a ring
 	at   int    // the oldest byte of the ring
 	lost int64  // bytes that were consumed before those of data
 }
 
-func (w *window) limit() int { return 2*w.max + keptRoom }
+func (w *window) limit() int { return w.max + w.text + keptRoom }
 
 // rooms keeps the memory of large windows for the next long wait of any Dialog,
-// until the garbage collector takes it: to fetch fresh memory for every long
-// wait slows it down by a tenth.
-var rooms sync.Pool // of *[]byte
+// until the garbage collector frees it: fresh memory for every long wait slows
+// it down by a fifth. A pool holds the memory whose capacity has as many bits as
+// its index.
+var rooms [bits.UintSize + 1]sync.Pool // of *[]byte
 
 // reset starts a wait and gives back memory that a long one has taken.
 func (w *window) reset() {
@@ -31,23 +36,24 @@ func (w *window) reset() {
 	}
 }
 
-// move makes room the memory of w, whose old memory other windows may take.
+// move makes room the memory of w, and offers the old memory to other windows.
 func (w *window) move(room []byte) {
 	old := w.data[:0]
 	w.data = room
 	if cap(old) > keptRoom {
-		rooms.Put(&old)
+		rooms[bits.Len(uint(cap(old)))].Put(&old)
 	}
 }
 
-// room returns empty memory for at least need bytes. It is four times that if it
-// is new, since growth by a quarter, as append does it, copies a large window
-// many times.
+// room returns empty memory for at least need bytes. It is four times that if
+// the limit allows, since growth by a quarter, as append does it, copies a large
+// window many times.
 func (w *window) room(need int) []byte {
-	if kept, ok := rooms.Get().(*[]byte); ok && cap(*kept) >= need {
+	size := max(need, min(4*need, w.limit()))
+	if kept, ok := rooms[bits.Len(uint(size))].Get().(*[]byte); ok && cap(*kept) >= size {
 		return *kept
 	}
-	return make([]byte, 0, min(4*need, w.limit()))
+	return make([]byte, 0, size)
 }
 
 // consume adds a copy of b.

@@ -2,6 +2,7 @@ package match
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 )
@@ -23,6 +24,7 @@ type Set struct {
 	begins [256]bool // the bytes with which a match can begin; filled if there are progs
 	byByte bool      // whether a pattern can complete on any byte, or there are several machines
 	empty  int
+	most   int // see Longest
 }
 
 // MaxText is the number of bytes that all texts of a set may have, and about
@@ -44,10 +46,12 @@ func Compile(p []Pattern) (*Set, error) {
 				return nil, &PatternError{Index: i, Err: err}
 			}
 			s.lens[i] = -1
+			s.most = math.MaxInt
 			s.progs = append(s.progs, prog)
 			continue
 		}
 		s.lens[i] = len(pat.Text)
+		s.most = max(s.most, len(pat.Text))
 		if size += len(pat.Text); size > MaxText {
 			return nil, fmt.Errorf("the patterns have more than %d bytes of text: wait for fewer at a time", MaxText)
 		}
@@ -111,6 +115,10 @@ func (s *Set) setBegins(exact, fold []text) {
 // at the start of a wait, and -1 if there is none. Such a pattern also
 // completes on every byte at which it matches the empty string.
 func (s *Set) Empty() int { return s.empty }
+
+// Longest returns the length in bytes of the longest match that is possible,
+// which is math.MaxInt for a regular expression.
+func (s *Set) Longest() int { return s.most }
 
 func (s *Set) firstEmpty() int {
 	first := -1
