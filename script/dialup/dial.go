@@ -24,9 +24,10 @@ const disconnectTimeout = 30 * time.Second
 //
 // If anything fails, or ctx ends, Dial runs Disconnect where a call was up, hangs
 // up, and closes the port before it returns; see HangUp for what that needs at
-// most. The error is an *Error; it matches the cause, such as a *modem.DialError,
-// a *modem.CarrierError, ras.ErrAuthenticationFailure or the context's error, and
-// ras.CodeOf gives its code. A nil cfg means the zero Config.
+// most. It does so, too, when a function of cfg panics. The error is an *Error; it
+// matches the cause, such as a *modem.DialError, a *modem.CarrierError,
+// ras.ErrAuthenticationFailure or the context's error, and ras.CodeOf gives its
+// code. A nil cfg means the zero Config.
 func Dial(ctx context.Context, e *Entry, cfg *Config) (*Conn, error) {
 	d := &dial{entry: *e, start: time.Now()}
 	if cfg != nil {
@@ -66,12 +67,28 @@ func (d *dial) dial(ctx context.Context) (*Conn, error) {
 		return nil, d.entry.fail("open", err)
 	}
 	d.port = p
+	returned := false
+	var res *script.Result
+	defer func() {
+		if returned {
+			return
+		}
+		// A function of the caller has panicked outside the run, and the caller
+		// may recover.
+		d.cfg.OnState = nil
+		if res != nil && err == nil {
+			newConn(d, res).Close()
+		} else {
+			p.Close()
+		}
+	}()
 	if err := d.entry.lacks(p); err != nil {
+		returned = true
 		p.Close()
 		return nil, d.entry.fail("check", err)
 	}
 	d.tell(State{Conn: ras.StatePortOpened, Text: "the port is open"})
-	res, err := script.Run(ctx, p, script.ExecutorFunc(d.execute), &script.Config{
+	res, err = script.Run(ctx, p, script.ExecutorFunc(d.execute), &script.Config{
 		Params:    &d.entry.Params,
 		Phonebook: d.entry.Phonebook,
 		Entry:     d.entry.Name,
@@ -86,10 +103,12 @@ func (d *dial) dial(ctx context.Context) (*Conn, error) {
 		if d.proof != "" {
 			text += "; " + d.proof
 		}
+		returned = true
 		d.tell(State{Conn: ras.StateDisconnected, Text: text, Err: err})
 		return nil, d.entry.fail("dial", err)
 	}
 	d.tell(State{Conn: ras.StateConnected, Text: connectedText(res)})
+	returned = true
 	return newConn(d, res), nil
 }
 
