@@ -93,7 +93,7 @@ func explainLibrary(name string, err error) error {
 	case serial.PortBusy:
 		return fmt.Errorf("%w: another program has it open; end that program first", ErrBusy)
 	case serial.PortNotFound:
-		return fmt.Errorf("there is no such port: check the name and the plug: %w", fs.ErrNotExist)
+		return fmt.Errorf("there is no such port: check the name and that it is connected: %w", fs.ErrNotExist)
 	case serial.PermissionDenied:
 		return explainOpen(name, fs.ErrPermission)
 	case serial.InvalidSpeed, serial.InvalidDataBits, serial.InvalidParity, serial.InvalidStopBits:

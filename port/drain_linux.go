@@ -61,11 +61,6 @@ func (t *tty) perByte() time.Duration {
 	return 10 * time.Second / time.Duration(m.Baud)
 }
 
-// transmitterTime is how long the last characters may take to leave the UART
-// once the driver's queue is empty: twice a FIFO of 128 characters, the largest
-// of the 8250 family, and some time for the driver.
-func (t *tty) transmitterTime() time.Duration { return 256*t.perByte() + 50*time.Millisecond }
-
 // awaitTransmitter waits for the last characters to leave the UART.
 //
 // TIOCSERGETLSR shows the transmitter's state, but not every driver has it, and
@@ -77,10 +72,16 @@ func (t *tty) transmitterTime() time.Duration { return 256*t.perByte() + 50*time
 // waits for what others write, and takes a thread.
 func (t *tty) awaitTransmitter(ctx context.Context) error {
 	if !t.mute.Load() {
-		left := t.transmitterTime()
+		// Twice a FIFO of 128 characters, the largest of the 8250 family, and some
+		// time for the driver.
+		left := 256*t.perByte() + 50*time.Millisecond
 		for last := time.Now(); left > 0; {
-			empty, err := t.transmitterEmpty()
-			if err != nil && !termios.Refused(err) || empty {
+			var status uint32
+			err := t.control(func(fd int) (err error) {
+				status, err = t.lsr(fd)
+				return err
+			})
+			if err != nil && !termios.Refused(err) || err == nil && status&unix.TIOCSER_TEMT != 0 {
 				return err
 			}
 			if err != nil {
@@ -103,15 +104,6 @@ func (t *tty) awaitTransmitter(ctx context.Context) error {
 	return err
 }
 
-func (t *tty) transmitterEmpty() (bool, error) {
-	var state uint32
-	err := t.control(func(fd int) (err error) {
-		state, err = t.lsr(fd)
-		return err
-	})
-	return state&unix.TIOCSER_TEMT != 0, err
-}
-
 // lineStatus returns the line status register of a UART, of which the kernel
 // shows one bit, TIOCSER_TEMT.
 func lineStatus(fd int) (uint32, error) { return unix.IoctlGetUint32(fd, unix.TIOCSERGETLSR) }
@@ -124,13 +116,6 @@ func (t *tty) heldOff() bool {
 	}
 	l, err := t.Lines()
 	return err == nil && !l.Has(CTS)
-}
-
-// drainToWriteDeadline is Drain until the write deadline, wherever that moves
-// meanwhile.
-func (t *tty) drainToWriteDeadline() error {
-	err := untilLate(&t.writeBy, func(ctx context.Context) error { return t.drain(ctx, t.queue) })
-	return t.afterClose(err)
 }
 
 // waitingIoctl makes an ioctl before which the kernel waits for all output to

@@ -34,26 +34,21 @@ func explainOpen(name string, err error) error {
 	case errors.Is(err, ErrBusy), errors.Is(err, ErrRemoved):
 		return err
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("there is no such device: check the name and the plug: %w", errno(err))
+		return fmt.Errorf("there is no such device: check the name and that it is connected: %w", errno(err))
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("this user may not use it: %s: %w", permissionAdvice(name), errno(err))
 	case errors.Is(err, unix.EBUSY):
 		return fmt.Errorf("%w: another program has it to itself (TIOCEXCL); end that program first", ErrBusy)
 	case errors.Is(err, unix.ENOTTY):
-		return fmt.Errorf("this is no serial port%s: name one such as /dev/ttyS0 or /dev/ttyUSB0: %w", kindHint(name), unix.ENOTTY)
+		kind := ""
+		if base := filepath.Base(name); strings.HasPrefix(base, "hidraw") || strings.HasPrefix(base, "hiddev") {
+			kind = " but a HID device" // often taken for a serial port
+		}
+		return fmt.Errorf("this is no serial port%s: name one such as /dev/ttyS0 or /dev/ttyUSB0: %w", kind, unix.ENOTTY)
 	case errors.Is(err, ErrCarrierLost), errors.Is(err, unix.EIO), errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENODEV):
 		return fmt.Errorf("there is no working hardware behind this name: try another: %w", err)
 	}
 	return err
-}
-
-// kindHint describes devices that are often taken for serial ports.
-func kindHint(name string) string {
-	base := filepath.Base(name)
-	if strings.HasPrefix(base, "hidraw") || strings.HasPrefix(base, "hiddev") {
-		return " but a HID device"
-	}
-	return ""
 }
 
 // errno returns the system's error inside err, if there is one.

@@ -278,7 +278,3 @@ func getCounts(fd int, c *icounter) error {
 func getSerialInfo(fd int, info *serialInfo) error {
 	return ioctlPointer(fd, unix.TIOCGSERIAL, unsafe.Pointer(info))
 }
-
-func setSerialInfo(fd int, info *serialInfo) error {
-	return ioctlPointer(fd, unix.TIOCSSERIAL, unsafe.Pointer(info))
-}

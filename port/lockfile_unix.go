@@ -45,16 +45,12 @@ func takeLockFile(dir, device string) (*lockFile, error) {
 				continue
 			}
 		}
-		return l, lockAdvice(dir, err)
+		if err != nil && !errors.Is(err, ErrBusy) {
+			err = fmt.Errorf("no lock file could be made in %s: set LockDir to a directory that this user may write to: %w", dir, err)
+		}
+		return l, err
 	}
 	return nil, fmt.Errorf("%w: the lock file %s comes and goes; try again", ErrBusy, path)
-}
-
-func lockAdvice(dir string, err error) error {
-	if err == nil || errors.Is(err, ErrBusy) {
-		return err
-	}
-	return fmt.Errorf("no lock file could be made in %s: set LockDir to a folder that this user may write to: %w", dir, err)
 }
 
 // lockName returns the name of the lock file: the device's path below /dev,

@@ -199,7 +199,7 @@ func ParseMode(s string) (Mode, error) {
 
 // parsePart sets what part says and returns its place in the order.
 func (m *Mode) parsePart(part string) (int, error) {
-	if isNumber(part) {
+	if part != "" && strings.Trim(part, "0123456789") == "" {
 		// 64 bits, so that a processor of 32 refuses the same rates with the
 		// same words.
 		baud, err := strconv.ParseInt(part, 10, 64)
@@ -219,11 +219,6 @@ func (m *Mode) parsePart(part string) (int, error) {
 		}
 	}
 	return 0, fmt.Errorf("%q is no bit rate, no format and no flow control", part)
-}
-
-// isNumber reports whether s is made of decimal digits alone.
-func isNumber(s string) bool {
-	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
 func (m *Mode) parseFormat(part string) bool {

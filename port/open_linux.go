@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -184,7 +185,7 @@ func (t *tty) setLowLatency(stay bool) {
 			if on {
 				info.flags |= asyncLowLatency
 			}
-			return setSerialInfo(fd, &info)
+			return ioctlPointer(fd, unix.TIOCSSERIAL, unsafe.Pointer(&info))
 		})
 	}
 	set(true)
@@ -391,23 +392,19 @@ func (t *tty) failed(err error) error {
 	case errors.Is(err, os.ErrClosed):
 		return net.ErrClosed
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return t.late()
+		// Distinguish the deadline that keepEnded set from one of the user's.
+		switch {
+		case t.closing.Load():
+			return net.ErrClosed
+		case t.lost.Load():
+			return ErrCarrierLost
+		}
+		return os.ErrDeadlineExceeded
 	case err == io.EOF, errors.Is(err, unix.EIO), errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENODEV),
 		errors.Is(err, unix.EPIPE), errors.Is(err, unix.ECONNRESET), errors.Is(err, unix.ESHUTDOWN):
 		return t.gone()
 	}
 	return err
-}
-
-// late distinguishes the deadline that keepEnded set from one of the user's.
-func (t *tty) late() error {
-	switch {
-	case t.closing.Load():
-		return net.ErrClosed
-	case t.lost.Load():
-		return ErrCarrierLost
-	}
-	return os.ErrDeadlineExceeded
 }
 
 // gone distinguishes a hang-up from a device that was removed: both end the line alike,

@@ -88,19 +88,15 @@ func (p *pump) reads() {
 			return
 		case n := <-p.asks:
 			n, err := p.read(p.buf[:n])
-			p.deliver(n, err)
+			if err != nil {
+				err = p.cause(err)
+			}
+			p.mu.Lock()
+			p.rest, p.readErr, p.asked = p.buf[:n], err, false
+			p.arrived.Notify()
+			p.mu.Unlock()
 		}
 	}
-}
-
-func (p *pump) deliver(n int, err error) {
-	if err != nil {
-		err = p.cause(err)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.rest, p.readErr, p.asked = p.buf[:n], err, false
-	p.arrived.Notify()
 }
 
 // writes is the writing goroutine.

@@ -323,15 +323,14 @@ func (s *sharedLine) read(b []byte) (n int, err error) {
 		return n, err
 	}
 	n, err = s.call(&s.in, func(fd int) (int, error) { return unix.Read(fd, b) })
-	if n == 0 && err == nil && s.waitsForNothing() {
-		err = unix.EAGAIN
+	if n == 0 && err == nil {
+		s.use(func(fd int) {
+			if readsNothing(fd) {
+				err = unix.EAGAIN
+			}
+		})
 	}
 	return n, err
-}
-
-func (s *sharedLine) waitsForNothing() (yes bool) {
-	s.use(func(fd int) { yes = readsNothing(fd) })
-	return yes
 }
 
 // readsNothing reports whether a read of no bytes from fd is no end of file but

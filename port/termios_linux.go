@@ -1,6 +1,7 @@
 package port
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -104,8 +105,9 @@ func (t *tty) SetMode(m Mode) error {
 		return t.afterClose(nil)
 	}
 	if m != (Mode{Flow: m.Flow}) {
-		if err := t.drainToWriteDeadline(); err != nil {
-			return err
+		err := untilLate(&t.writeBy, func(ctx context.Context) error { return t.drain(ctx, t.queue) })
+		if err != nil {
+			return t.afterClose(err)
 		}
 	}
 	return t.changeSettings(m, func(*unix.Termios) {})

@@ -77,7 +77,27 @@ func (p *program) onTerminal() (status int) {
 			status = p.fatal("Can't restore terminal parameters: ", err)
 		}
 	}()
-	return p.converse(ctx)
+	// Read the script and run it.
+	{
+		s, err := p.script()
+		if err != nil {
+			return chat.ExitFault
+		}
+		cfg := p.opts.chat
+		cfg.Stderr = p.stderr
+		cfg.Log = p.log
+		cfg.Hangup = p.hangups.Store
+		if p.opts.reportFile != nil {
+			cfg.Report = p.opts.reportFile
+		}
+		line, err := port.Stdio(p.line.in, p.line.out, nil)
+		if err != nil {
+			return p.fatal("", err)
+		}
+		defer line.Close()
+		_, err = script.Run(ctx, line, s.Executor(&cfg), &script.Config{Exact: true, SendTimeout: -1})
+		return exitStatus(err)
+	}
 }
 
 func (p *program) fatal(text string, err error) int {
@@ -122,28 +142,6 @@ func signalName(s os.Signal) string {
 		return "SIGHUP"
 	}
 	return strings.ToUpper(s.String())
-}
-
-// converse reads the script and runs it.
-func (p *program) converse(ctx context.Context) int {
-	s, err := p.script()
-	if err != nil {
-		return chat.ExitFault
-	}
-	cfg := p.opts.chat
-	cfg.Stderr = p.stderr
-	cfg.Log = p.log
-	cfg.Hangup = p.hangups.Store
-	if p.opts.reportFile != nil {
-		cfg.Report = p.opts.reportFile
-	}
-	line, err := port.Stdio(p.line.in, p.line.out, nil)
-	if err != nil {
-		return p.fatal("", err)
-	}
-	defer line.Close()
-	_, err = script.Run(ctx, line, s.Executor(&cfg), &script.Config{Exact: true, SendTimeout: -1})
-	return exitStatus(err)
 }
 
 func exitStatus(err error) int {

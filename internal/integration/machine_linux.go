@@ -54,7 +54,12 @@ func Boot(ctx context.Context, k *Kernel, initramfs, accel string) (*Machine, er
 	m.Control = w.host("control")
 	m.usb = w.host("usb")
 	m.Monitor = newMonitor(w.host("monitor"))
-	w.join("line1", "line2")
+	// Make a line between two devices of the emulator.
+	fa, fb := w.pair()
+	if w.err == nil {
+		w.give("line1", fa)
+		w.give("line2", fb)
+	}
 	defer w.close()
 	if w.err != nil {
 		cancel()
@@ -175,15 +180,6 @@ func (w *wiring) host(id string) net.Conn {
 	conn, err := net.FileConn(ours)
 	w.err = err
 	return conn
-}
-
-// join makes a line between two devices of the emulator.
-func (w *wiring) join(a, b string) {
-	fa, fb := w.pair()
-	if w.err == nil {
-		w.give(a, fa)
-		w.give(b, fb)
-	}
 }
 
 func (w *wiring) pair() (a, b *os.File) {

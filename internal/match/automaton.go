@@ -305,9 +305,6 @@ func (a *automaton) step(s uint32, c byte) uint32 {
 
 func (a *automaton) accepts(s uint32) bool { return s&accept != 0 }
 
-// need returns the fewest bytes, at least 1, until a text can end.
-func (a *automaton) need(s uint32) int { return int(a.dist[a.identity(s)]) }
-
 // depth returns how many of the last bytes can be the beginning of a text.
 func (a *automaton) depth(s uint32) int { return int(a.level[a.identity(s)]) }
 

@@ -272,13 +272,6 @@ func (v *vm) step(r rune, pos int64) {
 	v.now, v.next = v.next, v.now
 }
 
-// move makes the threads of an idle vm begin at byte pos.
-func (v *vm) move(pos int64) {
-	for i := range v.now {
-		v.now[i].start = pos
-	}
-}
-
 // takes reports whether in is an instruction that takes r.
 func takes(in *syntax.Inst, r rune) bool {
 	switch in.Op {

@@ -134,7 +134,7 @@ func (sc *Scanner) Len(hit int) int {
 func (sc *Scanner) Need() int {
 	need := far
 	for i, a := range sc.set.texts {
-		need = min(need, a.need(sc.state[i]))
+		need = min(need, int(a.dist[a.identity(sc.state[i])]))
 	}
 	for i := range sc.vms {
 		need = min(need, sc.vms[i].need(sc.decode.n))
@@ -230,7 +230,11 @@ func (sc *Scanner) skip(b []byte) int {
 		sc.seen += int64(n)
 		sc.begun += int64(n)
 		for i := range sc.vms {
-			sc.vms[i].move(sc.begun)
+			// Make the threads of an idle vm begin at byte pos.
+			v, pos := &sc.vms[i], sc.begun
+			for i := range v.now {
+				v.now[i].start = pos
+			}
 		}
 	}
 	return n

@@ -184,18 +184,14 @@ func (d *Decoder) command(c byte) Event {
 		// No other command belongs here. It ends a sub-negotiation that its
 		// sender has given up.
 	}
-	return d.begin(c)
-}
-
-// begin handles the byte c after an IAC that is not inside a sub-negotiation.
-func (d *Decoder) begin(c byte) Event {
+	// Handle the byte c after an IAC that is not inside a sub-negotiation.
 	switch {
 	case c == SB:
 		d.state, d.sub, d.long = inSub, d.sub[:0], false
 	case c >= WILL && c <= DONT:
 		d.state, d.verb = afterVerb, c
 	case c == IAC || c == SE:
-		d.state = ground // a stray end
+		d.state = ground
 	default:
 		d.state = ground
 		return Event{Kind: Command, Verb: c}

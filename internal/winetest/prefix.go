@@ -97,7 +97,19 @@ func (p *Prefix) boot(dir string) error {
 			return err
 		}
 	}
-	return p.addRandom(dir)
+	// Put bcryptprimitives.dll into the prefix unless wine has one. With
+	// a 32-bit wine beside the 64-bit one there are two of each system DLL.
+	src := filepath.Join(dir, "bcryptprimitives.c")
+	if err := os.WriteFile(src, bcryptprimitives, 0o600); err != nil {
+		return err
+	}
+	if p.root != "" {
+		return p.addDLL("386", "system32", src)
+	}
+	if err := p.addDLL("amd64", "system32", src); err != nil || native32() != nil {
+		return err
+	}
+	return p.addDLL("386", "syswow64", src)
 }
 
 // runDetached runs a command whose output goes to a file: the services that
@@ -115,22 +127,6 @@ func (p *Prefix) runDetached(ctx context.Context, log string, args []string) err
 		return fmt.Errorf("wine %s: %w\n%s", args[0], err, text)
 	}
 	return nil
-}
-
-// addRandom puts bcryptprimitives.dll into the prefix unless wine has one. With
-// a 32-bit wine beside the 64-bit one there are two of each system DLL.
-func (p *Prefix) addRandom(dir string) error {
-	src := filepath.Join(dir, "bcryptprimitives.c")
-	if err := os.WriteFile(src, bcryptprimitives, 0o600); err != nil {
-		return err
-	}
-	if p.root != "" {
-		return p.addDLL("386", "system32", src)
-	}
-	if err := p.addDLL("amd64", "system32", src); err != nil || native32() != nil {
-		return err
-	}
-	return p.addDLL("386", "syswow64", src)
 }
 
 func (p *Prefix) addDLL(goarch, directory, src string) error {

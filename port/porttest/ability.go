@@ -3,7 +3,6 @@ package porttest
 import (
 	"context"
 	"errors"
-	"os"
 	"time"
 
 	"github.com/rasline/rasline/port"
@@ -69,8 +68,6 @@ func ask(p port.Port) error {
 	}
 	return nil
 }
-
-func isTimeoutError(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
 // supported ends the check if what failed, as skipped if the device cannot do
 // it.

@@ -1,6 +1,8 @@
 package porttest
 
 import (
+	"errors"
+	"os"
 	"sync"
 	"time"
 
@@ -199,7 +201,7 @@ func pause(d time.Duration) {
 func (e *env) transferPatiently(data []byte) {
 	e.t.Helper()
 	w := e.start("Write", func() (n int, err error) {
-		for n < len(data) && (err == nil || isTimeoutError(err)) {
+		for n < len(data) && (err == nil || errors.Is(err, os.ErrDeadlineExceeded)) {
 			var k int
 			k, err = e.a.Write(data[n:min(len(data), n+500)])
 			n += k

@@ -95,7 +95,18 @@ func (p *Port) handshake(ctx context.Context, mark int) error {
 		return err
 	}
 	if p.ComPort() {
-		return p.queryState(ctx)
+		// Ask for the state of the line and give the server a moment to answer:
+		// some open their device only now, and drop what arrives before that.
+		if err := p.sendQueries(); err != nil {
+			return err
+		}
+		limit, cancel := context.WithTimeout(ctx, stateTimeout)
+		defer cancel()
+		err := p.awaitState(limit)
+		if err != nil && ctx.Err() == nil && limit.Err() != nil {
+			return nil
+		}
+		return err
 	}
 	if p.cfg.Plain == RequireComPort {
 		return errRefused
@@ -153,21 +164,6 @@ func (p *Port) negotiate(ctx context.Context, mark int) error {
 // stateTimeout bounds the wait for the first answers of a server, without which a
 // port is usable all the same.
 const stateTimeout = time.Second
-
-// queryState asks for the state of the line and gives the server a moment to answer:
-// some open their device only now, and drop what arrives before that.
-func (p *Port) queryState(ctx context.Context) error {
-	if err := p.sendQueries(); err != nil {
-		return err
-	}
-	limit, cancel := context.WithTimeout(ctx, stateTimeout)
-	defer cancel()
-	err := p.awaitState(limit)
-	if err != nil && ctx.Err() == nil && limit.Err() != nil {
-		return nil
-	}
-	return err
-}
 
 // sendQueries asks for everything that Lines and Mode tell, and for notifications,
 // and does not wait: some servers leave a few of the questions unanswered. The

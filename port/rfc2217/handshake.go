@@ -85,7 +85,19 @@ func (x *session) prove() error {
 		x.tc.SetRaw()
 		return x.claim()
 	}
-	x.greet()
+	// Begin the negotiation (RFC 2217, section 1): the shared port's device
+	// echoes, not the client, and COM-PORT is accepted. No data is sent until the
+	// client has answered whether it accepts binary, or has answered the timing mark
+	// that is sent last: how it would read the data is not known before.
+	x.tc.Options(func(o *telnet.Options) {
+		o.Allow(telnet.Us, telnet.Binary, telnet.SGA, telnet.Echo, telnet.ComPort)
+		o.Allow(telnet.Peer, telnet.Binary, telnet.SGA, telnet.ComPort)
+	})
+	x.options()
+	x.tc.SetHold(telnet.HoldNegotiation, true)
+	x.tc.Request(telnet.Us, telnet.Binary, telnet.SGA, telnet.Echo)
+	x.tc.Request(telnet.Peer, telnet.Binary, telnet.SGA, telnet.ComPort)
+	x.tc.Send(telnet.IAC, telnet.DO, telnet.TimingMark)
 	if timeout > 0 {
 		x.setReadDeadline(x.begun.Add(timeout))
 	}
@@ -180,7 +192,14 @@ func (s *Server) serve(x *session) {
 		return
 	}
 	dropped, err := x.finish(err)
-	s.logGone(x, err, dropped)
+	var attrs []any
+	if err != nil {
+		attrs = append(attrs, "reason", err)
+	}
+	if dropped > 0 {
+		attrs = append(attrs, "dropped", dropped)
+	}
+	s.log("client gone", x, attrs...)
 	s.release(x, err)
 	if r, ok := err.(*refusal); ok && !x.comPort.Load() {
 		x.say("\r\n" + r.text)

@@ -49,12 +49,6 @@ func (l *line) begin() error {
 	return l.setOutputs(port.Outputs)
 }
 
-// restore takes back what the client has changed.
-func (l *line) restore() {
-	l.setOutputs(0)
-	l.reset()
-}
-
 // reset empties the port's queues and sets its mode.
 func (l *line) reset() error {
 	if l.x.srv.KeepState {

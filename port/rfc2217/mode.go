@@ -91,7 +91,19 @@ func (p *Port) setMode(ctx context.Context, m port.Mode) error {
 		return err
 	}
 	if have := p.known(); len(modeRequests(m, have)) > 0 {
-		return modeRefused(m, have)
+		// Name the first field of want that the server has set otherwise.
+		field, w, h := "flow control", any(m.Flow), any(have.Flow)
+		switch {
+		case m.Baud != 0 && !near(have.Baud, m.Baud):
+			field, w, h = "bit rate", m.Baud, have.Baud
+		case m.DataBits != 0 && have.DataBits != m.DataBits:
+			field, w, h = "data bits", m.DataBits, have.DataBits
+		case m.Parity != 0 && have.Parity != m.Parity:
+			field, w, h = "parity", m.Parity, have.Parity
+		case m.StopBits != 0 && have.StopBits != m.StopBits:
+			field, w, h = "stop bits", m.StopBits, have.StopBits
+		}
+		return fmt.Errorf("the server does not take %s %v: it keeps %v", field, w, h)
 	}
 	return nil
 }
@@ -135,20 +147,4 @@ func modeRequests(m, have port.Mode) (reqs []request) {
 // near reports whether a line at the rate have understands one at want.
 func near(have, want int) bool {
 	return max(have-want, want-have) <= want/50
-}
-
-// modeRefused names the first field of want that the server has set otherwise.
-func modeRefused(want, have port.Mode) error {
-	field, w, h := "flow control", any(want.Flow), any(have.Flow)
-	switch {
-	case want.Baud != 0 && !near(have.Baud, want.Baud):
-		field, w, h = "bit rate", want.Baud, have.Baud
-	case want.DataBits != 0 && have.DataBits != want.DataBits:
-		field, w, h = "data bits", want.DataBits, have.DataBits
-	case want.Parity != 0 && have.Parity != want.Parity:
-		field, w, h = "parity", want.Parity, have.Parity
-	case want.StopBits != 0 && have.StopBits != want.StopBits:
-		field, w, h = "stop bits", want.StopBits, have.StopBits
-	}
-	return fmt.Errorf("the server does not take %s %v: it keeps %v", field, w, h)
 }

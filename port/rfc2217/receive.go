@@ -107,7 +107,14 @@ func (p *Port) event(ev telnet.Event) (purge bool) {
 	defer p.mu.Unlock()
 	switch {
 	case ev.Kind == telnet.Negotiate && ev.Option == telnet.TimingMark:
-		p.timingMark(ev.Verb)
+		// RFC 860: answer a request, and count an answer. A server that refuses
+		// the option has still processed everything before the request.
+		switch ev.Verb {
+		case telnet.DO:
+			p.tc.Send(telnet.IAC, telnet.WILL, telnet.TimingMark)
+		case telnet.WILL, telnet.WONT:
+			p.passed = min(p.passed+1, p.marks)
+		}
 	case ev.Kind == telnet.Negotiate:
 		p.options()
 	case ev.Kind == telnet.Command && ev.Verb == telnet.AYT:
@@ -119,17 +126,6 @@ func (p *Port) event(ev telnet.Event) (purge bool) {
 		p.changed.Notify()
 	}
 	return purge
-}
-
-// timingMark answers a request, and counts an answer (RFC 860). A server that
-// refuses the option has still come as far as the request.
-func (p *Port) timingMark(verb byte) {
-	switch verb {
-	case telnet.DO:
-		p.tc.Send(telnet.IAC, telnet.WILL, telnet.TimingMark)
-	case telnet.WILL, telnet.WONT:
-		p.passed = min(p.passed+1, p.marks)
-	}
 }
 
 // options follows what has been agreed. With COM-PORT the line is transparent
@@ -176,7 +172,16 @@ func (p *Port) command(cmd byte, value []byte) (purge bool) {
 		return false
 	}
 	if len(value) == 0 {
-		return p.acknowledgeEmpty(cmd)
+		// Handle an acknowledgement without a value: the server has
+		// done what the request for that item asked for.
+		if cmd == cmdControl+fromServer {
+			return false
+		}
+		i, ok := itemOf(cmd, 0)
+		if a := &p.answers[i]; ok && a.state != acked && !a.want.isQuery() {
+			return p.acknowledgeItem(i, a.want.value)
+		}
+		return false
 	}
 	switch cmd {
 	case cmdLineState + fromServer:

@@ -160,19 +160,6 @@ func (p *Port) acknowledgeItem(i item, v uint32) (purge bool) {
 	return purge
 }
 
-// acknowledgeEmpty handles an acknowledgement without a value: the server has
-// done what the request for that item asked for.
-func (p *Port) acknowledgeEmpty(cmd byte) (purge bool) {
-	if cmd == cmdControl+fromServer {
-		return false // it may be about any of several items
-	}
-	i, ok := itemOf(cmd, 0)
-	if a := &p.answers[i]; ok && a.state != acked && !a.want.isQuery() {
-		return p.acknowledgeItem(i, a.want.value)
-	}
-	return false
-}
-
 // take notes the value v and reports whether it is news about the item. While
 // earlier requests are unanswered, a value other than the wanted one may be
 // theirs, and the wait goes on. Servers that answer a break, or a question
@@ -276,7 +263,10 @@ func (p *Port) resolveTimeout(reqs []request) error {
 		case a.state == doubtful:
 			a.open, a.state = 0, acked
 		case p.cfg.IgnoreAcks:
-			a.assumeDone(r)
+			a.open, a.state = 0, acked
+			if !r.isQuery() {
+				a.known, a.value = true, r.value
+			}
 		case p.in.Room() == 0:
 			return fmt.Errorf("no acknowledgement of %v within %v, the input queue is full: read from the port first", r, p.cfg.AckTimeout)
 		default:
@@ -295,12 +285,4 @@ func (r request) late(limit time.Duration) error {
 		err = fmt.Errorf("%v, which cannot requestPurge output under way: %w", err, errors.ErrUnsupported)
 	}
 	return err
-}
-
-// assumeDone takes a request as done.
-func (a *answer) assumeDone(r request) {
-	a.open, a.state = 0, acked
-	if !r.isQuery() {
-		a.known, a.value = true, r.value
-	}
 }

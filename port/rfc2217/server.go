@@ -280,17 +280,6 @@ func (s *Server) log(text string, x *session, attrs ...any) {
 	}
 }
 
-func (s *Server) logGone(x *session, cause error, dropped int) {
-	var attrs []any
-	if cause != nil {
-		attrs = append(attrs, "reason", cause)
-	}
-	if dropped > 0 {
-		attrs = append(attrs, "dropped", dropped)
-	}
-	s.log("client gone", x, attrs...)
-}
-
 // logRefusal logs at most one refused client a second.
 func (s *Server) logRefusal(x *session, cause error) {
 	s.logMu.Lock()

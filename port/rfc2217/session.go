@@ -198,7 +198,10 @@ func (x *session) finish(err error) (dropped int, cause error) {
 	dropped = x.queue.discardAll()
 	if x.port != nil {
 		x.port.SetDeadline(time.Time{})
-		x.line.restore()
+		// Take back what the client has changed.
+		l := &x.line
+		l.setOutputs(0)
+		l.reset()
 	}
 	return dropped, x.cause
 }

@@ -11,22 +11,6 @@ import (
 	"github.com/rasline/rasline/internal/telnet"
 )
 
-// greet begins the negotiation (RFC 2217, section 1): the shared port's device
-// echoes, not the client, and COM-PORT is accepted. No data is sent until the
-// client has answered whether it accepts binary, or has answered the timing mark
-// that is sent last: how it would read the data is not known before.
-func (x *session) greet() {
-	x.tc.Options(func(o *telnet.Options) {
-		o.Allow(telnet.Us, telnet.Binary, telnet.SGA, telnet.Echo, telnet.ComPort)
-		o.Allow(telnet.Peer, telnet.Binary, telnet.SGA, telnet.ComPort)
-	})
-	x.options()
-	x.tc.SetHold(telnet.HoldNegotiation, true)
-	x.tc.Request(telnet.Us, telnet.Binary, telnet.SGA, telnet.Echo)
-	x.tc.Request(telnet.Peer, telnet.Binary, telnet.SGA, telnet.ComPort)
-	x.tc.Send(telnet.IAC, telnet.DO, telnet.TimingMark)
-}
-
 // receive reads the connection until it ends, which is no error if the client
 // closed it.
 func (x *session) receive() error {

@@ -51,17 +51,6 @@ func newFaults(c *config, stream uint64) *faults {
 	return f
 }
 
-// join sets the modes of the wire's two ends. Unless modes matter the receiver
-// has the sender's and all characters are 8 bits wide.
-func (f *faults) join(from, to port.Mode) {
-	f.from = format{from.Baud, from.DataBits, from.Parity}
-	f.to = format{to.Baud, to.DataBits, to.Parity}
-	if !f.strict {
-		f.from.data = 8
-		f.to = f.from
-	}
-}
-
 // pass puts characters into rx as they arrive, counts their faults, and returns
 // how many of b it dealt with before rx was full.
 func (f *faults) pass(rx *wait.Ring, b []byte, got *counters) int {

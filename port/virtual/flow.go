@@ -97,14 +97,13 @@ func (w *wire) room() int {
 
 // The marks of the input buffer at which RTS is cleared and asserted again.
 func (w *wire) highWater() int { return max(w.rx.Max*3/4, 1) }
-func (w *wire) lowWater() int  { return w.rx.Max / 4 }
 
 // throttle clears RTS when the receiver's buffer is nearly full, asserts it when
 // there is room again, and reports whether it did either.
 func (w *wire) throttle() bool {
 	was := w.throttled
 	switch n := w.rx.Len(); {
-	case !w.watched || n <= w.lowWater():
+	case !w.watched || n <= w.rx.Max/4:
 		w.throttled = false
 	case n >= w.highWater():
 		w.throttled = true

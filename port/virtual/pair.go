@@ -100,7 +100,15 @@ func (c *cable) update() {
 func (c *cable) match() {
 	for _, p := range c.ends {
 		if f := p.out.faults; f != nil {
-			f.join(p.mode, p.peer.mode)
+			// Set the modes of the wire's two ends. Unless modes matter the receiver
+			// has the sender's and all characters are 8 bits wide.
+			from, to := p.mode, p.peer.mode
+			f.from = format{from.Baud, from.DataBits, from.Parity}
+			f.to = format{to.Baud, to.DataBits, to.Parity}
+			if !f.strict {
+				f.from.data = 8
+				f.to = f.from
+			}
 		}
 	}
 }

@@ -81,11 +81,7 @@ func (r *run) await(ctx context.Context, part string) error {
 		r.view.debugAfterText(" -- got it")
 		return nil
 	}
-	return r.notCome(ctx, err)
-}
-
-// notCome decides what the failure of a wait means.
-func (r *run) notCome(ctx context.Context, err error) error {
+	// Decide what the failure of a wait means.
 	var abort *aborted
 	var timeout *script.TimeoutError
 	switch cause := ended(ctx); {

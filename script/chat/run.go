@@ -57,7 +57,12 @@ func (e *executor) Execute(ctx context.Context, call *ras.Call) error {
 	} else {
 		err = r.steps(ctx)
 	}
-	r.finish(ctx)
+	// Close what is open at the end: a line of the echo, a report.
+	r.view.close()
+	if r.reports.gathering && ctx.Err() == nil {
+		r.gatherRest(ctx)
+	}
+	r.reports.finish()
 	return err
 }
 
@@ -182,11 +187,23 @@ func (r *run) step(ctx context.Context, s step) error {
 	case kindSend:
 		return r.send(ctx, text)
 	case kindAbort:
-		return r.addAbort(text)
+		if len(r.aborts) == maxList {
+			return r.tooMany("ABORT")
+		}
+		r.view.debug("abort on (" + visible(text) + ")")
+		entry := &abort{text: r.expected(text)}
+		entry.watch = r.dialog.Watch(script.Text(entry.text), func(script.Match) error { return &aborted{entry} })
+		r.aborts = append(r.aborts, entry)
+		return nil
 	case kindClearAbort:
 		r.clearAbort(text)
 	case kindReport:
-		return r.addReport(text)
+		if len(r.reports.list) == maxList {
+			return r.tooMany("REPORT")
+		}
+		r.view.debug("report (" + visible(text) + ")")
+		r.reports.add(r.dialog, r.expected(text))
+		return nil
 	case kindClearReport:
 		if r.reports.clear(r.expected(text)) {
 			r.view.debug("clear report (" + visible(text) + ")")
@@ -207,26 +224,6 @@ func (r *run) expected(word string) string { return expectText(word, r.opts.Env)
 
 // maxList bounds the abort list and the report list. chat(8) takes 50 each.
 const maxList = 1000
-
-func (r *run) addAbort(word string) error {
-	if len(r.aborts) == maxList {
-		return r.tooMany("ABORT")
-	}
-	r.view.debug("abort on (" + visible(word) + ")")
-	entry := &abort{text: r.expected(word)}
-	entry.watch = r.dialog.Watch(script.Text(entry.text), func(script.Match) error { return &aborted{entry} })
-	r.aborts = append(r.aborts, entry)
-	return nil
-}
-
-func (r *run) addReport(word string) error {
-	if len(r.reports.list) == maxList {
-		return r.tooMany("REPORT")
-	}
-	r.view.debug("report (" + visible(word) + ")")
-	r.reports.add(r.dialog, r.expected(word))
-	return nil
-}
 
 func (r *run) tooMany(keyword string) error {
 	text := "Too many " + keyword + " strings"
@@ -292,15 +289,6 @@ func (r *run) say(word string) {
 	}
 	text, _, _ = strings.Cut(text, "\x00")
 	r.view.show(string(r.view.call.Mask([]byte(text))))
-}
-
-// finish closes what is open at the end: a line of the echo, a report.
-func (r *run) finish(ctx context.Context) {
-	r.view.close()
-	if r.reports.gathering && ctx.Err() == nil {
-		r.gatherRest(ctx)
-	}
-	r.reports.finish()
 }
 
 // gatherRest reads the rest of an open report: up to a control character, a

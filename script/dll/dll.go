@@ -266,5 +266,20 @@ func (d *DLL) Execute(ctx context.Context, call *ras.Call) error {
 	if res.damaged > 0 {
 		d.cfg.Log.Warn("the DLL wrote past the end of buffers", "dll", d.path, "buffers", res.damaged)
 	}
-	return res.finish(ctx, call)
+	// Give the call what the DLL left, or return the error of the run. A
+	// DLL that returns 0 although its run was ended has not succeeded.
+	cause := context.Cause(ctx)
+	switch {
+	case res.code != ras.Success:
+		if cause == nil {
+			cause = explainCode(res.code)
+		}
+		return &ras.Error{Op: entryPoint, Code: res.code, Err: cause}
+	case cause != nil:
+		return &ras.Error{Op: entryPoint, Code: endCode(ctx), Err: ras.ContextError(ctx)}
+	}
+	if call.Params != nil {
+		call.Params.UserName, call.Params.Password, call.Params.Domain = res.userName, res.password, res.domain
+	}
+	return nil
 }

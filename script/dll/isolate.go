@@ -111,7 +111,15 @@ func (k *keeper) run(s *server, j *job, startup *time.Timer) (*result, error) {
 		return nil, errEnded
 	}
 	clear(start.data)
-	return s.serve(k, k.endSoon)
+	// Answer requests until the child sends its result or its pipe ends, then
+	// call ended and wait until no request is running.
+	{
+		res, err := s.read(k)
+		k.endSoon()
+		s.relay.stop(s.cancel)
+		s.wg.Wait()
+		return res, err
+	}
 }
 
 // endSoon gives the child, which has sent its result or broken its pipe, time

@@ -29,25 +29,6 @@ type result struct {
 	damaged  int // buffers that were written past their end
 }
 
-// finish gives the call what the DLL left, or returns the error of the run. A
-// DLL that returns 0 although its run was ended has not succeeded.
-func (r *result) finish(ctx context.Context, call *ras.Call) error {
-	cause := context.Cause(ctx)
-	switch {
-	case r.code != ras.Success:
-		if cause == nil {
-			cause = explainCode(r.code)
-		}
-		return &ras.Error{Op: entryPoint, Code: r.code, Err: cause}
-	case cause != nil:
-		return &ras.Error{Op: entryPoint, Code: endCode(ctx), Err: ras.ContextError(ctx)}
-	}
-	if call.Params != nil {
-		call.Params.UserName, call.Params.Password, call.Params.Domain = r.userName, r.password, r.domain
-	}
-	return nil
-}
-
 // explainCode returns a cause for codes of which package ras does not know
 // enough: a DLL may return any code of winerror.h, whose texts Windows has.
 func explainCode(c ras.Code) error {

@@ -75,16 +75,6 @@ func newServer(ctx context.Context, call *ras.Call, cfg *Config, w *messageWrite
 // errEnded means that the pipe ended before the child sent its result.
 var errEnded = errors.New("the child process has ended")
 
-// serve answers requests until the child sends its result or its pipe ends,
-// calls ended, and returns when no request is running any more.
-func (s *server) serve(r io.Reader, ended func()) (*result, error) {
-	res, err := s.read(r)
-	ended()
-	s.relay.stop(s.cancel)
-	s.wg.Wait()
-	return res, err
-}
-
 func (s *server) read(r io.Reader) (*result, error) {
 	for {
 		m, err := readMessage(r)

@@ -233,7 +233,18 @@ func (a *api) retrieveAtHost(b *buffer) (int, error) {
 		a.wg.Go(a.await) // a stray signal
 		return a.reopen()
 	case code == ras.ErrRequestTimeout, code == ras.Success && n == 0:
-		return a.timedOut(b)
+		// Handle the limit of a receive at the host. It may be the limit of
+		// an earlier receive that the host went on with; then the rest is posted.
+		a.rx.atHost = false
+		if a.rx.due() || a.rx.expired {
+			a.rx.posted = false
+			return 0, failure(opRetrieve, ras.ErrRequestTimeout)
+		}
+		if err := a.postAtHost(b); err != nil {
+			a.rx.posted = false
+			return 0, err
+		}
+		return a.reopen()
 	}
 	a.rx.atHost, a.rx.posted = false, false
 	if code != ras.Success {
@@ -242,21 +253,6 @@ func (a *api) retrieveAtHost(b *buffer) (int, error) {
 	n = min(n, uint32(len(b.mem)))
 	a.unread = append(a.unread, b.mem[len(b.data):max(int(n), len(b.data))]...)
 	return min(int(n), len(b.data)), nil
-}
-
-// timedOut handles the limit of a receive at the host. It may be the limit of
-// an earlier receive that the host went on with; then the rest is posted.
-func (a *api) timedOut(b *buffer) (int, error) {
-	a.rx.atHost = false
-	if a.rx.due() || a.rx.expired {
-		a.rx.posted = false
-		return 0, failure(opRetrieve, ras.ErrRequestTimeout)
-	}
-	if err := a.postAtHost(b); err != nil {
-		a.rx.posted = false
-		return 0, err
-	}
-	return a.reopen()
 }
 
 // reopen makes the receive wait again, for the rest of its limit.

@@ -3,6 +3,7 @@ package modem
 import (
 	"bytes"
 	"context"
+	"errors"
 	"regexp"
 	"time"
 
@@ -43,7 +44,7 @@ func (m *Modem) Escape(ctx context.Context) ([]byte, error) {
 // dropped.
 func (m *Modem) escapeNow(ctx context.Context, limit time.Duration, keep int) ([]byte, error) {
 	if p, ok := m.dialog.Call().Line().(port.Drainer); ok {
-		if err := p.Drain(ctx); err != nil && !noLines(err) {
+		if err := p.Drain(ctx); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 			return nil, err
 		}
 	}

@@ -74,7 +74,7 @@ var errStale = &ras.Error{Code: ras.ErrUnexpectedResponse, Err: errors.New("the 
 
 // ask sends a command line and reads its answer.
 func (m *Modem) ask(ctx context.Context, req request) (Response, error) {
-	if changesNotation(req.body) {
+	if strings.ContainsAny(req.body, "VvZzFfYy") {
 		m.notation = anyNotation
 	}
 	m.state = Unsynchronised // until the answer is there
@@ -109,10 +109,6 @@ func (m *Modem) sendLine(ctx context.Context, text, end string) error {
 	}
 	return m.dialog.Send(ctx, []byte(text+end))
 }
-
-// changesNotation reports whether a command can change how results are
-// written: V, Z, &F and what may follow them.
-func changesNotation(body string) bool { return strings.ContainsAny(body, "VvZzFfYy") }
 
 // changesEcho reports whether a command can change the echo.
 func changesEcho(body string) bool { return strings.ContainsAny(body, "EeZzFfYy") }

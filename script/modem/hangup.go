@@ -319,9 +319,6 @@ func waitChange(ctx context.Context, lines port.LineController, mask port.Lines)
 	lines.WaitLines(ctx, mask)
 }
 
-// noLines reports whether a port lacks an ability.
-func noLines(err error) bool { return errors.Is(err, errors.ErrUnsupported) }
-
 // HangUp ends a call on p after a script has ended, however it ended: it runs
 // Modem.HangUp on a session of its own, also with a context that has ended. The
 // modem is taken to be online. The port is left open.

@@ -100,22 +100,18 @@ func (r *run) await(patterns []pattern, start time.Time, expiry *arm, limit time
 		case err != nil:
 			return nil, r.lineError(err)
 		}
-		s.receive(b)
+		// Add a byte to the tail and show it.
+		if len(s.tail) >= 2*s.longest+shownTail {
+			s.tail = s.tail[:copy(s.tail, s.tail[len(s.tail)-s.longest:])]
+		}
+		s.tail = append(s.tail, b)
+		if s.verbose {
+			s.masked.Write([]byte{b})
+		}
 		for _, p := range patterns {
 			if bytes.HasSuffix(s.tail, []byte(p.text)) {
 				return p.arm, nil
 			}
 		}
-	}
-}
-
-// receive adds a byte to the tail and shows it.
-func (s *session) receive(b byte) {
-	if len(s.tail) >= 2*s.longest+shownTail {
-		s.tail = s.tail[:copy(s.tail, s.tail[len(s.tail)-s.longest:])]
-	}
-	s.tail = append(s.tail, b)
-	if s.verbose {
-		s.masked.Write([]byte{b})
 	}
 }

@@ -59,7 +59,7 @@ func (p *parser) lost(name token) {
 	p.active = true
 	word := lint.Fold(p.text(name))
 	switch hint := hints[word]; {
-	case p.prevAdjacent(name):
+	case name.pos > 0 && isDigit(p.src.Text()[name.pos-1]):
 		p.failAt(name, p.shown(name)+" touches the number before it: a name cannot begin with a digit, and a number has digits only")
 	case hint != "":
 		p.failAt(name, hint)
@@ -69,11 +69,6 @@ func (p *parser) lost(name token) {
 	if word == "else" {
 		p.failed = false // what follows is an ordinary command
 	}
-}
-
-// prevAdjacent reports whether a digit stands directly before the token.
-func (p *parser) prevAdjacent(t token) bool {
-	return t.pos > 0 && isDigit(p.src.Text()[t.pos-1])
 }
 
 // assignment reads what follows "NAME =".
@@ -129,7 +124,9 @@ func (p *parser) command() {
 		p.getip(t)
 		p.emit(opDrop, t, 0)
 	case kGoto:
-		p.gotoLabel(t)
+		if name, ok := p.name(`"goto" needs the name of a label`); ok {
+			p.emit(opGoto, t, p.label(name))
+		}
 	case kHalt:
 		p.emit(opHalt, t, 0)
 	case kIf, kWhile:
@@ -175,12 +172,6 @@ func (p *parser) stray(t token) {
 		p.failAt(t, `a text cannot stand alone: "transmit" sends it, "waitfor" waits for it`)
 	default:
 		p.failAt(t, p.shown(t)+" begins no command")
-	}
-}
-
-func (p *parser) gotoLabel(t token) {
-	if name, ok := p.name(`"goto" needs the name of a label`); ok {
-		p.emit(opGoto, t, p.label(name))
 	}
 }
 
@@ -278,9 +269,25 @@ func (p *parser) until() {
 func (p *parser) set(t token) {
 	switch {
 	case p.accept(kPort):
-		p.setPort(t)
+		switch {
+		case p.accept(kDatabits):
+			p.emit(opDataBits, t, p.oneOf(5, 8, "data bits can be 5, 6, 7 or 8, written as a number"))
+		case p.accept(kStopbits):
+			p.emit(opStopBits, t, p.oneOf(1, 2, "stop bits can be 1 or 2, written as a number"))
+		case p.accept(kParity):
+			p.emit(opParity, t, p.parity())
+		default:
+			p.fail(`"set port" knows "databits", "parity" and "stopbits"; the bit rate is that of the entry`)
+		}
 	case p.accept(kScreen):
-		p.setScreen(t)
+		if !p.accept(kKeyboard) {
+			p.fail(`"set screen" knows only "keyboard"`)
+		}
+		on := p.accept(kOn)
+		if !on && !p.accept(kOff) {
+			p.fail(fmt.Sprintf("%q needs %q or %q", "set screen keyboard", "on", "off"))
+		}
+		p.emit(opKeyboard, t, map[bool]int32{true: 1}[on])
 	case p.accept(kIpaddr):
 		v := p.needs(tyString, `"set ipaddr" needs`)
 		if _, ok := parseAddress(v.text); v.literal && v.typ == tyString && !ok {
@@ -293,19 +300,6 @@ func (p *parser) set(t token) {
 		p.fail(`write "set screen keyboard"`)
 	default:
 		p.fail(`"set" knows "port", "screen" and "ipaddr"`)
-	}
-}
-
-func (p *parser) setPort(t token) {
-	switch {
-	case p.accept(kDatabits):
-		p.emit(opDataBits, t, p.oneOf(5, 8, "data bits can be 5, 6, 7 or 8, written as a number"))
-	case p.accept(kStopbits):
-		p.emit(opStopBits, t, p.oneOf(1, 2, "stop bits can be 1 or 2, written as a number"))
-	case p.accept(kParity):
-		p.emit(opParity, t, p.parity())
-	default:
-		p.fail(`"set port" knows "databits", "parity" and "stopbits"; the bit rate is that of the entry`)
 	}
 }
 
@@ -332,15 +326,4 @@ func (p *parser) parity() int32 {
 	}
 	p.fail(`parity can be "none", "odd", "even", "mark" or "space"`)
 	return 0
-}
-
-func (p *parser) setScreen(t token) {
-	if !p.accept(kKeyboard) {
-		p.fail(`"set screen" knows only "keyboard"`)
-	}
-	on := p.accept(kOn)
-	if !on && !p.accept(kOff) {
-		p.fail(fmt.Sprintf("%q needs %q or %q", "set screen keyboard", "on", "off"))
-	}
-	p.emit(opKeyboard, t, map[bool]int32{true: 1}[on])
 }

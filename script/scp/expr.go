@@ -158,15 +158,11 @@ func (p *parser) unary() operand {
 	}
 	v := p.unary()
 	if t.kind == tMinus {
-		return p.negate(t, v)
+		p.fits(v, tyInteger, "a minus sign needs")
+		p.emit(opNegate, t, 0)
+		return operand{typ: tyInteger, tok: t, literal: v.literal && v.typ == tyInteger, number: -v.number}
 	}
 	return p.invert(t, v)
-}
-
-func (p *parser) negate(t token, v operand) operand {
-	p.fits(v, tyInteger, "a minus sign needs")
-	p.emit(opNegate, t, 0)
-	return operand{typ: tyInteger, tok: t, literal: v.literal && v.typ == tyInteger, number: -v.number}
 }
 
 // invert writes !, which is "not" for a boolean and flips the bits of an

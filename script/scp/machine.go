@@ -76,7 +76,7 @@ func newMachine(ctx context.Context, p *Program, cfg *Config, call *ras.Call) *m
 	dialog.Log = cmp.Or(cfg.Log, dialog.Log)
 	m.log, m.tapped = dialog.Log, dialog.Tap
 	if call.Terminal != nil {
-		m.screen = newTerminal(ctx, call)
+		m.screen = &terminal{ctx: ctx, call: call, masked: call.MaskStream(call.Terminal), more: make(chan struct{})}
 	}
 	if m.screen != nil || m.tapped != nil {
 		dialog.Tap = m.tap
@@ -630,7 +630,11 @@ func (m *machine) setPort(in instr) error {
 	*m.format = f
 	err := m.dialog.SetComm(f.settings())
 	if errors.Is(err, errors.ErrUnsupported) {
-		m.reportNoFormat(in)
+		// Log that the port has no settings to change.
+		if m.log != nil {
+			line, _ := m.prog.src.Place(int(in.pos))
+			m.log.WarnContext(m.ctx, "scp: the port has no character format to set", "file", m.prog.src.Name(), "line", line, "command", commandNames[in.op])
+		}
 		return nil
 	}
 	return err
@@ -658,13 +662,4 @@ func (f format) settings() ras.CommSettings {
 		s.StopBits = 2
 	}
 	return s
-}
-
-// reportNoFormat logs that the port has no settings to change.
-func (m *machine) reportNoFormat(in instr) {
-	if m.log != nil {
-		line, _ := m.prog.src.Place(int(in.pos))
-		m.log.WarnContext(m.ctx, "scp: the port has no character format to set",
-			"file", m.prog.src.Name(), "line", line, "command", commandNames[in.op])
-	}
 }

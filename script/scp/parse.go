@@ -161,7 +161,18 @@ func (p *parser) procedure(procs map[string]*symbol) {
 	}
 	p.resolve()
 	if p.found.Errors() == 0 {
-		p.checkUntils()
+		// Warn of each "waitfor ... until" after which a transmit may run
+		// although nothing tests whether the text arrived: the path is the same for
+		// both cases and passes no $SUCCESS or $FAILURE.
+		blind := p.reachTransmit()
+		for i, in := range p.code {
+			if in.op != opWaitfor {
+				continue
+			}
+			if w := p.waits[in.a]; w.until && !w.parts(int32(i)+1) && blind[i+1] {
+				p.warn(in.pos, `whether this text came in time is not tested before the next "transmit": look at $SUCCESS or $FAILURE first`)
+			}
+		}
 	}
 	if key == "main" {
 		p.program.code, p.program.waits, p.program.slots = p.code, p.waits, p.scope.slots

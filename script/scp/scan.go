@@ -231,16 +231,12 @@ func (s *scanner) skipBlanks() {
 			s.pos += lineEnd(s.src[s.pos:])
 			s.line++
 		case ';':
-			s.skipComment()
+			for s.pos < len(s.src) && !isLineEnd(s.src[s.pos]) && s.src[s.pos] != ctrlZ {
+				s.pos++
+			}
 		default:
 			return
 		}
-	}
-}
-
-func (s *scanner) skipComment() {
-	for s.pos < len(s.src) && !isLineEnd(s.src[s.pos]) && s.src[s.pos] != ctrlZ {
-		s.pos++
 	}
 }
 

@@ -161,22 +161,6 @@ func (p *parser) resolve() {
 	}
 }
 
-// checkUntils warns of each "waitfor ... until" after which a transmit may run
-// although nothing tests whether the text arrived: the way on is the same for both
-// cases and passes no $SUCCESS or $FAILURE. It takes time in proportion to the
-// code.
-func (p *parser) checkUntils() {
-	blind := p.reachTransmit()
-	for i, in := range p.code {
-		if in.op != opWaitfor {
-			continue
-		}
-		if w := p.waits[in.a]; w.until && !w.parts(int32(i)+1) && blind[i+1] {
-			p.warn(in.pos, `whether this text came in time is not tested before the next "transmit": look at $SUCCESS or $FAILURE first`)
-		}
-	}
-}
-
 // parts reports whether every match leads elsewhere than to after, where a
 // timeout leads.
 func (w *waitSite) parts(after int32) bool {

@@ -48,10 +48,6 @@ const (
 	goOn = script.DefaultEscape
 )
 
-func newTerminal(ctx context.Context, call *ras.Call) *terminal {
-	return &terminal{ctx: ctx, call: call, masked: call.MaskStream(call.Terminal), more: make(chan struct{})}
-}
-
 // show shows received bytes as they arrive, but for the beginning of a secret. A
 // screen that fails does not end the script.
 func (t *terminal) show(b []byte) {
@@ -194,11 +190,7 @@ func (t *terminal) halt(d *script.Dialog, file string, line int) error {
 	if talk {
 		return t.talk(d)
 	}
-	return t.await()
-}
-
-// await waits for the user and leaves the line alone.
-func (t *terminal) await() error {
+	// Wait for the user without reading the line.
 	select {
 	case <-t.more:
 		return nil

@@ -26,7 +26,17 @@ func (m *Modem) dial(text string) string {
 	case known:
 		m.take(m.call, answer)
 	case m.cfg.Dial != nil:
-		m.ask(number)
+		// Call cfg.Dial on a goroutine of its own.
+		call := m.call
+		ctx, cancel := context.WithCancel(m.ctx)
+		stop := call.cancel
+		call.cancel = func() { stop(); cancel() }
+		m.group.Go(func() {
+			answer := m.cfg.Dial(ctx, number)
+			if !m.post(func() { m.take(call, answer) }) && answer.Far != nil {
+				answer.Far.Close()
+			}
+		})
 	}
 	return ""
 }
@@ -61,20 +71,6 @@ func (m *Modem) begin() context.Context {
 	m.mode = modeDialing
 	m.call.untimed = m.after(time.Duration(m.regs[7])*time.Second, func() { m.fail("NO CARRIER") })
 	return ctx
-}
-
-// ask calls cfg.Dial on a goroutine of its own.
-func (m *Modem) ask(number string) {
-	call := m.call
-	ctx, cancel := context.WithCancel(m.ctx)
-	stop := call.cancel
-	call.cancel = func() { stop(); cancel() }
-	m.group.Go(func() {
-		answer := m.cfg.Dial(ctx, number)
-		if !m.post(func() { m.take(call, answer) }) && answer.Far != nil {
-			answer.Far.Close()
-		}
-	})
 }
 
 // take lets an answer have its effect on a call, after its time.

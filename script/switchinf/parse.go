@@ -98,7 +98,10 @@ func (p *parser) line(l *line) {
 	case l.text != "" && l.text[0] == '[':
 		p.header(l)
 	case p.section == nil:
-		p.beforeSections(l)
+		if !p.warned {
+			p.warn(l.at(0), "lines before the first [section] are ignored")
+			p.warned = true
+		}
 	case strings.EqualFold(strings.TrimRight(l.text, " \t"), "NoResponse"):
 		p.noResponse(l)
 	default:
@@ -113,13 +116,6 @@ func (p *parser) characters(l *line) {
 	}
 	if i := lint.CurlyQuote(l.text); i >= 0 {
 		p.warn(l.at(i), `a curly quote encloses nothing: use the straight quote "`)
-	}
-}
-
-func (p *parser) beforeSections(l *line) {
-	if !p.warned {
-		p.warn(l.at(0), "lines before the first [section] are ignored")
-		p.warned = true
 	}
 }
 
@@ -138,24 +134,23 @@ func (p *parser) header(l *line) {
 	if p.file.kind == KindModem && strings.EqualFold(name, "Responses") {
 		p.section.Kind = KindResponses
 	}
-	p.checkHeader(l, name, rest)
+	{
+		name := name
+		switch {
+		case name == "":
+			p.fail(l.at(0), "the section has no name: write [Name]")
+		case len(name) > maxName:
+			p.warn(l.at(1+maxName), "a section's name has at most %d characters: Windows may not show this one", maxName)
+		}
+		if first := p.file.find(name); first != nil {
+			p.warn(l.at(0), "there is a section %q in line %d: this one is never run", first.Name, first.Line)
+		}
+		if strings.Trim(rest, " \t") != "" {
+			p.warn(l.at(len(l.text)-len(rest)), "text after the section's name is ignored")
+		}
+	}
 	if p.file.find(name) == nil {
 		p.file.byName[foldName(name)] = p.section
-	}
-}
-
-func (p *parser) checkHeader(l *line, name, rest string) {
-	switch {
-	case name == "":
-		p.fail(l.at(0), "the section has no name: write [Name]")
-	case len(name) > maxName:
-		p.warn(l.at(1+maxName), "a section's name has at most %d characters: Windows may not show this one", maxName)
-	}
-	if first := p.file.find(name); first != nil {
-		p.warn(l.at(0), "there is a section %q in line %d: this one is never run", first.Name, first.Line)
-	}
-	if strings.Trim(rest, " \t") != "" {
-		p.warn(l.at(len(l.text)-len(rest)), "text after the section's name is ignored")
 	}
 }
 
@@ -262,15 +257,19 @@ func nearest(s string, names []string) string {
 // command begins a step.
 func (p *parser) command(l *line, from int) {
 	if len(p.section.steps) > 0 {
-		p.checkReached(l, p.last())
+		// Report a command that the step before it, s, never leads to.
+		s := p.last()
+		switch {
+		case s.noResponse:
+		case len(s.responses) == 0:
+			p.mistake(l.at(0), "this command is never reached: the one in line %d has no response line, "+"and the script ends there; write NoResponse under it to go on", s.line)
+		case !slices.ContainsFunc(s.responses, func(r response) bool { return r.action == actNext }):
+			p.warn(l.at(0), "this command is never reached: no response to the one in line %d is OK=", s.line)
+		}
 	}
 	p.section.steps = append(p.section.steps, step{line: l.at(0).line, command: p.parseCommand(l, from)})
 	p.section.Commands++
-	p.checkCommand(l, from)
-}
-
-// checkCommand warns of a text that is sent and was probably not meant to be.
-func (p *parser) checkCommand(l *line, from int) {
+	// Warn of a text that is sent and was probably not meant to be.
 	text := l.text[from:]
 	if strings.EqualFold(strings.Trim(text, " \t"), "NoResponse") {
 		p.warn(l.at(from), "the text NoResponse is sent here: write NoResponse on the line under COMMAND=")
@@ -280,18 +279,6 @@ func (p *parser) checkCommand(l *line, from int) {
 			p.warn(l.at(from+i), "%s is sent as two characters: write %s", code.written, code.macro)
 			break
 		}
-	}
-}
-
-// checkReached tells of a command that the step before it, s, never leads to.
-func (p *parser) checkReached(l *line, s *step) {
-	switch {
-	case s.noResponse:
-	case len(s.responses) == 0:
-		p.mistake(l.at(0), "this command is never reached: the one in line %d has no response line, "+
-			"and the script ends there; write NoResponse under it to go on", s.line)
-	case !slices.ContainsFunc(s.responses, func(r response) bool { return r.action == actNext }):
-		p.warn(l.at(0), "this command is never reached: no response to the one in line %d is OK=", s.line)
 	}
 }
 

@@ -163,7 +163,14 @@ func (r *run) wait(ctx context.Context) (more bool, err error) {
 		if f.response.action != actLoop {
 			return r.end(f)
 		}
-		r.loop(f)
+		// Drop the response and prepare for another, which has no echo before it.
+		r.logResponse(f.from)
+		r.buffer.reset()
+		r.echo.reset()
+		r.talking = false
+		r.held = fit{}
+		r.readings = r.readings[:0]
+		r.read(0)
 	}
 }
 
@@ -247,17 +254,6 @@ func (r *run) quiet() fit {
 		}
 	}
 	return fit{}
-}
-
-// loop drops the response and prepares for another, which has no echo before it.
-func (r *run) loop(f fit) {
-	r.logResponse(f.from)
-	r.buffer.reset()
-	r.echo.reset()
-	r.talking = false
-	r.held = fit{}
-	r.readings = r.readings[:0]
-	r.read(0)
 }
 
 // responseStart returns where the response begins in what was received for a

@@ -44,11 +44,7 @@ func run(args []string) (int, error) {
 	case os.Getenv("RASLINE_WINE") != "":
 		return execute(winetest.OpenPrefix(os.Getenv("RASLINE_WINE")), args)
 	}
-	return executeOnce(args)
-}
-
-// executeOnce makes a prefix for one program and removes it.
-func executeOnce(args []string) (int, error) {
+	// A prefix for one program is removed afterwards.
 	dir, err := os.MkdirTemp("", "wineexec")
 	if err != nil {
 		return 1, err
