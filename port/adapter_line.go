@@ -16,7 +16,7 @@ import (
 	"github.com/rasline/rasline/internal/wait"
 )
 
-// firstMode is what the library sets where Config says nothing: it cannot tell
+// firstMode is what the library sets where Config specifies nothing: it cannot report
 // what the device has.
 var firstMode = Mode{Baud: 9600, DataBits: 8, Parity: ParityNone, StopBits: StopOne, Flow: FlowNone}
 
@@ -213,7 +213,7 @@ func (a *adapter) Discard(d Direction) (err error) {
 
 // discardOutput also discards the piece that the writing goroutine is stuck
 // with: the room that is made lets it into the queue. A pseudo-terminal does not
-// tell a writer about that room.
+// notify a writer of that room.
 func (a *adapter) discardOutput() error {
 	for range discardTries {
 		stuck := a.busy.Load()

@@ -117,7 +117,7 @@ func isThere(name string) bool {
 }
 
 // meansGone reports whether a system call answered that the line or the device
-// is gone.
+// was removed.
 func meansGone(err error) bool {
 	for _, e := range []error{unix.EIO, unix.ENXIO, unix.ENODEV, unix.EBADF} {
 		if errors.Is(err, e) {

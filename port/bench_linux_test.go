@@ -54,7 +54,7 @@ func pingPong(tb testing.TB, p io.ReadWriter, size, n int) time.Duration {
 	return time.Since(start)
 }
 
-// BenchmarkPingPong answers a far end through a Serial and through a bare
+// BenchmarkPingPong answers a peer through a Serial and through a bare
 // os.File on a pseudo-terminal each, in turns so that both see the same
 // machine, and reports the time of the one as a multiple of the other's.
 func BenchmarkPingPong(b *testing.B) {

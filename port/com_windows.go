@@ -114,7 +114,7 @@ func refuseOnWindows(cfg *Config) error {
 }
 
 // explainCreate adds what to do about an error of CreateFile. Windows opens a
-// port once and answers everybody else with access denied.
+// port once and answers every other opener with access denied.
 func explainCreate(err error) error {
 	switch {
 	case errors.Is(err, windows.ERROR_ACCESS_DENIED), errors.Is(err, windows.ERROR_SHARING_VIOLATION):

@@ -18,13 +18,13 @@ const (
 	Clear
 )
 
-// CarrierPolicy says what the data carrier detect line (DCD) means to a port.
+// CarrierPolicy specifies what the data carrier detect line (DCD) means to a port.
 // A port without modem lines is always treated as Ignore.
 type CarrierPolicy uint8
 
 // The carrier policies.
 const (
-	// CarrierIgnore never looks at DCD: for null-modem cables, consoles and
+	// CarrierIgnore never checks DCD: for null-modem cables, consoles and
 	// adapters that lack the wire, and for modems before they are connected.
 	CarrierIgnore CarrierPolicy = iota
 
@@ -42,7 +42,7 @@ const (
 type Config struct {
 	// Mode is set at open. Zero fields stay as the device has them, but for
 	// XON/XOFF, which raw mode switches off. Systems other than Linux cannot
-	// tell what the device has: zero fields become 9600,8N1,none there.
+	// report what the device has: zero fields become 9600,8N1,none there.
 	Mode Mode
 
 	// DTR and RTS are set at open, DTRAtClose and RTSAtClose at Close.
@@ -78,9 +78,9 @@ type Config struct {
 	// off, a break reads as a NUL byte, and a damaged character as it was received.
 	Marks bool
 
-	// LockDir, if set, is a folder for a UUCP lock file in the HDB format
+	// LockDir, if set, is a directory for a UUCP lock file in the HDB format
 	// (ten characters of PID and a newline), usually /var/lock. A file left by
-	// a process that is gone is replaced; ours goes on Close and when Open
+	// a process that has ended is replaced; ours is removed by Close and when Open
 	// fails. Default: no lock file.
 	LockDir string
 

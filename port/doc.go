@@ -1,4 +1,4 @@
-// Package port opens serial ports, and says what a port is: a byte stream with
+// Package port opens serial ports, and specifies what a port is: a byte stream with
 // deadlines.
 //
 //	p, err := port.Open(ctx, "/dev/ttyUSB0", &port.Config{
@@ -29,9 +29,9 @@
 //
 //	os.ErrDeadlineExceeded   a deadline passed; the port lives on
 //	net.ErrClosed            this program closed the port
-//	ErrCarrierLost           the far end or its carrier went
-//	ErrRemoved               the device itself went
-//	ErrBusy                  Open: somebody else has the port
+//	ErrCarrierLost           the peer hung up or its carrier was lost
+//	ErrRemoved               the device itself was removed
+//	ErrBusy                  Open: another process has the port
 //	fs.ErrNotExist           Open: there is no such device
 //	fs.ErrPermission         Open: this user may not use it
 //	errors.ErrUnsupported    this device or system cannot do that
@@ -44,13 +44,13 @@
 //
 // # Waiting
 //
-// Everything that blocks ends at once with Close, and with its deadline or its
+// Everything that blocks ends immediately with Close, and with its deadline or its
 // context. On Linux the descriptors are non-blocking and belong to the Go
 // runtime's poller: a Read that waits costs no thread, ports of any number work
 // whatever their descriptor numbers, and idle ports cost no time. The
 // exceptions are few: a goroutine in WaitLines costs a thread for the port if
-// the driver reports changes, and a look every 20 ms if not; a carrier policy
-// costs a look every 100 ms.
+// the driver reports changes, and a check every 20 ms if not; a carrier policy
+// costs a check every 100 ms.
 //
 // # Modem lines and the carrier
 //

@@ -13,7 +13,7 @@ import (
 	"github.com/rasline/rasline/internal/wait"
 )
 
-// Drain looks at the driver's queue, which tells nothing about the UART's own
+// Drain examines the driver's queue, which shows nothing of the UART's own
 // and so leaves its last characters to awaitTransmitter. Bytes written to a
 // pipe or a socket are on their way already.
 func (t *tty) Drain(ctx context.Context) error {

@@ -14,19 +14,19 @@ import (
 // errors.ErrUnsupported. All of them arrive wrapped in an OpError, so test for
 // them with errors.Is.
 var (
-	// ErrCarrierLost says that the far end or its carrier went: the line was
+	// ErrCarrierLost reports that the carrier was lost: the line was
 	// hung up, the other side of a pseudo-terminal or the connection closed.
 	ErrCarrierLost = errors.New("carrier lost")
 
-	// ErrRemoved says that the device itself went, as a USB adapter does when
+	// ErrRemoved reports that the device itself was removed, as a USB adapter does when
 	// it is pulled.
 	ErrRemoved = errors.New("device removed")
 
-	// ErrBusy says that somebody else holds the port. The text of the error
+	// ErrBusy reports that another process holds the port. The text of the error
 	// that wraps it names the lock and, if that is known, the process.
 	ErrBusy = errors.New("port in use")
 
-	// ErrOverrun says that received characters were lost in the device. A Read
+	// ErrOverrun reports that received characters were lost in the device. A Read
 	// of a port that reports it returns it once, and the port lives on.
 	ErrOverrun = errors.New("received characters lost")
 )
@@ -82,7 +82,7 @@ func (e *OpError) Timeout() bool {
 func (e *OpError) Temporary() bool { return e.Timeout() }
 
 // The node of a pulled adapter goes a moment after the line is hung up, so
-// settle looks this often and this many times before it believes that the node
+// settle checks this often and this many times before it believes that the node
 // stays.
 const (
 	settleStep  = 10 * time.Millisecond

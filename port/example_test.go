@@ -60,7 +60,7 @@ func ExamplePort_deadline() {
 }
 
 // Modem lines are asked for with a type assertion. On a null-modem cable our
-// DTR is the far end's DSR and DCD.
+// DTR is the peer's DSR and DCD.
 func ExampleLineController() {
 	var p, far port.Port = virtual.Pair()
 	defer p.Close()
@@ -77,11 +77,11 @@ func ExampleLineController() {
 			return
 		}
 		seen, _ := far.(port.LineController).Lines()
-		fmt.Println("carrier at the far end:", seen.Has(port.DCD))
+		fmt.Println("carrier at the peer:", seen.Has(port.DCD))
 	}
 	// Output:
-	// carrier at the far end: true
-	// carrier at the far end: false
+	// carrier at the peer: true
+	// carrier at the peer: false
 }
 
 func ExampleList() {

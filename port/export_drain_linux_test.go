@@ -3,7 +3,7 @@ package port
 import "context"
 
 // DrainWhileClosing drains s and lets it be closed, and its output discarded,
-// while that looks at the queue. s is not closed.
+// while that examines the queue. s is not closed.
 func DrainWhileClosing(s *Serial) error {
 	t := s.dev.(*tty)
 	defer t.closing.Store(false)

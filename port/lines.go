@@ -91,7 +91,7 @@ func waitLines(ctx context.Context, mask Lines, before lineState, state func() (
 	}
 }
 
-// carrierTick is the pause between two looks at DCD.
+// carrierTick is the pause between two checks of DCD.
 //
 // A kernel can watch the carrier by itself (CLOCAL off), at no cost, but then
 // it throws away what was received and not read yet, and many USB drivers do
@@ -100,7 +100,7 @@ func waitLines(ctx context.Context, mask Lines, before lineState, state func() (
 // policy pay nothing.
 const carrierTick = 100 * time.Millisecond
 
-// carrierWatch calls fell once when the carrier has been seen and is gone, or
+// carrierWatch calls fell once when the carrier has been seen and is lost, or
 // stops when the lines cannot be read any more.
 type carrierWatch struct {
 	lines func() (Lines, error)

@@ -57,7 +57,7 @@ func (t *tty) SetLines(mask, values Lines) error {
 }
 
 // writeLines asserts before it clears. It names single lines to the kernel, so
-// that nobody's change of the other one is undone.
+// that no change of the other one is undone.
 func (t *tty) writeLines(mask, values Lines) error {
 	err := t.writeBits(unix.TIOCMBIS, mask&values)
 	if err == nil {
@@ -73,7 +73,7 @@ func (t *tty) writeBits(req uint, l Lines) error {
 	return t.control(func(fd int) error { return unix.IoctlSetPointerInt(fd, req, l.tiocm()) })
 }
 
-// noLines says in words that a driver does not know a line call.
+// noLines explains that a driver does not know a line call.
 func noLines(err error) error {
 	if err != nil && termios.Refused(err) {
 		return fmt.Errorf("this device has no modem lines: %w: %w", errors.ErrUnsupported, err)
@@ -113,7 +113,7 @@ func (s *Stats) add(then, now *icounter) {
 	s.Breaks += uint64(now.brk - then.brk)
 }
 
-// safetyLook is how often a waiter looks at the lines although a thread sits in
+// safetyLook is how often a waiter polls the lines although a thread sits in
 // TIOCMIWAIT: a change between two calls of that is not reported.
 const safetyLook = 100 * time.Millisecond
 

@@ -51,7 +51,7 @@ func List(ctx context.Context) ([]Info, error) {
 	return ports, nil
 }
 
-// Change is a port that has come or gone.
+// Change is a port that was added or removed.
 type Change struct {
 	Info
 	Removed bool

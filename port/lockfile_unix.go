@@ -56,14 +56,14 @@ func takeLockFile(dir, device string) (*lockFile, error) {
 // lockName returns the name of the lock file: the device's path below /dev,
 // links resolved, with slashes as underscores.
 func lockName(device string) string {
-	if real, err := filepath.EvalSymlinks(device); err == nil {
-		device = real
+	if resolved, err := filepath.EvalSymlinks(device); err == nil {
+		device = resolved
 	}
 	device = strings.TrimPrefix(device, "/dev/")
 	return "LCK.." + strings.ReplaceAll(strings.TrimPrefix(device, "/"), "/", "_")
 }
 
-// createLock makes the file whole under another name first, so that nobody
+// createLock makes the file whole under another name first, so that no process
 // ever sees it empty.
 func createLock(path string) (*lockFile, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "LTMP.*")
@@ -114,7 +114,7 @@ func takeOver(path string) (*lockFile, error) {
 	return &lockFile{f: f, path: path}, nil
 }
 
-// busyUnread is the error for a lock file of somebody else's, which can be read
+// busyUnread is the error for a lock file of another user, which can be read
 // at best.
 func busyUnread(path string) error {
 	pid := 0
@@ -142,7 +142,7 @@ func alive(pid int) bool {
 	return err == nil || err == unix.EPERM
 }
 
-// flock takes the lock of f if nobody has it.
+// flock takes the lock of f if no process holds it.
 func flock(f *os.File) error {
 	conn, err := f.SyscallConn()
 	if err != nil {
@@ -176,7 +176,7 @@ func readPID(f *os.File) (int, error) {
 	return parsePID(b[:n]), nil
 }
 
-// release removes the file, unless somebody has put another in its place.
+// release removes the file, unless another one has replaced it.
 func (l *lockFile) release() {
 	if l == nil {
 		return

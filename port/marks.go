@@ -10,7 +10,7 @@ import "sync"
 //	0xff 0x00 c      the character c with a parity or framing error
 //
 // It delivers the bytes before a mark and then the mark as an error. What was
-// read behind a mark waits for the next read; it is never more than one read
+// read after a mark waits for the next read; it is never more than one read
 // asked for.
 type marks struct {
 	mu    sync.Mutex

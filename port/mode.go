@@ -197,7 +197,7 @@ func ParseMode(s string) (Mode, error) {
 	return m, nil
 }
 
-// parsePart sets what part says and returns its place in the order.
+// parsePart sets what part specifies and returns its place in the order.
 func (m *Mode) parsePart(part string) (int, error) {
 	if part != "" && strings.Trim(part, "0123456789") == "" {
 		// 64 bits, so that a processor of 32 refuses the same rates with the

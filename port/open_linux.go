@@ -385,7 +385,7 @@ func keep(err error) error { return err }
 var errNoTerminal = fmt.Errorf("this is no terminal: only a serial device can do that: %w", errors.ErrUnsupported)
 
 // failed turns the error of a system call into the cause that the user sees.
-// A line that is gone reads as end of file and answers everything else with
+// A line that was hung up reads as end of file and answers everything else with
 // EIO; a USB driver that lost its device returns ENODEV or ENXIO as well.
 func (t *tty) failed(err error) error {
 	switch {
@@ -409,7 +409,7 @@ func (t *tty) failed(err error) error {
 
 // gone distinguishes a hang-up from a device that was removed: both end the line alike,
 // but the node of a device stays. The node of a pseudo-terminal goes with its
-// far end, and files that were open already have none to look at.
+// peer, and files that were open already have no node to check.
 func (t *tty) gone() error {
 	if t.closing.Load() {
 		return net.ErrClosed

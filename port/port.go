@@ -12,7 +12,7 @@ import (
 // Port is what every transport has: a byte stream with deadlines. Every
 // net.Conn is a Port.
 //
-// The methods may be called from several goroutines at once. Read and Write
+// The methods may be called from several goroutines concurrently. Read and Write
 // follow io.Reader and io.Writer, with these additions, which the suite in
 // package porttest checks:
 //
@@ -21,9 +21,9 @@ import (
 //     and never 0, nil.
 //   - Moving a deadline takes effect for calls that are blocked already. The
 //     zero time means no deadline.
-//   - Close frees every blocked call at once with an error that matches
+//   - Close frees every blocked call immediately with an error that matches
 //     net.ErrClosed, and so do all calls after it.
-//   - A Write that fails tells how many bytes the transport took.
+//   - A Write that fails reports how many bytes the transport took.
 type Port interface {
 	io.ReadWriteCloser
 	SetDeadline(t time.Time) error
@@ -49,7 +49,7 @@ type Interruptible interface {
 // A method that the device at hand cannot do returns an error that matches
 // errors.ErrUnsupported; the same holds for all the optional interfaces here.
 type ModeSetter interface {
-	// Mode returns the mode in force, as the driver or the far server tells
+	// Mode returns the mode in force, as the driver or the remote server reports
 	// it. All fields are set.
 	Mode() (Mode, error)
 
@@ -170,8 +170,8 @@ func (d Direction) Validate() error {
 // Stats holds the counts of a port since it was opened. A driver that does not
 // count something leaves it at zero.
 type Stats struct {
-	Received uint64 // bytes that came in from the line
-	Sent     uint64 // bytes that went out to the line
+	Received uint64 // bytes received from the line
+	Sent     uint64 // bytes sent to the line
 	Framing  uint64 // characters without a valid stop bit
 	Parity   uint64 // characters with the wrong parity
 	Overrun  uint64 // characters lost in the UART
@@ -220,7 +220,7 @@ func (a Abilities) String() string {
 // it AbilitiesOf finds out.
 type AbilityReporter interface{ Abilities() Abilities }
 
-// AbilitiesOf reports what p can do, so that a program can tell its user what is
+// AbilitiesOf reports what p can do, so that a program can inform its user what is
 // missing before anything is sent. It changes nothing and sends nothing on the
 // line.
 //

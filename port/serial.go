@@ -52,7 +52,7 @@ var (
 //
 // On Linux it takes, in this order, the UUCP lock file if Config asks for one,
 // an flock(2) of the device and TIOCEXCL, and touches the line's settings only
-// then. If somebody else holds one of them the error matches ErrBusy and names
+// then. If another process holds one of them the error matches ErrBusy and names
 // the process where that is known. The error matches fs.ErrNotExist if there
 // is no such device, and fs.ErrPermission if this user may not open it. ctx
 // bounds the wait for the carrier under CarrierRequire; nothing else in Open
@@ -117,10 +117,10 @@ func (s *Serial) Write(b []byte) (int, error) {
 	return n, nil
 }
 
-// Close releases the port. It frees every blocked call at once, then waits for
+// Close releases the port. It frees every blocked call immediately, then waits for
 // written bytes as Config.CloseTimeout specifies, discards the rest, puts back the
 // settings that Open found (see Config.KeepSettings), sets DTR and RTS as Config
-// says and gives up the locks. It returns within about a quarter of
+// specifies and releases the locks. It returns within about a quarter of
 // a second more than CloseTimeout even if the peer holds the line off. A
 // second Close returns net.ErrClosed.
 func (s *Serial) Close() error { return s.wrap("close", s.dev.Close()) }
@@ -187,7 +187,7 @@ func (s *Serial) SetLines(mask, values Lines) error {
 // changes (TIOCMIWAIT on Linux) the wait costs one sleeping thread for all who
 // wait on the port, and pulses are seen however short; elsewhere the lines are
 // sampled every 20 ms. It ends early with the context's error, with
-// net.ErrClosed, or when the line or the device is gone.
+// net.ErrClosed, or when the line or the device has ended.
 func (s *Serial) WaitLines(ctx context.Context, mask Lines) (Lines, error) {
 	l, err := s.dev.WaitLines(ctx, mask)
 	return l, s.wrap("wait lines", err)
@@ -275,7 +275,7 @@ func (s *Serial) wrap(op string, err error) error {
 	return s.fail(op, err)
 }
 
-// fail makes the OpError of err. The file errors of package os would say the
+// fail makes the OpError of err. The file errors of package os would repeat the
 // operation and the name twice, so only their causes are kept.
 func (s *Serial) fail(op string, err error) error {
 	var file *fs.PathError
@@ -291,7 +291,7 @@ func (s *Serial) fail(op string, err error) error {
 // StdioConfig holds what Stdio does to its files. A nil one and the zero value
 // leave terminals in the mode that they are in.
 type StdioConfig struct {
-	// Name stands for the port in errors. Default: "-".
+	// Name is the name of the port in errors. Default: "-".
 	Name string
 
 	// Exclusive reports that no other program has the same open files, as when this

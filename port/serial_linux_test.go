@@ -20,7 +20,7 @@ import (
 	"github.com/rasline/rasline/port/pty"
 )
 
-// newPair returns a pseudo-terminal whose far end is open as a Serial.
+// newPair returns a pseudo-terminal whose peer is open as a Serial.
 func newPair(t testing.TB, cfg *port.Config) (far port.Port, s *port.Serial) {
 	t.Helper()
 	p := newPTY(t)

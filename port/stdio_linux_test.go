@@ -18,7 +18,7 @@ import (
 	"github.com/rasline/rasline/port"
 )
 
-// openTerminal opens the far end of a pseudo-terminal the way a shell has its
+// openTerminal opens the peer of a pseudo-terminal the way a shell has its
 // own: blocking.
 func openTerminal(t *testing.T, name string) *os.File {
 	t.Helper()

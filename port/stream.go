@@ -10,7 +10,7 @@ import (
 )
 
 // FromStream makes a port of a stream without deadlines, such as an SSH channel,
-// a pair of pipes or a WebSocket. name stands for it in errors and is what Name
+// a pair of pipes or a WebSocket. name identifies it in errors and is what Name
 // returns. The port owns the stream: Close closes it.
 //
 // A stream that has deadlines already, as a net.Conn has, is used directly, and

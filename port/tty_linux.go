@@ -19,7 +19,7 @@ import (
 //
 // Reading and writing take no lock but those inside os.File. What ends a port,
 // Close or the loss of its carrier, sets its flag first and the file's
-// deadlines to the past after it, and whoever sets a deadline looks at the
+// deadlines to the past after it, and every setter of a deadline checks the
 // flags after it; so a deadline set at the same time cannot revive the port.
 type tty struct {
 	in, out line            // the same for a device
@@ -130,7 +130,7 @@ func (t *tty) readFailed(b []byte, n int, err error) (int, error) {
 	return n, err
 }
 
-// leftover reads without waiting and without a look at the deadline.
+// leftover reads without waiting and without checking the deadline.
 func (t *tty) leftover(b []byte) (n int) {
 	conn, err := t.in.SyscallConn()
 	if err != nil {
@@ -305,7 +305,7 @@ func (s *sleeper) sleep(call func(fd int) error, report func(error)) {
 	}
 }
 
-// stop ends the thread and returns when it is gone. First the null device takes
+// stop ends the thread and returns when it has ended. First the null device takes
 // the descriptor's number, then a signal gets the thread out of the call on the
 // old file; the runtime's handler asks the kernel to restart the call
 // (SA_RESTART), and the restarted one finds the null device, which does not

@@ -19,7 +19,7 @@ import (
 // own figures, the ratio to a bare non-blocking descriptor that does the same
 // work in the same run ("×bare").
 
-// terminal opens a pseudo-terminal: its far end as a Port of ours, its near end
+// terminal opens a pseudo-terminal: its peer as a Port of ours, its near end
 // as a bare file, and our driver on the same path.
 func terminal(b testing.TB) (far port.Port, name string) {
 	b.Helper()

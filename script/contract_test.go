@@ -21,7 +21,7 @@ import (
 )
 
 // TestWatchesWait holds that the function of a watch may wait, on the same Dialog
-// and on others, and that the wait outside goes on.
+// and on others, and that the wait outside continues.
 func TestWatchesWait(t *testing.T) {
 	onBench(t, func(b *bench) {
 		d := script.NewDialog(b.call, nil)

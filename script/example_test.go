@@ -18,7 +18,7 @@ import (
 )
 
 // A script written in Go: it waits for prompts, answers them, and gives up as
-// soon as the host says no.
+// soon as the host refuses.
 func Example() {
 	p, far := virtual.Pair()
 	defer p.Close()
@@ -73,7 +73,7 @@ func ExampleLogin() {
 	// Output: ERROR_AUTHENTICATION_FAILURE true
 }
 
-// What follows a match stays for the next wait, and a time-out says what came
+// What follows a match stays for the next wait, and a timeout reports what was received
 // instead.
 func ExampleDialog_WaitFor() {
 	p, far := virtual.Pair()

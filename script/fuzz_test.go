@@ -14,7 +14,7 @@ import (
 )
 
 // FuzzDialog waits for two texts in turn in a stream that is cut anyhow, and
-// compares with what strings.Index says of the whole.
+// compares with the result of strings.Index on the whole.
 func FuzzDialog(f *testing.F) {
 	f.Add("banner login: joe Password: x", "login: ", "Password: ", uint64(0x5), false)
 	f.Add("aaaaab", "aab", "b", uint64(0xFFFF), true)

@@ -12,7 +12,7 @@ import (
 	"github.com/rasline/rasline/script"
 )
 
-// bench is a call on one end of a virtual pair, with the far end at hand.
+// bench is a call on one end of a virtual pair, with the peer at hand.
 type bench struct {
 	*testing.T
 	call *ras.Call

@@ -19,7 +19,7 @@ import (
 	"github.com/rasline/rasline/script"
 )
 
-// runs runs f as a script on fake time, with a far end that has sent text.
+// runs runs f as a script on fake time, with a peer that has sent text.
 func runs(t *testing.T, text string, cfg *script.Config, f script.ExecutorFunc, check func(res *script.Result, err error)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

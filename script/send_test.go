@@ -85,7 +85,7 @@ func TestSendIsFreed(t *testing.T) {
 	})
 }
 
-// TestNoSecretShows runs a dialogue whose far end echoes the password, and looks
+// TestNoSecretShows runs a dialogue whose other end echoes the password, and looks
 // for it in all that can be printed.
 func TestNoSecretShows(t *testing.T) {
 	const secret = "s3cret-Pa55"

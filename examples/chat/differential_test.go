@@ -99,7 +99,7 @@ func forEach(n int, f func(i uint64)) {
 	workers.Wait()
 }
 
-// compare runs a play by both programs at once, and describes what differs.
+// compare runs a play by both programs concurrently, and describes what differs.
 func compare(t *testing.T, program string, p *play) (ours, theirs seen, diff string) {
 	t.Helper()
 	var both sync.WaitGroup

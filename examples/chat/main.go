@@ -20,9 +20,9 @@
 //	-S        do not log to the system's log
 //	-T, -U    texts for \T, which is shown, and \U, which is a secret
 //
-// The exit status is 0 when the script has come to its end, 1 for bad options,
+// The exit status is 0 when the script has ended, 1 for bad options,
 // a bad script or a send that failed, 2 after a signal, 3 when an awaited text
-// did not come, and 4 and up for the abort strings.
+// did not arrive, and 4 and up for the abort strings.
 //
 // Not one byte is taken past the last match, so that PPP gets its first frame
 // whole. The terminal's settings are put back on every way out but SIGKILL.
@@ -35,6 +35,6 @@ import (
 )
 
 func main() {
-	signal.Ignore(syscall.SIGPIPE) // a write tells as well, and leaves time to clean up
+	signal.Ignore(syscall.SIGPIPE) // a write fails as well, and leaves time to clean up
 	os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr, os.LookupEnv))
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/rasline/rasline/script/chat"
 )
 
-// options is what the command line says.
+// options is what the command line specifies.
 type options struct {
 	chat    chat.Config
 	file    string   // of the script; empty if it is in the arguments
@@ -34,7 +34,7 @@ const usage = `Usage: %s [-e] [-E] [-v] [-V] [-t timeout] [-r report-file]
 `
 
 // parseOptions reads the arguments. Letters may be bundled, and a value may
-// follow its letter at once or as the next argument.
+// follow its letter directly or as the next argument.
 func parseOptions(args []string) (*options, error) {
 	o := new(options)
 	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {

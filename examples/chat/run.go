@@ -47,17 +47,17 @@ func run(args []string, stdin, stdout *os.File, stderr io.Writer, env func(strin
 }
 
 // openLog makes the log that the options ask for.
-func (p *program) openLog() (close func()) {
+func (p *program) openLog() (end func()) {
 	j := &journal{verbose: p.opts.verbose}
 	if p.opts.stderr {
 		j.stderr = p.stderr
 	}
-	close = func() {}
+	end = func() {}
 	if !p.opts.silent {
-		j.system, close = openSystemLog()
+		j.system, end = openSystemLog()
 	}
 	p.log = slog.New(j)
-	return close
+	return end
 }
 
 // onTerminal runs the script with the terminal in raw mode.
@@ -155,7 +155,7 @@ func exitStatus(err error) int {
 	return 0
 }
 
-// script reads the script from where the options say. It logs what is wrong
+// script reads the script from where the options specify. It logs what is wrong
 // with it.
 func (p *program) script() (*chat.Script, error) {
 	if p.opts.file == "" {

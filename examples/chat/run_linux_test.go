@@ -34,7 +34,7 @@ func TestUsage(t *testing.T) {
 }
 
 // Everything the program writes is searched for everything that is secret,
-// while the far end echoes what it gets.
+// while the peer echoes what it gets.
 func TestNoSecretIsWritten(t *testing.T) {
 	program := build(t)
 	secrets := []string{"5551212", "7773", "marked-one", "from-file"}

@@ -40,7 +40,7 @@ expect -exact [lindex $argv 1]
 // BenchmarkScan lets each program wait for a text that comes after a mebibyte
 // of something else on a kernel terminal, the start of the program included,
 // and the package behind this one do the same in this process, where it may
-// read ahead. It tells how many times as fast as chat(8) and expect(1) each is.
+// read ahead. It reports how many times as fast as chat(8) and expect(1) each is.
 func BenchmarkScan(b *testing.B) {
 	ours := build(b)
 	words := []string{"-S", "-t", "60", awaited}

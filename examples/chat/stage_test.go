@@ -45,7 +45,7 @@ func build(t testing.TB) string {
 	return name
 }
 
-// play is what a program is to do, and what its far end does.
+// play is what a program is to do, and what its peer does.
 type play struct {
 	args   []string       // @REPORT, @FILE and @SUB stand for files of the run
 	file   string         // contents of @FILE, as script or for a send
@@ -201,7 +201,7 @@ func (f *farEnd) talk() {
 		switch {
 		case err != nil && again && errors.Is(err, os.ErrDeadlineExceeded):
 			// On a busy machine the deadline can pass before bytes that are there
-			// were looked at: a read with a new one looks at them first.
+			// were looked at: a read with a new one examines them first.
 			again = false
 			f.push()
 		case err != nil:

@@ -8,7 +8,7 @@ import (
 )
 
 // openSystemLog connects to the system's log. It returns nil if there is none.
-func openSystemLog() (log func(level slog.Level, text string), close func()) {
+func openSystemLog() (log func(level slog.Level, text string), end func()) {
 	w, err := syslog.New(syslog.LOG_LOCAL2|syslog.LOG_INFO, "chat")
 	if err != nil {
 		return nil, func() {}

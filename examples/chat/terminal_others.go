@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// terminal stands for a terminal whose settings were changed.
+// terminal is a terminal whose settings were changed.
 type terminal struct{}
 
 func getTerminal(*os.File) (*terminal, error) {

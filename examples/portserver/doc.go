@@ -22,8 +22,8 @@
 //   - With -cert, -key and -client-ca those have it that have a certificate of
 //     that authority, from any host. The TLS handshake is completed before
 //     anything happens to the line.
-//   - With -cert and -key alone everybody who reaches the address has it, without being overheard.
-//   - With -plain everybody has it, and everybody on the way can listen in.
+//   - With -cert and -key alone every client that reaches the address has it, without being overheard.
+//   - With -plain every client has it, and every host on the path can read it.
 //     portserver listens on other addresses than the loopback only with TLS or
 //     with -plain.
 //

@@ -35,7 +35,7 @@ type options struct {
 	keepState bool
 }
 
-// parseOptions reads the command line, and says on stderr what is wrong with it.
+// parseOptions reads the command line, and reports on stderr what is wrong with it.
 func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	o := new(options)
 	fs := flag.NewFlagSet("portserver", flag.ContinueOnError)

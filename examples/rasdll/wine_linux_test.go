@@ -137,7 +137,7 @@ func (d dribble) Write(b []byte) (int, error) {
 
 func dribbling(line io.ReadWriteCloser) { login(dribble{line}) }
 
-// flooding says a lot before it asks.
+// flooding sends a lot before it asks.
 func flooding(line io.ReadWriteCloser) {
 	junk := strings.Repeat("The system is for authorised users only.\r\n", 300)
 	io.WriteString(line, junk)

@@ -232,7 +232,7 @@ func (b *board) worker(e jetstream.KeyValueEntry) {
 }
 
 // expire notes the workers of which nothing was heard for the time of a lease, and
-// forgets those that have been gone for ten leases. It returns their names, with the
+// forgets those that have been absent for ten leases. It returns their names, with the
 // revisions of their entries.
 func (b *board) expire() map[string]uint64 {
 	b.mu.Lock()

@@ -119,7 +119,7 @@ func (c *call) handle(ctx context.Context, m jetstream.Msg) error {
 	}
 	c.result.History = history
 	// What the server has moved from LATER is due, whatever the clock of this host
-	// says; by that clock it might go back and forth.
+	// specifies; by that clock it might go back and forth.
 	released := m.Headers().Get("Nats-Scheduler") != ""
 	deaths := 0
 	for _, a := range history {

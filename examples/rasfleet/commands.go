@@ -190,7 +190,7 @@ func (p *program) readJobs(files []string) ([]*Job, error) {
 			}
 			end := values.InputOffset()
 			if err != nil {
-				// What follows cannot be told apart.
+				// What follows cannot be distinguished.
 				if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
 					end = syntax.Offset
 				} else if errors.Is(err, io.ErrUnexpectedEOF) {

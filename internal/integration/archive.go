@@ -29,7 +29,7 @@ const (
 	kindLink = 0o120000
 )
 
-// Dir adds a folder and those that it is in, once.
+// Dir adds a directory and those that it is in, once.
 func (a *Archive) Dir(name string) {
 	name = path.Clean("/" + name)
 	if a.dirs[name] {
@@ -40,7 +40,7 @@ func (a *Archive) Dir(name string) {
 	a.entry(name, kindDir|0o755, nil)
 }
 
-// File adds a file with permissions and contents, and the folder it is in.
+// File adds a file with permissions and contents, and the directory it is in.
 func (a *Archive) File(name string, perm int, data []byte) {
 	a.Dir(path.Dir(name))
 	a.entry(name, kindFile|perm, data)

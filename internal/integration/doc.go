@@ -14,16 +14,16 @@
 // # What it needs
 //
 // On Debian: qemu-system-x86, busybox-static, ppp, xz-utils or zstd for kernels
-// with compressed modules, and a kernel. The kernel is looked for, in this
+// with compressed modules, and a kernel. The kernel is searched for, in this
 // order, in
 //
-//   - the folder that RASLINE_GUEST_KERNEL names, which holds what a linux-image
+//   - the directory that RASLINE_GUEST_KERNEL names, which holds what a linux-image
 //     package unpacks to (boot and lib/modules),
-//   - the folder rasline/linux in the user's cache, where the program
-//     fetch-kernel in this folder puts one without installing it,
+//   - the directory rasline/linux in the user's cache, where the program
+//     fetch-kernel in this directory puts one without installing it,
 //   - the system itself, where linux-image-amd64 is installed.
 //
-// Where something is missing the test is skipped and says what; with
+// Where something is missing the test is skipped with the reason; with
 // RASLINE_PEERS=required in the environment it fails.
 //
 // To run some of the guest's tests only:

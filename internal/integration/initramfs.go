@@ -105,7 +105,7 @@ func addTools(a *Archive) error {
 }
 
 // libraries returns the shared libraries of a program, its loader included, as
-// ldd(1) tells; a program that is linked statically has none.
+// ldd(1) reports; a program that is linked statically has none.
 func libraries(program string) []string {
 	out, _ := exec.Command("ldd", program).Output()
 	var list []string

@@ -23,7 +23,7 @@ var guestRun = flag.String("guest.run", "", "run only the guest's tests that mat
 // guestLimit bounds the life of the machine. The guest's own limits are lower.
 const guestLimit = 5 * time.Minute
 
-// missing says what the machine lacks, all at once.
+// missing returns what the machine lacks, all in one text.
 func missing() (lack []string) {
 	if runtime.GOARCH != "amd64" {
 		return []string{"a processor of the amd64 kind, whose programs the guest runs"}
@@ -112,7 +112,7 @@ func makeInitramfs(t *testing.T, k *Kernel) string {
 }
 
 // follow makes the go command run the test again when a source of the guest's
-// programs changes: it remembers which files and folders a test looked at.
+// programs changes: it remembers which files and directories a test looked at.
 func follow(t *testing.T, packages ...string) {
 	t.Helper()
 	args := append([]string{"list", "-deps", "-test", "-f", "{{if not .Standard}}{{.Dir}}{{end}}"}, packages...)

@@ -8,17 +8,17 @@ import (
 	"strings"
 )
 
-// KernelEnv is the variable that names the folder of an unpacked kernel.
+// KernelEnv is the variable that names the directory of an unpacked kernel.
 const KernelEnv = "RASLINE_GUEST_KERNEL"
 
 // Kernel is a kernel as Debian packages it.
 type Kernel struct {
 	Image   string // path of the bootable image
-	Modules string // folder of its modules, .../lib/modules/VERSION
+	Modules string // directory of its modules, .../lib/modules/VERSION
 }
 
 // FindKernel returns the first kernel in the places that the package comment
-// lists, the last by name if a place has several. The error says how to get
+// lists, the last by name if a place has several. The error describes how to get
 // one.
 func FindKernel() (*Kernel, error) {
 	places := []string{os.Getenv(KernelEnv)}

@@ -10,7 +10,7 @@ import (
 	"github.com/rasline/rasline/internal/peertest"
 )
 
-// place makes files in a folder.
+// place makes files in a directory.
 func place(t *testing.T, dir string, files ...string) {
 	t.Helper()
 	for _, name := range files {

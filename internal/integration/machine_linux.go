@@ -21,7 +21,7 @@ import (
 const Emulator = "qemu-system-x86_64"
 
 // commandLine makes the kernel talk from its first moment, find all four UARTs,
-// and end the machine where it cannot go on.
+// and end the machine where it cannot continue.
 const commandLine = "console=ttyS0,115200 earlyprintk=serial,ttyS0,115200 8250.nr_uarts=4 panic=-1"
 
 // consoleKept bounds what is kept of the console.
@@ -33,7 +33,7 @@ type Machine struct {
 	Monitor *Monitor
 
 	console net.Conn
-	usb     net.Conn // the far end of the USB adapter's line; it echoes
+	usb     net.Conn // the other end of the USB adapter's line; it echoes
 	readers sync.WaitGroup
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when the emulator has ended
@@ -131,7 +131,7 @@ func (m *Machine) start(cmd *exec.Cmd) error {
 	return <-started
 }
 
-// Console returns the end of what the kernel said.
+// Console returns the end of what the kernel printed.
 func (m *Machine) Console() string { return m.log.String() }
 
 // Err waits for the end of the machine and returns what was wrong with it: nil
@@ -144,7 +144,7 @@ func (m *Machine) Err() error {
 	return nil
 }
 
-// Close ends the machine and returns when it is gone.
+// Close ends the machine and returns when it has ended.
 func (m *Machine) Close() error {
 	m.cancel()
 	<-m.done
@@ -206,7 +206,7 @@ func (w *wiring) close() {
 	}
 }
 
-// consoleLog keeps the end of what a console says.
+// consoleLog keeps the end of what a console prints.
 type consoleLog struct {
 	mu   sync.Mutex
 	text []byte
@@ -262,7 +262,7 @@ func (l *consoleLog) await(ctx context.Context, text string) error {
 // trialLimit bounds the trial of KVM. A kernel speaks within a second there.
 const trialLimit = 5 * time.Second
 
-// Accelerator returns "kvm" if a kernel comes to life under KVM, else "tcg". A
+// Accelerator returns "kvm" if a kernel boots under KVM, else "tcg". A
 // /dev/kvm that can be opened does not prove it: some virtual machines have one
 // that runs only kernels made for it.
 func Accelerator(ctx context.Context, k *Kernel) string {

@@ -13,7 +13,7 @@ type Monitor struct {
 	conn   net.Conn
 	in     *json.Decoder
 	ready  bool
-	events []string // that came while an answer was awaited
+	events []string // that arrived while an answer was awaited
 }
 
 func newMonitor(c net.Conn) *Monitor { return &Monitor{conn: c, in: json.NewDecoder(c)} }
@@ -42,7 +42,7 @@ func (m *Monitor) Run(ctx context.Context, command string, arguments map[string]
 	return m.execute(command, arguments)
 }
 
-// Await returns when an event of that name has come since the last Await.
+// Await returns when an event of that name has arrived since the last Await.
 func (m *Monitor) Await(ctx context.Context, event string) error {
 	defer m.bind(ctx)()
 	for {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// newQEMU returns a monitor whose far end greets and then answers each line
+// newQEMU returns a monitor whose peer greets and then answers each line
 // with the next text.
 func newQEMU(t *testing.T, answers ...string) *Monitor {
 	t.Helper()

@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// mark begins the lines by which package testing says what it does, when it is
+// mark begins the lines by which package testing reports what it does, when it is
 // asked for the form that test2json reads (-test.v=test2json). Our own requests
 // to the host have it too.
 const mark = "\x16"
 
-// Test is one test as it went in the guest.
+// Test is one test as it ended in the guest.
 type Test struct {
 	Name    string // with the names of its parents, joined by slashes
-	Outcome string // PASS, FAIL or SKIP; empty if it did not come to its end
+	Outcome string // PASS, FAIL or SKIP; empty if it did not end
 	Output  strings.Builder
 }
 
@@ -27,7 +27,7 @@ type Results struct {
 	current *Test
 }
 
-// NewResults returns results of a program that has said nothing yet.
+// NewResults returns results of a program that has printed nothing yet.
 func NewResults() *Results { return &Results{Exit: -1, byName: make(map[string]*Test)} }
 
 // Line takes one line, without its end. It returns what the guest asks the host

@@ -8,14 +8,14 @@
 // # Texts
 //
 // Texts run as one deterministic Aho-Corasick automaton whose row for a state
-// has a column for every class of bytes that the texts do not tell apart. A
+// has a column for every class of bytes that the texts do not distinguish. A
 // byte costs one step whatever the bytes are, so no input is worse than
-// linear. While nothing has begun to match, a filter looks at samples of three
+// linear. While nothing has begun to match, a filter examines samples of three
 // bytes, up to eight bytes apart, and skips what cannot be part of a text.
 //
 // A state takes four bytes for each class and sixteen more, and a text has a
 // state for each of its bytes: at most a kilobyte for a byte of text, usually a
-// tenth of it. Tables of six kilobytes come with every set. Folded texts and
+// tenth of it. Tables of six kilobytes belong to every set. Folded texts and
 // exact ones that are used together get an automaton each.
 //
 // # Regular expressions

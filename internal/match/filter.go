@@ -2,10 +2,10 @@ package match
 
 import "iter"
 
-// filterWidth is the number of bytes that the filter looks at in one place.
+// filterWidth is the number of bytes that the filter examines in one place.
 const filterWidth = 3
 
-// A filter finds the places at which a text can begin, without looking at
+// A filter finds the places at which a text can begin, without examining
 // every byte: it takes samples of three bytes, stride bytes apart. A text that
 // is one byte longer than the stride or more has two bytes in one of them.
 //
@@ -98,7 +98,7 @@ func swapCase(c byte) byte {
 // skip returns how many bytes of b can be passed over in the root.
 //
 // It never passes over the end of a text. By the end of b, and by the end of
-// the next text, a scan that goes on from there in the root is in the state of
+// the next text, a scan that continues from there in the root is in the state of
 // one that went byte by byte, since whatever began in the bytes passed over
 // has failed by then: a text fails in the sample that it does not agree with,
 // no later than with its last byte.

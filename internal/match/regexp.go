@@ -58,7 +58,7 @@ func compileRegexp(index int, re *regexp.Regexp) (*program, error) {
 	return p, nil
 }
 
-// parse returns the syntax tree of re. Package regexp does not tell whether re
+// parse returns the syntax tree of re. Package regexp does not report whether re
 // is of Compile or of CompilePOSIX, in which ^ is the start of a line and not of
 // the text. Where an expression can be either and the two differ, texts that it
 // matches after a line are tried on re itself.
@@ -210,7 +210,7 @@ type thread struct {
 	start int64
 }
 
-// A vm is the state of one program in one wait. Its threads stand in order of
+// A vm is the state of one program in one wait. Its threads are in order of
 // their starts, each instruction once, so that the first attempt to get
 // anywhere is the leftmost.
 type vm struct {

@@ -58,7 +58,7 @@ func (sc *Scanner) Reset(s *Set, exact bool) {
 	}
 }
 
-// Scan reads b, which continues what came before, up to and including the
+// Scan reads b, which continues the bytes before, up to and including the
 // first byte on which a pattern completes, and returns the number of bytes
 // read. If ok is false no pattern completed and n is len(b). Another call goes
 // on from there, so that matches that overlap are found too.
@@ -84,7 +84,7 @@ func (sc *Scanner) Scan(b []byte) (n int, ok bool) {
 }
 
 // Over returns how many bytes Scan has read beyond the end of the match, 0 to 3.
-// The scanner has forgotten them: to go on, Scan must be given them again.
+// The scanner has forgotten them: to continue, Scan must be given them again.
 func (sc *Scanner) Over() int { return sc.over }
 
 // Undecoded returns how many of the last bytes read, 0 to 3, may be the beginning

@@ -2,8 +2,8 @@
 // custom-scripting DLL and its host exchange, as byte images.
 //
 // The header packs its structures to 4 bytes, so that pointers and 8-byte
-// integers stand at offsets that are no multiple of their size. A Go struct
-// cannot say that. Here a structure is a slice of bytes with accessors that
+// integers are at offsets that are no multiple of their size. A Go struct
+// cannot express that. Here a structure is a slice of bytes with accessors that
 // read and write little-endian numbers at fixed offsets, for both pointer
 // sizes, on every system. The offsets are checked against the C compiler by
 // this package's tests.

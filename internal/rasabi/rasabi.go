@@ -17,7 +17,7 @@ const (
 // Native is the pointer size of the running program.
 const Native = PtrSize(4 << (^uintptr(0) >> 63))
 
-// A SizeError says that a structure's size is none that the header ever gave
+// A SizeError reports that a structure's size is none that the header ever gave
 // it. Windows has the code ERROR_INVALID_SIZE for it.
 type SizeError struct {
 	Struct string // the C name

@@ -16,7 +16,7 @@ var (
 	ErrEncoding     = errors.New("the text is not valid Unicode")
 )
 
-// A TextError says which text field was refused and why. It never holds the
+// A TextError reports which text field was refused and why. It never holds the
 // text, which may be a password. Windows has the code ERROR_INVALID_PARAMETER
 // for it.
 type TextError struct {

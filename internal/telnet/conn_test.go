@@ -66,7 +66,7 @@ func TestWriteCutOff(t *testing.T) {
 }
 
 // TestWriteCutOffCounts lets the deadline pass after every number of wire bytes:
-// what Write says was taken arrives without another call.
+// what Write reports as taken arrives without another call.
 func TestWriteCutOffCounts(t *testing.T) {
 	src := []byte("a\xffb\xff\xffc")
 	wire := escapeAll(src, false, 100)

@@ -1,12 +1,12 @@
 package telnet
 
-// Side says whose option is meant.
+// Side specifies whose option is meant.
 type Side uint8
 
 // The two sides of a connection.
 const (
 	Us   Side = iota // our options: we send WILL and WONT, the peer sends DO and DONT
-	Peer             // what the peer does: we say DO and DONT
+	Peer             // what the peer does: we send DO and DONT
 )
 
 // Options keeps the state of every option on both sides by the Q method of
@@ -29,7 +29,7 @@ const (
 
 	opposite option = 1 << 2 // the queue bit is OPPOSITE
 	allowed  option = 1 << 3 // we agree when the peer wants it on
-	refused  option = 1 << 4 // the peer has said no
+	refused  option = 1 << 4 // the peer has refused
 )
 
 // Allow makes Receive agree when the peer wants opt on that side.

@@ -3,7 +3,7 @@
 // A test process makes one wine prefix, in a temporary directory, at its first
 // call of [Start], and perhaps another for 32-bit programs at that of [Start32];
 // [Main] removes them. The prefix has no display and no
-// debugger, so that a crash ends its program at once, and a
+// debugger, so that a crash ends its program immediately, and a
 // bcryptprimitives.dll, which Go programs need and wine 8 lacks.
 //
 // Where wine or the cross compiler is missing, tests are skipped with the

@@ -27,7 +27,7 @@ type Prefix struct {
 	root string // of the system that has wine; empty: this one
 }
 
-// Available returns an error that says what is missing to make a prefix.
+// Available returns an error that names what is missing to make a prefix.
 func Available() error {
 	for _, tool := range []string{"wine", "wineserver", CC("amd64")} {
 		if _, err := exec.LookPath(tool); err != nil {

@@ -42,7 +42,7 @@ func gate(t *testing.T, fakes map[string]string, script string, args ...string) 
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
-// TestWine32Refusals has the gate go on, and say why, wherever the 32-bit wine
+// TestWine32Refusals has the gate continue, and print the reason, wherever the 32-bit wine
 // cannot be made.
 func TestWine32Refusals(t *testing.T) {
 	const root, failing = "echo 0", "echo no network; exit 1"

@@ -122,7 +122,7 @@ func CC(goarch string) string {
 	return "x86_64-w64-mingw32-gcc"
 }
 
-// Compile builds the Windows program or DLL out, whose ending tells which, from
+// Compile builds the Windows program or DLL out, whose ending specifies which, from
 // C sources for a GOARCH. It skips the test where the compiler is missing.
 func Compile(t testing.TB, goarch, out string, args ...string) {
 	t.Helper()
@@ -166,4 +166,19 @@ func (p *Prefix) Output(t testing.TB, limit time.Duration, program string, args 
 		return string(text), exit.ExitCode()
 	}
 	return string(text), 0
+}
+
+// TempDir is t.TempDir for tests that also run under wine. Wine 8 refuses the
+// way in which Go removes files, and t.TempDir then fails the test; there, the
+// files stay in the prefix, which is removed as a whole.
+func TempDir(t testing.TB) string {
+	t.Helper()
+	if !underWine() {
+		return t.TempDir()
+	}
+	dir, err := os.MkdirTemp("", "winetest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }

@@ -116,7 +116,7 @@ func within(d time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), d)
 }
 
-// isContext ends the check unless err says that a context was cancelled.
+// isContext ends the check unless err reports that a context was cancelled.
 func (e *env) isContext(what string, err error) {
 	e.t.Helper()
 	if !errors.Is(err, context.Canceled) {

@@ -167,7 +167,7 @@ func (e *env) closedCall(p port.Port, what string, n int, err error) {
 }
 
 // lostCall ends the check unless a call without result failed because the far
-// end of p is gone.
+// end of p has closed.
 func (e *env) lostCall(p port.Port, what string, n int, err error) {
 	e.t.Helper()
 	if n != 0 {
@@ -181,7 +181,7 @@ func (e *env) lostCall(p port.Port, what string, n int, err error) {
 	e.fatalf("%s: error %v; want one that matches port.ErrCarrierLost", what, err)
 }
 
-// buffered reports whether t, a write to p that nobody reads, returns by itself.
+// buffered reports whether t, a write to p that no caller reads, returns by itself.
 func (e *env) buffered(t *task, p port.Port) bool {
 	e.t.Helper()
 	e.rest(p, brief)
@@ -193,7 +193,7 @@ func (e *env) buffered(t *task, p port.Port) bool {
 	}
 }
 
-// expectLeft reads what has arrived from a far end that is gone: want, and then
+// expectLeft reads what has arrived from a peer that has closed: want, and then
 // the error.
 func (e *env) expectLeft(p port.Port, want []byte) {
 	e.t.Helper()

@@ -90,7 +90,7 @@ var dataChecks = []Check{
 }
 
 // nothing ends the check unless a call with no bytes did nothing. A net.Conn
-// without a buffer may wait for its far end.
+// without a buffer may wait for its peer.
 func (e *env) nothing(what string, n int, err error) {
 	e.t.Helper()
 	if n != 0 {

@@ -107,7 +107,7 @@ var deadlineChecks = []Check{
 	},
 }
 
-// readFull reads n bytes without looking at them.
+// readFull reads n bytes without examining them.
 func readFull(p port.Port, n int) (got int, err error) {
 	buf := make([]byte, n)
 	for got < n && err == nil {
@@ -189,7 +189,7 @@ func (e *env) postponedWrite(later time.Time) {
 // postponed sets a near deadline, starts a call and moves the deadline to later
 // while the call blocks, and lets the old one pass. Nothing may arrive at
 // silent meanwhile. On a machine so busy that the near deadline may have passed
-// before it was moved it ends the check, which then says nothing.
+// before it was moved it ends the check, which then proves nothing.
 func (e *env) postponed(set func(time.Time) error, later time.Time, silent port.Port, what string, call func() (int, error)) *task {
 	e.t.Helper()
 	e.must("SetReadDeadline", silent.SetReadDeadline(time.Time{}))

@@ -10,7 +10,7 @@
 //		})
 //	}
 //
-// A failure says what the port did, what was awaited, and the promise behind
+// A failure reports what the port did, what was awaited, and the promise behind
 // it. The abilities of port.ModeSetter, LineController, Breaker, Drainer and
 // Counter are checked on ports that have them.
 //
@@ -25,7 +25,7 @@
 //
 // # Liberties of a net.Conn
 //
-// A net.Conn may return io.EOF where the far end is gone, and io.ErrClosedPipe,
+// A net.Conn may return io.EOF where the peer has closed, and io.ErrClosedPipe,
 // as net.Pipe does, where it was closed. A terminal that the kernel hangs up
 // may lose what was not read, see [LosesInput].
 package porttest

@@ -121,7 +121,7 @@ func (e *env) join() {
 }
 
 // hangs reports a step that does not return, and makes it the last report: what
-// the check says from now on, in a goroutine that nobody waits for, comes too
+// the check reports from now on, in a goroutine that is not waited for, comes too
 // late.
 func (e *env) hangs(step string) {
 	e.t.Helper()

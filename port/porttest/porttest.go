@@ -15,7 +15,7 @@ type Check struct {
 	run func(e *env)
 }
 
-// LosesInput marks a port whose unread input is lost when the far end closes,
+// LosesInput marks a port whose unread input is lost when the peer closes,
 // as the kernel's hang-up empties a terminal. Only then may fewer bytes arrive
 // than were written. Embed it beside the port in what open returns:
 //

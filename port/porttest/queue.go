@@ -197,7 +197,7 @@ func (e *env) discarded(d port.Drainer, pause time.Duration) int {
 	return len(data) - 1 - len(got)
 }
 
-// quiet reads from p what stands for a break: NUL bytes, or nothing.
+// quiet reads from p what represents a break: NUL bytes, or nothing.
 func (e *env) quiet(p port.Port) {
 	e.t.Helper()
 	buf := make([]byte, 1)

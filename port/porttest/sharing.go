@@ -138,7 +138,7 @@ func repeat(size, n int) []int {
 	return parts
 }
 
-// counts says how often each byte value was read, by several goroutines.
+// counts holds how often each byte value was read, by several goroutines.
 type counts struct {
 	mu   sync.Mutex
 	each [256]int

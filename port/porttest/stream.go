@@ -78,7 +78,7 @@ func (e *env) expect(p port.Port, want []byte, most int) {
 	}
 }
 
-// same compares what came with the head of what should; off is for the message.
+// same compares what arrived with the beginning of what should; off is for the message.
 func (e *env) same(got, want []byte, off int) {
 	e.t.Helper()
 	for i, c := range got {
@@ -136,7 +136,7 @@ func (e *env) timeout(what string, n int, err error) {
 	e.isTimeout(what, err)
 }
 
-// isTimeout ends the check unless err says that a deadline passed, in every way
+// isTimeout ends the check unless err reports that a deadline passed, in every way
 // in which a program may ask.
 func (e *env) isTimeout(what string, err error) {
 	e.t.Helper()
@@ -152,7 +152,7 @@ func (e *env) isTimeout(what string, err error) {
 	}
 }
 
-// isClosed ends the check unless err says that p was closed by its owner.
+// isClosed ends the check unless err reports that p was closed by its owner.
 func (e *env) isClosed(p port.Port, what string, err error) {
 	e.t.Helper()
 	if errors.Is(err, net.ErrClosed) || isConn(p) && errors.Is(err, io.ErrClosedPipe) {

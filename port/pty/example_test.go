@@ -11,7 +11,7 @@ import (
 	"github.com/rasline/rasline/port/pty"
 )
 
-// The far end belongs to a shell script here, as it could to any program that
+// The other end belongs to a shell script here, as it could to any program that
 // wants a serial device.
 func Example() {
 	pair, err := pty.Open(context.Background())

@@ -13,11 +13,11 @@ type Pair struct {
 	// other optional interfaces of package port return errors.ErrUnsupported.
 	Port port.Port
 
-	// Name is the path of the far end, such as "/dev/pts/3".
+	// Name is the path of the other end, such as "/dev/pts/3".
 	Name string
 }
 
-// Open makes a pair. It does not block; ctx is looked at once. The error is a
+// Open makes a pair. It does not block; ctx is checked once. The error is a
 // *port.OpError.
 func Open(ctx context.Context) (*Pair, error) {
 	p := new(Pair)
@@ -34,7 +34,7 @@ func Open(ctx context.Context) (*Pair, error) {
 // Close closes our end, which hangs up the far one.
 func (p *Pair) Close() error { return p.Port.Close() }
 
-// OpenFar opens the far end for a program that is started on it. It does not become
+// OpenFar opens the other end for a program that is started on it. It does not become
 // the controlling terminal of this one. The caller closes it.
 func (p *Pair) OpenFar() (*os.File, error) {
 	f, err := os.OpenFile(p.Name, os.O_RDWR|noControllingTerminal, 0)

@@ -11,9 +11,9 @@ import (
 	"github.com/rasline/rasline/port"
 )
 
-// open makes the pair of pty(7). The far end's settings can be changed from
-// our side before anybody opens it, and bytes can be written; both stay. So
-// nobody has to hold it open, and our reads see its last close.
+// open makes the pair of pty(7). The other end's settings can be changed from
+// our side before a program opens it, and bytes can be written; both stay. So
+// it need not be held open, and our reads see its last close.
 func (p *Pair) open() error {
 	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -30,7 +30,7 @@ func (p *Pair) open() error {
 	return err
 }
 
-// unlock lets others open the far end, raw, and returns its number.
+// unlock lets others open the other end, raw, and returns its number.
 func unlock(fd int) (int, error) {
 	tio, err := termios.Get(fd)
 	if err != nil {

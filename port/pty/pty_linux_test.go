@@ -21,7 +21,7 @@ func open(t *testing.T) *pty.Pair {
 	return p
 }
 
-// openFar opens the far end the way a foreign program would.
+// openFar opens the other end the way a foreign program would.
 func openFar(t *testing.T, p *pty.Pair) *os.File {
 	t.Helper()
 	f, err := os.OpenFile(p.Name, os.O_RDWR, 0)

@@ -193,7 +193,7 @@ func BenchmarkPyserial(b *testing.B) {
 	}
 }
 
-// upstream writes n pieces and waits until all have come out at the far end.
+// upstream writes n pieces and waits until all have come out at the peer.
 func upstream(near net.Conn, far *fastPort, n int) error {
 	for range n {
 		if _, err := near.Write(far.data); err != nil {
@@ -204,7 +204,7 @@ func upstream(near net.Conn, far *fastPort, n int) error {
 	return nil
 }
 
-// downstream makes the far end send n pieces and reads them.
+// downstream makes the peer send n pieces and reads them.
 func downstream(near net.Conn, far *fastPort, n int) error {
 	far.send(n * piece)
 	buf := make([]byte, piece)
@@ -224,7 +224,7 @@ type connOf struct{ *rfc2217.Port }
 func (connOf) LocalAddr() net.Addr  { return nil }
 func (connOf) RemoteAddr() net.Addr { return nil }
 
-// fastPort is a port in memory that takes everything at once and gives as much
+// fastPort is a port in memory that takes everything immediately and gives as much
 // as was asked for.
 type fastPort struct {
 	data []byte

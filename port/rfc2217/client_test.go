@@ -254,7 +254,7 @@ func TestBreak(t *testing.T) {
 	})
 }
 
-// TestDeadlinesAreLocal shows that deadlines and time-outs tell the server
+// TestDeadlinesAreLocal shows that deadlines and timeouts tell the server
 // nothing.
 func TestDeadlinesAreLocal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

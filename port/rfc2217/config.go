@@ -18,7 +18,7 @@ const (
 	// error that matches errors.ErrUnsupported, or if it does not answer.
 	RequireComPort Plain = iota
 
-	// AllowPlain asks for COM-PORT and goes on without it.
+	// AllowPlain asks for COM-PORT and continues without it.
 	AllowPlain
 
 	// PlainOnly never asks for COM-PORT.
@@ -124,7 +124,7 @@ func signature(s string) string {
 //
 // Urgent data is left in the stream: Telnet sends the data mark of a Synch
 // (RFC 854) as such, and a system that takes it out of the stream leaves an IAC
-// behind that swallows the next byte.
+// after that swallows the next byte.
 func tune(c net.Conn, limit time.Duration, buffer int) {
 	tcp := tcpOf(c)
 	if tcp == nil {

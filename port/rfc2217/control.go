@@ -11,7 +11,7 @@ const defaultBreak = 250 * time.Millisecond
 
 // SendBreak asks the server to begin a break (SET-CONTROL), waits for d, or for
 // a quarter of a second if d is 0 or less, and asks it to end the break. The
-// break is ended on every way out, and by the server when the connection goes.
+// break is ended on every way out, and by the server when the connection ends.
 func (p *Port) SendBreak(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		d = defaultBreak
@@ -95,7 +95,7 @@ func (p *Port) discard(ctx context.Context, d port.Direction) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.purging = false
-	p.answers[itemPurge].want = request{} // an answer that comes later drops nothing
+	p.answers[itemPurge].want = request{} // an answer that arrives later drops nothing
 	if d&port.Input != 0 && (p.cfg.IgnoreAcks || !p.comPort) {
 		p.dropInput()
 	}
@@ -103,7 +103,7 @@ func (p *Port) discard(ctx context.Context, d port.Direction) error {
 }
 
 // Suspend asks the server to stop sending data (FLOWCONTROL-SUSPEND, RFC 2217,
-// section 5); notifications still come. There is no acknowledgement.
+// section 5); notifications still arrive. There is no acknowledgement.
 func (p *Port) Suspend() error { return p.wrap("suspend", p.silence(true)) }
 
 // Resume ends what Suspend began (FLOWCONTROL-RESUME).

@@ -20,7 +20,7 @@ import (
 // the line. The context bounds Dial and has no effect afterwards.
 //
 // A nil cfg works. Dial fails if the server refuses COM-PORT or does not answer
-// within cfg.AckTimeout, unless cfg.Plain says otherwise. Every error is a
+// within cfg.AckTimeout, unless cfg.Plain specifies otherwise. Every error is a
 // port.OpError.
 func Dial(ctx context.Context, addr string, cfg *Config) (*Port, error) {
 	c := cfg.complete()
@@ -165,9 +165,9 @@ func (p *Port) negotiate(ctx context.Context, mark int) error {
 // port is usable all the same.
 const stateTimeout = time.Second
 
-// sendQueries asks for everything that Lines and Mode tell, and for notifications,
+// sendQueries asks for everything that Lines and Mode report, and for notifications,
 // and does not wait: some servers leave a few of the questions unanswered. The
-// stop bits come last. A server that has answered that has seen the others.
+// stop bits are last. A server that has answered that has seen the others.
 func (p *Port) sendQueries() error {
 	p.mu.Lock()
 	p.dialed = time.Now()

@@ -50,13 +50,13 @@
 //     or keeps them out; see Server for how that is done.
 //   - A listener on a Unix-domain socket: the users that may write to the
 //     socket file.
-//   - A tls.Listener without client certificates: everybody who reaches the
+//   - A tls.Listener without client certificates: every client that reaches the
 //     address, without being overheard.
 //   - A listener on the loopback address: every user of the host and every
 //     program that a user runs. Web pages cannot use it, although a browser
 //     can be made to connect: a client must answer in Telnet before anything
 //     that it sends reaches the port, and requests of HTTP are refused.
-//   - Any other listener: everybody who reaches the address, and everybody on
+//   - Any other listener: every client that reaches the address, and every host on
 //     the way can read and change the data.
 //
 // Server.Authorize can restrict each of these further. Urgent data is not

@@ -30,7 +30,7 @@ type lostError struct {
 	text  string // what the server sent before, if it may be the reason
 }
 
-// Error says that the carrier is lost, and why.
+// Error reports that the carrier is lost, and why.
 func (e *lostError) Error() string {
 	s := port.ErrCarrierLost.Error() + ": " + e.cause.Error()
 	if e.text != "" {

@@ -108,7 +108,7 @@ func ExampleServer_ServePort() {
 	// "login: "
 }
 
-// The server tells which modem lines change; nothing is polled.
+// The server reports which modem lines change; nothing is polled.
 func ExamplePort_WaitLines() {
 	shared, modem := virtual.Pair()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

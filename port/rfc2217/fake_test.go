@@ -11,7 +11,7 @@ import (
 	"github.com/rasline/rasline/port/rfc2217"
 )
 
-// fake is a server that does what a test tells it to, over a net.Pipe, so that
+// fake is a server that does what a test specifies, over a net.Pipe, so that
 // it works under testing/synctest. It does not try to be a port.
 type fake struct {
 	conn net.Conn
@@ -100,7 +100,7 @@ func (f *fake) take(data []byte, ev telnet.Event) []byte {
 	return nil
 }
 
-// agree says yes to every option but timing marks, which it answers as a server
+// agree accepts every option but timing marks, which it answers as a server
 // that does not know them does.
 func agree(verb, opt byte) byte {
 	switch {
@@ -114,7 +114,7 @@ func agree(verb, opt byte) byte {
 	return 0
 }
 
-// refuse says no to every option.
+// refuse refuses every option.
 func refuse(verb, opt byte) byte {
 	switch verb {
 	case telnet.DO:

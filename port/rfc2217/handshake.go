@@ -157,7 +157,7 @@ func (x *session) refuse(err error) {
 	x.say(r.text)
 }
 
-// say sends a sentence as the last data of a connection, and waits until the
+// say sends a line of text as the last data of a connection, and waits until the
 // client closes.
 func (x *session) say(text string) {
 	end := time.Now().Add(refusalTimeout)

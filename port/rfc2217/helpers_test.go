@@ -15,7 +15,7 @@ import (
 // limit bounds everything in these tests that is meant to happen.
 const limit = 20 * time.Second
 
-// raceEnabled says that the race detector is on, which takes memory and time.
+// raceEnabled reports that the race detector is on, which takes memory and time.
 var raceEnabled bool
 
 func listen(t testing.TB) net.Listener {
@@ -60,7 +60,7 @@ func dial(t testing.TB, addr string, cfg *rfc2217.Config) *rfc2217.Port {
 	return p
 }
 
-// remote returns a client of a server of our own, and the far end of the
+// remote returns a client of a server of our own, and the peer of the
 // null-modem cable that the server shares the near end of.
 func remote(t testing.TB, cfg *rfc2217.Config, opts ...virtual.Option) (near *rfc2217.Port, far *virtual.Port) {
 	t.Helper()

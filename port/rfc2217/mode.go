@@ -109,7 +109,7 @@ func (p *Port) setMode(ctx context.Context, m port.Mode) error {
 }
 
 // retryRefused asks again for what the server has refused. A server checks each field
-// against the others as they are at that moment, and refuses, say, 8 data bits
+// against the others as they are at that moment, and refuses, for example, 8 data bits
 // while 1.5 stop bits are still set; one stop bit goes with everything.
 func (p *Port) retryRefused(ctx context.Context, m port.Mode) error {
 	todo := modeRequests(m, p.known())

@@ -15,7 +15,7 @@ import (
 //
 // Up to soft bytes are queued. If the port does not make room within
 // suspendDelay, a client that speaks COM-PORT is asked to suspend its data, and
-// then up to hard bytes are queued, so that the commands behind the data that is
+// then up to hard bytes are queued, so that the commands after the data that is
 // on its way are read. Beyond that, and for other clients beyond soft bytes, the
 // connection is not read.
 type queue struct {

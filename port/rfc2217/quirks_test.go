@@ -125,7 +125,7 @@ func TestUndoubledIAC(t *testing.T) {
 	}
 }
 
-// TestNoDoubledIAC looks at what the client sends unasked: a 0xFF that must be
+// TestNoDoubledIAC examines what the client sends unasked: a 0xFF that must be
 // doubled in a value is something that sredird cannot read.
 func TestNoDoubledIAC(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

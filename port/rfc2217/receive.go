@@ -62,7 +62,7 @@ func (p *Port) connectionLost(err error) {
 		err = cause
 	}
 	if err == io.EOF {
-		err = errHungUp // io.EOF would say that the data is complete
+		err = errHungUp // io.EOF would mean that the data is complete
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -28,7 +28,7 @@ const (
 	itemCount
 )
 
-// answer is what the server has said about an item.
+// answer is what the server has answered about an item.
 type answer struct {
 	known bool   // value is the server's word
 	value uint32 // as on the wire
@@ -131,7 +131,7 @@ func controlItem(v byte) (item, bool) {
 }
 
 // acknowledge takes the server's value for an item. It returns true if what
-// came in before is to be dropped.
+// was received before is to be dropped.
 func (p *Port) acknowledge(cmd byte, value []byte) (purge bool) {
 	i, ok := itemOf(cmd, value[0])
 	if !ok {
@@ -162,7 +162,7 @@ func (p *Port) acknowledgeItem(i item, v uint32) (purge bool) {
 
 // take notes the value v and reports whether it is news about the item. While
 // earlier requests are unanswered, a value other than the wanted one may be
-// theirs, and the wait goes on. Servers that answer a break, or a question
+// theirs, and the wait continues. Servers that answer a break, or a question
 // about a line, with the number of another request of that kind have answered.
 func (a *answer) take(i item, v uint32) (news bool) {
 	isAsk := v == items[i].ask
@@ -181,7 +181,7 @@ func (a *answer) take(i item, v uint32) (news bool) {
 	return true
 }
 
-// levels returns the output line that item i stands for, if it is asserted.
+// levels returns the output line that item i represents, if it is asserted.
 func (a *answer) levels(i item) port.Lines {
 	switch {
 	case i == itemDTR && (!a.known || a.value == uint32(ctlDTROn)):
@@ -251,8 +251,8 @@ func (p *Port) firstUnacked(reqs []request) *request {
 	return nil
 }
 
-// resolveTimeout ends the wait for acknowledgements that did not come in time. A
-// value that came and was not the wanted one is the answer after all.
+// resolveTimeout ends the wait for acknowledgements that did not arrive in time. A
+// value that was received and was not the wanted one is the answer after all.
 func (p *Port) resolveTimeout(reqs []request) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -276,7 +276,7 @@ func (p *Port) resolveTimeout(reqs []request) error {
 	return nil
 }
 
-// late is the error for a request whose acknowledgement did not come. A purge
+// late is the error for a request whose acknowledgement did not arrive. A purge
 // of the output cannot requestPurge data that fills the connection (RFC 2217 has no
 // other way to the server), so then it is not to be had.
 func (r request) late(limit time.Duration) error {

@@ -219,7 +219,7 @@ func TestSer2netPlain(t *testing.T) {
 }
 
 // TestSer2netRestarted loses the server in the middle of a read, gets its reason
-// at once, and reaches the next one.
+// immediately, and reaches the next one.
 func TestSer2netRestarted(t *testing.T) {
 	s := startSer2net(t, "telnet(rfc2217)")
 	p := s.dial(t, nil)

@@ -87,7 +87,7 @@ type Server struct {
 
 	// DrainTimeout bounds how long the port may accept none of what a client
 	// had sent before it left; the rest is then dropped, and the log has its
-	// length. As long as bytes move the server goes on. The time in which the
+	// length. As long as bytes move the server continues. The time in which the
 	// line sends 512 characters is added to it. 0: 10 seconds; negative: none.
 	DrainTimeout time.Duration
 

@@ -109,7 +109,7 @@ func TestLinesAndBreakBothWays(t *testing.T) {
 	})
 }
 
-// TestRing has a modem at the far end ring.
+// TestRing has a modem at the peer ring.
 func TestRing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, far := bubble(t, &rfc2217.Server{})
@@ -237,7 +237,7 @@ func TestServerLimits(t *testing.T) {
 	}
 }
 
-// TestGreedyClient reads nothing while the far end sends: the port is held off,
+// TestGreedyClient reads nothing while the peer sends: the port is held off,
 // and the server keeps no more than its buffers.
 func TestGreedyClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -249,7 +249,7 @@ func TestGreedyClient(t *testing.T) {
 		if err == nil || n > 256<<10 {
 			t.Errorf("%d bytes went to a client that does not read, %v; want few, and a deadline", n, err)
 		}
-		// Others are told at once, and the port is free as soon as it leaves.
+		// Other clients are answered immediately, and the port is free as soon as it leaves.
 		c := l.connect()
 		said, _ := io.ReadAll(c)
 		if !strings.Contains(string(said), "in use") {
@@ -261,7 +261,7 @@ func TestGreedyClient(t *testing.T) {
 	})
 }
 
-// TestLastWords has a client write and leave at once.
+// TestLastWords has a client write and leave immediately.
 func TestLastWords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, far := bubble(t, &rfc2217.Server{}, virtual.LineSpeed(1200))

@@ -214,7 +214,7 @@ func (x *session) order(cmd []byte) error {
 	return nil
 }
 
-// hurry gives control a command; nil is a BRK.
+// interrupt gives control a command; nil is a BRK.
 func (x *session) hurry(cmd []byte) error {
 	u := urgent{cmd: bytes.Clone(cmd[:min(len(cmd), maxCommand)]), at: x.queue.end()}
 	if !x.answered && len(x.urgent) == cap(x.urgent) {

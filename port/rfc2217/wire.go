@@ -142,7 +142,7 @@ func stopBits(v byte) port.StopBits {
 }
 
 // flowControl returns the SET-CONTROL value for f, which is neither zero nor
-// both kinds at once.
+// both kinds at a time.
 func flowControl(f port.Flow) byte {
 	switch f {
 	case port.FlowRTSCTS:

@@ -18,7 +18,7 @@ func (p *Port) Mode() (port.Mode, error) {
 // SetMode waits until earlier output has left and sets the fields of m that are
 // not zero. The write deadline bounds the wait; the mode then stays as it was.
 // It does not wait if m has flow control alone.
-// The far end's mode is its own.
+// The peer's mode is its own.
 func (p *Port) SetMode(m port.Mode) error {
 	p.cable.mu.Lock()
 	defer p.cable.mu.Unlock()
@@ -134,7 +134,7 @@ func (p *Port) Discard(d port.Direction) error {
 }
 
 // Stats returns the counts since the pair was made. A character counts as
-// received when the far end's transmitter is done with it.
+// received when the peer's transmitter is done with it.
 func (p *Port) Stats() (port.Stats, error) {
 	p.cable.mu.Lock()
 	defer p.cable.mu.Unlock()

@@ -125,7 +125,7 @@ func TestDrainEnds(t *testing.T) {
 	}
 }
 
-// TestDrainAfterStall drains a line that stood still until the far end read.
+// TestDrainAfterStall drains a line that stood still until the peer read.
 func TestDrainAfterStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := virtual.Pair(virtual.LineSpeed(1000), virtual.BufferSize(100))

@@ -16,7 +16,7 @@
 //	func TestDialGivesUp(t *testing.T) {
 //		synctest.Test(t, func(t *testing.T) {
 //			computer, modem := virtual.Pair(virtual.LineSpeed(2400))
-//			go bufio.NewReader(modem).ReadString('\r') // hears the number, and says nothing
+//			go bufio.NewReader(modem).ReadString('\r') // reads the number, and sends nothing
 //			if err := dial(computer); !errors.Is(err, os.ErrDeadlineExceeded) {
 //				t.Errorf("dial: %v, want a timeout", err)
 //			}
@@ -45,7 +45,7 @@
 // # Ends
 //
 // Calls on an end that was closed return net.ErrClosed, on one that was
-// unplugged port.ErrRemoved. When the far end is closed or unplugged, or after a
+// unplugged port.ErrRemoved. When the peer is closed or unplugged, or after a
 // HangUp, reads deliver what has arrived and then port.ErrCarrierLost, which
-// writes return at once. What was written before a Close still arrives.
+// writes return immediately. What was written before a Close still arrives.
 package virtual

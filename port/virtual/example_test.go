@@ -40,7 +40,7 @@ func ExamplePair() {
 	// true
 }
 
-// A far end can play a modem: DSR is up as long as it has power, DCD while it
+// A peer can play a modem: DSR is up as long as it has power, DCD while it
 // has a connection, RI when it is called.
 func ExamplePort_Drive() {
 	computer, modem := virtual.Pair(virtual.Names("ttyS0", "modem"))

@@ -7,7 +7,7 @@ import "github.com/rasline/rasline/port"
 // is closed they do nothing.
 
 // HangUp loses the carrier between the two ends. DCD falls at both; what had
-// arrived can still be read, and then reads, and at once writes, return
+// arrived can still be read, and then reads, and immediately all writes, return
 // port.ErrCarrierLost. What had not arrived is lost. See Restore.
 func (p *Port) HangUp() {
 	p.change(func() {
@@ -23,8 +23,8 @@ func (p *Port) Restore() {
 }
 
 // Unplug removes this end's device, as pulling a USB adapter does: all its
-// calls return port.ErrRemoved, and what had arrived but was not read is gone.
-// The far end loses the carrier.
+// calls return port.ErrRemoved, and what had arrived but was not read is lost.
+// The peer loses the carrier.
 func (p *Port) Unplug() {
 	p.change(func() {
 		p.removed = true
@@ -35,7 +35,7 @@ func (p *Port) Unplug() {
 	})
 }
 
-// Ring asserts or clears RI at the far end, as a modem does that is called.
+// Ring asserts or clears RI at the peer, as a modem does that is called.
 func (p *Port) Ring(on bool) {
 	var level port.Lines
 	if on {
@@ -44,7 +44,7 @@ func (p *Port) Ring(on bool) {
 	p.Drive(port.RI, level)
 }
 
-// Drive sets inputs of the far end by hand, as a modem does: the lines of mask
+// Drive sets inputs of the peer by hand, as a modem does: the lines of mask
 // take their level from values and no longer follow this end's DTR and RTS.
 // Only CTS, DSR, DCD and RI count.
 func (p *Port) Drive(mask, values port.Lines) {

@@ -10,7 +10,7 @@ import (
 )
 
 // faults is what one wire does to characters: it loses them, turns bits over,
-// and lets the receiver look at them with its own settings.
+// and lets the receiver examine them with its own settings.
 type faults struct {
 	rand   *rand.Rand
 	loss   float64
@@ -69,7 +69,7 @@ func (f *faults) pass(rx *wait.Ring, b []byte, got *counters) int {
 }
 
 // character returns what the receiver makes of c, and false if it does not
-// notice that a character came.
+// notice that a character was received.
 func (f *faults) character(c byte, got *counters) (byte, bool) {
 	line := f.disturb(f.from.frame(c), f.from.bits())
 	if line&1 != 0 {

@@ -61,7 +61,7 @@ func (w *wire) nextEvent() time.Duration {
 }
 
 // do makes the event at the time at happen, and reports whether those who wait
-// for the other direction should look again.
+// for the other direction should check again.
 func (w *wire) do(at time.Duration) (woken bool) {
 	if len(w.signals) > 0 && w.signals[0].at <= at {
 		s := w.signals[0]
@@ -146,7 +146,7 @@ func (c *cable) flow() {
 	}
 }
 
-// wakeAll makes every waiting call look again.
+// wakeAll makes every waiting call check again.
 func (c *cable) wakeAll() {
 	for _, p := range c.ends {
 		p.reads.signal()

@@ -8,7 +8,7 @@ import (
 
 // A gate is where the calls of one kind wait on one port: its reads, its
 // writes, or the writes that await their turn. They all wait for the same
-// thing, so one token is enough: whoever takes it looks again, and whoever
+// thing, so one token is enough: the call that takes it checks again, and the call that
 // leaves passes it on. The port's mutex guards everything but the channel.
 //
 // It is a channel, and not a sync.Cond, because a channel is durably blocking
@@ -16,7 +16,7 @@ import (
 type gate struct {
 	token   chan struct{} // capacity 1
 	waiting int
-	due     []time.Duration // when those of the waiting calls look again that have a time
+	due     []time.Duration // when the waiting calls that have a time check again
 	timer   *time.Timer
 	armed   time.Duration // what the timer is set to, or was when it fired
 }
@@ -25,7 +25,7 @@ func newGate() gate { return gate{token: make(chan struct{}, 1)} }
 
 // wait gives mu up, blocks until a signal or until the time until, which is
 // not before now on the same clock, and takes mu again. It may also return for
-// nothing; the caller looks again in any case.
+// nothing; the caller checks again in any case.
 func (g *gate) wait(mu *sync.Mutex, now, until time.Duration) {
 	if until != never {
 		g.due = append(g.due, until)
@@ -46,7 +46,7 @@ func (g *gate) wait(mu *sync.Mutex, now, until time.Duration) {
 }
 
 // arm makes the gate signal at the earliest time of its waiting calls. A timer
-// left from an earlier wait costs a later one a look for nothing, which is
+// left from an earlier wait costs a later one a needless check, which is
 // cheaper than stopping it each time.
 func (g *gate) arm(now time.Duration) {
 	first := slices.Min(g.due)
@@ -62,7 +62,7 @@ func (g *gate) arm(now time.Duration) {
 	g.armed = first
 }
 
-// signal makes one waiting call look again.
+// signal makes one waiting call check again.
 func (g *gate) signal() {
 	if g.waiting > 0 {
 		put(g.token)

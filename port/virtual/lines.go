@@ -8,7 +8,7 @@ import (
 	"github.com/rasline/rasline/port"
 )
 
-// Lines returns the lines that are asserted now. The far end's DTR is DSR and
+// Lines returns the lines that are asserted now. The peer's DTR is DSR and
 // DCD here and its RTS is CTS, unless it drives them by hand, see Drive.
 func (p *Port) Lines() (port.Lines, error) {
 	p.cable.mu.Lock()
@@ -118,7 +118,7 @@ func (p *Port) noteEdges() {
 }
 
 // heldOff reports whether the transmitter must not send: during a break, and
-// under RTS/CTS flow control while the far end holds CTS off. What was written
+// under RTS/CTS flow control while the peer holds CTS off. What was written
 // before a Close still leaves.
 func (p *Port) heldOff() bool {
 	if p.breaks > 0 {

@@ -49,7 +49,7 @@ func Mode(m port.Mode) Option {
 }
 
 // BufferSize sets the size of each end's input buffer and output queue in
-// bytes, at least 1. Default: 4096 each. A Write blocks when the far end's
+// bytes, at least 1. Default: 4096 each. A Write blocks when the peer's
 // input buffer and its own output queue are full.
 func BufferSize(n int) Option {
 	return func(c *config) { c.buffer = max(n, 1) }

@@ -10,7 +10,7 @@ import (
 	"github.com/rasline/rasline/port"
 )
 
-// never is the time of what does not come.
+// never is the time of what does not happen.
 const never = time.Duration(math.MaxInt64)
 
 // A cable is what the two ends of a pair share.
@@ -18,7 +18,7 @@ type cable struct {
 	config
 	epoch time.Time // times within the package count from here
 
-	// mu guards all that follows, and all of both ports. Nobody blocks while
+	// mu guards all that follows, and all of both ports. No call blocks while
 	// holding it.
 	mu   sync.Mutex
 	hung bool // HangUp was called
@@ -73,8 +73,8 @@ func newPort(c *cable, i int) *Port {
 // now is the time since the pair was made.
 func (c *cable) now() time.Duration { return time.Since(c.epoch) }
 
-// settle makes every waiting call look again and tells of the lines that have
-// changed. Whoever changes the state of a port calls it before giving mu up.
+// settle makes every waiting call check again and reports the lines that have
+// changed. A caller that changes the state of a port calls it before it releases mu.
 func (c *cable) settle() {
 	now := c.now()
 	for _, p := range c.ends {
@@ -96,7 +96,7 @@ func (c *cable) update() {
 	}
 }
 
-// match tells both wires which modes they join.
+// match sets the modes that both wires join.
 func (c *cable) match() {
 	for _, p := range c.ends {
 		if f := p.out.faults; f != nil {

@@ -12,7 +12,7 @@ import (
 
 // A Port is one end of a Pair. It implements port.Port and all the optional
 // interfaces of package port. Its methods may be called from several
-// goroutines at once; a Write is not mixed with others.
+// goroutines concurrently; a Write is not mixed with others.
 //
 // Errors are *port.OpError.
 type Port struct {
@@ -103,8 +103,8 @@ func (p *Port) read(b []byte) (int, error) {
 	}
 }
 
-// wakeup is when a read of n bytes that finds none is to look again. Like a
-// UART with a FIFO it does not do so for each of the bytes that come one close
+// wakeup is when a read of n bytes that finds none is to check again. Like a
+// UART with a FIFO it does not do so for each of the bytes that arrive one close
 // upon the other, but neither does it let a deadline pass over bytes that have
 // arrived.
 func (p *Port) wakeup(in *wire, n int) time.Duration {
@@ -115,7 +115,7 @@ func (p *Port) wakeup(in *wire, n int) time.Duration {
 	return in.nextArrival(1)
 }
 
-// clock returns the time if anybody needs it: asking costs more than a short
+// clock returns the time if it is needed: reading it costs more than a short
 // read.
 func (p *Port) clock(w *wire, deadline time.Duration) time.Duration {
 	if deadline == never && !w.timed() {
@@ -205,7 +205,7 @@ func (p *Port) ended() error {
 	return nil
 }
 
-// lost reports whether the far end or the line is gone.
+// lost reports whether the peer or the line has ended.
 func (p *Port) lost() bool { return p.cable.hung || p.peer.ended() != nil }
 
 // fail wraps an error of the operation op.
@@ -264,7 +264,7 @@ func (c *cable) deadline(t time.Time) time.Duration {
 }
 
 // Close closes this end: DTR and RTS fall, and every blocked call on it returns
-// net.ErrClosed. The far end reads what was written and then loses the carrier.
+// net.ErrClosed. The peer reads what was written and then loses the carrier.
 // A second Close returns net.ErrClosed.
 func (p *Port) Close() error {
 	p.cable.mu.Lock()

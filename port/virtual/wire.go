@@ -13,7 +13,7 @@ import (
 //	Write -> tx -> (rate, faults, delay) -> rx -> Read
 //
 // Nothing runs in the background. Each call first brings the wire up to the
-// present with step, and a call that has to wait asks the wire when to look
+// present with step, and a call that has to wait asks the wire when to check
 // again. The pair's mutex guards everything.
 type wire struct {
 	tx wait.Ring // written, has not left
@@ -88,8 +88,8 @@ func (w *wire) receive(b []byte, now time.Duration) int {
 	return n
 }
 
-// resume starts a transmitter that stood still for lack of room. The character
-// that it could not get rid of leaves at once.
+// resume starts a transmitter that stopped for lack of room. The character
+// that it could not send leaves immediately.
 func (w *wire) resume(now time.Duration) {
 	if w.tx.Len() > 0 {
 		w.free = max(w.free, now-w.char)
@@ -194,7 +194,7 @@ func (w *wire) launch(n int, left time.Duration) {
 	w.flights = append(w.flights, flight{n, at, w.char})
 }
 
-// land lets the bytes of f arrive whose time has come and reports whether
+// land lets the bytes of f arrive whose time has passed and reports whether
 // those were all.
 func (w *wire) land(f *flight, now time.Duration) bool {
 	if f.at > now {
@@ -211,7 +211,7 @@ func (w *wire) land(f *flight, now time.Duration) bool {
 }
 
 // nextLeaving is when the k-th of the characters that can leave will have
-// left, or the last if they are fewer; never while the transmitter stands
+// left, or the last if they are fewer; never while the transmitter is stopped
 // still.
 func (w *wire) nextLeaving(k int) time.Duration {
 	if !w.overrun {

@@ -25,7 +25,7 @@
 // A script that fails returns an [*ExitError] with the exit status that chat(8)
 // would give: 1 for a send that failed, 2 for an end from outside, 3 for a text
 // that was not received in time, and 4 and up for the strings of ABORT, counted as
-// they stand in the list at that moment. It also matches a ras.Code with
+// they are in the list at that moment. It also matches a ras.Code with
 // errors.Is: ras.ErrLineBusy for an abort on BUSY, ras.ErrRequestTimeout for
 // status 3.
 //
@@ -33,7 +33,7 @@
 //
 // A send with \q in it, the text of an @file and the text for \U are secrets; the
 // text for \T, a phone number or a name, is not. They are shown in no log, no error and no report, and neither is
-// their echo: "***" stands in their place, and "??????" in the log of a send.
+// their echo: "***" replaces them, and "??????" in the log of a send.
 //
 // # Differences from the program
 //
@@ -45,15 +45,15 @@
 //     see [Config].ShortPause.
 //   - CLR_REPORT is safe after a report string has been found, and CLR_ABORT
 //     removes every equal string.
-//   - A send whose timeout has passed fails at once, not after its pauses, and
+//   - A send whose timeout has passed fails immediately, not after its pauses, and
 //     a script that is ended from outside does not read on for the rest of a
 //     report.
 //   - Received bytes that could be the start of a secret are shown when it is
-//     known that they are not, so a report can come before the echo of its end.
+//     known that they are not, so a report can precede the echo of its end.
 //   - A file to send that can be opened and not read is a failure, and so is a
 //     directory.
 //   - Control characters of an abort string are written as ^X in the message
 //     about it.
 //   - The high bit is cleared in what a wait reads and in nothing else, so that
-//     what follows the last match is left as it came.
+//     what follows the last match is left as it arrived.
 package chat

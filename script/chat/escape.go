@@ -5,7 +5,7 @@ import (
 )
 
 // Escapes are read in two stages, as chat(8) does. The first replaces what
-// stands for a byte; for a send it leaves alone what stands for an action, and
+// represents a byte; for a send it leaves alone what represents an action, and
 // for any other byte after a backslash. The second stage, of sends only, acts
 // on the backslashes that are left, also on those in inserted texts.
 
@@ -52,7 +52,7 @@ func expectEscape(b *strings.Builder, s string) string {
 	return s[1:]
 }
 
-// plain returns the byte that a backslash and c stand for where c names no
+// plain returns the byte that a backslash and c represent where c names no
 // action.
 func plain(c byte) byte {
 	switch c {
@@ -150,7 +150,7 @@ func sendText(s string, env env, in inserts) message {
 	return m
 }
 
-// escape adds what the backslash before s stands for in a send, or leaves it to
+// escape adds what the backslash before s represents in a send, or leaves it to
 // the second stage, and returns what follows.
 func (m *message) escape(b *strings.Builder, s string, env env, in inserts) string {
 	c := s[0]
@@ -215,7 +215,7 @@ func (m *message) shown() string {
 	return text
 }
 
-// unshown stands for a secret in the log of a send.
+// unshown replaces a secret in the log of a send.
 const unshown = "??????"
 
 // action is what a step of a send does.

@@ -15,7 +15,7 @@ import (
 	"github.com/rasline/rasline/script/lint"
 )
 
-// A login over a line whose far end has said everything already.
+// A login over a line whose peer has said everything already.
 func Example() {
 	line, server := virtual.Pair()
 	io.WriteString(server, "login: Password: \n~ first frame")
@@ -90,7 +90,7 @@ func ExampleScript_Warnings() {
 	// dial.chat:5:2: warning: "#" is a word, not a comment: a comment has its # in column 1 (quote the word to say that you mean it)
 }
 
-// A parser reports every mistake that it finds.
+// A parser reports every error that it finds.
 func ExampleParseFile() {
 	_, err := chat.ParseFile("dial.chat", []byte("'' 'ATZ\nOK \"ATDT\n"))
 	var mistakes *lint.ParseError

@@ -22,7 +22,7 @@ const (
 	// context ended or the line was hung up.
 	ExitSignal = 2
 
-	// ExitTimeout is the status when an awaited text did not come in time.
+	// ExitTimeout is the status when an awaited text did not arrive in time.
 	ExitTimeout = 3
 
 	// ExitAbort is the status for the first string of the abort list; the
@@ -52,7 +52,7 @@ func (e *ExitError) Error() string {
 // Unwrap returns the RunError.
 func (e *ExitError) Unwrap() error { return &e.RunError }
 
-// verdicts are the texts by which modems and servers tell why a call failed.
+// verdicts are the texts by which modems and servers report why a call failed.
 var verdicts = []struct {
 	text string // upper case
 	code ras.Code
@@ -72,7 +72,7 @@ var verdicts = []struct {
 	{"HANGUP", ras.ErrRemoteDisconnection},
 }
 
-// abortCode returns the code for an abort on text. A text that says nothing
+// abortCode returns the code for an abort on text. A text that names no cause
 // known counts as a message of the modem.
 func abortCode(text string) ras.Code {
 	text = strings.ToUpper(text)
@@ -84,7 +84,7 @@ func abortCode(text string) ras.Code {
 	return ras.ErrFromDevice
 }
 
-// lineEnded reports whether err says that the line is gone.
+// lineEnded reports whether err means that the line has ended.
 func lineEnded(err error) bool {
 	return errors.Is(err, ras.ErrRemoteDisconnection) || errors.Is(err, port.ErrCarrierLost) || errors.Is(err, io.EOF)
 }

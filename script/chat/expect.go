@@ -25,7 +25,7 @@ func splitExpect(word string) (first, rest string, more bool) {
 	return word, "", false
 }
 
-// expect waits for the first part of the word; if it does not come in time the
+// expect waits for the first part of the word; if it does not arrive in time the
 // next part is sent and the one after it awaited, and so on. A word that ends
 // with a send is satisfied with that, and so is one whose rest is empty.
 func (r *run) expect(ctx context.Context, word string) error {
@@ -50,7 +50,7 @@ func (r *run) expect(ctx context.Context, word string) error {
 	return nil
 }
 
-// errTooLate says that a text did not come in time, or will not come any more.
+// errTooLate reports that a text did not arrive in time, or will not arrive any more.
 var errTooLate = errors.New("too late")
 
 // late wraps the cause of an errTooLate.

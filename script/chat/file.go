@@ -47,7 +47,7 @@ func checkFile(name string) error {
 	return err
 }
 
-// readPipe reads a named pipe. Opening it blocks until somebody opens the other
+// readPipe reads a named pipe. Opening it blocks until another process opens the other
 // end, so that is what is done to free it when ctx ends.
 func readPipe(ctx context.Context, name string) ([]byte, error) {
 	opened := make(chan struct{})

@@ -19,7 +19,7 @@ import (
 	"github.com/rasline/rasline/script/lint"
 )
 
-// said is what a far end does: wait, and then send a text, or do something else
+// said is what a peer does: wait, and then send a text, or do something else
 // to the line or the run.
 type said struct {
 	after time.Duration
@@ -27,7 +27,7 @@ type said struct {
 	do    func(far *virtual.Port, cancel context.CancelCauseFunc)
 }
 
-// scene is one run of a script against a far end, on fake time.
+// scene is one run of a script against a peer, on fake time.
 type scene struct {
 	args   []string
 	file   string // if there are no args
@@ -123,7 +123,7 @@ func (sc *scene) playHere(t *testing.T, s *Script) outcome {
 	}
 }
 
-// speak plays the far end until its text or the run is over.
+// speak plays the peer until its text or the run is over.
 func speak(ctx context.Context, b *virtual.Port, cancel context.CancelCauseFunc, far []said) {
 	for _, s := range far {
 		select {
@@ -140,7 +140,7 @@ func speak(ctx context.Context, b *virtual.Port, cancel context.CancelCauseFunc,
 	}
 }
 
-// drain reads what is there already, and what a far end sends at this moment.
+// drain reads what is there already, and what a peer sends at this moment.
 func drain(p port.Port) string {
 	p.SetReadDeadline(time.Now().Add(time.Millisecond))
 	b, _ := io.ReadAll(p)

@@ -33,7 +33,7 @@ func argumentWords(args []string) []word {
 	return words
 }
 
-// fileWords splits a file into words. It goes on after an error with the next
+// fileWords splits a file into words. It continues after an error with the next
 // line.
 func fileWords(src *lint.Source, found *findings) []word {
 	l := &lexer{found: found}
@@ -98,7 +98,7 @@ func (l *lexer) trimEnd(text string) string {
 
 func (l *lexer) at(i int) pos { return pos{l.number, i + 1} }
 
-// quoted reads the word whose quote is at i and returns where the line goes on.
+// quoted reads the word whose quote is at i and returns where the line continues.
 // A backslash keeps the next byte from ending the word, and both stay in it.
 func (l *lexer) quoted(text string, i int) int {
 	for j := i + 1; j < len(text); j++ {

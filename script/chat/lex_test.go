@@ -145,7 +145,7 @@ func FuzzParseFile(f *testing.F) {
 	})
 }
 
-// checkPlace fails unless the word stands where it says.
+// checkPlace fails unless the word is at its place.
 func checkPlace(t *testing.T, src []byte, w word) {
 	t.Helper()
 	lines := strings.Split(string(src), "\n")

@@ -37,7 +37,7 @@ type abort struct {
 	watch *script.Watch
 }
 
-// aborted is the error of a wait in which an abort string came.
+// aborted is the error of a wait in which an abort string arrived.
 type aborted struct{ entry *abort }
 
 func (e *aborted) Error() string { return fmt.Sprintf("abort string %q", e.entry.text) }
@@ -280,7 +280,7 @@ func seconds(text string) time.Duration {
 	return time.Duration(max(0, min(n, maxSeconds))) * time.Second
 }
 
-// say shows a text to the user at once.
+// say shows a text to the user immediately.
 func (r *run) say(word string) {
 	m := sendText(word, r.opts.Env, r.inserts)
 	text := m.text

@@ -14,7 +14,7 @@ import (
 	"github.com/rasline/rasline/script/lint"
 )
 
-// Script is a chat script. It does not change, and any number of runs may go on
+// Script is a chat script. It does not change, and any number of runs may continue
 // at the same time. It is a script.Executor itself, with the zero Config.
 type Script struct {
 	file     string
@@ -51,13 +51,13 @@ type Config struct {
 	// control characters as ^X, no carriage returns. Default: off.
 	Echo bool
 
-	// Copy does the same, whatever ECHO says, and closes no open line at the
+	// Copy does the same, whatever ECHO is set to, and closes no open line at the
 	// end (option -V). Default: off.
 	Copy bool
 
 	// T and U are the texts for \T and \U in sends (options -T and -U). T, a
 	// phone number or a name, is shown; U is a secret. Default, nil: the
-	// letters stand for themselves.
+	// letters represent themselves.
 	T *string
 	U *ras.Secret
 
@@ -78,7 +78,7 @@ type Config struct {
 
 	// Stderr receives the texts of SAY, what Echo and Copy show, and reports if
 	// there is no Report. A write to it or to Report that fails is a warning to
-	// Log, once, and the script goes on. Default: the call's Terminal, and if
+	// Log, once, and the script continues. Default: the call's Terminal, and if
 	// there is none, none.
 	Stderr io.Writer
 
@@ -101,10 +101,10 @@ type Config struct {
 	ShortPause time.Duration
 
 	// EightBit leaves the high bit of received bytes alone. Default: it is
-	// cleared before a byte is looked at.
+	// cleared before a byte is examined.
 	EightBit bool
 
-	// Hangup, if set, is told what the script says with HANGUP: false for OFF.
+	// Hangup, if set, is called with the value of HANGUP: false for OFF.
 	// The host then decides about hang-ups by itself and ends the context for
 	// one that counts, as a program does that gets SIGHUP, and the end of the
 	// input is a timeout: sub-sends are tried, and the status is 3. Default:

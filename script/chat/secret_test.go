@@ -15,7 +15,7 @@ import (
 )
 
 // Everything a run shows is searched for everything that is secret, also in
-// another letter case, while the far end echoes what it gets.
+// another letter case, while the peer echoes what it gets.
 func TestSecretsAreNotShown(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(file, []byte("fromFile7\n"), 0o600); err != nil {

@@ -95,7 +95,7 @@ func (r *run) sendPart(ctx context.Context, p part, secret bool) error {
 	return r.dialog.Send(ctx, []byte(p.data))
 }
 
-// sendBreak sends a break where the line can; elsewhere the script goes on
+// sendBreak sends a break where the line can; elsewhere the script continues
 // without.
 func (r *run) sendBreak(ctx context.Context) error {
 	breaker, ok := r.dialog.Call().Line().(port.Breaker)

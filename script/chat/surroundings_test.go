@@ -166,7 +166,7 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
-// One script can run on several lines at once.
+// One script can run on several lines concurrently.
 func TestConcurrentRuns(t *testing.T) {
 	s, err := ParseFile("x", []byte("ABORT BUSY REPORT C\nogin: ppp\nword: \\qsesame\n"))
 	if err != nil {

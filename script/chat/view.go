@@ -47,7 +47,7 @@ func newView(ctx context.Context, o *Config, call *ras.Call) *view {
 	return v
 }
 
-// received shows bytes that came from the line.
+// received shows bytes received from the line.
 func (v *view) received(b []byte) {
 	if v.off || !v.echo && !v.copy && !v.talks {
 		return

@@ -32,7 +32,7 @@ type Config struct {
 	// context's.
 	Timeout time.Duration
 
-	// Grace is how long a DLL may go on after its context or its limit has
+	// Grace is how long a DLL may continue after its context or its limit has
 	// ended, with all callbacks failing, before its process is ended. Default,
 	// and for 0 or less: 2 seconds.
 	Grace time.Duration

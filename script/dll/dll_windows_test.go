@@ -104,7 +104,7 @@ func TestWindowsWrongPassword(t *testing.T) {
 	}
 }
 
-// answering is the far end of misbehave.c.
+// answering is the peer of misbehave.c.
 func answering(line io.ReadWriteCloser) {
 	defer line.Close()
 	b := make([]byte, 4096)

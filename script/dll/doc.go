@@ -47,7 +47,7 @@
 // Addresses that the DLL passes are looked up, checked for the access that is
 // needed, and then read and written by the kernel: one that is not mapped, or is
 // that of constants or code, makes the callback fail with ERROR_INVALID_PARAMETER
-// and changes nothing. Memory that is the DLL's own and writable cannot be told
+// and changes nothing. Memory that is the DLL's own and writable cannot be distinguished
 // from the right one.
 //
 // The event of a receive is duplicated when the receive is posted: a DLL that

@@ -51,7 +51,7 @@ const characteristicDLL = 0x2000
 // Inspect reads the headers and the tables of exports and imports of a PE file.
 // It needs at most some hundred kilobytes of memory and linear time, whatever the
 // file contains. It
-// may be called on every system and from several goroutines at once.
+// may be called on every system and from several goroutines concurrently.
 func Inspect(r io.ReaderAt) (*Image, error) {
 	p := peReader{r: r}
 	coff := p.headers()
@@ -96,7 +96,7 @@ type peReader struct {
 	err        error
 }
 
-// section says where a part of the image lies in the file.
+// section specifies where a part of the image is in the file.
 type section struct{ rva, size, offset uint32 }
 
 // at returns n bytes of the file. After a failure they are zeros.

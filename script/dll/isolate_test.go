@@ -16,7 +16,7 @@ import (
 	"github.com/rasline/rasline/script"
 )
 
-// wild is a child that says what it likes and then ends or goes on living.
+// wild is a child that sends arbitrary messages and then ends or keeps running.
 type wild struct {
 	says   []byte
 	lives  bool // until it is killed

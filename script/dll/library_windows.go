@@ -22,7 +22,7 @@ var getExitCodeThread = windows.NewLazySystemDLL("kernel32.dll").NewProc("GetExi
 func systemText(c ras.Code) error { return windows.Errno(c) }
 
 // loadLibrary loads the DLL and returns the address of its
-// RasCustomScriptExecute. The DLLs that it needs are looked for beside it first.
+// RasCustomScriptExecute. The DLLs that it needs are searched for beside it first.
 func loadLibrary(path string) (uintptr, error) {
 	h, err := windows.LoadLibraryEx(path, 0, windows.LOAD_WITH_ALTERED_SEARCH_PATH)
 	if err != nil {

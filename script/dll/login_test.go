@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// loginHost is the far end of testdata/dll/login.c. Everything it says between
+// loginHost is the peer of testdata/dll/login.c. Everything it sends between
 // two answers goes out in one write, so that the trace of a login is always the
 // same. Its user is ann, her password is "secret".
 func loginHost(line io.ReadWriteCloser) {

@@ -12,7 +12,7 @@ import (
 )
 
 // quarantine is how many freed regions stay reserved, untouchable, before the
-// oldest is given back and its address can come again.
+// oldest is given back and its address can be used again.
 const quarantine = 64
 
 // processMemory is the system of a run: memory outside the Go heap.

@@ -11,7 +11,7 @@ import (
 	"github.com/rasline/rasline/ras"
 )
 
-// maxRequests bounds the callbacks of one child that run at once, each of which
+// maxRequests bounds the callbacks of one child that run concurrently, each of which
 // belongs to a thread of the DLL. The next one waits in the pipe.
 const maxRequests = 64
 

@@ -35,7 +35,7 @@ type record struct {
 	code     ras.Code
 }
 
-// traceTo returns a function that writes records to log, or nil if nobody reads
+// traceTo returns a function that writes records to log, or nil if no handler reads
 // them.
 func traceTo(ctx context.Context, log *slog.Logger) func(record) {
 	if !log.Enabled(ctx, slog.LevelDebug) {

@@ -67,7 +67,7 @@ const (
 	maxMessage = 1 << 19
 )
 
-// appendTo appends the message as it stands on the pipe.
+// appendTo appends the message as it is on the pipe.
 func (m *message) appendTo(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(messageHeader-4+len(m.data)))
 	b = append(b, byte(m.kind))

@@ -22,7 +22,7 @@ const (
 // api is the ras.API of one run over the host's function pointers.
 //
 // The documentation leaves open what a host does when the limit of a receive
-// passes: whether it signals, and what RasRetrieveBuffer then says. So api
+// passes: whether it signals, and what RasRetrieveBuffer then returns. So api
 // keeps the limit itself as well, a little later than the host, and takes
 // ERROR_REQUEST_TIMEOUT and 0 bytes for the same. A receive that the host still
 // has posted then serves the next ReceiveBuffer.
@@ -67,7 +67,7 @@ func failure(op string, code ras.Code) error {
 	return &ras.Error{Op: op, Code: code}
 }
 
-// check makes the checks that come first in every call. a.mu is held.
+// check makes the checks that are first in every call. a.mu is held.
 func (a *api) check(op string, port ras.Handle, b ras.Buffer) (*buffer, error) {
 	if a.closed || port != a.port {
 		return nil, failure(op, ras.ErrInvalidPortHandle)
@@ -104,7 +104,7 @@ func (a *api) GetBuffer(size int) (ras.Buffer, error) {
 	shared := new(int)
 	if code == ras.ErrOutOfBuffers && a.rx.atHost && !a.rx.open() {
 		// The host has none but that of the receive that it still has, which
-		// the next receive goes on with.
+		// the next receive continues with.
 		mem, shared, code = a.rx.buf.mem, a.rx.buf.shared, ras.Success
 	}
 	if code != ras.Success {

@@ -33,7 +33,7 @@
 //
 // This rests on a host that grants buffers of the size that RasGetBuffer asks for,
 // or smaller ones, since the size of a buffer is all that limits a receive. The
-// documentation permits larger ones. With such a host the bytes behind the last
+// documentation permits larger ones. With such a host the bytes after the last
 // match are lost: PPP sends its first packets again after some seconds, so that
 // the connection mostly succeeds. Result.Lost and the log report it. A host needs
 // to have one buffer at a time.

@@ -24,7 +24,7 @@ func newEvent() (*event, error) {
 	return &event{h, stop}, nil
 }
 
-// wait implements hostEvent. A context that has ended ends all waits to come.
+// wait implements hostEvent. A context that has ended ends all later waits.
 func (e *event) wait(ctx context.Context) error {
 	stopped := make(chan struct{})
 	unhook := context.AfterFunc(ctx, func() {

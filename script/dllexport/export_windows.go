@@ -64,7 +64,7 @@ func execute(ctx context.Context, a *C.rasline_args) ras.Code {
 	})
 }
 
-// viewParams returns the host's structure, whose first field tells its size.
+// viewParams returns the host's structure, whose first field specifies its size.
 func viewParams(a *C.rasline_args) (rasabi.DialParams, error) {
 	if a.params == nil {
 		return rasabi.DialParams{}, &rasabi.SizeError{Struct: "RASDIALPARAMSW"}

@@ -22,7 +22,7 @@ const slack = 100 * time.Millisecond
 //
 //	host's receive       how it gets there
 //	none                 atHost is false
-//	at host              postAtHost; ReceiveBuffer goes on with one that is there
+//	at host              postAtHost; ReceiveBuffer continues with one that is there
 //	signalled            the host has set its event; RetrieveBuffer asks it, and
 //	                     PENDING makes it "at host" again, a timeout that is not
 //	                     ours posts it again, anything else ends it

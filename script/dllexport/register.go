@@ -12,7 +12,7 @@ import (
 
 // Config holds how the DLL treats its host. The zero Config and a nil one work.
 type Config struct {
-	// Log gets what the return code cannot tell: the error of an executor, a
+	// Log gets what the return code cannot express: the error of an executor, a
 	// panic, buffers that it left unfreed. Default: no log. A DLL has no
 	// standard error; examples/rasdll writes its log to a file.
 	Log *slog.Logger
@@ -52,8 +52,8 @@ var (
 
 // Register makes e the executor behind the DLL's RasCustomScriptExecute. Call
 // it from an init function of the main package; a nil cfg means the zero Config.
-// A later call replaces e for calls of the host that come after it. Executions
-// may run at once, one for each connection.
+// A later call replaces e for calls of the host that follow it. Executions
+// may run concurrently, one for each connection.
 //
 // Without Windows and cgo there is no DLL, and the error matches
 // errors.ErrUnsupported.
@@ -77,6 +77,6 @@ func Register(e script.Executor, cfg *Config) error {
 	return nil
 }
 
-// Path returns the path of the DLL that this package is part of, which tells
+// Path returns the path of the DLL that this package is part of, which specifies
 // where to look for files beside it. It is empty outside a DLL.
 func Path() string { return modulePath() }

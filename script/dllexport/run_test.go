@@ -206,7 +206,7 @@ func TestNumbersThatAreNoText(t *testing.T) {
 	})
 }
 
-// A receive that the host goes on with has an older limit than the wait that
+// A receive that the host continues with has an older limit than the wait that
 // takes it over; that limit must not end the wait.
 func TestOlderLimitDoesNotEndANewWait(t *testing.T) {
 	onEveryHost(t, func(v *visit) {

@@ -74,7 +74,7 @@ func Visible(s string) string {
 }
 
 // invisible names the characters that are not seen, or are taken for a space,
-// and come into scripts with text from web pages and word processors.
+// and get into scripts with text from web pages and word processors.
 var invisible = map[rune]string{
 	'\u00A0': "no-break space",
 	'\u00AD': "soft hyphen",

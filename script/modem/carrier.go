@@ -26,14 +26,14 @@ type CarrierConfig struct {
 	// nothing follows it for the time Debounce. Default: TextAuto.
 	Text CarrierText
 
-	// Require is how long the script waits for DCD to come before it starts;
-	// if it does not come the run fails with ras.ErrNoCarrier. Default, and
-	// for 0 or less: it starts at once, and a loss is one of a carrier that
+	// Require is how long the script waits for DCD before it starts;
+	// if it is not asserted the run fails with ras.ErrNoCarrier. Default, and
+	// for 0 or less: it starts immediately, and a loss is one of a carrier that
 	// was seen.
 	Require time.Duration
 
 	// Debounce is how long DCD must be off to count as lost. It gives what the
-	// far end sent last the time to be read. Default: 200 ms. Negative: none.
+	// peer sent last the time to be read. Default: 200 ms. Negative: none.
 	Debounce time.Duration
 
 	// Grace is how long the script has to return after a loss before its
@@ -47,7 +47,7 @@ type CarrierConfig struct {
 // CarrierText is whether a modem's word is taken for the loss of the carrier.
 type CarrierText uint8
 
-// What a CarrierConfig may say of the text.
+// What a CarrierConfig may specify for the text.
 const (
 	TextAuto   CarrierText = iota // if there is no DCD to watch, after a connection that this package has made in the same run
 	TextWatch                     // in any case
@@ -58,23 +58,23 @@ const (
 	defaultDebounce = 200 * time.Millisecond
 	defaultGrace    = time.Second
 
-	// A change between two waits on the lines goes unseen, so they are looked
+	// A change between two waits on the lines goes unseen, so they are polled
 	// at that often in any case.
 	lookAgain = time.Second
 )
 
-// CarrierError says that the carrier was lost while a script ran. It matches
+// CarrierError reports that the carrier was lost while a script ran. It matches
 // ras.ErrRemoteDisconnection and port.ErrCarrierLost.
 type CarrierError struct {
 	Step  string        // CarrierConfig.Step
-	Doing string        // what the script was doing: `wait for "ogin:"`; empty if it does not tell
+	Doing string        // what the script was doing: `wait for "ogin:"`; empty if it does not report that
 	Time  time.Time     // when DCD fell
 	After time.Duration // since the script was started
 	Text  string        // the modem's word, if that is how it was noticed: "NO CARRIER (00:01:28)"
 	Err   error         // what the script made of it; may be nil
 }
 
-// Error tells step and time.
+// Error reports step and time.
 func (e *CarrierError) Error() string {
 	text := fmt.Sprintf("%s: carrier lost after %v", e.Step, e.After.Round(time.Millisecond))
 	if e.Text != "" {
@@ -94,7 +94,7 @@ func (e *CarrierError) Unwrap() []error {
 
 // WatchCarrier returns an Executor that runs e and ends it when the carrier is
 // lost, with a *CarrierError. A nil c means the zero CarrierConfig. An error of e that
-// does not come from the loss, such as a refused password, comes first, joined
+// does not result from the loss, such as a refused password, is first, joined
 // with the CarrierError.
 //
 // The context of e ends at the loss. If e does not mind contexts, its callbacks
@@ -140,7 +140,7 @@ func (w *watcher) Execute(ctx context.Context, call *ras.Call) error {
 	return w.run(ctx, call, lines, text)
 }
 
-// awaitCarrier waits for DCD to come.
+// awaitCarrier waits for DCD.
 func (w *watcher) awaitCarrier(ctx context.Context, lines port.LineController) error {
 	limited, cancel := context.WithTimeout(ctx, w.Require)
 	defer cancel()

@@ -21,7 +21,7 @@ var waiter = script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error
 	return err
 })
 
-// underWatch runs e under a watch, with DCD on, and f beside it on the far end.
+// underWatch runs e under a watch, with DCD on, and f beside it on the peer.
 func underWatch(t *testing.T, e script.Executor, c *CarrierConfig, f func(near, far *virtual.Port)) (took time.Duration, err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

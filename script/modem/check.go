@@ -11,7 +11,7 @@ import (
 // asks modems for 40 characters; those that dial have room for this.
 const commandLimit = 255
 
-// InputError says that a phone number or a command must not be sent. Its text
+// InputError reports that a phone number or a command must not be sent. Its text
 // names the place and not the whole, since commands can hold a PIN.
 type InputError struct {
 	What string   // "phone number" or "command"

@@ -201,7 +201,7 @@ func TestUnsolicitedLineInTwoParts(t *testing.T) {
 	})
 }
 
-// A numeric RING reaches its handler as the text that it stands for.
+// A numeric RING reaches its handler as the text that it represents.
 func TestNumericRing(t *testing.T) {
 	var seen []string
 	cfg := &Config{Indications: []Indication{{Prefix: "RING", Handle: func(l string) { seen = append(seen, l) }}}}

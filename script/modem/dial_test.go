@@ -247,7 +247,7 @@ func TestAnswer(t *testing.T) {
 	})
 }
 
-// onCall runs f with a Modem that has a far end on the line, whose port is
+// onCall runs f with a Modem that has a peer on the line, whose port is
 // outside. The modem is the test's own.
 func onCall(t *testing.T, cfg *Config, mc scripttest.ModemConfig, f func(ctx context.Context, m *Modem, tm *scripttest.Modem, outside port.Port) error) error {
 	t.Helper()

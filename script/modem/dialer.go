@@ -14,8 +14,8 @@ import (
 
 // Dialer is a script.Executor that sets a modem up and dials, again and to
 // other numbers if need be. When it has succeeded the modem is online, and the
-// next executor gets the far end's first byte. The zero Dialer dials the call's
-// own number once. A Dialer may be used for several runs at once if its
+// next executor gets the peer's first byte. The zero Dialer dials the call's
+// own number once. A Dialer may be used for several runs concurrently if its
 // functions allow it.
 type Dialer struct {
 	// Config is what is expected of the modem. Default: the zero Config.
@@ -43,7 +43,7 @@ type Dialer struct {
 	// RegistrationError is followed by another. Default: none.
 	Before func(ctx context.Context, m *Modem) error
 
-	// Redial says what follows a failed attempt. Default: the zero Redial.
+	// Redial specifies what follows a failed attempt. Default: the zero Redial.
 	Redial Redial
 
 	// OnState is called with the connection's states, in order, on the
@@ -52,8 +52,8 @@ type Dialer struct {
 	// ras.StateAllDevicesConnected once there is a connection. Default: none.
 	OnState func(script.State)
 
-	// OnAttempt is told of every attempt when it has ended, failed or not.
-	// Default: nobody is told.
+	// OnAttempt is called for every attempt when it has ended, failed or not.
+	// Default: not called.
 	OnAttempt func(a Attempt)
 }
 
@@ -126,14 +126,14 @@ type Attempt struct {
 	Err    error // nil for a connection
 }
 
-// DialError says that no attempt led to a connection. It matches the error of
+// DialError reports that no attempt led to a connection. It matches the error of
 // the last one, so also its RAS code.
 type DialError struct {
 	Attempts []Attempt // those that were made; at least one, and of very many the first and the latest
 	Err      error     // why no further one was made: the last one's error, or the limit's
 }
 
-// Error tells the number of attempts and why the last one failed.
+// Error reports the number of attempts and why the last one failed.
 func (e *DialError) Error() string {
 	last := e.Attempts[len(e.Attempts)-1]
 	text := fmt.Sprintf("dial %s", last.Number)
@@ -256,7 +256,7 @@ func repeatable(err error) bool {
 	return errors.As(err, new(*OutcomeError)) || errors.As(err, new(*RegistrationError)) || script.IsTimeout(err)
 }
 
-// attempt dials once and tells about it.
+// attempt dials once and reports it.
 func (r *dialing) attempt(ctx context.Context, i int) error {
 	a := Attempt{Index: i + 1, Number: r.numbers[i%len(r.numbers)], Start: time.Now()}
 	r.tell(script.State{Conn: ras.StateConnectDevice, Attempt: a.Index, Number: a.Number, Text: "dialling"})

@@ -200,7 +200,7 @@ func TestDialerInitFails(t *testing.T) {
 	}
 }
 
-// The user's cancel ends a dial at once, with the code for that.
+// The user's cancel ends a dial immediately, with the code for that.
 func TestDialerIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := virtual.Pair()

@@ -37,6 +37,6 @@
 // They carry a RAS code: ras.ErrLineBusy, ras.ErrNoAnswer, ras.ErrNoCarrier,
 // ras.ErrNoDialtone and so on; see [Outcome.Code].
 //
-// Other programs that probe modems, such as ModemManager, must be told to leave
+// Other programs that probe modems, such as ModemManager, must be configured to leave
 // the device alone; the port's lock keeps only those out that check locks.
 package modem

@@ -8,7 +8,7 @@ import (
 	"github.com/rasline/rasline/ras"
 )
 
-// CommandError says that a command failed.
+// CommandError reports that a command failed.
 type CommandError struct {
 	Command string   // the command line with AT, secrets masked
 	Lines   []string // what came before the result, secrets masked
@@ -21,7 +21,7 @@ func (e *CommandError) Error() string { return e.Command + ": " + e.Err.Error() 
 // Unwrap returns the cause.
 func (e *CommandError) Unwrap() error { return e.Err }
 
-// OutcomeError says that the modem gave another result than the hoped-for one.
+// OutcomeError reports that the modem gave another result than the hoped-for one.
 // It matches the outcome's RAS code.
 type OutcomeError struct {
 	Result Result
@@ -45,8 +45,8 @@ func (e *OutcomeError) Unwrap() []error {
 	return []error{e.Result.Outcome.Code()}
 }
 
-// OutcomeOf returns the outcome that err stands for, or Unknown if it is not a
-// modem's result; TimedOut stands for any time-out.
+// OutcomeOf returns the outcome that err represents, or Unknown if it is not a
+// modem's result; TimedOut represents any timeout.
 func OutcomeOf(err error) Outcome {
 	var o *OutcomeError
 	switch {

@@ -148,7 +148,7 @@ func (m *Modem) strays(ctx context.Context) (stale bool, err error) {
 			return stale, err
 		}
 		if expected || m.expected(l) {
-			m.in.heard = heard // reports may come more often than the modem is silent
+			m.in.heard = heard // reports may arrive more often than the modem is silent
 		}
 	}
 	return stale, m.timeout("the modem to fall silent", start, m.cfg.CommandTimeout)

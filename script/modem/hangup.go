@@ -78,7 +78,7 @@ type HangupReport struct {
 	Took time.Duration
 }
 
-// errStillOn says that a hang-up has had no effect on DCD.
+// errStillOn reports that a hang-up has had no effect on DCD.
 var errStillOn = errors.New("DCD is still on")
 
 // HangUp ends the call with the first of the methods that works; with no
@@ -327,7 +327,7 @@ func HangUp(ctx context.Context, p port.Port, cfg *Config, methods ...Method) (H
 }
 
 // EndCall returns an Executor that hangs up in the middle of a Sequence: a script
-// that is called back runs a Dialer, asks for the callback, and goes on with
+// that is called back runs a Dialer, asks for the callback, and continues with
 // EndCall and an Answerer. The modem is taken to be online. A nil cfg means the
 // zero Config.
 func EndCall(cfg *Config) script.Executor {

@@ -86,7 +86,7 @@ func TestHangupNone(t *testing.T) {
 	}
 }
 
-// DTR is held off for its time even if DCD falls at once.
+// DTR is held off for its time even if DCD falls immediately.
 func TestHangupHoldsDTR(t *testing.T) {
 	err := onCall(t, &Config{DropTime: 5 * time.Second}, scripttest.ModemConfig{}, func(ctx context.Context, m *Modem, _ *scripttest.Modem, _ port.Port) error {
 		rep, err := m.HangUp(ctx, DTR)

@@ -38,7 +38,7 @@ func withModem(cfg *Config, f func(ctx context.Context, m *Modem) error) script.
 	})
 }
 
-// host is a far end to dial: it answers every call with a login server.
+// host is a peer to dial: it answers every call with a login server.
 func host(cfg *scripttest.LoginConfig) func(context.Context, string) scripttest.Answer {
 	return func(context.Context, string) scripttest.Answer {
 		inside, outside := virtual.Pair()

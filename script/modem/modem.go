@@ -84,7 +84,7 @@ type Config struct {
 	// OnHangUp is called after such a hang-up. Default: none.
 	OnHangUp func(HangupReport, error)
 
-	// Codes are the texts that numeric results stand for, where a maker's
+	// Codes are the texts that numeric results represent, where a maker's
 	// differ from the built-in table, such as CodesUSR and CodesZyXEL. Default:
 	// none.
 	Codes map[int]string
@@ -142,13 +142,13 @@ type State uint8
 
 // The states.
 const (
-	// Unsynchronised is the state at the start, after a time-out and after a
+	// Unsynchronised is the state at the start, after a timeout and after a
 	// cancel: an answer may be outstanding. The next command synchronises
 	// first.
 	Unsynchronised State = iota
 
 	CommandMode // no answer is outstanding
-	OnlineMode  // what is sent goes to the far end
+	OnlineMode  // what is sent goes to the peer
 )
 
 // String returns the state's name in lower case.
@@ -180,7 +180,7 @@ type Modem struct {
 	state    State
 	proven   bool // the modem has answered in command mode, and no call was made since
 	dialling bool // a call is in the making, or was given up without an answer
-	up       bool // a call has come up, and nothing shows that it has ended
+	up       bool // a call was established, and nothing shows that it has ended
 	woken    bool // the last Sync had to make the modem give results
 	notation notation
 	echo     echoing
@@ -233,7 +233,7 @@ type Response struct {
 }
 
 // Values returns the values of the lines that begin with a name, such as "+CSQ":
-// what is behind the colon, divided at commas outside quotes, without blanks and
+// what is after the colon, divided at commas outside quotes, without spaces and
 // quotes. "+CREG: 0,1" is {"0", "1"}.
 func (r Response) Values(name string) [][]string {
 	var all [][]string
@@ -383,7 +383,7 @@ func (m *Modem) Init(ctx context.Context, commands ...string) error {
 	return nil
 }
 
-// Identity is what a modem says of itself; what it does not say is empty.
+// Identity is what a modem reports of itself; what it does not report is empty.
 type Identity struct {
 	Manufacturer string   // +GMI
 	Model        string   // +GMM

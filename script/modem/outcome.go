@@ -12,18 +12,18 @@ const (
 
 	OK          // the command was obeyed
 	Connect     // the call is there, and the modem is online
-	Ring        // somebody calls
-	NoCarrier   // no carrier came, or it went
+	Ring        // a call comes in
+	NoCarrier   // no carrier was detected, or it was lost
 	Failed      // ERROR: the modem does not know the command or refuses it
-	NoDialtone  // no dial tone came
+	NoDialtone  // no dial tone was detected
 	Busy        // the called line is engaged
-	NoAnswer    // nobody took the call
+	NoAnswer    // the call was not answered
 	Voice       // a person answered
 	Delayed     // the modem must not call this number again so soon
 	Blacklisted // the modem must not call this number any more
 	Ongoing     // the call makes progress: RINGING, CARRIER 33600 and the like
 
-	// TimedOut is no result code: none came within the limit.
+	// TimedOut is no result code: none arrived within the limit.
 	TimedOut
 )
 

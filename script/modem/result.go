@@ -13,11 +13,11 @@ import (
 type Result struct {
 	Outcome Outcome
 
-	// Text is the line as the modem sent it, or the text that stands for the
+	// Text is the line as the modem sent it, or the text that represents the
 	// number it sent.
 	Text string
 
-	// Numeric says that the modem sent a number.
+	// Numeric reports that the modem sent a number.
 	Numeric bool
 
 	// Rate is the number in a CONNECT text, in bit/s: the speed on the
@@ -30,7 +30,7 @@ type Result struct {
 	Protocols []string
 
 	// Wait is how long the modem will not call again, from a DELAYED text. 0 if
-	// it does not say.
+	// it does not report that.
 	Wait time.Duration
 
 	// Lines is what else the modem sent before the result, unasked lines
@@ -88,7 +88,7 @@ func parseResult(line string, c *Config) (Result, bool) {
 	return parseVerbose(line, c)
 }
 
-// numericText returns the text that a number stands for.
+// numericText returns the text that a number represents.
 func numericText(s string, c *Config) (string, bool) {
 	n, ok := parseCode(s)
 	if !ok {
@@ -139,7 +139,7 @@ func parseVerbose(line string, c *Config) (Result, bool) {
 }
 
 // goesOn reports whether a line that begins with a result's text is a result if
-// it goes on with rest. Lines of information begin with such words too: "OK-LED
+// it continues with rest. Lines of information begin with such words too: "OK-LED
 // ON", "Error in line 5", "NO CARRIER TIMEOUT 60".
 func (o Outcome) goesOn(rest string) bool {
 	if rest == "" {
@@ -222,4 +222,33 @@ func trimNoise(s string) string {
 		i++
 	}
 	return strings.TrimSpace(s[i:])
+}
+
+// CodesUSR are the numeric results of modems of U.S. Robotics (Courier and
+// Sportster, ATX7), for Config.Codes. Source: the maker's manuals, "Result
+// codes".
+var CodesUSR = map[int]string{
+	11: "RINGING", 12: "VOICE", 13: "CONNECT 9600",
+	14: "CONNECT/ARQ", 15: "CONNECT 1200/ARQ", 16: "CONNECT 2400/ARQ", 17: "CONNECT 9600/ARQ",
+	18: "CONNECT 4800", 19: "CONNECT 4800/ARQ", 20: "CONNECT 7200", 21: "CONNECT 12000",
+	22: "CONNECT 12000/ARQ", 24: "CONNECT 7200/ARQ", 25: "CONNECT 14400", 26: "CONNECT 14400/ARQ",
+	43: "CONNECT 16800", 44: "CONNECT 16800/ARQ",
+	85: "CONNECT 19200", 86: "CONNECT 19200/ARQ", 91: "CONNECT 21600", 92: "CONNECT 21600/ARQ",
+	99: "CONNECT 24000", 100: "CONNECT 24000/ARQ", 103: "CONNECT 26400", 104: "CONNECT 26400/ARQ",
+	107: "CONNECT 28800", 108: "CONNECT 28800/ARQ", 151: "CONNECT 31200", 152: "CONNECT 31200/ARQ",
+	155: "CONNECT 33600", 156: "CONNECT 33600/ARQ",
+}
+
+// CodesZyXEL are the numeric results of ZyXEL's modems (Comet and Omni), for
+// Config.Codes. Sources: the manuals of the Comet 3336P, "Status Registers &
+// Result Codes", and of the Omni 288S, page 117, for connections with error
+// correction (S35 bit 7).
+var CodesZyXEL = map[int]string{
+	9: "RINGING", 10: "CONNECT 2400", 11: "CONNECT 4800", 12: "CONNECT 9600", 13: "CONNECT 14400",
+	14: "CONNECT 19200", 15: "CONNECT 16800", 18: "CONNECT 57600", 24: "CONNECT 7200", 25: "CONNECT 12000",
+	26: "CONNECT 1200/75", 27: "CONNECT 75/1200", 28: "CONNECT 38400", 29: "CONNECT 21600", 30: "CONNECT 24000",
+	31: "CONNECT 26400", 32: "CONNECT 28800", 33: "CONNECT 115200", 35: "CONNECT 33600",
+	50: "CONNECT", 51: "CONNECT 1200", 52: "CONNECT 2400", 53: "CONNECT 4800", 54: "CONNECT 7200", 55: "CONNECT 9600",
+	56: "CONNECT 12000", 57: "CONNECT 14400", 58: "CONNECT 16800", 59: "CONNECT 19200", 60: "CONNECT 21600",
+	61: "CONNECT 24000", 62: "CONNECT 26400", 63: "CONNECT 28800",
 }

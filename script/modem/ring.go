@@ -12,7 +12,7 @@ import (
 
 // IncomingCall is a call that rings.
 type IncomingCall struct {
-	Number string // the caller's, from NMBR=, +CLIP: or behind RING; "" if the modem does not send it
+	Number string // the caller's, from NMBR=, +CLIP: or after RING; "" if the modem does not send it
 	Name   string // the caller's, from NAME= or +CLIP:
 	Date   string // the date and the time that the exchange has sent, from DATE= and TIME=
 	Kind   string // which ring, where the modem distinguishes them: "A" of RING A, "VOICE" of +CRING: VOICE

@@ -18,7 +18,7 @@ import (
 // probes are what Sync asks for in turn: the registers S3, S4 and S5, one at
 // first and then two. V.250 defines them with these values, which there
 // is no reason to change, and to ask for them changes nothing. No two
-// probes have the same answer, so an answer tells which one it belongs to, also
+// probes have the same answer, so an answer shows which one it belongs to, also
 // on a modem that takes longer for each than Sync waits.
 var probes = [...][]byte{
 	{'\r'}, {'\n'}, {'\b'},

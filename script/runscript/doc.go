@@ -30,7 +30,7 @@
 //   - A file is read and checked as a whole before the first byte is sent.
 //   - A carriage return before a line feed does not belong to the line.
 //   - Text after a label is an error; the program drops it.
-//   - \0377 is sent. An expect may stand inside another one, through gosub or as
+//   - \0377 is sent. An expect may be inside another one, through gosub or as
 //     the command of a pattern. Patterns and lines may be of any length.
 //   - The end of the input is a failure; the program waits on and burns the
 //     processor.

@@ -15,7 +15,7 @@ type pattern struct {
 }
 
 // expect waits for the patterns of a command. One without a command of its own
-// ends the wait; after the command of another one the wait goes on, with the
+// ends the wait; after the command of another one the wait continues, with the
 // same clock, unless the command leads elsewhere.
 func (r *run) expect(c *command) (flow, error) {
 	s := r.session

@@ -44,14 +44,14 @@ type session struct {
 // flow is where a command leads.
 type flow struct {
 	kind   flowKind
-	target int // the line to go on with, for flowGoto
+	target int // the line to continue with, for flowGoto
 	status int // for flowExit
 }
 
 type flowKind uint8
 
 const (
-	flowNext   flowKind = iota // the next line, or what waits goes on
+	flowNext   flowKind = iota // the next line, or what waits continues
 	flowGoto                   // line target
 	flowReturn                 // the end of the subroutine
 	flowBreak                  // the end of the expect

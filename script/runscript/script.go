@@ -17,7 +17,7 @@ import (
 )
 
 // Script is a script that Parse has found to be correct. It does not change, and
-// any number of runs may go on at the same time. It is a script.Executor itself,
+// any number of runs may continue at the same time. It is a script.Executor itself,
 // with the zero Config.
 type Script struct {
 	src      *lint.Source

@@ -39,7 +39,7 @@ func (t *text) uses(name string) bool {
 	return false
 }
 
-// empty reports whether nothing can come of the text.
+// empty reports whether the text can produce nothing.
 func (t *text) empty() bool { return len(t.pieces) == 0 }
 
 // unescape reads the escapes of words that were joined by spaces. Quotes are

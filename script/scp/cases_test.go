@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// cases is the folder of scripts with their recorded dialogues.
+// cases is the directory of scripts with their recorded dialogues.
 const cases = "../../testdata/scp"
 
 // TestCases plays each NAME.scp of the cases against NAME.dialogue.

@@ -28,7 +28,7 @@ func (p *parser) item() {
 	}
 }
 
-// misused reports whether the reserved word that comes next is used as a name:
+// misused reports whether the reserved word that is next is used as a name:
 // an = or a : follows.
 func (p *parser) misused() bool {
 	k := p.scan.ahead().next().kind

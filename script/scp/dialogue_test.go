@@ -21,7 +21,7 @@ import (
 	"github.com/rasline/rasline/script/lint"
 )
 
-// A dialogue is a conversation with a script, told by the far end, and how it
+// A dialogue is a conversation with a script, from the peer's side, and how it
 // must end. It is read from a text with one word and its value on a line; # and
 // what follows it at the start of a line is a comment.
 //
@@ -36,9 +36,9 @@ import (
 //	idle 5s             limit for silence
 //	limit 1m            of the whole run; one hour unless given
 //
-//	send "login: "      the far end sends
+//	send "login: "      the peer sends
 //	expect "guest\r"    the script must send just this
-//	wait 2s             the far end does nothing
+//	wait 2s             the peer does nothing
 //	silence 2s          nor must the script
 //	hangup              the carrier goes
 //
@@ -166,7 +166,7 @@ func (d *dialogue) setText(word, arg string) (err error) {
 	return err
 }
 
-// pieces cuts what the far end sends.
+// pieces cuts what the peer sends.
 type pieces func(s string) []string
 
 func whole(s string) []string { return []string{s} }
@@ -180,7 +180,7 @@ func byBytes(s string) []string {
 }
 
 // play runs a script against a dialogue, given as text, and reports every
-// difference: once with what the far end sends in one piece, and once byte by
+// difference: once with what the peer sends in one piece, and once byte by
 // byte.
 func play(t *testing.T, src, text string) {
 	t.Helper()
@@ -239,7 +239,7 @@ func (d *dialogue) play(t *testing.T, prog *Program, cut pieces) {
 	})
 }
 
-// far is the far end. It ends when the near end closes.
+// far is the peer. It ends when the near end closes.
 func (d *dialogue) far(p *virtual.Port, cut pieces) error {
 	defer p.Close()
 	for _, turn := range d.turns {

@@ -14,7 +14,7 @@
 // # Text
 //
 // A script is a sequence of bytes in any 8-bit code page. Bytes above 0x7F pass
-// through comments and strings unchanged and are mistakes elsewhere. Lines end
+// through comments and strings unchanged and are errors elsewhere. Lines end
 // with CR, LF or CR LF; a Ctrl-Z outside quotes ends the file, a UTF-8 byte
 // order mark is skipped, UTF-16 is refused. Words and names ignore letter
 // case.
@@ -48,8 +48,8 @@
 // other command drops input. The text that is complete first wins, of two at
 // the same byte the one written first. Letters A to Z match either case unless
 // "matchcase" is given. A limit counts from the start of the command; when it
-// passes, the bytes seen are gone. "until 0" looks at what has come already.
-// An empty text matches at once.
+// passes, the bytes seen are lost. "until 0" examines what has arrived already.
+// An empty text matches immediately.
 //
 // Getip takes four groups of one to three digits with single dots between
 // them, each up to 255, that touch no other digit, letter or dot. The address

@@ -122,7 +122,7 @@ func FuzzRun(f *testing.F) {
 	})
 }
 
-// runAgainst runs the program with a far end that says said, in pieces of pace
+// runAgainst runs the program with a peer that sends said, in pieces of pace
 // bytes with a second between them, and hangs up if pace is odd.
 func runAgainst(t *testing.T, prog script.Executor, said []byte, pace uint8) {
 	near, far := virtual.Pair()
@@ -202,7 +202,7 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// TestAnySplitGivesTheSameRun cuts what the far end says in every place.
+// TestAnySplitGivesTheSameRun cuts what the peer sends in every place.
 func TestAnySplitGivesTheSameRun(t *testing.T) {
 	prog, err := Parse("t.scp", []byte(body(
 		`waitfor "ogin:" then name, "gin: " then wrong until 5`,

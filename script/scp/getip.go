@@ -9,7 +9,7 @@ import (
 )
 
 // addressIdle is how long the line must be silent after an address that could
-// go on.
+// continue.
 const addressIdle = time.Second
 
 // getip replaces the ordinal on the stack by the address that it means.
@@ -75,7 +75,7 @@ type address struct {
 }
 
 // full reports whether what was fed ends with an address that may or may not
-// go on.
+// continue.
 func (a *address) full() bool { return !a.dead && a.group == 3 && a.digits > 0 }
 
 // feed takes a byte and reports whether it shows that an address has ended

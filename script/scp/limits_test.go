@@ -61,7 +61,7 @@ func TestLimitErrorsMatchErrLimit(t *testing.T) {
 	}
 }
 
-// runAlone runs commands with a far end that says nothing.
+// runAlone runs commands with a peer that sends nothing.
 func runAlone(t *testing.T, ctx context.Context, commands string) error {
 	t.Helper()
 	prog, err := Parse("t.scp", []byte(body(commands)))

@@ -20,7 +20,7 @@ import (
 const (
 	workPerStep  = 16
 	bytesPerWork = 64
-	stepsPerLook = 1024 // how often a run that never waits looks at its context
+	stepsPerLook = 1024 // how often a run that never waits checks its context
 )
 
 // machine is one run of a Program. It belongs to the goroutine of Execute.
@@ -183,7 +183,7 @@ func (m *machine) do(in instr) error {
 	return nil
 }
 
-// jump goes to in.a if the instruction says so. "and" and "or" keep the value
+// jump goes to in.a if the instruction has a target. "and" and "or" keep the value
 // that decides them.
 func (m *machine) jump(in instr) {
 	switch in.op {
@@ -261,7 +261,7 @@ func (m *machine) listen(d time.Duration) (left time.Duration) {
 	return max(0, time.Until(end))
 }
 
-// transmit sends a string. One that comes from the password is sent as a
+// transmit sends a string. One that contains the password is sent as a
 // secret.
 func (m *machine) transmit(v value, raw bool) error {
 	text := v.s
@@ -286,7 +286,7 @@ const (
 	maxHiddenBytes = 64 << 10
 )
 
-// hide registers a text that comes from the password.
+// hide registers a text that contains the password.
 func (m *machine) hide(text string) error {
 	switch {
 	case m.hidden[text]:
@@ -353,259 +353,6 @@ func (m *machine) describe(in instr) string {
 	return "waitfor " + text
 }
 
-// value is a value of any type. A boolean is 0 or 1 in n.
-type value struct {
-	s      string
-	n      int32
-	secret bool // the string is made from the password
-}
-
-func boolean(b bool) value {
-	if b {
-		return value{n: 1}
-	}
-	return value{}
-}
-
-// heldPerString is how many times MaxString all strings may have together.
-const heldPerString = 16
-
-func (m *machine) push(v value) {
-	m.held += int64(len(v.s))
-	m.stack = append(m.stack, v)
-}
-
-func (m *machine) pop() value {
-	v := m.stack[len(m.stack)-1]
-	m.stack = m.stack[:len(m.stack)-1]
-	m.held -= int64(len(v.s))
-	return v
-}
-
-func (m *machine) store(slot int32, v value) {
-	m.held += int64(len(v.s) - len(m.vars[slot].s))
-	m.vars[slot] = v
-}
-
-// load pushes the value that an instruction names.
-func (m *machine) load(in instr) {
-	switch in.op {
-	case opInteger, opBoolean:
-		m.push(value{n: in.a})
-	case opString:
-		m.push(value{s: m.prog.texts[in.a]})
-	case opVariable:
-		m.push(m.vars[in.a])
-	case opUserID:
-		m.push(value{s: m.user})
-	case opPassword:
-		m.push(value{s: m.password, secret: true})
-	case opSuccess:
-		m.push(boolean(m.success))
-	case opFailure:
-		m.push(boolean(!m.success))
-	}
-}
-
-// operate replaces the operands of an operator by its result.
-func (m *machine) operate(in instr) error {
-	b := m.pop()
-	switch in.op {
-	case opNegate:
-		return m.pushInteger(-int64(b.n))
-	case opFlip:
-		m.push(value{n: ^b.n})
-		return nil
-	case opNot:
-		m.push(boolean(b.n == 0))
-		return nil
-	}
-	a := m.pop()
-	switch in.op {
-	case opMultiply, opDivide, opAdd, opSubtract:
-		return m.calculate(in.op, int64(a.n), int64(b.n))
-	case opJoin:
-		return m.join(a, b)
-	}
-	m.work += int64(len(a.s)+len(b.s)) / bytesPerWork
-	m.push(boolean(compare(in.op, a, b)))
-	return nil
-}
-
-func compare(o op, a, b value) bool {
-	switch o {
-	case opLess:
-		return a.n < b.n
-	case opGreater:
-		return a.n > b.n
-	case opLessEqual:
-		return a.n <= b.n
-	case opGreaterEqual:
-		return a.n >= b.n
-	case opEqual:
-		return a.n == b.n
-	case opNotEqual:
-		return a.n != b.n
-	case opSame:
-		return a.s == b.s
-	default:
-		return a.s != b.s
-	}
-}
-
-func (m *machine) calculate(o op, a, b int64) error {
-	switch o {
-	case opMultiply:
-		return m.pushInteger(a * b)
-	case opAdd:
-		return m.pushInteger(a + b)
-	case opSubtract:
-		return m.pushInteger(a - b)
-	}
-	if b == 0 {
-		return wrong("division by zero")
-	}
-	return m.pushInteger(a / b)
-}
-
-func (m *machine) pushInteger(n int64) error {
-	if n < math.MinInt32 || n > math.MaxInt32 {
-		return wrong("the result %d is out of range: the language counts from -2147483648 to 2147483647", n)
-	}
-	m.push(value{n: int32(n)})
-	return nil
-}
-
-// join pushes a and b as one string.
-func (m *machine) join(a, b value) error {
-	n := int64(len(a.s) + len(b.s))
-	if n > m.maxString {
-		return overLimit("a string would have %d bytes, more than %d", n, m.maxString)
-	}
-	if m.held+n > heldPerString*m.maxString {
-		return overLimit("all strings together would have more than %d bytes", heldPerString*m.maxString)
-	}
-	m.work += n / bytesPerWork
-	m.push(value{s: a.s + b.s, secret: a.secret || b.secret})
-	return nil
-}
-
-// maxAwaited is how many bytes the texts of one waitfor may have together; the
-// tables that look for them can take a kilobyte for each.
-const maxAwaited = 8 << 10
-
-// awaited holds the patterns that a waitfor made last, and of what.
-type awaited struct {
-	texts    []string
-	patterns []script.Pattern
-}
-
-// waitfor waits for the texts on the stack.
-func (m *machine) waitfor(in instr) error {
-	site := &m.prog.waits[in.a]
-	limit := int64(0)
-	if site.until {
-		limit = int64(m.pop().n)
-	}
-	patterns, err := m.patterns(in.a)
-	if err != nil {
-		return err
-	}
-	m.dialog.SetReadAhead(m.screen == nil && m.prog.sends[m.pc-1])
-	match, err := m.await(site.until, limit, patterns)
-	m.showAll()
-	switch {
-	case err == nil:
-		m.success = true
-		if len(match.Text) > 0 {
-			m.waited()
-		}
-		if e := site.entries[match.Index]; e.target != next {
-			m.pc = e.target
-		}
-	case site.until && m.expired(err):
-		m.success = false
-		if limit > 0 {
-			m.waited()
-		}
-	default:
-		return err
-	}
-	return nil
-}
-
-func (m *machine) await(until bool, seconds int64, p []script.Pattern) (script.Match, error) {
-	if until && seconds <= 0 {
-		return m.dialog.Poll(m.ctx, p...)
-	}
-	return m.dialog.WaitFor(m.ctx, time.Duration(seconds)*time.Second, p...)
-}
-
-// expired reports whether err means that the script's own limit passed, rather
-// than one of the host's.
-func (m *machine) expired(err error) bool {
-	var t *script.TimeoutError
-	return errors.As(err, &t) && !t.Idle && m.ctx.Err() == nil
-}
-
-// patterns takes the texts of a waitfor from the stack and returns what to look
-// for, which is made anew only if a text has changed.
-func (m *machine) patterns(number int32) ([]script.Pattern, error) {
-	entries := m.prog.waits[number].entries
-	values := m.stack[len(m.stack)-len(entries):]
-	made := &m.made[number]
-	if !made.of(values) {
-		if err := m.compile(made, entries, values); err != nil {
-			return nil, err
-		}
-	}
-	for range entries {
-		m.pop()
-	}
-	return made.patterns, nil
-}
-
-// of reports whether the patterns were made of these values.
-func (a *awaited) of(values []value) bool {
-	if len(a.texts) != len(values) {
-		return false
-	}
-	for i, v := range values {
-		if a.texts[i] != v.s {
-			return false
-		}
-	}
-	return true
-}
-
-func (m *machine) compile(a *awaited, entries []waitEntry, values []value) error {
-	texts := make([]string, len(values))
-	patterns := make([]script.Pattern, len(values))
-	total := 0
-	for i, v := range values {
-		text := expand(v.s)
-		if total += len(text); total > maxAwaited {
-			return overLimit("the texts of a waitfor have more than %d bytes together", maxAwaited)
-		}
-		if v.secret {
-			if err := m.hide(text); err != nil {
-				return err
-			}
-		}
-		texts[i], patterns[i] = v.s, pattern(text, entries[i].exact)
-	}
-	m.work += int64(total)
-	a.texts, a.patterns = texts, patterns
-	return nil
-}
-
-func pattern(text string, exact bool) script.Pattern {
-	if exact {
-		return script.Text(text)
-	}
-	return script.Fold(text)
-}
-
 // format is the character format in force. long means more than one stop bit:
 // two, or one and a half with 5 data bits, which is what a UART makes of two.
 type format struct {
@@ -640,7 +387,7 @@ func (m *machine) setPort(in instr) error {
 	return err
 }
 
-// currentFormat is what the port has, or 8N1 if it does not tell.
+// currentFormat is what the port has, or 8N1 if it does not report that.
 func (m *machine) currentFormat() *format {
 	s := ras.SettingsOf(port.Mode{})
 	if p, ok := m.call.Line().(port.ModeSetter); ok {

@@ -54,7 +54,7 @@ func withoutFollowers(all []lint.Finding) []lint.Finding {
 }
 
 // parser reads tokens, checks what they mean and writes the code, all in one
-// pass. After a mistake in a command it is "failed": it takes no token, says
+// pass. After an error in a command it is "failed": it takes no token, reports
 // nothing more, and sync looks for the next command.
 type parser struct {
 	src     *lint.Source
@@ -64,12 +64,12 @@ type parser struct {
 	found   lint.List
 	program *Program
 
-	failed bool // this command has a mistake in its form
+	failed bool // this command has an error in its form
 	muted  bool // a string was cut off: what follows may be part of it
 	depth  int  // of the expression
 
 	nameless   bool // a procedure has no usable name
-	brokenLine int  // the last line with a mistake in its form
+	brokenLine int  // the last line with an error in its form
 	looks      int  // how often closersAhead has looked
 
 	// Of the procedure at hand:
@@ -233,7 +233,7 @@ func (p *parser) accept(k kind) bool {
 
 // name takes a name. A reserved word on the same line is taken for one that
 // was meant as a name, and reported; anything else makes the command fail with
-// the text that says what is needed.
+// the text that specifies what is needed.
 func (p *parser) name(need string) (token, bool) {
 	t := p.tok
 	switch {
@@ -255,7 +255,7 @@ func (p *parser) reservedName(t token) {
 	p.errorAt(t, "%s is a word of the language and cannot be a name", p.shown(t))
 }
 
-// fail reports that the next token is not what has to come, unless the command
+// fail reports that the next token is not what is needed, unless the command
 // has failed already or the token was reported by the scanner.
 func (p *parser) fail(text string) { p.failAt(p.tok, text) }
 
@@ -282,7 +282,7 @@ func (p *parser) sync() {
 	}
 }
 
-// syntax records a mistake in the form of the script. There is one for each
+// syntax records an error in the form of the script. There is one for each
 // line, since the next on the same line usually follows from the first.
 func (p *parser) syntax(pos int, text string) {
 	line, _ := p.src.Place(pos)
@@ -293,7 +293,7 @@ func (p *parser) syntax(pos int, text string) {
 	}
 }
 
-// semantic records a mistake in what the script says.
+// semantic records an error in the meaning of the script.
 func (p *parser) semantic(pos int32, text string) {
 	p.found.Add(p.src.Finding(lint.SeverityError, int(pos), text))
 	p.stopIfFull()
@@ -314,7 +314,7 @@ func (p *parser) warn(pos int32, text string) {
 	p.found.Add(p.src.Finding(lint.SeverityWarning, int(pos), text))
 }
 
-// errorAt and warnAt say something about a token, unless its command or its
+// errorAt and warnAt report something about a token, unless its command or its
 // line has failed already.
 func (p *parser) errorAt(t token, format string, args ...any) {
 	if !p.failed && !p.muted && int(t.line) != p.brokenLine {

@@ -2,6 +2,7 @@ package scp
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 
@@ -40,7 +41,7 @@ type Config struct {
 }
 
 // Program is a script that Parse has found to be correct. It does not change,
-// and any number of runs may go on at the same time. It is a script.Executor
+// and any number of runs may continue at the same time. It is a script.Executor
 // itself, with the zero Config.
 type Program struct {
 	src      *lint.Source
@@ -111,14 +112,14 @@ func (e *executor) Execute(ctx context.Context, call *ras.Call) error {
 // every text made from it, is never shown. "set ipaddr" sets call.IPAddr.
 // "set port" changes one setting and leaves the others as the port has them, or
 // as 8N1 if that cannot be known; a port without such settings is reported to
-// the log and the script goes on. Settings stay when the script ends.
+// the log and the script continues. Settings stay when the script ends.
 //
 // If the call has a Terminal, the user sees there what the script receives, as it
 // arrives. After "set screen keyboard on" the user's typing goes to the line, with
 // Enter as CR; after "off" it is dropped. The terminal should be in raw mode, so
 // that each key is sent when it is typed and only the peer echoes. At halt the
-// user is told of it, and the script succeeds when the user presses Enter; with
-// the keyboard on, typing goes to the line and Ctrl-] lets the script go on.
+// user is notified, and the script succeeds when the user presses Enter; with
+// the keyboard on, typing goes to the line and Ctrl-] lets the script continue.
 // Without a Terminal, or when it ends, halt fails with an error that matches
 // ErrHalted and ras.ErrInteractiveMode.
 //
@@ -145,7 +146,7 @@ func (t typ) String() string {
 	return [...]string{"a value", "a whole number", "a text", "a TRUE/FALSE value"}[t]
 }
 
-// fits reports whether a value of type t may stand where want is needed.
+// fits reports whether a value of type t may be used where want is needed.
 func (t typ) fits(want typ) bool { return t == want || t == tyAny || want == tyAny }
 
 // op is what an instruction does. Instructions work on a stack of values.
@@ -215,7 +216,7 @@ func (o op) jumps() bool {
 	return o == opJump || o == opGoto || o == opIf || o == opWhile || o == opAnd || o == opOr
 }
 
-// instr is one instruction. pos is the byte of the source that it stands for.
+// instr is one instruction. pos is the byte of the source that it represents.
 type instr struct {
 	op  op
 	pos int32
@@ -236,5 +237,32 @@ type waitEntry struct {
 	target int32 // the instruction to go to, or next
 }
 
-// next as a target means to go on with the next command.
+// next as a target means to continue with the next command.
 const next int32 = -1
+
+// ErrHalted reports that a script reached a halt command and that no user
+// continued. It matches ras.ErrInteractiveMode.
+var ErrHalted error = &fault{"the script halted and there is no user to continue", ras.ErrInteractiveMode}
+
+// ErrLimit reports that a script went beyond one of the limits of its Config. It
+// matches ras.ErrScriptSyntax.
+var ErrLimit error = &fault{"limit of the script exceeded", ras.ErrScriptSyntax}
+
+// fault is what is wrong in the script itself.
+type fault struct {
+	text string
+	code ras.Code
+}
+
+func (f *fault) Error() string { return f.text }
+func (f *fault) Unwrap() error { return f.code }
+
+// wrong returns a fault of the script's own making.
+func wrong(format string, args ...any) error {
+	return &fault{fmt.Sprintf(format, args...), ras.ErrScriptSyntax}
+}
+
+// overLimit returns an error that matches ErrLimit.
+func overLimit(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrLimit, fmt.Sprintf(format, args...))
+}

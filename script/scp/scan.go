@@ -119,14 +119,14 @@ type token struct {
 	num      int64 // the value of an integer, at most tooLarge
 }
 
-// tooLarge stands for every integer above the largest that may be written,
+// tooLarge represents every integer above the largest that may be written,
 // 2147483648 after a minus sign.
 const tooLarge = 1<<31 + 1
 
 func (k kind) reserved() bool { return k >= kAnd }
 
 // starts reports whether k begins a command, a declaration or the end of a
-// block, so that reading can go on there after an error.
+// block, so that reading can continue there after an error.
 func (k kind) starts() bool {
 	switch k {
 	case kBoolean, kDelay, kEndif, kEndproc, kEndwhile, kGetip, kGoto, kHalt,
@@ -142,7 +142,7 @@ type scanner struct {
 	src    string
 	pos    int
 	line   int32
-	report func(pos int, text string) // nil: mistakes are kept quiet
+	report func(pos int, text string) // nil: errors are kept quiet
 }
 
 const (

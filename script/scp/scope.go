@@ -99,7 +99,7 @@ func (p *parser) checkSpelling(s *symbol, name token, what string) {
 	}
 }
 
-// label returns the number of a label, which stands for it in jumps until the
+// label returns the number of a label, which represents it in jumps until the
 // procedure is complete.
 func (p *parser) label(name token) int32 {
 	s := p.labelSymbol(name)
@@ -173,7 +173,7 @@ func (w *waitSite) parts(after int32) bool {
 }
 
 // reachTransmit reports for each instruction whether a transmit can follow
-// before the result of the last wait is looked at. It walks backwards from the
+// before the result of the last wait is tested. It walks backwards from the
 // transmits.
 func (p *parser) reachTransmit() []bool {
 	from, before := p.predecessors()

@@ -28,11 +28,11 @@ type terminal struct {
 	idle   *time.Timer     // flushes masked; nil before the first byte
 
 	done chan struct{} // closed when the reader has ended; nil before it starts
-	more chan struct{} // closed when the user wants to go on after a halt
+	more chan struct{} // closed when the user wants to continue after a halt
 
 	mu      sync.Mutex
 	open    bool // typing goes to the line
-	halted  bool // the user decides when the script goes on
+	halted  bool // the user decides when the script continues
 	stopped bool
 	after   bool // a CR was typed last, so that a LF is part of it
 }
@@ -44,7 +44,7 @@ const (
 	showAfter = 100 * time.Millisecond
 
 	// goOn is the key with which a user who talks to the peer lets a halted
-	// script go on.
+	// script continue.
 	goOn = script.DefaultEscape
 )
 
@@ -147,7 +147,7 @@ func (t *terminal) enters(b []byte) []byte {
 	return out
 }
 
-// resume lets a halted script go on.
+// resume lets a halted script continue.
 func (t *terminal) resume() {
 	close(t.more)
 	t.halted = false
@@ -202,7 +202,7 @@ func (t *terminal) halt(d *script.Dialog, file string, line int) error {
 }
 
 // ended reports whether the user's last key, before the terminal ended, was the
-// one to go on with.
+// one to continue with.
 func (t *terminal) ended() error {
 	select {
 	case <-t.more:
@@ -212,7 +212,7 @@ func (t *terminal) ended() error {
 	}
 }
 
-// talk shows what the line brings until the user goes on.
+// talk shows what the line brings until the user continues.
 func (t *terminal) talk(d *script.Dialog) error {
 	ctx, cancel := context.WithCancel(t.ctx)
 	defer cancel()

@@ -12,8 +12,8 @@
 //	far := scripttest.NewLogin(host, &scripttest.LoginConfig{User: "guest", Password: "secret"})
 //	defer far.Close()
 //	result, err := script.Run(ctx, client, myLogin, nil)
-//	// far.Transcript() has what both sides said.
+//	// far.Transcript() has what both sides sent.
 //
 // A port handed to NewLogin or NewModem belongs to it from then on: it is
-// closed when the far end hangs up and at Close.
+// closed when the peer hangs up and at Close.
 package scripttest

@@ -49,7 +49,7 @@ func ExampleNewLogin() {
 	// 7E FF 7D 23 C0 21 <nil>
 }
 
-// The modem answers commands and connects the terminal to a far end.
+// The modem answers commands and connects the terminal to a peer.
 func ExampleNewModem() {
 	terminal, line := virtual.Pair()
 	defer terminal.Close()

@@ -11,8 +11,8 @@ import (
 	"github.com/rasline/rasline/port/virtual"
 )
 
-// said returns what a far end sends within a minute when it hears s in pieces
-// of the given size, all at once.
+// said returns what a peer sends within a minute when it hears s in pieces
+// of the given size, all at the same time.
 func said(t *testing.T, s string, size int, start func(p port.Port) (*Transcript, func() error)) (sent string) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := virtual.Pair(virtual.BufferSize(1 << 16))

@@ -60,7 +60,7 @@ func (n *terminal) read() error {
 	return err
 }
 
-// hear reads for d and checks that exactly want has come since the last await.
+// hear reads for d and checks that exactly want has arrived since the last await.
 func (n *terminal) hear(d time.Duration, want string) {
 	n.t.Helper()
 	n.port.SetReadDeadline(time.Now().Add(d))

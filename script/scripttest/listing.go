@@ -54,13 +54,13 @@ const (
 	counted
 )
 
-// listing joins neighbours that went the same way, with every run of secret
+// listing joins neighbours of the same direction, with every run of secret
 // bytes cut down to three stars.
 func (t *Transcript) listing() []listed {
 	all := t.Records()
 	how := t.visibilities(all)
 	var out []listed
-	var masked [2]bool // per direction: whether a run of secret bytes goes on
+	var masked [2]bool // per direction: whether a run of secret bytes continues
 	for _, r := range all {
 		w := way(r.Sent)
 		for rest := r.Data; len(rest) > 0; {

@@ -17,12 +17,12 @@ import (
 type Stage int32
 
 // The stages of a login. A Login that hangs up or falls silent at a stage has
-// sent what the stage's comment says, and nothing after it.
+// sent what the stage's comment specifies, and nothing after it.
 const (
 	// StageNone, the zero value, is never reached.
 	StageNone Stage = iota
 
-	// StageConnect is reached at once, with nothing sent.
+	// StageConnect is reached immediately, with nothing sent.
 	StageConnect
 
 	// StageName is reached with the banner and the name prompt sent.
@@ -52,7 +52,7 @@ func (s Stage) String() string {
 	return stageNames[s]
 }
 
-// Echo says which received characters a Login sends back.
+// Echo specifies which received characters a Login sends back.
 type Echo uint8
 
 // The kinds of echo.
@@ -71,8 +71,8 @@ type LoginConfig struct {
 	User     string
 	Password ras.Secret
 
-	// Wake is what the host waits for before it says anything; "\r" is a host
-	// that wants the Enter key. Default: it speaks at once.
+	// Wake is what the host waits for before it sends anything; "\r" is a host
+	// that wants the Enter key. Default: it speaks immediately.
 	Wake string
 
 	// Banner is sent first. Default: "\r\nrasline test host\r\n\r\n".
@@ -111,11 +111,11 @@ type LoginConfig struct {
 
 	// PPP, if set, takes over after Frame, on the Login's goroutine. It may
 	// read and write the port, and must return when the port is closed; the
-	// Login hangs up after it. Default: what comes is recorded until the line
+	// Login hangs up after it. Default: what arrives is recorded until the line
 	// ends.
 	PPP func(p port.Port)
 
-	// Echo says what the host echoes. Default: EchoNames.
+	// Echo specifies what the host echoes. Default: EchoNames.
 	Echo Echo
 
 	// PerByte is a pause before each byte sent, Delay one before each prompt.
@@ -131,8 +131,8 @@ type LoginConfig struct {
 	// HangUp is the stage at which the host closes its port. Default: never.
 	HangUp Stage
 
-	// Silent is the stage from which on the host says nothing more. It still
-	// records what comes. Default: never.
+	// Silent is the stage from which on the host sends nothing more. It still
+	// records what arrives. Default: never.
 	Silent Stage
 }
 
@@ -226,7 +226,7 @@ func (l *Login) Close() error {
 func (l *Login) Done() <-chan struct{} { return l.done }
 
 // Err waits for Done and returns why the host ended: nil if it hung up or was
-// closed, the port's error if the line went.
+// closed, the port's error if the line ended.
 func (l *Login) Err() error {
 	<-l.done
 	return l.err
@@ -238,10 +238,10 @@ func (l *Login) Stage() Stage { return Stage(l.stage.Load()) }
 // LoggedIn reports whether the client gave the right name and password.
 func (l *Login) LoggedIn() bool { return l.passed.Load() }
 
-// Transcript returns what was said so far; it goes on growing.
+// Transcript returns what was exchanged so far; it continues to grow.
 func (l *Login) Transcript() *Transcript { return l.log }
 
-// run serves the line and tells the planned ends from the others.
+// run serves the line and distinguishes the planned ends from the others.
 func (l *Login) run() {
 	defer close(l.done)
 	defer l.port.Close()

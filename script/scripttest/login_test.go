@@ -84,7 +84,7 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-// hearNothingElse lets a second of silence pass, or whatever the far end says.
+// hearNothingElse lets a second of silence pass, or whatever the peer sends.
 func (n *terminal) hearNothingElse() {
 	n.port.SetReadDeadline(time.Now().Add(time.Second))
 	for n.read() == nil {

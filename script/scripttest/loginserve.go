@@ -61,7 +61,7 @@ func (l *Login) listen() error {
 	}
 }
 
-// awaitWake reads until the wake text has come.
+// awaitWake reads until the wake text has arrived.
 func (l *Login) awaitWake() error {
 	var seen string
 	for !strings.HasSuffix(seen, l.cfg.Wake) {
@@ -153,7 +153,7 @@ func (l *Login) speakPPP(text []byte) error {
 	return errHangUp
 }
 
-// ask sends a prompt with what is planned to come before it, and reads the
+// ask sends a prompt with what is planned before it, and reads the
 // answer.
 func (l *Login) ask(s Stage, prompt string) (string, error) {
 	if err := l.pause(l.cfg.Delay); err != nil {

@@ -15,19 +15,19 @@ import (
 )
 
 // ModemConfig holds how a Modem behaves. The zero ModemConfig and a nil one
-// are a modem that reaches nobody.
+// are a modem that reaches no host.
 type ModemConfig struct {
 	// Personality is the kind of modem. Default: one after V.250.
 	Personality Personality
 
-	// Numbers says what becomes of a call, by the number as it is dialled,
-	// without dial modifiers, spaces and punctuation: "5551234". A far end in
+	// Numbers specifies what becomes of a call, by the number as it is dialled,
+	// without dial modifiers, spaces and punctuation: "5551234". A peer in
 	// it serves one call; use Dial for more.
 	Numbers map[string]Answer
 
 	// Dial, if set, is asked for numbers that are not in Numbers, on a
 	// goroutine of its own. Its context ends when the caller gives up.
-	// Default: nobody answers.
+	// Default: no call is answered.
 	Dial func(ctx context.Context, number string) Answer
 
 	// Profile is a command line without AT that is obeyed at the start and
@@ -75,14 +75,14 @@ type ModemConfig struct {
 	Faults []Fault
 }
 
-// Answer is what becomes of a call. The zero Answer is a call that nobody
+// Answer is what becomes of a call. The zero Answer is a call that is not
 // takes: the modem gives up after the seconds in S7 with NO CARRIER.
 type Answer struct {
 	// Result, if set, ends the attempt: "BUSY", "NO DIALTONE", "NO ANSWER",
 	// "VOICE" and so on. X0 to X3 turn BUSY and NO DIALTONE into NO CARRIER.
 	Result string
 
-	// Far is the far end to connect to. It belongs to the modem, which closes
+	// Far is the peer to connect to. It belongs to the modem, which closes
 	// it when the call ends.
 	Far port.Port
 
@@ -94,12 +94,12 @@ type Answer struct {
 	// 115200". With X0 it is always "CONNECT".
 	Connect string
 
-	// DropAfter loses the carrier once that many bytes came from Far.
+	// DropAfter loses the carrier once that many bytes were received from Far.
 	// Default, and for 0: it stays.
 	DropAfter int
 }
 
-// Fault is a way in which a modem goes wrong on one command line.
+// Fault is a way in which a modem misbehaves on one command line.
 type Fault struct {
 	// Command is what the line begins with, "ATZ" for one, letter case aside.
 	// Default: every line.
@@ -120,10 +120,10 @@ type Fault struct {
 	// Lost drops the answer, information text and result.
 	Lost bool
 
-	// Instead, if set, is sent in the place of the answer, as it stands.
+	// Instead, if set, is sent in the place of the answer, as it is.
 	Instead string
 
-	// EchoOff turns the echo off after the line, which nobody asked for.
+	// EchoOff turns the echo off after the line, without a command for it.
 	EchoOff bool
 
 	// Again, if not 0, sends the whole answer a second time after that.
@@ -145,12 +145,12 @@ type Fault struct {
 // character but a line feed gives up a call that is being made.
 //
 // The modem lines: if the port can play the modem's part (it has a method
-// Drive(mask, values port.Lines), which sets what the far end sees, as the
+// Drive(mask, values port.Lines), which sets what the peer sees, as the
 // ports of package virtual have), then DSR and CTS are on, DCD is on with the
 // carrier (&C1) or always (&C0), and RI is on while it rings. Any other port
 // that has lines is taken for a null-modem cable, on which DTR arrives as DSR
 // and DCD: there the modem's DTR is its carrier, and there is no RI. A drop of
-// the terminal's DTR, seen as DSR, does what &D says: 0 nothing, 1 online
+// the terminal's DTR, seen as DSR, does what &D specifies: 0 nothing, 1 online
 // command mode, 2 hangs up, 3 hangs up and resets. A port without lines, such
 // as a pseudo-terminal, does without; there the last close of the terminal is a
 // drop of DTR, and the modem lives on for the program that opens it next.
@@ -210,7 +210,7 @@ func (m *Modem) Close() error {
 func (m *Modem) Done() <-chan struct{} { return m.done }
 
 // Transcript returns what passed between terminal and modem so far, commands
-// and data; it goes on growing. Its String shows commands and results, but for
+// and data; it continues to grow. Its String shows commands and results, but for
 // the arguments of those that hold a PIN or a password, and of the data only how
 // many bytes there were; see ModemConfig.ShowData.
 func (m *Modem) Transcript() *Transcript { return m.log }
@@ -235,8 +235,8 @@ func (m *Modem) Texts() (texts []string) {
 func (m *Modem) Drop() { m.post(m.loseCarrier) }
 
 // Ring has far call the modem: it rings every six seconds until it answers (A,
-// or S0), or until it has rung so many times. A far end that finds the line
-// busy, or that nobody answers, is closed.
+// or S0), or until it has rung so many times. A peer that finds the line
+// busy, or whose call is not answered, is closed.
 func (m *Modem) Ring(far port.Port, times int) {
 	if !m.post(func() { m.startRinging(far, times) }) {
 		far.Close()
@@ -328,7 +328,7 @@ func (m *Modem) after(d time.Duration, f func()) (cancel func()) {
 }
 
 // readDTE feeds what the terminal sends to the loop. In online mode the bytes
-// go to the far end from here, so that a far end that takes nothing stops
+// go to the peer from here, so that a peer that takes nothing stops
 // this goroutine and in the end the terminal, and nothing else.
 func (m *Modem) readDTE() {
 	defer m.end()

@@ -107,7 +107,7 @@ func (m *Modem) answerTo(t *testing.T, text string) (b []byte) {
 	return b
 }
 
-// dialed returns a modem that has called a far end, with both ends of the call
+// dialed returns a modem that has called a peer, with both ends of the call
 // at hand.
 func dialed(t *testing.T, near *terminal, far *virtual.Port, cfg ModemConfig, a Answer) (*Modem, *terminal) {
 	t.Helper()
@@ -443,7 +443,7 @@ func TestModemDropsTheCarrierInTheMiddleOfData(t *testing.T) {
 	})
 }
 
-// A terminal that does not read stops the far end, and DTR still hangs up.
+// A terminal that does not read stops the peer, and DTR still hangs up.
 func TestModemIsBounded(t *testing.T) {
 	onFakeTime(t, func(t *testing.T, near *terminal, far *virtual.Port) {
 		m, host := dialed(t, near, far, ModemConfig{}, Answer{})

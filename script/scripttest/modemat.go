@@ -15,7 +15,7 @@ const commandLimit = 512
 type lineEditor struct {
 	line     []byte // from AT on, without it
 	last     string // for A/
-	begun    byte   // 0, 'A' or 'T': what of AT has come
+	begun    byte   // 0, 'A' or 'T': what of AT has arrived
 	overlong bool
 }
 
@@ -94,7 +94,7 @@ func (m *Modem) nextFault(line string) Fault {
 }
 
 // obey runs the commands of a line in order and stops at the first that fails.
-// No result ("") means that it comes later.
+// No result ("") means that it follows later.
 func (m *Modem) obey(line string) string {
 	line = squeeze(strings.ToUpper(line))
 	for line != "" {
@@ -153,7 +153,7 @@ func squeeze(line string) string {
 	return strings.Join(parts, `"`)
 }
 
-// The characters with which extended commands begin, and those that stand
+// The characters with which extended commands begin, and those that are
 // before the letter of a Hayes command.
 const (
 	extendedPrefixes = "+#$^!@*"
@@ -265,7 +265,7 @@ func number(s string) (value, digits int) {
 	return value, digits
 }
 
-// basic obeys a command that has a number and gives a result at once.
+// basic obeys a command that has a number and gives a result immediately.
 func (m *Modem) basic(name string, value int) bool {
 	switch name {
 	case "E":

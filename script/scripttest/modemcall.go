@@ -11,7 +11,7 @@ import (
 
 const defaultConnect = "CONNECT 115200"
 
-// dial makes a call. The result comes when the call has its outcome.
+// dial makes a call. The result is sent when the call has its outcome.
 func (m *Modem) dial(text string) string {
 	if m.call != nil {
 		return "ERROR" // V.250: not while connected
@@ -116,14 +116,14 @@ func (m *Modem) settle(call *modemCall, a Answer) {
 	}
 }
 
-// fail ends a call that has not come about.
+// fail ends a call that was not established.
 func (m *Modem) fail(result string) {
 	m.hangUp()
 	m.offHook = m.cfg.Personality.OffHook
 	m.finish(result)
 }
 
-// connect raises the carrier and starts the flow of data. The result goes out
+// connect raises the carrier and starts the flow of data. The result is sent
 // first, and DCD is on before it.
 func (m *Modem) connect(a Answer) {
 	c := m.call
@@ -141,8 +141,8 @@ func (m *Modem) connect(a Answer) {
 	m.group.Go(func() { m.readFar(c) })
 }
 
-// readFar hands what the far end sends to the terminal while the modem is
-// online, and sees the far end go.
+// readFar hands what the peer sends to the terminal while the modem is
+// online, and notices that the peer closes.
 func (m *Modem) readFar(c *modemCall) {
 	buf := make([]byte, 4096)
 	for {
@@ -161,7 +161,7 @@ func (m *Modem) readFar(c *modemCall) {
 	}
 }
 
-// fromFar takes data from the far end if it can: not in command mode, and not
+// fromFar takes data from the peer if it can: not in command mode, and not
 // faster than the terminal reads. Data of a call that is over is dropped.
 func (m *Modem) fromFar(c *modemCall, b []byte) bool {
 	if m.call != c {
@@ -180,7 +180,7 @@ func (m *Modem) fromFar(c *modemCall, b []byte) bool {
 	return true
 }
 
-// loseCarrier ends an established call because the far end or the line went.
+// loseCarrier ends an established call because the peer or the line ended.
 func (m *Modem) loseCarrier() {
 	if !m.call.carrier() {
 		return
@@ -200,7 +200,7 @@ func (m *Modem) obeyH() string {
 	return cmp.Or(result, "OK")
 }
 
-// hangUp ends whatever call there is, without a result. One that rings goes on.
+// hangUp ends whatever call there is, without a result. One that rings continues.
 func (m *Modem) hangUp() {
 	m.dropCall()
 	m.mode = modeCommand
@@ -243,10 +243,10 @@ func (m *Modem) resume() string {
 	return ""
 }
 
-// ringing is a call that comes in.
+// ringing is an incoming call.
 type ringing struct {
 	far  port.Port
-	left int // rings to come
+	left int // rings that follow
 }
 
 func (m *Modem) startRinging(far port.Port, times int) {

@@ -7,7 +7,7 @@ import (
 	"github.com/rasline/rasline/port"
 )
 
-// lookAgain is how often DTR is looked at in any case, since a change between
+// lookAgain is how often DTR is checked in any case, since a change between
 // two waits goes unseen.
 const lookAgain = 100 * time.Millisecond
 
@@ -61,7 +61,7 @@ func (m *Modem) watchDTR() {
 	}
 }
 
-// seeDTR does what &D says when DTR falls.
+// seeDTR does what &D specifies when DTR falls.
 func (m *Modem) seeDTR(on bool) {
 	fell := m.dtr && !on
 	m.dtr = on

@@ -12,7 +12,7 @@ import (
 // outLimit is how much may wait for a terminal that does not read.
 const outLimit = 16 << 10
 
-// modemMode says what the modem does with what the terminal sends.
+// modemMode specifies what the modem does with what the terminal sends.
 type modemMode uint8
 
 const (
@@ -45,7 +45,7 @@ type modemState struct {
 	call    *modemCall
 	ringing *ringing
 
-	// The escape sequence: how much of it has come, and when data last came.
+	// The escape sequence: how much of it has arrived, and when data last arrived.
 	pluses   int
 	lastData time.Time
 	guard    func() // cancels the guard time after it

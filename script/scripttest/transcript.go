@@ -10,15 +10,15 @@ import (
 // transcriptLimit bounds the bytes that a Transcript keeps.
 const transcriptLimit = 1 << 20
 
-// Record is one piece of a conversation, as the far end saw it.
+// Record is one piece of a conversation, as the peer saw it.
 type Record struct {
-	At     time.Duration // since the far end was started
-	Sent   bool          // by the far end; otherwise received by it
+	At     time.Duration // since the peer was started
+	Sent   bool          // by the peer; otherwise received by it
 	Secret bool          // part of a password or of its echo
 	Data   []byte
 }
 
-// Transcript is what a far end sent and received, in order. It keeps the first
+// Transcript is what a peer sent and received, in order. It keeps the first
 // mebibyte and counts the rest. Its methods may be called at any time from any
 // goroutine.
 //
@@ -39,7 +39,7 @@ type Transcript struct {
 	judged  int       // of a Modem: how many of the received bytes are known to be data or not
 }
 
-// span is a range of offsets in what went in one direction.
+// span is a range of offsets in what was sent in one direction.
 type span struct{ from, to int }
 
 func newTranscript() *Transcript { return &Transcript{start: time.Now()} }
@@ -163,7 +163,7 @@ func (t *Transcript) Records() []Record {
 	return all
 }
 
-// Sent returns all bytes that the far end sent.
+// Sent returns all bytes that the peer sent.
 func (t *Transcript) Sent() []byte { return t.bytes(true) }
 
 // Received returns all bytes that the peer received, passwords included, as
@@ -182,7 +182,7 @@ func (t *Transcript) bytes(sent bool) []byte {
 	return all
 }
 
-// Dropped returns how many bytes came after the transcript was full.
+// Dropped returns how many bytes arrived after the transcript was full.
 func (t *Transcript) Dropped() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -27,7 +27,7 @@ var (
 	padMacros    = []string{macroUser, macroPassword, macroAddress, macroUserData, macroFacilities}
 )
 
-// parseCommand reads what stands behind the equals sign, blanks and all.
+// parseCommand reads what follows the equals sign, blanks and all.
 func (p *parser) parseCommand(l *line, from int) command {
 	allowed := switchMacros
 	if p.section.Kind == KindPAD {
@@ -63,7 +63,7 @@ func (c *command) uses(macro string) bool {
 }
 
 // endsLine reports whether the command ends in CR, or CR LF, of its own. A
-// device acts on such a command at once.
+// device acts on such a command immediately.
 func (c *command) endsLine() bool {
 	if c.empty() {
 		return false

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// DeviceLog writes what scripts and devices said in the form of the DEVICE.LOG
+// DeviceLog writes what scripts and devices sent in the form of the DEVICE.LOG
 // of Windows NT: an entry for each command, each echo and each response, ended
 // by CR LF. Control characters read <cr>, <lf> and <hXX>, and the password
-// <password>. Several runs may use one DeviceLog at once.
+// <password>. Several runs may use one DeviceLog concurrently.
 type DeviceLog struct {
 	mu    sync.Mutex
 	w     io.Writer
@@ -24,7 +24,7 @@ type DeviceLog struct {
 // entry.
 func NewDeviceLog(w io.Writer) *DeviceLog { return &DeviceLog{w: w} }
 
-// Err returns the first error of the writer. Scripts go on without a log.
+// Err returns the first error of the writer. Scripts continue without a log.
 func (l *DeviceLog) Err() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

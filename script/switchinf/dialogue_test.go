@@ -23,15 +23,15 @@ import (
 
 const testdata = "../../testdata/switchinf"
 
-// A dialogue is a recording of one run, from the far end's side. Its lines are
+// A dialogue is a recording of one run, from the peer's side. Its lines are
 //
 //	# a comment
 //	user NAME, password TEXT, phone TEXT: the parameters, guest and hunter2 unless given
 //	section NAME: the section to run, the first unless given
-//	< "text": the far end sends
-//	> "text": the far end receives exactly this
-//	wait 2s: the far end does nothing for so long
-//	hangup: the far end drops the carrier
+//	< "text": the peer sends
+//	> "text": the peer receives exactly this
+//	wait 2s: the peer does nothing for so long
+//	hangup: the peer drops the carrier
 //	= text: a line of the result, see describe
 //
 // Quoted texts are Go strings.
@@ -105,7 +105,7 @@ func unquote(s string) string {
 	return s
 }
 
-// play makes the far end's moves, what it sends in pieces of at most size
+// play makes the peer's moves, what it sends in pieces of at most size
 // bytes, and returns what it saw otherwise than expected.
 func (d *dialogue) play(far *virtual.Port, size int) error {
 	for _, m := range d.moves {
@@ -185,7 +185,7 @@ func rest(p *virtual.Port) string {
 	return string(b)
 }
 
-// describe returns the result as a dialogue tells it.
+// describe returns the result as a dialogue reports it.
 func describe(r result) []string {
 	out := []string{"connected after " + r.took.String()}
 	var e *switchinf.Error
@@ -205,7 +205,7 @@ func describe(r result) []string {
 }
 
 // TestDialogues runs every script of testdata that has a recorded dialogue,
-// with the far end's bytes cut in several ways, and with and without a reader
+// with the peer's bytes cut in several ways, and with and without a reader
 // who must not take too much.
 func TestDialogues(t *testing.T) {
 	paths, err := filepath.Glob(filepath.Join(testdata, "*.txt"))

@@ -13,7 +13,7 @@
 //	CONNECT=<match>"PPP"
 //	ERROR_AUTHENTICATION_FAILURE=<match>"incorrect"
 //
-// [Parse] reads a file and says what is wrong with it, and [File.Script] makes
+// [Parse] reads a file and specifies what is wrong with it, and [File.Script] makes
 // a script.Executor of a section. The language is that of Microsoft's articles
 // Q125975, Q154629, Q126382 and Q129984 and of the help pages of Windows 2000
 // and Server 2003 on Switch.inf.
@@ -27,10 +27,10 @@
 //     are tried only when the line has been quiet for a second, so that
 //     LOOP=<ignore> cannot steal half a prompt;
 //   - a pattern fits the start of the response, a <match> anywhere in it. What
-//     comes behind a fit is left for the next step, or for PPP;
+//     follows a fit is left for the next step, or for PPP;
 //   - bytes right after a command that repeat it may be its echo or the response,
 //     and nothing shows which. Both readings are tried: the response begins with
-//     the first byte, or behind what is equal to the command (with the LF after a
+//     the first byte, or after what is equal to the command (with the LF after a
 //     CR or without it), and the first line that fits in either reading counts.
 //     What repeats all of a command that has more than line ends is its echo, so a
 //     line that fits there alone waits for the first byte that differs. A silence

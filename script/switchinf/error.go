@@ -85,7 +85,7 @@ var errorNames = sync.OnceValue(func() []string {
 	return slices.Sorted(maps.Keys(codesByName()))
 })
 
-// lineCode is the code of a failed send or receive. To a script a peer that went
+// lineCode is the code of a failed send or receive. To a script a peer that closed
 // is a carrier that was lost.
 func lineCode(ctx context.Context, err error) ras.Code {
 	code := ras.CodeOf(err)

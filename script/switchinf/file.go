@@ -47,7 +47,7 @@ type Section struct {
 }
 
 // File is a file that was parsed. It does not change, and may be used by
-// several goroutines at once.
+// several goroutines concurrently.
 type File struct {
 	name     string
 	kind     Kind
@@ -63,7 +63,7 @@ type section struct {
 	errors int // findings that no reading can pass over
 }
 
-// A step is a command and what may come back.
+// A step is a command and what may be answered.
 type step struct {
 	line       int
 	command    command
@@ -72,13 +72,13 @@ type step struct {
 }
 
 // Parse reads a file of device scripts. The name is that of the file, for
-// messages, and tells its kind: "pad.inf", or "pad-" and more, is PAD.INF,
+// messages, and reports its kind: "pad.inf", or "pad-" and more, is PAD.INF,
 // "modem.inf" MODEM.INF, and everything else SWITCH.INF, unless lines such as
 // COMMAND_INIT= show that it describes modems.
 //
-// If there are mistakes that no reading can pass over, the error is a
+// If there are errors that no reading can pass over, the error is a
 // *lint.ParseError with all of them, at most 20, and the warnings between; the
-// sections without such a mistake can still be run. All else that is suspicious
+// sections without such an error can still be run. All else that is suspicious
 // is in File.Findings. The File is never nil. Parse never panics, takes time and
 // memory in proportion to the size of src, and does not keep src.
 func Parse(name string, src []byte) (*File, error) {
@@ -126,7 +126,7 @@ func kindOf(name string, src []byte) Kind {
 func (f *File) Kind() Kind { return f.kind }
 
 // Sections returns the sections in the order of the file. Those that have the
-// name of an earlier one are left out, as nobody can pick them.
+// name of an earlier one are left out, since they cannot be selected.
 func (f *File) Sections() []Section {
 	var all []Section
 	for _, s := range f.sections {

@@ -66,7 +66,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzRun runs scripts against a far end that sends the given bytes, whatever
+// FuzzRun runs scripts against a peer that sends the given bytes, whatever
 // it receives, and hangs up some day. A run must end, in order, and not depend
 // on how the bytes are cut.
 func FuzzRun(f *testing.F) {

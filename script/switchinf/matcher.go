@@ -1,14 +1,14 @@
 package switchinf
 
 // A matcher follows one response line through the bytes of a response. It
-// holds all places of the pattern at which the bytes so far may stand, so a
+// holds all places of the pattern at which the bytes so far may be, so a
 // byte costs no more than the pattern is long.
 type matcher struct {
 	response *response
-	places   []int // ascending: the elements that may come next
+	places   []int // ascending: the elements that may be next
 	spare    []int
 
-	// ready says that all of the pattern but its ending has fitted, with the
+	// ready reports that all of the pattern but its ending has fitted, with the
 	// first at bytes of the response. Silence then completes it.
 	ready bool
 	at    int
@@ -126,13 +126,13 @@ func (e *echo) complete() bool { return e.taken == len(e.want) && e.taken > 0 }
 
 const (
 	maxBuffer = 1 << 16 // bytes of a response that are kept
-	keptTail  = 1 << 10 // bytes of it that an error tells
+	keptTail  = 1 << 10 // bytes of it that an error shows
 )
 
-// buffer is the response so far. When it is full its first half goes.
+// buffer is the response so far. When it is full its first half is dropped.
 type buffer struct {
 	kept  []byte
-	total int // bytes of the response, those that went included
+	total int // bytes of the response, those that were dropped included
 }
 
 func (b *buffer) reset() { b.kept, b.total = b.kept[:0], 0 }
@@ -145,7 +145,7 @@ func (b *buffer) add(c byte) {
 	b.total++
 }
 
-// after returns what came behind the first n bytes of the response.
+// after returns what follows the first n bytes of the response.
 func (b *buffer) after(n int) []byte {
 	return b.kept[max(0, len(b.kept)-(b.total-n)):]
 }

@@ -80,7 +80,7 @@ func (p *parser) fail(at place, format string, args ...any) {
 	}
 }
 
-// mistake records an error that a run passes over.
+// error records an error that a run passes over.
 func (p *parser) mistake(at place, format string, args ...any) {
 	p.report(lint.SeverityError, at, format, args...)
 }
@@ -154,7 +154,7 @@ func (p *parser) header(l *line) {
 	}
 }
 
-// endSection looks at the section as a whole.
+// endSection examines the section as a whole.
 func (p *parser) endSection() {
 	s := p.section
 	if s == nil || s.Kind >= KindModem {
@@ -285,7 +285,7 @@ func (p *parser) command(l *line, from int) {
 func (p *parser) last() *step { return &p.section.steps[len(p.section.steps)-1] }
 
 // stepFor returns the step that a response belongs to. One without a command
-// stands under an empty one.
+// belongs to an empty one.
 func (p *parser) stepFor(l *line) *step {
 	if len(p.section.steps) == 0 {
 		p.mistake(l.at(0), "a section begins with COMMAND=: the script acts as if an empty one stood here")

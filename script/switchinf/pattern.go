@@ -69,7 +69,7 @@ func (r *response) shown() string {
 	return text
 }
 
-// An ending is what a pattern has behind its last byte.
+// An ending is what a pattern has after its last byte.
 type ending uint8
 
 const (
@@ -78,7 +78,7 @@ const (
 	endDiagnostics        // <diagnostics>
 )
 
-// A pattern is what a response must look like. It fits the start of what came,
+// A pattern is what a response must look like. It fits the start of what arrived,
 // but for bytes before an element with a gap.
 type pattern struct {
 	elems  []elem
@@ -89,10 +89,10 @@ type pattern struct {
 type elem struct {
 	b   byte
 	any bool // whatever byte it is
-	gap bool // any number of bytes may stand before it
+	gap bool // any number of bytes may precede it
 }
 
-// parsePattern reads what stands behind the equals sign of a response, without
+// parsePattern reads what follows the equals sign of a response, without
 // the blanks around it.
 func (p *parser) parsePattern(l *line, from int) pattern {
 	v := &value{p: p, line: l, pos: from, end: len(strings.TrimRight(l.text, " \t"))}
@@ -149,7 +149,7 @@ func (b *patternBuilder) add(t token) {
 	}
 }
 
-// elem adds one byte. Behind an <ignore>, which only MODEM.INF has inside a
+// elem adds one byte. After an <ignore>, which only MODEM.INF has inside a
 // pattern, it may follow anywhere.
 func (b *patternBuilder) elem(t token) {
 	e := elem{b: t.b, any: t.macro == "?", gap: b.gap || b.pattern.ending != endNone}
@@ -157,7 +157,7 @@ func (b *patternBuilder) elem(t token) {
 	b.pattern.ending, b.gap = endNone, false
 }
 
-// other takes a macro of MODEM.INF, which stands for some text.
+// other takes a macro of MODEM.INF, which represents some text.
 func (b *patternBuilder) other(t token, modem bool) {
 	if modem {
 		b.pattern.ending = endIgnore

@@ -37,7 +37,7 @@ type fit struct {
 	from, end int
 }
 
-// step runs one step and reports whether the script goes on.
+// step runs one step and reports whether the script continues.
 func (r *run) step(ctx context.Context, s *step) (more bool, err error) {
 	r.current = s
 	r.echo.reset()
@@ -134,7 +134,7 @@ func (r *run) read(from int) {
 	}
 }
 
-// wait reads until a response fits and reports whether the script goes on.
+// wait reads until a response fits and reports whether the script continues.
 func (r *run) wait(ctx context.Context) (more bool, err error) {
 	start := time.Now()
 	for {
@@ -175,7 +175,7 @@ func (r *run) wait(ctx context.Context) (more bool, err error) {
 }
 
 // patience returns how long to wait for the next byte: 0 for ever, less than 0
-// if the step's limit has passed. It tells whether that much silence completes
+// if the step's limit has passed. It reports whether that much silence completes
 // the response.
 func (r *run) patience(start time.Time) (limit time.Duration, quiet bool) {
 	if r.cfg.Timeout > 0 {
@@ -204,7 +204,7 @@ func (r *run) take(b byte) fit {
 		if r.held.matcher != nil {
 			return r.held
 		}
-		r.read(total - 1) // a part of the command came back, and this is what follows it
+		r.read(total - 1) // a part of the command was echoed, and this is what follows it
 	}
 	f := r.add(b)
 	switch {
@@ -266,7 +266,7 @@ func (r *run) responseStart() int {
 	return 0
 }
 
-// end does what a line that fits says.
+// end does what a line that fits specifies.
 func (r *run) end(m fit) (more bool, err error) {
 	r.logResponse(m.from)
 	switch m.response.action {
@@ -304,7 +304,7 @@ func (r *run) diagnose(m fit) string {
 
 // masked returns what may be shown of the text, which is what was received from the
 // offset on. The echo before it is masked with it: a password that begins there may
-// go on in the text.
+// continue in the text.
 func (r *run) masked(from int, text []byte) []byte {
 	all := r.buffer.after(0)
 	before := all[:len(all)-len(r.buffer.after(from))]

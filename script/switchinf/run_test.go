@@ -266,7 +266,7 @@ func TestPasswordShowsNowhere(t *testing.T) {
 	})
 }
 
-// An echo that goes on after a wrong character is dropped up to there, and the rest
+// An echo that continues after a wrong character is dropped up to there, and the rest
 // is hidden in the response as well.
 func TestRestOfAnEchoShowsNowhere(t *testing.T) {
 	const src = "[x]\nCOMMAND=<password><cr>\nERROR_DIAGNOSTICS=%s<diagnostics>\nOK=never\n"

@@ -13,7 +13,7 @@ import (
 	"github.com/rasline/rasline/script"
 )
 
-// Config holds what a script's run may be told besides the call. The zero
+// Config holds what a script's run may be given besides the call. The zero
 // Config and a nil one work. The times are bounds of the language that its
 // documentation leaves open.
 type Config struct {
@@ -38,7 +38,7 @@ type Config struct {
 	Timeout time.Duration
 
 	// X25Address, UserData and Facilities are the fields of a PAD's dialogue
-	// and stand for <x25address>, <userdata> and <facilities>. Default: the
+	// and replace <x25address>, <userdata> and <facilities>. Default: the
 	// call's phone number, and nothing.
 	X25Address, UserData, Facilities string
 
@@ -98,7 +98,7 @@ func (f *File) Executor(section string, cfg *Config) (script.Executor, error) {
 
 const shownChoices = 10
 
-// choices tells which sections there are.
+// choices reports which sections there are.
 func (f *File) choices() string {
 	var names []string
 	for _, s := range f.Sections() {

@@ -18,7 +18,7 @@ type line struct {
 	marks []mark
 }
 
-// A mark says which place of the file an offset in a logical line comes from.
+// A mark specifies which place of the file an offset in a logical line comes from.
 // It holds up to the next mark.
 type mark struct {
 	offset int

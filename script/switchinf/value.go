@@ -14,7 +14,7 @@ type token struct {
 
 const maxMacro = 32 // bytes of a macro with its closing bracket
 
-// value reads the text behind the equals sign of a line.
+// value reads the text after the equals sign of a line.
 type value struct {
 	p    *parser
 	line *line
@@ -23,7 +23,7 @@ type value struct {
 }
 
 // next returns the next token, or false at the end. A macro that is not
-// complete is a mistake and counts as a byte.
+// complete is an error and counts as a byte.
 func (v *value) next() (token, bool) {
 	if v.pos >= v.end {
 		return token{}, false
@@ -90,7 +90,7 @@ func quotedTokens(text string, at int) []token {
 	return all
 }
 
-// byteMacro returns the byte that a macro stands for: cr, lf or hXX.
+// byteMacro returns the byte that a macro represents: cr, lf or hXX.
 func byteMacro(name string) (byte, bool) {
 	switch {
 	case name == "cr":
@@ -126,7 +126,7 @@ var macroAliases = map[string]string{
 	"crlf": "cr><lf", "return": "cr", "enter": "cr", "linefeed": "lf", "any": "ignore", "phonenumber": "x25address", "esc": "h1B", "tab": "h09",
 }
 
-// wrongMacro tells why a macro cannot stand where it does.
+// wrongMacro reports why a macro cannot be used where it is.
 func (p *parser) wrongMacro(l *line, t token, where string) {
 	switch t.macro {
 	case "?", "match", "ignore", "diagnostics":

@@ -14,7 +14,7 @@ import (
 	"github.com/rasline/rasline/port"
 )
 
-// TestCarrierSeenPromptly waits for lines that a driver reports, as the far end
+// TestCarrierSeenPromptly waits for lines that a driver reports, as the peer
 // opens and closes. The wait has to end by the report, not by the look that the
 // port takes every tenth of a second.
 func TestCarrierSeenPromptly(t *testing.T) {

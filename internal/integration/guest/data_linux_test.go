@@ -27,7 +27,7 @@ func pattern(n int) []byte {
 	return b
 }
 
-// TestTransfer sends both ways at once and looks at the driver's counts.
+// TestTransfer sends both ways concurrently and examines the driver's counts.
 func TestTransfer(t *testing.T) {
 	inGuest(t)
 	near, far := openPair(t, "115200,8N1,none")
@@ -88,7 +88,7 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// TestHeldOffByCTS writes to a line whose far end, here the UART itself, says
+// TestHeldOffByCTS writes to a line whose peer, here the UART itself, signals
 // that it is not ready.
 func TestHeldOffByCTS(t *testing.T) {
 	inGuest(t)
@@ -160,7 +160,7 @@ func closeHeldOff(t *testing.T, limit time.Duration) {
 	wantErr(t, "Drain", result(t, "Drain", draining), net.ErrClosed)
 }
 
-// TestXOFF has the far end stop us and let us go on.
+// TestXOFF has the peer stop us and let us continue.
 func TestXOFF(t *testing.T) {
 	inGuest(t)
 	near, far := openPair(t, "115200,8N1,none")

@@ -9,7 +9,7 @@
 //	/dev/ttyS1    a 16550A, joined to the next one; qemu carries the bytes
 //	/dev/ttyS2    and no modem line, break or bit rate
 //	/dev/ttyS3    the host, which takes results and requests
-//	/dev/ttyUSB0  an FTDI adapter, whose far end echoes
+//	/dev/ttyUSB0  an FTDI adapter, whose other end echoes
 //	/dev/ttyACM0  a CDC-ACM adapter on the bus of the kernel's dummy_hcd; the
 //	/dev/ttyGS0   gadget at its other end makes DCD and DSR by being open
 package guest

@@ -48,7 +48,7 @@ func awaitPulled(t *testing.T) {
 }
 
 // makeGadget describes a USB device with one CDC-ACM function, as the kernel's
-// gadget_configfs.rst says.
+// gadget_configfs.rst describes.
 func makeGadget(t *testing.T) {
 	t.Helper()
 	for _, dir := range []string{"", "strings/0x409", "configs/c.1", "functions/acm.0"} {

@@ -40,7 +40,7 @@ func open(t *testing.T, name string, cfg *port.Config) *port.Serial {
 	return s
 }
 
-// mode returns a config that sets the line as s says.
+// mode returns a config that sets the line as s specifies.
 func mode(t *testing.T, s string) *port.Config {
 	t.Helper()
 	m, err := port.ParseMode(s)
@@ -213,7 +213,7 @@ func loop(t *testing.T, name string) *device {
 	return d
 }
 
-// The registers of a 16550A that tests look at, and bits in them.
+// The registers of a 16550A that tests examine, and bits in them.
 const (
 	lineControl  = 3 // LCR
 	modemControl = 4 // MCR

@@ -59,7 +59,7 @@ func TestSetLines(t *testing.T) {
 	}
 }
 
-// TestLinesAtOpenAndClose looks at the UART's own register.
+// TestLinesAtOpenAndClose examines the UART's own register.
 func TestLinesAtOpenAndClose(t *testing.T) {
 	inGuest(t)
 	const on = mcrDTR | mcrRTS
@@ -90,7 +90,7 @@ func TestLinesAtOpenAndClose(t *testing.T) {
 }
 
 // TestWaitLines waits on a UART whose driver has TIOCMIWAIT. Qemu raises no
-// interrupt for a change in the loop-back, so it is the driver's own look at
+// interrupt for a change in the loop-back, so it is the driver's own check
 // the lines that finds it.
 func TestWaitLines(t *testing.T) {
 	inGuest(t)
@@ -155,7 +155,7 @@ func TestWaitLinesEnds(t *testing.T) {
 	}
 }
 
-// TestCloseIsNoChange closes a port under waits that look at the lines all the
+// TestCloseIsNoChange closes a port under waits that examine the lines all the
 // time, as they do for outputs. None may take the end for a change. The USB
 // driver has to ask its device and so gives a Close time to come in between.
 func TestCloseIsNoChange(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 )
 
 // loginHost is a host that is not ours: a shell on a terminal that asks for a
-// name and a password and then becomes pppd. It tells its steps on its
+// name and a password and then becomes pppd. It reports its steps on its
 // descriptor 3, where pppd writes its log after it.
 const loginHost = `
 stty sane -echo 115200
@@ -58,7 +58,7 @@ ABORT incorrect
 )
 
 // connectors are the programs that dial for pppd, as its connect option names
-// them, with a folder for DIR.
+// them, with a directory for DIR.
 var connectors = []struct{ name, command string }{
 	{"chat", "/bin/chat -s -S -v -f DIR/login.chat"},
 	{"rasdial", "/bin/rasdial -port - -script DIR/login.scp -user guest -password-file DIR/password"},
@@ -80,7 +80,7 @@ func writeFile(t *testing.T, name, text string) {
 }
 
 // TestPPP has pppd dial over the joined UARTs with each of our programs, and
-// pings the far end, which is in a network of its own so that no packet can
+// pings the peer, which is in a network of its own so that no packet can
 // take another way.
 func TestPPP(t *testing.T) {
 	inGuest(t)
@@ -294,7 +294,7 @@ func (p *program) log() string {
 }
 
 // TestHandOver runs each connector as pppd does, with the line as its standard
-// input and output, against a far end that sends the end of the login and the
+// input and output, against a peer that sends the end of the login and the
 // first frame in one piece. All of the frame has to be on the line afterwards.
 func TestHandOver(t *testing.T) {
 	inGuest(t)

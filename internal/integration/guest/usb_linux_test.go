@@ -23,7 +23,7 @@ import (
 	"github.com/rasline/rasline/script/scp"
 )
 
-// endless talks to the echo at the adapter's far end and then waits for what
+// endless talks to the echo at the adapter's other end and then waits for what
 // never comes.
 const endless = `proc main
   transmit "hello^M"
@@ -155,7 +155,7 @@ func echoes(t *testing.T, name string) *port.Serial {
 	return s
 }
 
-// echo has the far end of the adapter's line repeat a text.
+// echo has the peer of the adapter's line repeat a text.
 func echo(t *testing.T, s *port.Serial) {
 	t.Helper()
 	say(t, s, "still there?\r")
@@ -234,7 +234,7 @@ func TestPulledGadget(t *testing.T) {
 		wantErr(t, name, result(t, name, end), port.ErrRemoved)
 	}
 	// The driver's queue is empty for a moment before the line is hung up, and
-	// nothing tells Drain, nor tcdrain(3), that it was thrown away.
+	// nothing informs Drain, nor tcdrain(3), that it was thrown away.
 	if err := result(t, "Drain", draining); err != nil {
 		wantErr(t, "Drain", err, port.ErrRemoved)
 	}

@@ -1,0 +1,144 @@
+package scp
+
+import "math"
+
+// value is a value of any type. A boolean is 0 or 1 in n.
+type value struct {
+	s      string
+	n      int32
+	secret bool // the string is made from the password
+}
+
+func boolean(b bool) value {
+	if b {
+		return value{n: 1}
+	}
+	return value{}
+}
+
+// heldPerString is how many times MaxString all strings may have together.
+const heldPerString = 16
+
+func (m *machine) push(v value) {
+	m.held += int64(len(v.s))
+	m.stack = append(m.stack, v)
+}
+
+func (m *machine) pop() value {
+	v := m.stack[len(m.stack)-1]
+	m.stack = m.stack[:len(m.stack)-1]
+	m.held -= int64(len(v.s))
+	return v
+}
+
+func (m *machine) store(slot int32, v value) {
+	m.held += int64(len(v.s) - len(m.vars[slot].s))
+	m.vars[slot] = v
+}
+
+// load pushes the value that an instruction names.
+func (m *machine) load(in instr) {
+	switch in.op {
+	case opInteger, opBoolean:
+		m.push(value{n: in.a})
+	case opString:
+		m.push(value{s: m.prog.texts[in.a]})
+	case opVariable:
+		m.push(m.vars[in.a])
+	case opUserID:
+		m.push(value{s: m.user})
+	case opPassword:
+		m.push(value{s: m.password, secret: true})
+	case opSuccess:
+		m.push(boolean(m.success))
+	case opFailure:
+		m.push(boolean(!m.success))
+	}
+}
+
+// operate replaces the operands of an operator by its result.
+func (m *machine) operate(in instr) error {
+	b := m.pop()
+	switch in.op {
+	case opNegate:
+		return m.pushInteger(-int64(b.n))
+	case opFlip:
+		m.push(value{n: ^b.n})
+		return nil
+	case opNot:
+		m.push(boolean(b.n == 0))
+		return nil
+	}
+	a := m.pop()
+	switch in.op {
+	case opMultiply, opDivide, opAdd, opSubtract:
+		return m.calculate(in.op, int64(a.n), int64(b.n))
+	case opJoin:
+		return m.join(a, b)
+	}
+	m.work += int64(len(a.s)+len(b.s)) / bytesPerWork
+	m.push(boolean(compare(in.op, a, b)))
+	return nil
+}
+
+func compare(o op, a, b value) bool {
+	switch o {
+	case opLess:
+		return a.n < b.n
+	case opGreater:
+		return a.n > b.n
+	case opLessEqual:
+		return a.n <= b.n
+	case opGreaterEqual:
+		return a.n >= b.n
+	case opEqual:
+		return a.n == b.n
+	case opNotEqual:
+		return a.n != b.n
+	case opSame:
+		return a.s == b.s
+	default:
+		return a.s != b.s
+	}
+}
+
+func (m *machine) calculate(o op, a, b int64) error {
+	switch o {
+	case opMultiply:
+		return m.pushInteger(a * b)
+	case opAdd:
+		return m.pushInteger(a + b)
+	case opSubtract:
+		return m.pushInteger(a - b)
+	}
+	if b == 0 {
+		return wrong("division by zero")
+	}
+	return m.pushInteger(a / b)
+}
+
+func (m *machine) pushInteger(n int64) error {
+	if n < math.MinInt32 || n > math.MaxInt32 {
+		return wrong("the result %d is out of range: the language counts from -2147483648 to 2147483647", n)
+	}
+	m.push(value{n: int32(n)})
+	return nil
+}
+
+// join pushes a and b as one string.
+func (m *machine) join(a, b value) error {
+	n := int64(len(a.s) + len(b.s))
+	if n > m.maxString {
+		return overLimit("a string would have %d bytes, more than %d", n, m.maxString)
+	}
+	if m.held+n > heldPerString*m.maxString {
+		return overLimit("all strings together would have more than %d bytes", heldPerString*m.maxString)
+	}
+	m.work += n / bytesPerWork
+	m.push(value{s: a.s + b.s, secret: a.secret || b.secret})
+	return nil
+}
+
+// maxAwaited is how many bytes the texts of one waitfor may have together; the
+// tables that look for them can take a kilobyte for each.
+const maxAwaited = 8 << 10

@@ -1,0 +1,120 @@
+package scp
+
+import (
+	"errors"
+	"time"
+
+	"github.com/rasline/rasline/script"
+)
+
+// awaited holds the patterns that a waitfor made last, and of what.
+type awaited struct {
+	texts    []string
+	patterns []script.Pattern
+}
+
+// waitfor waits for the texts on the stack.
+func (m *machine) waitfor(in instr) error {
+	site := &m.prog.waits[in.a]
+	limit := int64(0)
+	if site.until {
+		limit = int64(m.pop().n)
+	}
+	patterns, err := m.patterns(in.a)
+	if err != nil {
+		return err
+	}
+	m.dialog.SetReadAhead(m.screen == nil && m.prog.sends[m.pc-1])
+	match, err := m.await(site.until, limit, patterns)
+	m.showAll()
+	switch {
+	case err == nil:
+		m.success = true
+		if len(match.Text) > 0 {
+			m.waited()
+		}
+		if e := site.entries[match.Index]; e.target != next {
+			m.pc = e.target
+		}
+	case site.until && m.expired(err):
+		m.success = false
+		if limit > 0 {
+			m.waited()
+		}
+	default:
+		return err
+	}
+	return nil
+}
+
+func (m *machine) await(until bool, seconds int64, p []script.Pattern) (script.Match, error) {
+	if until && seconds <= 0 {
+		return m.dialog.Poll(m.ctx, p...)
+	}
+	return m.dialog.WaitFor(m.ctx, time.Duration(seconds)*time.Second, p...)
+}
+
+// expired reports whether err means that the script's own limit passed, rather
+// than one of the host's.
+func (m *machine) expired(err error) bool {
+	var t *script.TimeoutError
+	return errors.As(err, &t) && !t.Idle && m.ctx.Err() == nil
+}
+
+// patterns takes the texts of a waitfor from the stack and returns what to look
+// for, which is made anew only if a text has changed.
+func (m *machine) patterns(number int32) ([]script.Pattern, error) {
+	entries := m.prog.waits[number].entries
+	values := m.stack[len(m.stack)-len(entries):]
+	made := &m.made[number]
+	if !made.of(values) {
+		if err := m.compile(made, entries, values); err != nil {
+			return nil, err
+		}
+	}
+	for range entries {
+		m.pop()
+	}
+	return made.patterns, nil
+}
+
+// of reports whether the patterns were made of these values.
+func (a *awaited) of(values []value) bool {
+	if len(a.texts) != len(values) {
+		return false
+	}
+	for i, v := range values {
+		if a.texts[i] != v.s {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *machine) compile(a *awaited, entries []waitEntry, values []value) error {
+	texts := make([]string, len(values))
+	patterns := make([]script.Pattern, len(values))
+	total := 0
+	for i, v := range values {
+		text := expand(v.s)
+		if total += len(text); total > maxAwaited {
+			return overLimit("the texts of a waitfor have more than %d bytes together", maxAwaited)
+		}
+		if v.secret {
+			if err := m.hide(text); err != nil {
+				return err
+			}
+		}
+		texts[i], patterns[i] = v.s, pattern(text, entries[i].exact)
+	}
+	m.work += int64(total)
+	a.texts, a.patterns = texts, patterns
+	return nil
+}
+
+func pattern(text string, exact bool) script.Pattern {
+	if exact {
+		return script.Text(text)
+	}
+	return script.Fold(text)
+}
