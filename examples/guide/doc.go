@@ -34,7 +34,7 @@
 //	rasdial -phonebook isp -exec 'pppd notty nodetach noauth'
 //
 // where the login is checked before dialling, a lost carrier is seen, and passwords
-// are in no log. In Go: phonebook.Parse, Book.Entry and dialup.Dial.
+// are in no log. In Go: phonebook.ReadFile, Book.Entry and dialup.Dial.
 //
 // # From wvdial
 //

@@ -3,6 +3,8 @@ package phonebook
 import (
 	"io/fs"
 	"os"
+	"path"
+	"strings"
 )
 
 // Dirs returns a file system of several directories of this machine, for
@@ -28,4 +30,15 @@ func (d dirs) ReadDir(name string) (all []fs.DirEntry, err error) {
 		all = append(all, list...)
 	}
 	return all, nil
+}
+
+// peersFiles are the files that pppd reads for a peers file: peers/NAME for call,
+// and others by their whole path.
+type peersFiles struct{}
+
+func (peersFiles) Open(name string) (fs.File, error) {
+	if strings.HasPrefix(name, "peers/") {
+		return os.DirFS(path.Dir(PeersDir)).Open(name)
+	}
+	return os.DirFS("/").Open(name)
 }

@@ -5,7 +5,7 @@
 //	peers/NAME       an options file of pppd(8) with its connect script
 //	rasphone.pbk     the phone book of Windows' Remote Access Service
 //
-//	book, err := phonebook.Parse("/etc/wvdial.conf", src, nil)
+//	book, err := phonebook.ReadFile("/etc/wvdial.conf", nil)
 //	…
 //	entry, findings, err := book.Entry(nil, "office")
 //	…

@@ -2,11 +2,14 @@ package phonebook
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -74,6 +77,7 @@ type Book struct {
 	wvdial   *wvdial
 	peer     *peer
 	pbk      *pbk
+	shared   bool // others can read the file
 }
 
 // Info describes an entry.
@@ -122,6 +126,10 @@ type EntryConfig struct {
 	// DLL is the custom-scripting DLL of entries with CustomScript=1. Default:
 	// such entries are errors.
 	DLL string
+
+	// Params are used instead of the entry's parameters where they are not empty.
+	// Its PhoneNumber is not looked at; see Phone. Default: those of the entry.
+	Params ras.DialParams
 }
 
 // An Error reports that there is no entry of a name, or that it cannot be dialled.
@@ -176,6 +184,47 @@ func Parse(name string, src []byte, cfg *Config) (*Book, error) {
 	return b, nil
 }
 
+// PeersDir is where ReadFile looks up the name of a peer of pppd(8).
+const PeersDir = "/etc/ppp/peers"
+
+// ReadFile reads a phone book of this machine. A name without a directory and an
+// ending is that of a file in PeersDir, if there is no such file here. Config.FS is
+// by default what pppd reads of a peers file's call and file, and an entry warns of
+// a password that other users of the machine can read. See Parse for the rest; the
+// error may be an *fs.PathError, too.
+func ReadFile(name string, cfg *Config) (*Book, error) {
+	var c Config
+	if cfg != nil {
+		c = *cfg
+	}
+	if c.FS == nil {
+		c.FS = peersFiles{}
+	}
+	if !strings.ContainsAny(name, `/\.`) {
+		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+			name = PeersDir + "/" + name
+		}
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	src, err := io.ReadAll(io.LimitReader(f, MaxSize+1)) // a device might have no end
+	if err != nil {
+		return nil, err
+	}
+	b, err := Parse(name, src, &c)
+	if b != nil {
+		b.shared = runtime.GOOS != "windows" && info.Mode().Perm()&0o044 != 0
+	}
+	return b, err
+}
+
 // MaxSize is the size in bytes of the largest phone book that Parse takes.
 const MaxSize = 4 << 20
 
@@ -201,6 +250,16 @@ func kindOf(name string, src []byte) Kind {
 	}
 	return KindPeers
 }
+
+// Dirs returns the directories and, after them, that of the phone book, for
+// EntryConfig.Scripts.
+func (b *Book) Dirs(names ...string) fs.FS {
+	return Dirs(append(slices.Clone(names), filepath.Dir(b.name))...)
+}
+
+// Name returns the name of the phone book, with the directory in which ReadFile has
+// found it.
+func (b *Book) Name() string { return b.name }
 
 // Kind returns the kind of the phone book.
 func (b *Book) Kind() Kind { return b.kind }
@@ -259,7 +318,23 @@ func (b *Book) Entry(cfg *EntryConfig, names ...string) (*dialup.Entry, []lint.F
 		return nil, list, err
 	}
 	e.Phonebook = b.name
+	if b.shared && e.Params.Password != "" {
+		list = append([]lint.Finding{{File: b.name, Line: 1, Col: 1, Severity: lint.SeverityWarning,
+			Text: "the file holds a password and can be read by others: chmod 600"}}, list...)
+	}
+	c.setParams(&e.Params)
 	return e, list, nil
+}
+
+// setParams changes what Params has.
+func (c *EntryConfig) setParams(p *ras.DialParams) {
+	p.EntryName = cmp.Or(c.Params.EntryName, p.EntryName)
+	p.CallbackNumber = cmp.Or(c.Params.CallbackNumber, p.CallbackNumber)
+	p.UserName = cmp.Or(c.Params.UserName, p.UserName)
+	p.Domain = cmp.Or(c.Params.Domain, p.Domain)
+	if c.Params.Password != "" || c.Params.NoPassword {
+		p.Password, p.NoPassword = c.Params.Password, c.Params.NoPassword
+	}
 }
 
 const maxFile = 1 << 20

@@ -1,6 +1,6 @@
 // Package scriptfile loads a script file, whatever its language.
 //
-//	s, err := scriptfile.Load("isp.scp", src, nil)
+//	s, err := scriptfile.ReadFile("isp.scp", nil)
 //	if err != nil {
 //		// a *lint.ParseError with every error and its place, or what else is wrong
 //	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path"
 	"runtime"
 	"slices"
@@ -93,6 +94,7 @@ type Script struct {
 	executor script.Executor
 	findings []lint.Finding
 	sections []string
+	section  func(name string) (script.Executor, error) // nil: there are none
 }
 
 // Load reads a script. The name is that of its file. A DLL is loaded by its name
@@ -125,6 +127,27 @@ func Load(name string, src []byte, cfg *Config) (*Script, error) {
 	return nil, &ras.Error{Op: "load " + name, Code: ras.ErrInvalidParameter, Err: err}
 }
 
+// ReadFile loads the script in a file of this machine. The error may be an
+// *fs.PathError, too.
+func ReadFile(name string, cfg *Config) (*Script, error) {
+	var src []byte
+	language := LanguageOf(name)
+	if cfg != nil && cfg.Language != "" {
+		language = cfg.Language
+	}
+	if language != "dll" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		if src, err = io.ReadAll(io.LimitReader(f, MaxSource+1)); err != nil { // a device might have no end
+			return nil, err
+		}
+	}
+	return Load(name, src, cfg)
+}
+
 func choices() string {
 	names := Languages()
 	last := len(names) - 1
@@ -135,6 +158,16 @@ func choices() string {
 // several sections, of which Config.Section names none, fails before anything is
 // sent.
 func (s *Script) Executor() script.Executor { return s.executor }
+
+// Section returns what runs a section of a SWITCH.INF file, in any letter case. The
+// error is a *switchinf.Error for one that is not there or cannot be run, and
+// matches ras.ErrDevicenameNotFound for another language.
+func (s *Script) Section(name string) (script.Executor, error) {
+	if s.section == nil {
+		return nil, &ras.Error{Op: "section " + name, Code: ras.ErrDevicenameNotFound, Err: fmt.Errorf("a script of %s has no sections", s.language)}
+	}
+	return s.section(name)
+}
 
 // Check returns the error with which the script would refuse to run with the
 // parameters, before anything is sent; see script.Checker.
@@ -183,6 +216,7 @@ func loadSwitchINF(name string, src []byte, cfg *Config) (*Script, error) {
 	c := orZero(cfg.SwitchINF)
 	c.Log = cmp.Or(cfg.Log, c.Log)
 	s := &Script{findings: f.Findings()}
+	s.section = func(name string) (script.Executor, error) { return f.Executor(name, &c) }
 	for _, section := range f.Sections() {
 		s.sections = append(s.sections, section.Name)
 	}
@@ -194,7 +228,7 @@ func loadSwitchINF(name string, src []byte, cfg *Config) (*Script, error) {
 		s.executor = refuse(name, len(s.sections))
 		return s, nil
 	}
-	s.executor, err = f.Executor(section, &c)
+	s.executor, err = s.section(section)
 	if err != nil && cfg.Section == "" { // the findings say why
 		s.executor = script.ExecutorFunc(func(context.Context, *ras.Call) error { return err })
 		return s, nil

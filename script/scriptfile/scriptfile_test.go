@@ -3,6 +3,9 @@ package scriptfile_test
 import (
 	"errors"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -147,5 +150,38 @@ func TestLanguages(t *testing.T) {
 		if l != "dll" && l != "scp" && l != "switchinf" && l != "chat" && l != "runscript" {
 			t.Errorf("language %q is not in the tests", l)
 		}
+	}
+}
+
+// TestReadFile loads a file of this machine, and one section of it or another.
+func TestReadFile(t *testing.T) {
+	dir := t.TempDir()
+	two := "[Work]\nCOMMAND=\nOK=<match>\"ogin:\"\nCOMMAND=<username><cr>\nNoResponse\n[Bad]\nCOMMAND=a\n"
+	for name, text := range map[string]string{"x.scp": scripts["x.scp"], "two.inf": two} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := scriptfile.ReadFile(filepath.Join(dir, "x.scp"), nil)
+	if err != nil || s.Language() != "scp" {
+		t.Fatal(s, err)
+	}
+	if _, err := s.Section("Work"); !errors.Is(err, ras.ErrDevicenameNotFound) {
+		t.Errorf("a section of a script without sections: %v", err)
+	}
+	if s, err = scriptfile.ReadFile(filepath.Join(dir, "two.inf"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if run, err := s.Section("work"); err != nil || run == nil {
+		t.Errorf("section work: %v", err)
+	}
+	if _, err := s.Section("none"); !errors.As(err, new(*switchinf.Error)) {
+		t.Errorf("a section that is missing: %v", err)
+	}
+	if _, err := scriptfile.ReadFile(filepath.Join(dir, "none.scp"), nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file that is missing: %v", err)
+	}
+	if _, err := scriptfile.ReadFile(filepath.Join(dir, "none.dll"), nil); err == nil {
+		t.Error("a DLL that is missing is loaded")
 	}
 }
