@@ -1,4 +1,5 @@
-// Package tee has a log handler that gives each record to several handlers.
+// Package tee has log handlers that give each record to several handlers, and that
+// drop some records.
 package tee
 
 import (
@@ -50,3 +51,44 @@ func (h Handler) each(f func(slog.Handler) slog.Handler) slog.Handler {
 	}
 	return out
 }
+
+// Without returns a handler that drops the records at info level with the message.
+func Without(h slog.Handler, message string) slog.Handler { return without{h, message} }
+
+type without struct {
+	slog.Handler
+	message string
+}
+
+func (h without) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level == slog.LevelInfo && r.Message == h.message {
+		return nil
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h without) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return without{h.Handler.WithAttrs(attrs), h.message}
+}
+
+func (h without) WithGroup(name string) slog.Handler {
+	return without{h.Handler.WithGroup(name), h.message}
+}
+
+// From returns a handler that drops the records below a level.
+func From(h slog.Handler, least slog.Level) slog.Handler { return from{h, least} }
+
+type from struct {
+	slog.Handler
+	least slog.Level
+}
+
+func (h from) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= h.least && h.Handler.Enabled(ctx, l)
+}
+
+func (h from) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return from{h.Handler.WithAttrs(attrs), h.least}
+}
+
+func (h from) WithGroup(name string) slog.Handler { return from{h.Handler.WithGroup(name), h.least} }

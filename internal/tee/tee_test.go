@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 )
 
@@ -36,3 +37,20 @@ func TestHandler(t *testing.T) {
 type failing struct{}
 
 func (failing) Write([]byte) (int, error) { return 0, errors.New("full") }
+
+// TestFilters drop what they should, with attributes and groups too.
+func TestFilters(t *testing.T) {
+	var out bytes.Buffer
+	h := From(Without(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}), "state"), slog.LevelInfo)
+	for _, l := range []*slog.Logger{slog.New(h), slog.New(h).With("a", 1), slog.New(h).WithGroup("g")} {
+		out.Reset()
+		l.Debug("detail")
+		l.Info("state")
+		l.Warn("state")
+		l.Info("other")
+		got := out.String()
+		if strings.Count(got, "\n") != 2 || !strings.Contains(got, "level=WARN msg=state") || !strings.Contains(got, "msg=other") {
+			t.Errorf("the log is\n%s", got)
+		}
+	}
+}

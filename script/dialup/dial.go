@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rasline/rasline/internal/tee"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/capture"
 	"github.com/rasline/rasline/port/portname"
@@ -94,7 +95,7 @@ func (d *dial) dial(ctx context.Context) (*Conn, error) {
 		Entry:     d.entry.Name,
 		Terminal:  d.cfg.Terminal,
 		Exact:     d.cfg.Exact,
-		Log:       slog.New(withoutStates{d.log.Handler()}), // dial has its own
+		Log:       slog.New(tee.Without(d.log.Handler(), "state")), // dial has its own: a run is its last part alone
 	})
 	if err != nil {
 		err = errors.Join(err, d.giveUp(ctx, p, err))
@@ -119,7 +120,10 @@ func (d *dial) open(ctx context.Context) (port.Port, error) {
 		open = portname.Open
 	}
 	p, err := open(ctx, d.entry.Port, d.entry.PortConfig)
-	if err == nil && d.cfg.Record != nil {
+	switch {
+	case err != nil && ctx.Err() == context.Canceled && errors.Is(err, context.Canceled):
+		err = ras.ContextError(ctx) // whose code and text are not those of a port that failed
+	case err == nil && d.cfg.Record != nil:
 		p = capture.Record(p, d.cfg.Record)
 	}
 	return p, err

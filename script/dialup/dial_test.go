@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/port/portname"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
 	"github.com/rasline/rasline/script/dialup"
@@ -301,4 +302,15 @@ func TestBeforeAndDirect(t *testing.T) {
 			t.Errorf("ran %q, want %q", order, want)
 		}
 	})
+}
+
+// TestCancelWhileOpening has the code of a cancel.
+func TestCancelWhileOpening(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := dialup.Dial(ctx, entry(), &dialup.Config{Open: func(ctx context.Context, name string, _ *portname.Config) (port.Port, error) {
+		cancel()
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()}
+	}})
+	wantErr(t, "Dial", err, ras.ErrUserDisconnection)
+	wantErr(t, "Dial", err, context.Canceled)
 }
