@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
-	"strings"
 	"time"
 
 	"github.com/rasline/rasline/internal/console"
+	"github.com/rasline/rasline/internal/demo"
 	"github.com/rasline/rasline/internal/words"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/capture"
@@ -27,13 +26,14 @@ type dialer struct {
 	screen   *console.Screen
 	handler  slog.Handler
 	log      *slog.Logger
-	demo     *demo // the built-in modem, if that is dialled
+	demo     *demo.Modem // the built-in modem, if that is dialled
+	leftUp   bool        // whether a call was up when it was closed
 	terminal *console.Terminal
-	reported map[string]bool // findings of a phone book that were shown
+	reported map[string]bool // findings that were shown
 }
 
 func newDialer(opts *options, std streams) *dialer {
-	d := &dialer{opts: opts, std: std, screen: console.NewScreen(std.err, !opts.terminal && !opts.interact && opts.logFormat != "json")}
+	d := &dialer{opts: opts, std: std, reported: make(map[string]bool), screen: console.NewScreen(std.err, !opts.terminal && !opts.interact && opts.logFormat != "json")}
 	// The built-in modem is there to be watched, so its conversation shows without
 	// -v, unless the user takes part in it.
 	level := slog.LevelWarn
@@ -43,38 +43,9 @@ func newDialer(opts *options, std streams) *dialer {
 	case opts.logFormat != "":
 		level = slog.LevelInfo
 	}
-	switch opts.logFormat {
-	case "text":
-		d.handler = slog.NewTextHandler(d.screen, &slog.HandlerOptions{Level: level})
-	case "json":
-		d.handler = slog.NewJSONHandler(d.screen, &slog.HandlerOptions{Level: level})
-	default:
-		d.handler = withoutStates{script.NewPrinter(d.screen, &script.PrinterConfig{Level: level, Start: d.screen.Start(), Name: "rasdial"})}
-	}
-	if opts.logFormat != "" {
-		d.screen.SetSilent()
-	}
-	d.handler = d.screen.Handler(d.handler)
+	d.handler = d.screen.Log(opts.logFormat, "rasdial", level)
 	d.log = slog.New(d.handler)
 	return d
-}
-
-// withoutStates drops the records of states, which the screen shows.
-type withoutStates struct{ slog.Handler }
-
-func (h withoutStates) Handle(ctx context.Context, r slog.Record) error {
-	if r.Message == "state" {
-		return nil
-	}
-	return h.Handler.Handle(ctx, r)
-}
-
-// withoutDebug drops the records of a script's conversation, which the log of the
-// dial has.
-type withoutDebug struct{ slog.Handler }
-
-func (h withoutDebug) Enabled(ctx context.Context, l slog.Level) bool {
-	return l > slog.LevelDebug && h.Handler.Enabled(ctx, l)
 }
 
 func (d *dialer) run(ctx context.Context) int {
@@ -97,7 +68,7 @@ func (d *dialer) run(ctx context.Context) int {
 		}
 		defer func() {
 			if err := w.Close(); err != nil {
-				d.log.Error("-record: " + oneLine(err.Error()))
+				d.log.Error("-record: " + console.OneLine(err.Error()))
 			}
 		}()
 	}
@@ -123,16 +94,14 @@ func (d *dialer) run(ctx context.Context) int {
 	} else {
 		err = d.once(ctx, e, cfg)
 	}
-	if d.demo != nil {
-		d.demo.close()
-	}
+	d.closeDemo()
 	var part *dialup.Error
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.Is(err, portname.ErrBadName), errors.As(err, &part) && part.Op == "check":
 		return d.fail(exitUsage, err)
-	case errors.As(err, &part) && part.Op == "open":
+	case errors.As(err, &part) && part.Op == "open" && ctx.Err() == nil:
 		return d.fail(exitNotOpen, err)
 	}
 	return d.fail(exitFailed, err)
@@ -145,12 +114,12 @@ func (d *dialer) once(ctx context.Context, e *dialup.Entry, cfg *dialup.Config) 
 		return err
 	}
 	err = d.use(ctx, c)
-	if d.opts.port == "-" && !d.opts.hangupSet && err == nil {
+	if d.opts.port == "-" && d.opts.hangup == nil && err == nil {
 		return c.Port.Close() // without a hang-up: the line is pppd's
 	}
 	switch closeErr := c.Close(); {
 	case closeErr == nil:
-	case d.opts.hangupSet && err == nil:
+	case d.opts.hangup != nil && err == nil:
 		return closeErr
 	default:
 		d.log.Warn("hang-up", "error", closeErr)
@@ -176,11 +145,10 @@ func (d *dialer) use(ctx context.Context, c *dialup.Conn) error {
 
 // handOver runs the command of -exec on the line.
 func (d *dialer) handOver(ctx context.Context, c *dialup.Conn) error {
-	args := []string{"/bin/sh", "-c", d.opts.exec}
-	if !d.opts.shell {
-		args, _ = words.Shell(d.opts.exec)
+	cmd, err := words.Command(d.opts.exec, d.opts.shell)
+	if err != nil {
+		return err
 	}
-	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stderr = d.std.err
 	if d.opts.logFormat == "json" {
 		lines := console.Lines(func(line string) { d.log.Info("exec", "line", line) })
@@ -195,10 +163,9 @@ func (d *dialer) handOver(ctx context.Context, c *dialup.Conn) error {
 func (d *dialer) open(ctx context.Context, name string, cfg *portname.Config) (port.Port, error) {
 	switch {
 	case d.isDemo():
-		if d.demo != nil { // -persist dials again
-			d.demo.close()
-		}
-		return d.openDemo(ctx), nil
+		d.closeDemo() // -persist dials again
+		d.demo = demo.Open(d.opts.answer)
+		return d.demo.Port, nil
 	case name != "-":
 		return portname.Open(ctx, name, cfg)
 	}
@@ -211,6 +178,12 @@ func (d *dialer) open(ctx context.Context, name string, cfg *portname.Config) (p
 		return nil, err
 	}
 	return p, nil
+}
+
+func (d *dialer) closeDemo() {
+	if d.demo != nil {
+		d.leftUp = d.demo.Close()
+	}
 }
 
 // isDemo reports whether the built-in modem is dialled.
@@ -233,7 +206,7 @@ func (d *dialer) credentials(ctx context.Context, e *dialup.Entry) int {
 		}
 	}
 	if errors.As(err, &missing) {
-		return d.fail(exitUsage, fmt.Errorf("%w: %s", inner(err), missingFlags[missing.Field]))
+		return d.fail(exitUsage, fmt.Errorf("%w: %s", console.Cause(err), missingFlags[missing.Field]))
 	}
 	if err != nil {
 		return d.fail(exitUsage, err)
@@ -248,41 +221,12 @@ var missingFlags = map[string]string{
 	"PhoneNumber": "use -dial NUMBER",
 }
 
-// inner returns the cause of the errors of package dialup: what was done shows
-// above.
-func inner(err error) error {
-	for {
-		e, ok := err.(*dialup.Error)
-		if !ok {
-			return err
-		}
-		err = e.Err
-	}
-}
-
-// fail shows an error. A failed run's last line begins with the RAS code.
+// fail shows an error and returns the exit status.
 func (d *dialer) fail(status int, err error) int {
-	code, text := ras.CodeOf(err), inner(err).Error()
-	text = strings.ReplaceAll(text, fmt.Sprintf("error %d %s: ", uint32(code), code.Name()), "")
-	switch {
-	case d.opts.logFormat == "json":
-		d.log.Error("rasdial", "status", status, "code", uint32(code), "name", code.Name(), "error", oneLine(text))
-		return status
-	case status != exitFailed:
-		for line := range strings.Lines(text) {
-			d.screen.Printf("rasdial: %s\n", strings.TrimSuffix(line, "\n"))
-		}
-		return status
-	case errors.As(err, new(*script.RunError)): // it names the line of the script, which is worth one of its own
-		d.screen.Printf("rasdial: %s\n", oneLine(text))
-		text = code.Text()
-		if code == ras.ErrScriptSyntax { // the script has parsed
-			text = "the script failed while it ran"
-		}
+	log := d.log
+	if d.opts.logFormat != "json" {
+		log = nil
 	}
-	d.screen.Printf("rasdial: error %d %s: %s\n", uint32(code), code.Name(), oneLine(text))
+	d.screen.Failure(log, "rasdial", status, status == exitFailed, err)
 	return status
 }
-
-// oneLine joins the parts of a joined error.
-func oneLine(s string) string { return strings.ReplaceAll(s, "\n", "; ") }

@@ -3,17 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/rasline/rasline/internal/console"
+	"github.com/rasline/rasline/internal/demo"
+	"github.com/rasline/rasline/internal/tee"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/portname"
 	"github.com/rasline/rasline/ras"
@@ -36,12 +31,12 @@ func (d *dialer) entry() (*dialup.Entry, int) {
 		}
 	}
 	if d.isDemo() {
-		e.Port = "built-in modem"
+		e.Port = demo.Name
 		if e.Params.UserName == "" && e.Params.Password == "" {
-			e.Params.UserName, e.Params.Password = demoUser, demoPassword
+			e.Params.UserName, e.Params.Password = demo.User, demo.Password
 		}
 		if len(d.opts.numbers) == 0 && !d.opts.answer {
-			d.opts.numbers = []string{demoNumber}
+			d.opts.numbers = []string{demo.Number}
 		}
 	}
 	d.addFlags(e)
@@ -51,40 +46,54 @@ func (d *dialer) entry() (*dialup.Entry, int) {
 		}
 		return e, exitOK
 	}
-	section := d.opts.section
-	if d.opts.check || d.opts.list { // the other sections count too
-		section = ""
+	var status int
+	if e.Script, status = d.loadScript(); e.Script == nil {
+		return nil, status
 	}
-	s, err := d.load(section)
+	return e, exitOK
+}
+
+// loadScript returns the script that the flags name. It returns nil and the exit
+// status if there is nothing to run.
+func (d *dialer) loadScript() (script.Executor, int) {
+	o := d.opts
+	cfg := &scriptfile.Config{Language: o.lang}
+	if o.lang != "dll" { // which logs to the dial by itself
+		cfg.Log = slog.New(tee.From(d.handler, slog.LevelInfo)) // the log of the dial has the conversation
+	}
+	if !o.terminal { // which the call has then
+		cfg.Terminal = d.screen.Text()
+	}
+	s, err := scriptfile.ReadFile(o.script, cfg)
 	var list *lint.ParseError
 	switch {
 	case errors.As(err, &list):
-		return nil, d.report(list.Findings, d.opts.script)
+		return nil, d.report(list.Findings)
 	case err != nil:
 		return nil, d.fail(exitUsage, err)
-	case d.opts.list:
+	case o.list:
 		for _, name := range s.Sections() {
 			fmt.Fprintln(d.std.out, lint.Visible(name))
 		}
 		return nil, exitOK
 	}
 	findings := s.Findings()
-	if !d.opts.check { // lines that a run skips are no reason not to run
+	if !o.check { // lines that a run skips are no reason not to run
 		for i := range findings {
 			findings[i].Severity = lint.SeverityWarning
 		}
 	}
-	status := d.report(findings, d.opts.script)
-	if d.opts.check && d.opts.section != "" {
-		if _, err := d.load(d.opts.section); err != nil {
+	status := d.report(findings)
+	run := s.Executor()
+	if o.section != "" {
+		if run, err = s.Section(o.section); err != nil {
 			status = max(status, d.fail(exitUsage, err))
 		}
 	}
-	if status != exitOK || d.opts.check {
+	if status != exitOK || o.check {
 		return nil, status
 	}
-	e.Script = s.Executor()
-	return e, exitOK
+	return run, exitOK
 }
 
 // login is script.Login with a check: a user with a name has a password.
@@ -104,7 +113,7 @@ func (d *dialer) addFlags(e *dialup.Entry) {
 	if o.mode != (port.Mode{}) {
 		e.PortConfig = &portname.Config{Port: &port.Config{Mode: o.mode}}
 	}
-	if o.hangupSet {
+	if o.hangup != nil {
 		e.HangUp = o.hangup
 	}
 	switch {
@@ -130,26 +139,21 @@ func (d *dialer) addFlags(e *dialup.Entry) {
 // fromBook reads the entry from the phone book.
 func (d *dialer) fromBook() (*dialup.Entry, int) {
 	o := d.opts
-	name := o.phonebook
-	if !strings.ContainsAny(name, `/\.`) {
-		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
-			name = filepath.Join("/etc/ppp/peers", name)
-		}
-	}
-	src, err := readBook(name)
-	if err != nil {
-		return nil, d.fail(exitUsage, fmt.Errorf("-phonebook: %w", err))
-	}
-	book, err := phonebook.Parse(name, src, &phonebook.Config{FS: peersFiles{}})
+	book, err := phonebook.ReadFile(o.phonebook, nil)
 	var list *lint.ParseError
 	switch {
 	case errors.As(err, &list):
-		return nil, d.report(list.Findings, name)
+		return nil, d.report(list.Findings)
+	case err != nil:
+		return nil, d.fail(exitUsage, fmt.Errorf("-phonebook: %w", err))
 	case o.listEntries:
-		return nil, d.listEntries(book)
+		if err := console.Entries(d.std.out, book.Entries()); err != nil {
+			return nil, d.fail(exitFailed, err)
+		}
+		return nil, exitOK
 	}
-	cfg := &phonebook.EntryConfig{Ports: o.maps, Port: o.port, Scripts: phonebook.Dirs(append(slices.Clone(o.scriptDirs), filepath.Dir(name))...),
-		Location: o.location, Phone: o.phone, Shell: o.shell, Stderr: d.std.err}
+	cfg := &phonebook.EntryConfig{Ports: o.maps, Port: o.port, Scripts: book.Dirs(o.scriptDirs...),
+		Location: o.location, Phone: o.phone, Shell: o.shell, Stderr: d.std.err, Params: o.params}
 	if o.logFormat == "json" {
 		cfg.Stderr = console.Lines(func(line string) { d.log.Info("shell", "line", line) })
 	}
@@ -163,13 +167,12 @@ func (d *dialer) fromBook() (*dialup.Entry, int) {
 			entries = append(entries, []string{i.Name})
 		}
 	}
-	d.reported = make(map[string]bool) // entries share what they inherit
-	status := d.report(book.Findings(), name)
+	status := d.report(book.Findings())
 	var e *dialup.Entry
 	for _, names := range entries {
 		var found []lint.Finding
 		e, found, err = book.Entry(cfg, names...)
-		status = max(status, d.report(found, name))
+		status = max(status, d.report(found))
 		var own *phonebook.Error
 		if err != nil && !(errors.As(err, &own) && broken(own.Findings)) {
 			status = max(status, d.fail(exitUsage, err))
@@ -178,60 +181,14 @@ func (d *dialer) fromBook() (*dialup.Entry, int) {
 	if status != exitOK || o.check {
 		return nil, status
 	}
-	if info, err := os.Stat(name); err == nil && e.Params.Password != "" && info.Mode().Perm()&0o044 != 0 && runtime.GOOS != "windows" {
-		d.log.Warn(name + " holds a password and can be read by others: chmod 600")
-	}
-	p := &e.Params
-	if o.params.UserName != "" {
-		p.UserName = o.params.UserName
-	}
-	if o.params.Password != "" || o.params.NoPassword {
-		p.Password, p.NoPassword = o.params.Password, o.params.NoPassword
-	}
-	if o.params.Domain != "" {
-		p.Domain = o.params.Domain
-	}
 	return e, exitOK
 }
 
-// readBook reads a phone book, and of what has no end a little more than any has.
-func readBook(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, phonebook.MaxSize+1))
-}
-
-// peersFiles is where pppd finds the files that a peers file names: peers/NAME for
-// call, and others by their whole path.
-type peersFiles struct{}
-
-func (peersFiles) Open(name string) (fs.File, error) {
-	if strings.HasPrefix(name, "peers/") {
-		return os.DirFS("/etc/ppp").Open(name)
-	}
-	return os.DirFS("/").Open(name)
-}
-
-// listEntries prints a line for each entry of the phone book.
-func (d *dialer) listEntries(book *phonebook.Book) int {
-	table := tabwriter.NewWriter(d.std.out, 0, 0, 2, ' ', 0)
-	for _, i := range book.Entries() {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", lint.Visible(i.Name), orDash(i.Device), orDash(lint.Visible(i.Port)), orDash(lint.Visible(i.Number)), lint.Visible(i.Why))
-	}
-	if err := table.Flush(); err != nil {
-		return d.fail(exitFailed, err)
-	}
-	return exitOK
-}
-
-// report shows what was found in a file and returns the exit status for it.
-func (d *dialer) report(findings []lint.Finding, name string) int {
+// report shows what was found in a file, once, and returns the exit status for it.
+func (d *dialer) report(findings []lint.Finding) int {
 	for _, f := range findings {
 		switch {
-		case d.reported[f.String()]:
+		case d.reported[f.String()]: // entries share what they inherit
 		case d.opts.check:
 			fmt.Fprintln(d.std.out, f)
 		case d.opts.logFormat == "json":
@@ -242,41 +199,15 @@ func (d *dialer) report(findings []lint.Finding, name string) int {
 				d.screen.Printf("%s\n", f.Excerpt())
 			}
 		}
-		if d.reported != nil {
-			d.reported[f.String()] = true
-		}
+		d.reported[f.String()] = true
 	}
-	if !broken(findings) {
+	switch {
+	case !broken(findings):
 		return exitOK
-	}
-	if d.opts.check {
+	case d.opts.check:
 		return exitUsage
 	}
-	return d.fail(exitUsage, fmt.Errorf("%s has errors; nothing was sent", name))
-}
-
-// load reads the script that the flags name, to run the section if there is one.
-func (d *dialer) load(section string) (*scriptfile.Script, error) {
-	o := d.opts
-	var src []byte
-	if o.lang != "dll" {
-		f, err := os.Open(o.script)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		if src, err = io.ReadAll(io.LimitReader(f, scriptfile.MaxSource+1)); err != nil {
-			return nil, err
-		}
-	}
-	cfg := &scriptfile.Config{Language: o.lang, Section: section}
-	if o.lang != "dll" { // which logs to the dial by itself
-		cfg.Log = slog.New(withoutDebug{d.handler})
-	}
-	if !o.terminal { // which the call has then
-		cfg.Terminal = d.screen.Text()
-	}
-	return scriptfile.Load(o.script, src, cfg)
+	return d.fail(exitUsage, fmt.Errorf("%s has errors; nothing was sent", findings[0].File))
 }
 
 // broken reports whether one of the findings is an error.

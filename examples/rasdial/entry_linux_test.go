@@ -89,7 +89,7 @@ func TestBadEntries(t *testing.T) {
 		{"no such peer", []string{"-phonebook", "nobodysisp"}, "-phonebook: open /etc/ppp/peers/nobodysisp"},
 		{"no such entry", []string{"ips", "-phonebook", book}, `no entry "ips"; there is "isp"`},
 		{"no mapping", []string{"isp", "-phonebook", book}, "has errors; nothing was sent"},
-		{"a bad mapping", []string{"isp", "-phonebook", book, "-map", "COM3"}, `invalid value "COM3" for flag -map: write NAME=PORT`},
+		{"a bad mapping", []string{"isp", "-phonebook", book, "-map", "COM3"}, `invalid value "COM3" for flag -map: write KEY=VALUE`},
 		{"a number that is a command", []string{"a", "-phonebook", conf}, "has errors; nothing was sent"},
 		{"exec and interact", []string{"-exec", "cat", "-interact"}, "-exec and -interact: one of them"},
 		{"exec for a shell", []string{"-exec", "a | b"}, `-exec: only a shell understands \|: add -shell`},

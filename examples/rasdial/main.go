@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
+	"github.com/rasline/rasline/internal/console"
+	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/script/dll"
 )
 
@@ -36,19 +39,34 @@ const (
 // run is the program: it returns the exit status.
 func run(ctx context.Context, args []string, std streams) int {
 	opts, err := parseOptions(args, std.err)
-	if errors.Is(err, flag.ErrHelp) {
+	switch {
+	case errors.Is(err, flag.ErrHelp):
 		return exitOK
+	case err != nil:
+		return exitUsage
+	case opts.document != "":
+		err = opts.program.Write(std.out, opts.document)
+	case opts.listPorts:
+		err = listPorts(ctx, std)
+	default:
+		d := newDialer(opts, std)
+		defer d.screen.Close()
+		return d.run(ctx)
 	}
 	if err != nil {
-		return exitUsage
+		opts.program.Refuse(std.err, err)
+		return exitFailed
 	}
-	if opts.document != "" {
-		return opts.writeDocument(std)
+	return exitOK
+}
+
+func listPorts(ctx context.Context, std streams) error {
+	ports, err := port.List(ctx)
+	if err == nil && len(ports) == 0 {
+		fmt.Fprintln(std.err, "rasdial: this machine has no serial ports")
 	}
-	if opts.listPorts {
-		return listPorts(ctx, std)
+	if err != nil {
+		return err
 	}
-	d := newDialer(opts, std)
-	defer d.screen.Close()
-	return d.run(ctx)
+	return console.Ports(std.out, ports)
 }

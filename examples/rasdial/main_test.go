@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rasline/rasline/internal/demo"
 	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/internal/winetest"
 	"github.com/rasline/rasline/port"
@@ -137,7 +138,7 @@ func testDemonstration(t *testing.T) {
 	if !order.MatchString(r.stderr) {
 		t.Errorf("the states or the dialogue are missing or out of order")
 	}
-	if strings.Contains(r.stderr, demoPassword) {
+	if strings.Contains(r.stderr, demo.Password) {
 		t.Error("the built-in password shows")
 	}
 }
@@ -352,9 +353,9 @@ func TestPeerIsGivenNoTerminal(t *testing.T) {
 func TestDialThenScript(t *testing.T) { onFakeTime(t, testDialThenScript) }
 
 func testDialThenScript(t *testing.T) {
-	pw := file(t, "pw", demoPassword)
+	pw := file(t, "pw", demo.Password)
 	r := rasdial(t, t.Context(), "-dial", "555-0100", "-script", file(t, "login.scp", strings.Replace(scpLogin, `"~"`, `"choice:"`, 1)),
-		"-user", demoUser, "-password-file", pw)
+		"-user", demo.User, "-password-file", pw)
 	r.expect(t, exitOK, "RASCS_Disconnected +hung up")
 	if !regexp.MustCompile(`(?s)ConnectDevice.*DeviceConnected.*Interactive.*Connected.*Disconnected`).MatchString(r.stderr) {
 		t.Error("the states are missing or out of order")
@@ -380,6 +381,18 @@ func TestCancel(t *testing.T) {
 	r.expect(t, exitFailed, "^rasdial: error 631 ERROR_USER_DISCONNECTION: ")
 	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("the run ended %v after the cancel", took)
+	}
+}
+
+// TestCancelWhileOpening ends as any other cancel, and not as a port that cannot be
+// opened.
+func TestCancelWhileOpening(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := rasdial(t, ctx, "-port", "tcp://127.0.0.1:1", "-no-password")
+	r.expect(t, exitFailed, "^rasdial: error 631 ERROR_USER_DISCONNECTION: ")
+	if strings.Contains(r.stderr, "check the address") {
+		t.Error("the cancel is taken for a failure of the server")
 	}
 }
 

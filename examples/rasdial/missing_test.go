@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/rasline/rasline/internal/demo"
 )
 
 // What a script sends and is not given is known before anything is opened, in
@@ -44,18 +46,10 @@ func TestDemonstrationOfChat(t *testing.T) {
 	onFakeTime(t, func(t *testing.T) {
 		chat := file(t, "d.chat", "TIMEOUT 9\nogin: \\T\nword: \\U\nhoice: PPP\n'' ''\n")
 		r := rasdial(t, t.Context(), "-script", chat)
-		if r.status != exitOK || !strings.Contains(r.stderr, `> "guest\r"`) || strings.Contains(r.stderr, demoPassword) {
+		if r.status != exitOK || !strings.Contains(r.stderr, `> "guest\r"`) || strings.Contains(r.stderr, demo.Password) {
 			t.Errorf("exit %d, want the name of the demonstration in\n%s", r.status, r.stderr)
 		}
 	})
-}
-
-// A password file of an editor that begins it with a byte order mark.
-func TestPasswordFileWithMark(t *testing.T) {
-	o := new(options)
-	if err := o.setPassword(file(t, "pw", "\ufeffsecret\r\n")); err != nil || o.params.Password.Reveal() != "secret" {
-		t.Errorf("password %q, %v", o.params.Password.Reveal(), err)
-	}
 }
 
 // A script that parses and fails by its own doing has no syntax error.

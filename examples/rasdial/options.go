@@ -5,13 +5,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/rasline/rasline/internal/console"
+	"github.com/rasline/rasline/internal/flagdoc"
 	"github.com/rasline/rasline/internal/words"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/ras"
@@ -28,8 +28,7 @@ type options struct {
 	redial    int
 	answer    bool
 	rings     int
-	hangup    []modem.Method
-	hangupSet bool
+	hangup    []modem.Method // nil: as the entry has it
 	script    string
 	section   string
 	lang      string
@@ -57,48 +56,30 @@ type options struct {
 	persist  bool
 
 	document string // -document
-	flags    *flag.FlagSet
-}
-
-// texts collects a flag that may be repeated.
-type texts []string
-
-func (t *texts) String() string     { return strings.Join(*t, " ") }
-func (t *texts) Set(s string) error { *t = append(*t, s); return nil }
-
-// pairs collects a flag KEY=VALUE that may be repeated.
-type pairs map[string]string
-
-func (p *pairs) String() string { return "" }
-
-func (p *pairs) Set(s string) error {
-	key, value, ok := strings.Cut(s, "=")
-	if !ok || key == "" || value == "" {
-		return errors.New("write NAME=PORT")
-	}
-	if *p == nil {
-		*p = make(pairs)
-	}
-	(*p)[key] = value
-	return nil
+	program  *flagdoc.Program
 }
 
 const defaultTimeout = 5 * time.Minute
 
-// parseOptions reads the flags. What is wrong with them it tells on stderr.
+// parseOptions reads the flags. What is wrong with them is written to stderr.
 func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	o := new(options)
 	f := flag.NewFlagSet("rasdial", flag.ContinueOnError)
-	f.SetOutput(io.Discard) // the package prints all flags after each error
-	var mode, hangup, passwordFile string
+	var passwordFile string
 	f.StringVar(&o.port, "port", "", "`port`: /dev/ttyUSB0, COM3, usb:0403:6001, tcp://host:port, unix:/path, telnet://host:port, rfc2217://host:port, rfc2217+tls://host:port, replay:file, or - (default a built-in modem)")
-	f.StringVar(&mode, "mode", "", "bit rate, format and flow control, such as 115200,8N1,rtscts")
-	f.Var((*texts)(&o.numbers), "dial", "`number` to dial through an AT modem (repeatable)")
-	f.Var((*texts)(&o.init), "init", "modem `command` before dialling (repeatable)")
+	f.Func("mode", "bit rate, format and flow control: a `mode` such as 115200,8N1,rtscts", func(s string) (err error) {
+		o.mode, err = port.ParseMode(s)
+		return err
+	})
+	f.Var((*flagdoc.Texts)(&o.numbers), "dial", "`number` to dial through an AT modem (repeatable)")
+	f.Var((*flagdoc.Texts)(&o.init), "init", "modem `command` before dialling (repeatable)")
 	f.IntVar(&o.redial, "redial", 0, "further attempts after a failed one")
 	f.BoolVar(&o.answer, "answer", false, "wait for a call instead of dialling")
 	f.IntVar(&o.rings, "rings", 1, "with -answer: answer at this `ring`; callers are known from the second on")
-	f.StringVar(&hangup, "hangup", "", "how to hang up at the end: dtr, ath, both or none")
+	f.Func("hangup", "`how` to hang up at the end: dtr, ath, both or none", func(s string) (err error) {
+		o.hangup, err = modem.ParseMethods(s)
+		return err
+	})
 	f.StringVar(&o.script, "script", "", "script `file`: .scp, .inf, .chat, .runscript, .dll")
 	f.StringVar(&o.section, "section", "", "section of an .inf file")
 	f.StringVar(&o.lang, "lang", "", "language of the script: scp, switchinf, chat, runscript or dll (default by the file's name)")
@@ -110,10 +91,10 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f.BoolVar(&o.params.NoPassword, "no-password", false, "there is no password")
 	f.StringVar(&o.params.Domain, "domain", "", "domain")
 	f.StringVar(&o.phonebook, "phonebook", "", "phone book: wvdial.conf, rasphone.pbk, or a peers `file` of pppd, whose name alone is looked up in /etc/ppp/peers")
-	f.Var((*texts)(&o.names), "entry", "`name` of the entry; the same as ENTRY")
+	f.Var((*flagdoc.Texts)(&o.names), "entry", "`name` of the entry; the same as ENTRY")
 	f.BoolVar(&o.listEntries, "list-entries", false, "list the entries of the phone book and stop")
-	f.Var((*pairs)(&o.maps), "map", "port of this machine for one of the phone book: `COM3=/dev/ttyUSB0` (repeatable)")
-	f.Var((*texts)(&o.scriptDirs), "script-dir", "`directory` with the scripts of the phone book, besides its own (repeatable)")
+	f.Var((*flagdoc.Pairs)(&o.maps), "map", "port of this machine for one of the phone book: `COM3=/dev/ttyUSB0` (repeatable)")
+	f.Var((*flagdoc.Texts)(&o.scriptDirs), "script-dir", "`directory` with the scripts of the phone book, besides its own (repeatable)")
 	f.StringVar(&o.location, "location", "", "dialling rules of this place: `country,area,trunk,international`, such as 49,30,0,00")
 	f.StringVar(&o.phone, "phone", "", "`number` to dial instead of the entry's")
 	f.BoolVar(&o.shell, "shell", false, "let a shell run the commands of a peers file and of -exec")
@@ -126,31 +107,36 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f.StringVar(&o.record, "record", "", "record the line in this new `file`, for Wireshark and -port replay:FILE")
 	f.BoolVar(&o.verbose, "v", false, "show the conversation")
 	f.StringVar(&o.document, "document", "", "write the completion for bash or zsh, or the manual page (man), and stop")
-	o.flags = f
-	for rest := args; ; {
-		if err := f.Parse(rest); errors.Is(err, flag.ErrHelp) {
-			io.WriteString(stderr, usage)
-			f.SetOutput(stderr)
-			f.PrintDefaults()
-			return nil, err
-		} else if err != nil {
-			fmt.Fprintf(stderr, "rasdial: %v; -h lists the flags\n", words.UnknownFlag(f, err))
-			return nil, err
-		}
-		if rest = f.Args(); len(rest) == 0 {
-			break
-		}
-		o.names = append(o.names, rest[0]) // flags may follow
-		rest = rest[1:]
+	o.program = &flagdoc.Program{
+		Name:     "rasdial",
+		Summary:  "dial a modem, log in and hand the line over",
+		Synopsis: "[flags] [ENTRY]",
+		Usage:    usage,
+		About:    about,
+		Flags:    f,
+		Values: map[string][]string{
+			"log": {"text", "json"}, "hangup": {"dtr", "ath", "both", "none"}, "document": flagdoc.Documents, "lang": scriptfile.Languages(),
+		},
 	}
-	if len(o.names) > 0 {
-		o.params.EntryName = strings.Join(o.names, " ")
-	}
-	err := errors.Join(o.setMode(mode), o.setHangup(hangup), o.setPassword(passwordFile), o.setLang(), o.checkFlags(f, passwordFile == "-" && o.port == "-"))
+	names, err := o.program.Parse(args, stderr)
 	if err != nil {
-		for line := range strings.Lines(err.Error()) {
-			fmt.Fprintf(stderr, "rasdial: %s\n", strings.TrimSuffix(line, "\n"))
+		return nil, err
+	}
+	o.names = append(o.names, names...)
+	if o.lang == "" {
+		o.lang = scriptfile.LanguageOf(o.script)
+	}
+	err = o.conflicts(passwordFile)
+	if err == nil && passwordFile != "" {
+		if o.params.Password, err = console.PasswordFile(passwordFile); err != nil {
+			err = fmt.Errorf("-password-file: %w", err)
 		}
+	}
+	if err == nil {
+		err = o.params.Validate()
+	}
+	if err != nil {
+		o.program.Refuse(stderr, err)
 		return nil, err
 	}
 	return o, nil
@@ -167,76 +153,14 @@ cannot be used, 3 the port cannot be opened
 
 `
 
-func (o *options) setMode(s string) (err error) {
-	if s == "" {
-		return nil
-	}
-	if strings.HasPrefix(o.port, "tcp://") || strings.HasPrefix(o.port, "telnet://") {
-		return errors.New("-mode: a raw TCP or Telnet port has no mode; use rfc2217://, or set it on the server")
-	}
-	if o.mode, err = port.ParseMode(s); err != nil {
-		return fmt.Errorf("-mode: %w", err)
-	}
-	return nil
-}
+const about = `With no flags rasdial dials a modem and a login server that are built in, and shows what happens.
+With a port it dials for real, with a script, with an entry of a phone book, or with a login that finds its way.
 
-func (o *options) setHangup(s string) (err error) {
-	if s == "" {
-		return nil
-	}
-	o.hangupSet = true
-	if o.hangup, err = modem.ParseMethods(s); err != nil {
-		return fmt.Errorf("-hangup: %w", err)
-	}
-	return nil
-}
+The exit status is 0 if the script succeeded, and the command of -exec; 1 if the script, the line or the command failed;
+2 for flags, a script, a phone book or an entry that cannot be used; 3 if the port cannot be opened.`
 
-const maxPasswordFile = 4096
-
-// setPassword takes the first line of the file.
-func (o *options) setPassword(name string) error {
-	if name == "" || name == "-" && o.port == "-" { // refused by checkFlags
-		return nil
-	}
-	if o.params.NoPassword {
-		return errors.New("-password-file and -no-password: one of them")
-	}
-	f := os.Stdin
-	if name != "-" {
-		var err error
-		if f, err = os.Open(name); err != nil {
-			return fmt.Errorf("-password-file: %w", err)
-		}
-		defer f.Close()
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxPasswordFile))
-	if err != nil {
-		return fmt.Errorf("-password-file: %w", err)
-	}
-	line, _, _ := strings.Cut(strings.TrimPrefix(string(data), "\ufeff"), "\n") // some editors begin a file with the mark
-	o.params.Password = ras.Secret(strings.TrimSuffix(line, "\r"))
-	if o.params.Password == "" {
-		return fmt.Errorf("-password-file: the first line of %s is empty", name)
-	}
-	return nil
-}
-
-func (o *options) setLang() error {
-	switch {
-	case o.lang != "":
-		if !slices.Contains(scriptfile.Languages(), o.lang) {
-			return fmt.Errorf("-lang %q: use scp, switchinf, chat, runscript or dll", o.lang)
-		}
-	case o.script != "":
-		if o.lang = scriptfile.LanguageOf(o.script); o.lang == "" {
-			return fmt.Errorf("-script %s: no script language has the ending %q: add -lang scp, switchinf, chat, runscript or dll", o.script, filepath.Ext(o.script))
-		}
-	}
-	return nil
-}
-
-// checkFlags finds flags that do not go together.
-func (o *options) checkFlags(f *flag.FlagSet, passwordOnLine bool) error {
+// conflicts finds flags that do not go together.
+func (o *options) conflicts(passwordFile string) error {
 	var errs []error
 	refuse := func(bad bool, format string, args ...any) {
 		if bad {
@@ -248,24 +172,25 @@ func (o *options) checkFlags(f *flag.FlagSet, passwordOnLine bool) error {
 	refuse((o.check || o.list) && o.script == "" && !book, "-check and -list need -script FILE or -phonebook FILE")
 	refuse(!book && (o.listEntries || len(o.maps) > 0 || len(o.scriptDirs) > 0 || o.location != "" || o.phone != ""),
 		"-list-entries, -map, -script-dir, -location and -phone need -phonebook FILE")
-	refuse(o.document != "" && documents[o.document] == nil, "-document %q: use bash, zsh or man", o.document)
+	refuse(o.document != "" && !slices.Contains(flagdoc.Documents, o.document), "-document %q: use bash, zsh or man", o.document)
 	refuse(o.exec != "" && o.interact, "-exec and -interact: one of them")
 	refuse(o.persist && o.exec == "" && !o.interact, "-persist needs -exec or -interact: without them a connection is closed when it is made")
 	refuse(o.persist && o.port == "-", "-persist: standard input cannot be opened again")
-	if o.exec != "" && !o.shell {
-		list, why := words.Shell(o.exec)
-		refuse(why != "", "-exec: only a shell understands %s: add -shell", why)
-		refuse(why == "" && len(list) == 0, "-exec names no command")
-		if why == "" && len(list) > 0 { // before anything is dialled
-			_, err := exec.LookPath(list[0])
-			refuse(err != nil, "-exec: %w", err)
-		}
+	if o.exec != "" { // before anything is dialled
+		_, err := words.Command(o.exec, o.shell)
+		refuse(err != nil, "-exec: %w", err)
 	}
+	refuse(o.mode != (port.Mode{}) && (strings.HasPrefix(o.port, "tcp://") || strings.HasPrefix(o.port, "telnet://")),
+		"-mode: a raw TCP or Telnet port has no mode; use rfc2217://, or set it on the server")
+	languages := strings.Join(scriptfile.Languages(), ", ")
+	refuse(o.lang != "" && !slices.Contains(scriptfile.Languages(), o.lang), "-lang %q: use one of %s", o.lang, languages)
+	refuse(o.script != "" && o.lang == "", "-script %s: no script language has the ending %q: add -lang with one of %s", o.script, filepath.Ext(o.script), languages)
 	refuse(o.list && o.lang != "switchinf", "-list names the sections of an .inf file: give one with -script")
 	refuse(o.section != "" && o.lang != "switchinf", "-section goes with an .inf file")
 	refuse(o.lang == "switchinf" && o.section == "" && !o.check && !o.list, "an .inf file needs -section NAME; -list names them")
 	refuse(o.terminal && o.script == "" && !book, "-terminal gives a script the user's terminal: add -script FILE or -phonebook FILE")
-	refuse(passwordOnLine, "-password-file -: standard input is the line with -port -")
+	refuse(passwordFile != "" && o.params.NoPassword, "-password-file and -no-password: one of them")
+	refuse(passwordFile == "-" && o.port == "-", "-password-file -: standard input is the line with -port -")
 	refuse(o.redial < 0, "-redial %d: use 0 or more", o.redial)
 	refuse(o.redial > 0 && len(o.numbers) == 0 && !book, "-redial needs -dial NUMBER")
 	refuse(o.answer && len(o.numbers) > 0, "-answer and -dial: one of them")
@@ -280,6 +205,5 @@ func (o *options) checkFlags(f *flag.FlagSet, passwordOnLine bool) error {
 		_, err := modem.CheckCommand(command)
 		refuse(err != nil, "-init: %w", err)
 	}
-	errs = append(errs, o.params.Validate())
 	return errors.Join(errs...)
 }

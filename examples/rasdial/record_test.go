@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rasline/rasline/internal/demo"
 	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/port/capture"
 )
@@ -63,7 +64,7 @@ func testRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(string(file), demoPassword) {
+	if strings.Contains(string(file), demo.Password) {
 		t.Error("the password is in the recording")
 	}
 	noted, data := notes(t, path)

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/rasline/rasline/internal/demo"
 )
 
 // dialDemo dials the built-in modem on fake time and reports how the program
@@ -33,7 +35,7 @@ func dialDemo(t *testing.T, stop time.Duration, args ...string) (status int, too
 		}
 		start := time.Now()
 		status = d.run(ctx)
-		took, leftUp = time.Since(start), d.demo.leftUp
+		took, leftUp = time.Since(start), d.leftUp
 	})
 	return status, took, leftUp
 }
@@ -42,7 +44,7 @@ func dialDemo(t *testing.T, stop time.Duration, args ...string) (status int, too
 // fails, is dialled again and logs in, no call is left, and the end is near.
 func TestStoppedAtEveryMomentOfACall(t *testing.T) {
 	t.Parallel()
-	args := []string{"-dial", "5550104", "-dial", demoNumber, "-redial", "3"}
+	args := []string{"-dial", "5550104", "-dial", demo.Number, "-redial", "3"}
 	status, whole, leftUp := dialDemo(t, 0, args...)
 	if status != exitOK || leftUp {
 		t.Fatalf("the whole call: exit %d, a call left %v", status, leftUp)

@@ -83,7 +83,7 @@ func TestKilled(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			m := scripttest.NewModem(pair.Port, &scripttest.ModemConfig{Dial: func(context.Context, string) scripttest.Answer {
+			m := scripttest.NewModem(pair.Port, &scripttest.ModemConfig{Profile: "S12=25", Dial: func(context.Context, string) scripttest.Answer {
 				in, out := virtual.Pair()
 				scripttest.NewLogin(out, &scripttest.LoginConfig{Silent: scripttest.StagePassword})
 				return scripttest.Answer{Far: in, After: time.Second}

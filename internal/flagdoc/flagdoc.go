@@ -1,5 +1,5 @@
-// Package flagdoc writes the shell completions and the manual page of a program
-// from its flags, so that the three cannot differ.
+// Package flagdoc parses the flags of a program, and writes its shell completions
+// and its manual page from them, so that the three cannot differ.
 package flagdoc
 
 import (
@@ -10,12 +10,13 @@ import (
 	"time"
 )
 
-// Program describes a program for Bash, Zsh and Man.
+// Program describes a program.
 type Program struct {
 	Name     string
 	Summary  string // "dial a modem and log in"
 	Synopsis string // "[flags] [ENTRY]"
 	About    string // paragraphs, separated by empty lines
+	Usage    string // what -h shows before the flags
 	Flags    *flag.FlagSet
 
 	// Values are what a flag takes, by its name: "text", "json". A flag without
@@ -27,6 +28,22 @@ type Program struct {
 func takesValue(f *flag.Flag) bool {
 	b, ok := f.Value.(interface{ IsBoolFlag() bool })
 	return !ok || !b.IsBoolFlag()
+}
+
+// Documents are what Write writes.
+var Documents = []string{"bash", "zsh", "man"}
+
+// Write writes one of Documents.
+func (p *Program) Write(w io.Writer, document string) error {
+	switch document {
+	case "bash":
+		return p.Bash(w)
+	case "zsh":
+		return p.Zsh(w)
+	case "man":
+		return p.Man(w, time.Now())
+	}
+	return fmt.Errorf("there is no document %q: use %s", document, strings.Join(Documents, ", "))
 }
 
 // Bash writes a completion for bash.

@@ -2,7 +2,9 @@ package flagdoc
 
 import (
 	"bytes"
+	"errors"
 	"flag"
+	"io"
 	"os/exec"
 	"strings"
 	"testing"
@@ -57,6 +59,59 @@ func TestMan(t *testing.T) {
 	for _, want := range []string{".TH DIAL 1 2026-01-02\n", "dial \\- dial \\- and log in\n", ".PP\n\\&.Two\nlines.\n", ".BI \\-log \" format\"\nlog in this format\n"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+}
+
+// TestParse takes flags in any place, and explains what is wrong in one line.
+func TestParse(t *testing.T) {
+	for _, tt := range []struct {
+		args, others, out string
+	}{
+		{"a -v b -port x c", "a b c", ""},
+		{"-prot x", "", "dial: there is no flag -prot: use -port; -h lists the flags\n"},
+		{"a -log", "", "dial: flag needs an argument: -log; -h lists the flags\n"},
+		{"-h", "", "usage of dial\n  -log format"},
+	} {
+		p := program()
+		p.Usage = "usage of dial\n"
+		var out bytes.Buffer
+		others, err := p.Parse(strings.Fields(tt.args), &out)
+		if (err == nil) != (tt.out == "") || strings.Join(others, " ") != tt.others || !strings.HasPrefix(out.String(), tt.out) {
+			t.Errorf("%s: %q, %v\n%s", tt.args, others, err, out.String())
+		}
+		if errors.Is(err, flag.ErrHelp) != (tt.args == "-h") {
+			t.Errorf("%s: %v", tt.args, err)
+		}
+	}
+}
+
+// TestValues collects what a flag is given several times.
+func TestValues(t *testing.T) {
+	p := program()
+	var texts Texts
+	var pairs Pairs
+	p.Flags.Var(&texts, "t", "")
+	p.Flags.Var(&pairs, "p", "")
+	if _, err := p.Parse([]string{"-t", "a", "-p", "x=1", "-t", "b", "-p", "y=2=3"}, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if texts.String() != "a b" || len(pairs) != 2 || pairs["x"] != "1" || pairs["y"] != "2=3" {
+		t.Errorf("%v, %v", texts, pairs)
+	}
+	for _, bad := range []string{"x", "=1", "x="} {
+		if pairs.Set(bad) == nil {
+			t.Errorf("the pair %q is taken", bad)
+		}
+	}
+}
+
+// TestWrite writes each document, and no other.
+func TestWrite(t *testing.T) {
+	for _, d := range append(Documents, "html") {
+		var b bytes.Buffer
+		if err := program().Write(&b, d); (err == nil) != (b.Len() > 0) || (err != nil) != (d == "html") {
+			t.Errorf("%s: %d bytes, %v", d, b.Len(), err)
 		}
 	}
 }

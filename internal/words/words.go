@@ -3,8 +3,10 @@
 package words
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"os/exec"
 	"strings"
 )
 
@@ -69,6 +71,24 @@ func Shell(s string) (words []string, why string) {
 		return nil, "an assignment"
 	}
 	return words, ""
+}
+
+// Command returns a command that runs the words of s, which Shell cuts, or with
+// shell a shell that runs s. The error matches exec.ErrNotFound if there is no such
+// program.
+func Command(s string, shell bool) (*exec.Cmd, error) {
+	if shell {
+		return exec.Command("/bin/sh", "-c", s), nil
+	}
+	words, why := Shell(s)
+	switch {
+	case why != "":
+		return nil, fmt.Errorf("only a shell understands %s: add -shell", why)
+	case len(words) == 0:
+		return nil, errors.New("it names no command")
+	}
+	cmd := exec.Command(words[0], words[1:]...)
+	return cmd, cmd.Err
 }
 
 // Nearest returns the known word that s was most likely meant to be, or "". Letter

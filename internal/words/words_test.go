@@ -1,7 +1,10 @@
 package words
 
 import (
+	"errors"
+	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -35,5 +38,23 @@ func TestNearest(t *testing.T) {
 		if got := Nearest(s, known); got != want {
 			t.Errorf("%q: %q, want %q", s, got, want)
 		}
+	}
+}
+
+// TestCommand refuses what cannot run before it runs.
+func TestCommand(t *testing.T) {
+	if cmd, err := Command("a|b", true); err != nil || !slices.Equal(cmd.Args, []string{"/bin/sh", "-c", "a|b"}) {
+		t.Errorf("with a shell: %v, %v", cmd, err)
+	}
+	if cmd, err := Command("go 'a b'", false); err != nil || !slices.Equal(cmd.Args, []string{"go", "a b"}) {
+		t.Errorf("without one: %v, %v", cmd, err)
+	}
+	for s, want := range map[string]string{"a|b": "add -shell", " ": "names no command"} {
+		if _, err := Command(s, false); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", s, err, want)
+		}
+	}
+	if _, err := Command("no-such-program-at-all x", false); !errors.Is(err, exec.ErrNotFound) {
+		t.Errorf("a program that is missing: %v", err)
 	}
 }

@@ -1,0 +1,71 @@
+package flagdoc
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/rasline/rasline/internal/words"
+)
+
+// Parse reads the flags in args, which may be before, after and between the other
+// arguments. It returns those. What is wrong with the flags is one line on stderr,
+// and -h is Usage and all flags; the error is flag.ErrHelp then.
+func (p *Program) Parse(args []string, stderr io.Writer) (others []string, err error) {
+	p.Flags.SetOutput(io.Discard) // package flag prints all flags after each error
+	p.Flags.Usage = func() {}
+	for {
+		err := p.Flags.Parse(args)
+		if errors.Is(err, flag.ErrHelp) {
+			io.WriteString(stderr, p.Usage)
+			p.Flags.SetOutput(stderr)
+			p.Flags.PrintDefaults()
+			return nil, err
+		}
+		if err != nil {
+			p.Refuse(stderr, fmt.Errorf("%w; -h lists the flags", words.UnknownFlag(p.Flags, err)))
+			return nil, err
+		}
+		if args = p.Flags.Args(); len(args) == 0 {
+			return others, nil
+		}
+		others, args = append(others, args[0]), args[1:]
+	}
+}
+
+// Refuse prints the lines of an error, with the name of the program.
+func (p *Program) Refuse(stderr io.Writer, err error) {
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintf(stderr, "%s: %s\n", p.Name, strings.TrimSuffix(line, "\n"))
+	}
+}
+
+// Texts is a flag.Value that collects what a flag is given each time.
+type Texts []string
+
+// String returns the texts with spaces between them.
+func (t *Texts) String() string { return strings.Join(*t, " ") }
+
+// Set adds a text.
+func (t *Texts) Set(s string) error { *t = append(*t, s); return nil }
+
+// Pairs is a flag.Value that collects the pairs KEY=VALUE that a flag is given.
+type Pairs map[string]string
+
+// String returns "".
+func (p *Pairs) String() string { return "" }
+
+// Set adds a pair.
+func (p *Pairs) Set(s string) error {
+	key, value, ok := strings.Cut(s, "=")
+	if !ok || key == "" || value == "" {
+		return errors.New("write KEY=VALUE")
+	}
+	if *p == nil {
+		*p = make(Pairs)
+	}
+	(*p)[key] = value
+	return nil
+}
