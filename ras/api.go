@@ -39,6 +39,8 @@ type Buffer interface {
 //	Returner         bytes that are given back wait in the Call, not in the API
 //	Failer           a lost carrier that another watched ends the context alone
 //	PortHolder       no breaks, modem lines and error counts
+//	BytesReceiver    Call.Receive takes a buffer and four callbacks more
+//	BytesSender      Call.Send takes a buffer and two callbacks more
 type API interface {
 	// GetBuffer is RasGetBuffer: it grants a zeroed buffer of size bytes. A
 	// size of 0 or less, or above MaxBuffer, gives MaxBuffer bytes.
@@ -133,4 +135,42 @@ type Failer interface {
 type PortHolder interface {
 	// Line returns the port, or nil. It must not be read, written or closed.
 	Line() port.Port
+}
+
+// BytesReceiver is an API that receives into memory of the caller, on the
+// goroutine of the caller.
+//
+// Without it Call.Receive gets a buffer, posts a receive with it, waits for the
+// event, retrieves and frees the buffer: what a decorator that forwards the six
+// callbacks alone sees of each receive.
+type BytesReceiver interface {
+	// ReceiveCanceler and Returner end a ReceiveBytes that runs on another
+	// goroutine: the first with an error that matches ErrInvalidParameter, as
+	// RetrieveBuffer returns it without a receive, the second with the bytes.
+	ReceiveCanceler
+	Returner
+
+	// ReceiveBytes is ReceiveBuffer and, when the event is set, RetrieveBuffer:
+	// it waits for bytes, moves at most len(b) of them into b and returns their
+	// number, with the same limits and errors. It is the one receive of the
+	// port meanwhile. If ctx ends first it returns an error as ContextError
+	// makes it, no receive is pending and no byte is lost. b must not be empty,
+	// and is the caller's again when it returns.
+	//
+	// An error that matches errors.ErrUnsupported says that it has done
+	// nothing, and that the callbacks must be used for this receive.
+	ReceiveBytes(ctx context.Context, port Handle, b []byte, timeout time.Duration) (n int, err error)
+}
+
+// BytesSender is an API that sends from memory of the caller.
+//
+// Without it Call.Send copies the bytes to a buffer, sends that and frees it.
+type BytesSender interface {
+	// SendBytes is SendBuffer with bytes of the caller, which are the caller's
+	// again when it returns, and a context as in ContextSender. All bytes go
+	// under one limit: send no more than MaxBuffer.
+	//
+	// An error that matches errors.ErrUnsupported says that it has done
+	// nothing, and that the callbacks must be used for this send.
+	SendBytes(ctx context.Context, port Handle, b []byte) error
 }

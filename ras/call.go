@@ -49,8 +49,8 @@ type DialParams struct {
 //
 // # Receiving
 //
-// Call has its own ReceiveBuffer, RetrieveBuffer and FreeBuffer. They serve
-// bytes that Unread gave back before those of the API, and a receive that a
+// Call has its own ReceiveBuffer, RetrieveBuffer and FreeBuffer, and Receive,
+// which is all of them in one. They serve bytes that Unread gave back before those of the API, and a receive that a
 // cancelled wait left with an API that cannot cancel is taken over by the next
 // receive, within that receive's own limit. A caller that goes to Call.API
 // directly bypasses both.
@@ -192,6 +192,30 @@ func (c *Call) ReceiveBuffer(port Handle, b Buffer, timeout time.Duration, ev *E
 func (c *Call) RetrieveBuffer(port Handle, b Buffer) (int, error) {
 	return c.shared().retrieve(c, port, b)
 }
+
+// Receive is GetBuffer, ReceiveBuffer, Event.Wait, RetrieveBuffer and FreeBuffer
+// in one, on the port of the call: it waits until bytes have arrived, moves at
+// most len(b) of them into b, which must not be empty, and returns their number,
+// which is 0 with every error. A timeout of 0 or less is no limit; when it
+// passes, the error matches ErrRequestTimeout. If ctx ends first the error is as
+// ContextError makes it, the receive is taken back as CancelReceive does it, and
+// no byte is lost. Like RetrieveBuffer, it returns 0 without an error where an
+// API completes a receive without bytes.
+//
+// An API that is a BytesReceiver gets the whole of it; any other sees the
+// callbacks.
+func (c *Call) Receive(ctx context.Context, b []byte, timeout time.Duration) (int, error) {
+	return c.shared().receiveBytes(ctx, c, b, timeout)
+}
+
+// Send sends all of b on the port of the call, MaxBuffer bytes at a time, and
+// returns when the port has taken them. It is GetBuffer, SendContext and
+// FreeBuffer in one; see SendContext for what a cancel leaves. b is the caller's
+// again when it returns.
+//
+// An API that is a BytesSender gets the bytes themselves; any other sees the
+// callbacks.
+func (c *Call) Send(ctx context.Context, b []byte) error { return c.shared().sendBytes(ctx, c, b) }
 
 // FreeBuffer is RasFreeBuffer; see API. A buffer that a cancelled receive or
 // send left with the API is freed when the API has finished with it.

@@ -2,6 +2,7 @@ package ras
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"time"
@@ -19,6 +20,7 @@ const maxUnread = 64 << 10
 //	ReceiveBuffer   callKept (1),        616                 616                  616
 //	                callAdopted (2) or
 //	                callPosted
+//	Receive         callDirect (5)       616                 616                  616
 //	Unread          -                    -                   event set            event set
 //	API signals     -                    -                   event set            event set
 //	own limit       -                    -                   -                    event set
@@ -28,7 +30,12 @@ const maxUnread = 64 << 10
 // (1) If bytes were given back. (2) If a receive was left with the API and the
 // API cannot cancel it. (3) Given-back bytes win, and the receive is then
 // cancelled or left; ErrPending changes nothing. (4) If the API cannot cancel,
-// the receive is left with it.
+// the receive is left with it. (5) If neither 1 nor 2 holds and the API is a
+// BytesReceiver; else Receive is a ReceiveBuffer.
+//
+// In callDirect a Receive runs in ReceiveBytes of the owner's API and has no
+// buffer and no event. Unread and CancelReceive go to that API, which ends it,
+// ReceiveBuffer fails with 616, and callIdle follows when ReceiveBytes returns.
 type callReceive struct {
 	state    callRxState
 	owner    *Call  // whose receive it is
@@ -38,6 +45,7 @@ type callReceive struct {
 	expired  bool      // it has passed
 	overrun  error     // of a left receive: the result of callKept without bytes
 	clock    *time.Timer
+	event    *Event // of Receive where it is a ReceiveBuffer; made at first use
 
 	left *leftReceive // with the API, after a cancel
 }
@@ -49,6 +57,7 @@ const (
 	callKept                // completed with bytes that were given back
 	callPosted              // with the API
 	callAdopted             // served by the receive that was left with the API
+	callDirect              // a call of ReceiveBytes runs
 )
 
 // leftReceive is a receive that was cancelled and could not be taken back.
@@ -76,6 +85,9 @@ func (st *callState) unreadBytes(c *Call, b []byte) error {
 	case len(st.unread)+len(b) > maxUnread:
 		st.mu.Unlock()
 		return &Error{Op: opReturn, Code: ErrBufferTooSmall, Err: errors.New("more than 64 KiB would wait to be received again")}
+	}
+	if st.rx.state == callDirect {
+		c = st.rx.owner // whose API completes the receive with them
 	}
 	if r, ok := c.API.(Returner); ok && len(st.unread) == 0 {
 		st.mu.Unlock()
@@ -238,7 +250,7 @@ func (st *callState) finishLeft() {
 // retrieve is Call.RetrieveBuffer.
 func (st *callState) retrieve(c *Call, port Handle, b Buffer) (int, error) {
 	st.mu.Lock()
-	if st.rx.state == callIdle || st.rx.owner != c || b == nil || port != c.Port {
+	if st.rx.state == callIdle || st.rx.state == callDirect || st.rx.owner != c || b == nil || port != c.Port {
 		st.mu.Unlock()
 		return c.API.RetrieveBuffer(port, b)
 	}
@@ -255,9 +267,7 @@ func (st *callState) retrieve(c *Call, port Handle, b Buffer) (int, error) {
 	if plain && !errors.Is(err, ErrPending) {
 		st.rx.state = callIdle
 	}
-	seen := min(st.returned, n)
-	st.returned -= seen
-	observers := st.observers
+	seen, observers := st.unseen(n)
 	st.mu.Unlock()
 	if n > seen {
 		for _, f := range observers {
@@ -265,6 +275,82 @@ func (st *callState) retrieve(c *Call, port Handle, b Buffer) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// unseen returns how many of the next n bytes that are received the observers
+// have seen before, and the observers that must see the rest. st.mu is held.
+func (st *callState) unseen(n int) (seen int, observers []*func(b []byte)) {
+	seen = min(st.returned, n)
+	st.returned -= seen
+	return seen, st.observers
+}
+
+// receiveBytes is Call.Receive.
+func (st *callState) receiveBytes(ctx context.Context, c *Call, b []byte, timeout time.Duration) (int, error) {
+	r, ok := c.API.(BytesReceiver)
+	if !ok || !st.beginDirect(c) {
+		return st.receiveCopy(ctx, c, b, timeout)
+	}
+	n, err := r.ReceiveBytes(ctx, c.Port, b, timeout)
+	st.mu.Lock()
+	st.rx.state = callIdle
+	seen, observers := st.unseen(n)
+	st.mu.Unlock()
+	if n > seen {
+		for _, f := range observers {
+			(*f)(b[seen:n])
+		}
+	}
+	if err != nil && errors.Is(err, errors.ErrUnsupported) {
+		return st.receiveCopy(ctx, c, b, timeout)
+	}
+	return n, err
+}
+
+// beginDirect reports whether ReceiveBytes of the API of c gets what comes next.
+func (st *callState) beginDirect(c *Call) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.rx.state != callIdle || len(st.unread) > 0 || st.rx.left != nil {
+		return false
+	}
+	st.rx.state, st.rx.owner, st.rx.buf, st.rx.ev = callDirect, c, nil, nil
+	return true
+}
+
+// receiveCopy is receiveBytes by the callbacks.
+func (st *callState) receiveCopy(ctx context.Context, c *Call, b []byte, timeout time.Duration) (int, error) {
+	if len(b) == 0 {
+		return 0, &Error{Op: opReceive, Code: ErrBufferTooSmall}
+	}
+	st.mu.Lock()
+	if st.rx.event == nil {
+		st.rx.event = NewEvent()
+	}
+	ev := st.rx.event
+	st.mu.Unlock()
+	buf, err := c.GetBuffer(min(len(b), MaxBuffer))
+	if err != nil {
+		return 0, err
+	}
+	defer c.FreeBuffer(buf)
+	if err := c.ReceiveBuffer(c.Port, buf, timeout, ev); err != nil {
+		return 0, err
+	}
+	for {
+		if err := ev.Wait(ctx); err != nil {
+			return 0, errors.Join(err, c.CancelReceive())
+		}
+		n, err := c.RetrieveBuffer(c.Port, buf)
+		if errors.Is(err, ErrPending) {
+			continue // the event was set without a result
+		}
+		got := buf.Bytes()[:n]
+		if n = copy(b, got); n < len(got) {
+			err = c.Unread(got[n:]) // the API has granted more than was asked for
+		}
+		return n, err
+	}
 }
 
 // retrieveKept is retrieve where bytes were given back or a receive was adopted.
@@ -381,10 +467,18 @@ func (st *callState) setIdle() {
 func (st *callState) cancel(c *Call) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if st.rx.state != callPosted {
-		if st.rx.state != callIdle {
-			st.leave()
-		}
+	switch st.rx.state {
+	case callIdle:
+		return nil
+	case callDirect:
+		r, _ := st.rx.owner.API.(BytesReceiver)
+		port := st.rx.owner.Port
+		st.mu.Unlock()
+		err := r.CancelPosted(port)
+		st.mu.Lock()
+		return err
+	case callKept, callAdopted:
+		st.leave()
 		return nil
 	}
 	canceler, ok := st.rx.owner.API.(ReceiveCanceler)

@@ -2,6 +2,7 @@ package ras
 
 import (
 	"context"
+	"errors"
 	"slices"
 )
 
@@ -47,6 +48,38 @@ func (st *callState) send(ctx context.Context, c *Call, b Buffer, n int) error {
 	}
 	st.tx = append(st.tx, tx)
 	return contextError(opSend, ctx)
+}
+
+// sendBytes is Call.Send.
+func (st *callState) sendBytes(ctx context.Context, c *Call, b []byte) error {
+	for len(b) > 0 {
+		if err := st.awaitSend(ctx); err != nil {
+			return err
+		}
+		n := min(len(b), MaxBuffer)
+		err := error(errNotHere)
+		if s, ok := c.API.(BytesSender); ok {
+			err = s.SendBytes(ctx, c.Port, b[:n])
+		}
+		if err != nil && errors.Is(err, errors.ErrUnsupported) {
+			err = st.sendCopy(ctx, c, b[:n])
+		}
+		if err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// sendCopy sends b, which a buffer has room for, by the callbacks.
+func (st *callState) sendCopy(ctx context.Context, c *Call, b []byte) error {
+	buf, err := c.GetBuffer(len(b))
+	if err != nil {
+		return err
+	}
+	defer c.FreeBuffer(buf)
+	return st.send(ctx, c, buf, copy(buf.Bytes(), b))
 }
 
 // awaitSend waits for the sends that were left with callbacks.

@@ -22,7 +22,8 @@
 // once, the event is set when data is there, when the limit has passed or when
 // the port has failed, and RetrieveBuffer then moves the data or tells which it
 // was. The event is a channel for those who want to select on it, and
-// [Event.Wait] for those who only wait, which is faster.
+// [Event.Wait] for those who only wait, which is faster. [Call.Receive] is all of
+// it in one, and faster again; [Call.Send] is its counterpart.
 //
 // # Errors
 //

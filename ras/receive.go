@@ -31,12 +31,15 @@ const (
 //	port fails       -               rxReady, event set  -         -
 //	bytes returned   kept            rxReady, event set  kept      kept
 //	RetrieveBuffer   87 or cause     600                 rxIdle    rxIdle, 638
+//	ReceiveBytes     rxPosted (1,3)  616                 rxPosted  rxPosted
 //	CancelPosted     -               rxIdle              -         -
 //	Close            rxIdle in every state, without an event
 //
 // (1) It completes immediately if bytes or a lost character are waiting, or if
 // the port has failed. (2) The event is set. On a port that obeys deadlines a
-// read first makes sure that nothing has arrived.
+// read first makes sure that nothing has arrived. (3) ReceiveBytes has no event
+// and no buffer. It retrieves its result itself, under the lock under which its
+// read has ended, and withdraws the receive if its context ends.
 type rxState uint8
 
 const (
@@ -50,6 +53,7 @@ const (
 //
 //	event            readerNone                     readerWaiter    readerBackground
 //	Event.Wait       readerWaiter (1)               blocks          blocks
+//	ReceiveBytes     readerWaiter                   616             unsupported (3)
 //	Event.C          readerBackground               -               -
 //	RetrieveBuffer   readerBackground if rxPosted   -               -
 //	limit passes     readerBackground, one look     interrupted     interrupted (2)
@@ -58,12 +62,14 @@ const (
 // (1) On a port that is not known to obey deadlines readerBackground, since a
 // caller must never be stuck in a read. (2) There the receive expires without
 // the reader, which stays in Read for the next receive; a look that has just
-// begun is given two milliseconds.
+// begun is given two milliseconds. (3) The receive that it read for has its
+// result, or there would be 616. On a port that is not known to obey deadlines
+// ReceiveBytes is never supported.
 type rxReader uint8
 
 const (
 	readerNone       rxReader = iota
-	readerWaiter              // a call of Event.Wait
+	readerWaiter              // a call of Event.Wait or ReceiveBytes
 	readerBackground          // a goroutine of the session
 )
 
@@ -72,10 +78,11 @@ const (
 type receive struct {
 	state    rxState
 	reader   rxReader
-	halt     bool // the reader must stop without a result
-	lost     bool // the device lost characters; reported once
-	buf      *grant
-	ev       *Event
+	halt     bool    // the reader must stop without a result
+	lost     bool    // the device lost characters; reported once
+	buf      *grant  // nil: the receive is ReceiveBytes
+	room     int     // bytes that the receive has room for
+	ev       *Event  // nil: the receive is ReceiveBytes
 	deadline instant // zero: no limit
 
 	storage     []byte
@@ -90,8 +97,11 @@ type receive struct {
 
 // complete gives a posted receive its result and sets its event.
 func (r *receive) complete(state rxState) {
-	if r.state == rxPosted {
-		r.state = state
+	if r.state != rxPosted {
+		return
+	}
+	r.state = state
+	if r.ev != nil {
 		r.ev.Set()
 	}
 }
@@ -127,9 +137,17 @@ func (s *Session) post(h Handle, b Buffer, timeout time.Duration, ev *Event) (ba
 		return false, nil, &Error{Op: opReceive, Code: ErrAsyncRequestPending}
 	}
 	ev.Reset()
-	s.rx.state, s.rx.halt = rxPosted, false
-	s.rx.buf, s.rx.ev, s.rx.deadline = own, ev, 0
+	s.rx.buf, s.rx.ev = own, ev
 	background, other = ev.arm(s)
+	s.begin(len(own.data), timeout)
+	return background, other, nil
+}
+
+// begin posts a receive with room for that many bytes, and completes it if there
+// is a result already. s.mu is held.
+func (s *Session) begin(room int, timeout time.Duration) {
+	s.rx.state, s.rx.halt = rxPosted, false
+	s.rx.room, s.rx.deadline = room, 0
 	switch {
 	case len(s.rx.unread) > 0 || s.rx.lost || s.cause != nil:
 		s.rx.complete(rxReady)
@@ -138,7 +156,59 @@ func (s *Session) post(h Handle, b Buffer, timeout time.Duration, ev *Event) (ba
 		s.rx.deadline = now.add(timeout)
 		s.rx.limit.within(s.rx.deadline, now)
 	}
-	return background, other, nil
+}
+
+// ReceiveBytes implements BytesReceiver. On a port that is not known to obey
+// deadlines, and while another goroutine reads the port, it is not supported.
+func (s *Session) ReceiveBytes(ctx context.Context, h Handle, b []byte, timeout time.Duration) (int, error) {
+	if !s.obeys {
+		return 0, errNotHere
+	}
+	s.mu.Lock()
+	into, ok, err := s.beginBytes(ctx, h, len(b), timeout)
+	if ok {
+		s.mu.Unlock()
+		s.readInto(into)
+	}
+	n := 0
+	switch {
+	case err != nil:
+	case s.closed:
+		err = &Error{Op: opReceive, Code: ErrInvalidPortHandle, Err: errClosed}
+	case s.rx.state == rxPosted:
+		s.rx.state = rxIdle
+		err = contextError(opReceive, ctx)
+	default:
+		n, err = s.take(b)
+	}
+	s.mu.Unlock()
+	return n, err
+}
+
+// beginBytes posts the receive of ReceiveBytes. It returns the room for a Read,
+// or false if none is needed. s.mu is held.
+func (s *Session) beginBytes(ctx context.Context, h Handle, room int, timeout time.Duration) (into []byte, ok bool, err error) {
+	err = s.checkHandle(opReceive, h)
+	switch {
+	case err != nil:
+		return nil, false, err
+	case room == 0:
+		return nil, false, &Error{Op: opReceive, Code: ErrBufferTooSmall}
+	case s.rx.state == rxPosted:
+		return nil, false, &Error{Op: opReceive, Code: ErrAsyncRequestPending}
+	case s.rx.reader != readerNone:
+		return nil, false, errNotHere // it has still to stop
+	}
+	s.rx.buf, s.rx.ev = nil, nil
+	s.begin(room, timeout)
+	if s.rx.state != rxPosted {
+		return nil, false, nil
+	}
+	s.rx.reader = readerWaiter
+	s.rx.watch.begin(ctx)
+	s.rx.halt = ctx.Err() != nil
+	into, ok = s.beforeRead(false)
+	return into, ok, nil
 }
 
 // RetrieveBuffer implements API.
@@ -161,29 +231,36 @@ func (s *Session) retrieve(h Handle, b Buffer) (n int, pending bool, err error) 
 		return 0, false, &Error{Op: opRetrieve, Code: ErrAsyncRequestPending}
 	case s.rx.state == rxPosted:
 		return 0, true, &Error{Op: opRetrieve, Code: ErrPending}
-	case s.rx.state == rxIdle && s.cause != nil:
-		return 0, false, s.failure(opRetrieve)
-	case s.rx.state == rxIdle:
-		return 0, false, &Error{Op: opRetrieve, Code: ErrInvalidParameter, Err: errors.New("no receive is posted")}
 	}
-	expired := s.rx.state == rxExpired
+	n, err = s.take(own.data)
+	return n, false, err
+}
+
+// take ends a receive that is not pending with its result, whose bytes it moves
+// into b. s.mu is held.
+func (s *Session) take(b []byte) (int, error) {
+	was := s.rx.state
 	s.rx.state = rxIdle
 	switch {
+	case was == rxIdle && s.cause != nil:
+		return 0, s.failure(opRetrieve)
+	case was == rxIdle:
+		return 0, &Error{Op: opRetrieve, Code: ErrInvalidParameter, Err: errors.New("no receive is posted")}
 	case s.rx.lost:
 		s.rx.lost = false
-		return 0, false, &Error{Op: opRetrieve, Code: ErrOverrun, Err: port.ErrOverrun}
-	case expired:
+		return 0, &Error{Op: opRetrieve, Code: ErrOverrun, Err: port.ErrOverrun}
+	case was == rxExpired:
 		s.stats.Timeouts++
-		return 0, false, &Error{Op: opRetrieve, Code: ErrRequestTimeout, Err: os.ErrDeadlineExceeded}
+		return 0, &Error{Op: opRetrieve, Code: ErrRequestTimeout, Err: os.ErrDeadlineExceeded}
 	case len(s.rx.unread) > 0:
 		// The one copy that a byte makes in a session.
-		n = copy(own.data, s.rx.unread)
+		n := copy(b, s.rx.unread)
 		s.rx.unread = s.rx.unread[n:]
 		s.stats.Receives++
 		s.stats.Received += uint64(n)
-		return n, false, nil
+		return n, nil
 	}
-	return 0, false, s.failure(opRetrieve)
+	return 0, s.failure(opRetrieve)
 }
 
 // startReading makes the caller the reader of the receive that was posted with
@@ -238,11 +315,12 @@ func (s *Session) readHere(ctx context.Context, e *Event) bool {
 	if ctx.Err() != nil {
 		s.rx.halt = true
 	}
-	into, ok := s.beforeRead()
-	s.mu.Unlock()
+	into, ok := s.beforeRead(s.rx.due())
 	if ok {
+		s.mu.Unlock()
 		s.readInto(into)
 	}
+	s.mu.Unlock()
 	return true
 }
 
@@ -312,14 +390,16 @@ func (s *Session) stopReading() <-chan struct{} {
 // readOn is the goroutine of a background reader.
 func (s *Session) readOn() {
 	s.mu.Lock()
-	into, ok := s.beforeRead()
-	s.mu.Unlock()
+	into, ok := s.beforeRead(s.rx.due())
 	if ok {
+		s.mu.Unlock()
 		s.readInto(into)
 	}
+	s.mu.Unlock()
 }
 
-// readInto reads until the receive has a result or the reader is halted.
+// readInto reads until the receive has a result or the reader is halted. It
+// takes s.mu, which is held when it returns.
 func (s *Session) readInto(into []byte) {
 	for empty := 0; ; {
 		n, err := s.port.Read(into)
@@ -330,23 +410,24 @@ func (s *Session) readInto(into []byte) {
 		}
 		s.mu.Lock()
 		next, ok := s.afterRead(max(n, 0), err, empty)
-		s.mu.Unlock()
 		if !ok {
 			return
 		}
+		s.mu.Unlock()
 		into = next
 	}
 }
 
 // beforeRead makes the port ready for a Read and returns the room for its
-// bytes, or false if the reader has stopped. s.mu is held.
-func (s *Session) beforeRead() ([]byte, bool) {
+// bytes, or false if the reader has stopped. If the limit of the receive is due,
+// the Read looks for what has arrived. s.mu is held.
+func (s *Session) beforeRead(due bool) ([]byte, bool) {
 	if s.rx.halt || s.rx.state != rxPosted {
 		s.readerStopped()
 		return nil, false
 	}
 	var deadline time.Time
-	if s.rx.due() {
+	if due {
 		deadline = time.Now().Add(grace)
 	}
 	if !s.rx.begun || s.rx.interrupted || !deadline.IsZero() {
@@ -357,7 +438,7 @@ func (s *Session) beforeRead() ([]byte, bool) {
 		}
 		s.rx.begun, s.rx.interrupted = true, !deadline.IsZero()
 	}
-	room := len(s.rx.buf.data)
+	room := s.rx.room
 	if s.rx.streams {
 		room = max(room, s.cfg.ReadAhead)
 	}
@@ -380,7 +461,7 @@ func (s *Session) failDeadline(err error) {
 // afterRead handles the result of a Read and returns the room for the next one,
 // or false if the reader has stopped. s.mu is held.
 func (s *Session) afterRead(n int, err error, empty int) ([]byte, bool) {
-	s.rx.streams = n > 0 && s.rx.buf != nil && n >= len(s.rx.buf.data)
+	s.rx.streams = n > 0 && n >= s.rx.room
 	if n > 0 {
 		s.rx.unread = s.received(n)
 	}
@@ -398,7 +479,7 @@ func (s *Session) afterRead(n int, err error, empty int) ([]byte, bool) {
 		s.readerStopped()
 		return nil, false
 	case empty < maxEmpty:
-		return s.beforeRead()
+		return s.beforeRead(s.rx.due())
 	case err == nil:
 		s.fail(Cause(io.ErrNoProgress), io.ErrNoProgress)
 	default:
@@ -427,7 +508,7 @@ func (s *Session) readerStopped() {
 		s.rx.exit = nil
 		return
 	}
-	if s.rx.state == rxPosted && s.rx.ev.waiters.Load() > 0 && s.startReading(nil, readerBackground) {
+	if s.rx.state == rxPosted && s.rx.ev != nil && s.rx.ev.waiters.Load() > 0 && s.startReading(nil, readerBackground) {
 		go s.loop()
 	}
 }

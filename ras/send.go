@@ -48,15 +48,42 @@ func (s *Session) SendBufferContext(ctx context.Context, h Handle, b Buffer, n i
 		return err
 	}
 	if err := s.acquire(ctx, opSend); err != nil {
-		s.endSend(own, 0, err)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		own.sending--
 		return err
 	}
 	if !s.obeys {
 		return s.writeApart(ctx, own, n)
 	}
 	sent, err := s.write(ctx, own.data[:n])
-	s.endSend(own, sent, err)
-	s.release()
+	s.mu.Lock()
+	own.sending--
+	s.count(sent, err)
+	s.stopSending()
+	s.mu.Unlock()
+	<-s.sending
+	return err
+}
+
+// SendBytes implements BytesSender. On a port that is not known to obey
+// deadlines it is not supported.
+func (s *Session) SendBytes(ctx context.Context, h Handle, b []byte) error {
+	switch {
+	case h != s.handle:
+		return &Error{Op: opSend, Code: ErrInvalidPortHandle, Err: errHandle}
+	case !s.obeys:
+		return errNotHere
+	}
+	if err := s.acquire(ctx, opSend); err != nil {
+		return err
+	}
+	sent, err := s.write(ctx, b)
+	s.mu.Lock()
+	s.count(sent, err)
+	s.stopSending()
+	s.mu.Unlock()
+	<-s.sending
 	return err
 }
 
@@ -83,11 +110,8 @@ func (s *Session) beginSend(h Handle, b Buffer, n int) (*grant, error) {
 	return own, nil
 }
 
-// endSend counts a send and gives its buffer back to the script.
-func (s *Session) endSend(g *grant, sent int, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	g.sending--
+// count counts a send that has ended. s.mu is held.
+func (s *Session) count(sent int, err error) {
 	s.stats.Sent += uint64(sent)
 	if err == nil {
 		s.stats.Sends++
@@ -166,10 +190,10 @@ func (s *Session) stopSending() {
 // for it. s.mu is held.
 func (s *Session) beforeWrite(ctx context.Context, op string) error {
 	switch {
-	case s.cause != nil:
-		return s.failure(op)
 	case s.closed:
 		return &Error{Op: op, Code: ErrInvalidPortHandle, Err: errClosed}
+	case s.cause != nil:
+		return s.failure(op)
 	case ctx.Err() != nil:
 		return contextError(op, ctx)
 	case !s.tx.interrupted:
@@ -291,10 +315,7 @@ func (s *Session) endApart(g *grant, sent int, err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g.sending--
-	s.stats.Sent += uint64(sent)
-	if err == nil {
-		s.stats.Sends++
-	}
+	s.count(sent, err)
 	if g.left > 0 {
 		g.left--
 	}

@@ -132,6 +132,8 @@ var (
 	_ Returner        = (*Session)(nil)
 	_ Failer          = (*Session)(nil)
 	_ PortHolder      = (*Session)(nil)
+	_ BytesReceiver   = (*Session)(nil)
+	_ BytesSender     = (*Session)(nil)
 )
 
 // NewSession makes a session on p; a nil cfg means the zero Config. A nil port
@@ -244,6 +246,10 @@ func (s *Session) own(op string, b Buffer) (*grant, error) {
 var (
 	errClosed = errors.New("the script has returned")
 	errHandle = errors.New("not the handle of this session")
+
+	// errNotHere is for a port that must not be used on the goroutine of the
+	// caller.
+	errNotHere = &Error{Op: "direct transfer", Code: ErrNotSupported, Err: errors.ErrUnsupported}
 )
 
 // check makes the checks that come first in every call: the handle, then the

@@ -145,6 +145,45 @@ func TestDecorated(t *testing.T) {
 	}
 }
 
+// TestDialogInAWatch holds that a Dialog which a watch uses, over any decorator,
+// is cancelled in the middle, answers, and leaves what it has not consumed to the
+// wait outside, while OnReceive sees each byte once.
+func TestDialogInAWatch(t *testing.T) {
+	for name, decorate := range decorations {
+		t.Run(name, func(t *testing.T) {
+			onBench(t, func(b *bench) {
+				var seen bytes.Buffer
+				b.call.OnReceive(func(p []byte) { seen.Write(p) })
+				d := script.NewDialog(b.call, nil)
+				inner := script.NewDialog(decorate(b.call), nil)
+				d.Watch(script.Text("more? "), func(script.Match) error {
+					ctx, cancel := context.WithTimeout(b.Context(), time.Second)
+					defer cancel()
+					if _, err := inner.WaitFor(ctx, 0, script.Text("!")); !errors.Is(err, context.DeadlineExceeded) {
+						b.Errorf("the cancelled wait: %v", err)
+					}
+					if err := inner.Send(b.Context(), []byte("y")); err != nil {
+						b.Error(err)
+					}
+					b.farSends(" page 2 $ PPP~frame")
+					b.finds(inner, 0, "rest: page", " 2", script.Text(" 2"))
+					return nil
+				})
+				b.farSends("page 1 more? rest:")
+				b.finds(d, 0, "page 1 more?  ", "$ ", script.Text("$ "))
+				b.farGets("y")
+				if _, err := inner.WaitFor(b.Context(), time.Second, script.Text("~")); err != nil {
+					b.Error(err)
+				}
+				b.finds(d, 0, "", "frame", script.Text("frame"))
+				if seen.String() != "page 1 more? rest: page 2 $ PPP~frame" {
+					b.Errorf("OnReceive saw %q", seen.String())
+				}
+			})
+		})
+	}
+}
+
 // TestCancelledSendOverADecorator holds that a cancelled send returns, that the
 // next one waits for it, and that the end of the run does.
 func TestCancelledSendOverADecorator(t *testing.T) {

@@ -67,8 +67,8 @@ type DialogConfig struct {
 
 // Dialog sends and waits on the line of a call. It uses the six callbacks of
 // the call and nothing else, so it works wherever they do. Where the API has
-// abilities besides (see package ras), a cancel takes effect sooner; the results
-// are the same.
+// abilities besides (see package ras), a cancel takes effect sooner and bytes
+// pass without a buffer; the results are the same.
 //
 // All Dialogs of a run read the same stream: what one has received and not
 // consumed is what the next one gets first. A Dialog, and all Dialogs of one
@@ -91,7 +91,7 @@ type Dialog struct {
 // NewDialog returns a Dialog on the call; a nil cfg means the zero
 // DialogConfig.
 func NewDialog(call *ras.Call, cfg *DialogConfig) *Dialog {
-	d := &Dialog{call: call, line: line{call: call, event: ras.NewEvent()}}
+	d := &Dialog{call: call, line: line{call: call}}
 	if cfg != nil {
 		d.cfg = *cfg
 	}
@@ -167,7 +167,7 @@ func (d *Dialog) send(ctx context.Context, b []byte, echo time.Duration) error {
 	if d.cfg.PerByte > 0 || d.cfg.PerLine > 0 || echo > 0 {
 		err = d.sendPaced(ctx, b, echo)
 	} else {
-		err = d.line.send(ctx, b)
+		err = d.call.Send(ctx, b)
 	}
 	if err == nil || errors.As(err, new(*TimeoutError)) {
 		return err
@@ -190,7 +190,7 @@ func (d *Dialog) sendPaced(ctx context.Context, b []byte, echo time.Duration) er
 		if err := wait.Sleep(ctx, d.cfg.PerByte); err != nil {
 			return ras.ContextError(ctx)
 		}
-		if err := d.line.send(ctx, b[:n]); err != nil {
+		if err := d.call.Send(ctx, b[:n]); err != nil {
 			return err
 		}
 		if text := bytes.TrimRight(b[:n], "\r\n"); echo > 0 && len(text) > 0 {

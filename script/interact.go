@@ -85,7 +85,6 @@ var errTyped = errors.New("the user has ended the session")
 // own, since a send that is cancelled may have sent a part. It uses the call
 // alone, since the Dialog is waiting meanwhile.
 func (d *Dialog) typed(ctx, sending context.Context, escape int) error {
-	l := line{call: d.call}
 	for {
 		b, err := d.keys.read(ctx)
 		if ctx.Err() != nil {
@@ -101,7 +100,7 @@ func (d *Dialog) typed(ctx, sending context.Context, escape int) error {
 			b = b[:end]
 		}
 		if len(b) > 0 {
-			if err := l.send(sending, b); err != nil {
+			if err := d.call.Send(sending, b); err != nil {
 				return &Error{Op: "send", Err: err}
 			}
 		}

@@ -224,8 +224,10 @@ func (m *model) script(ctx context.Context, call *ras.Call, depth int) {
 			m.readUntil(ctx, d)
 		case 7:
 			m.watch(ctx, call, d)
-		case 8, 9:
+		case 8:
 			m.raw(ctx, call)
+		case 9:
+			m.receive(ctx, call)
 		case 10:
 			m.send(ctx, d)
 		case 11:
@@ -314,6 +316,7 @@ func (m *model) watch(ctx context.Context, call *ras.Call, d *script.Dialog) {
 			m.nextByte(ctx, d)
 		case 1:
 			m.raw(ctx, call)
+			m.receive(ctx, call)
 		case 2:
 			m.waitFor(ctx, script.NewDialog(call, nil), 50*time.Millisecond)
 		}
@@ -375,6 +378,22 @@ func (m *model) raw(ctx context.Context, call *ras.Call) {
 		}
 	}
 	if err := call.FreeBuffer(b); err != nil {
+		m.Fatal(err)
+	}
+}
+
+// receive receives without a buffer, and gives a part back.
+func (m *model) receive(ctx context.Context, call *ras.Call) {
+	b := make([]byte, 1+m.rnd.IntN(30))
+	short, cancel := context.WithTimeout(ctx, time.Duration(m.rnd.IntN(10))*time.Millisecond)
+	defer cancel()
+	n, err := call.Receive(short, b, time.Duration(m.rnd.IntN(10))*time.Millisecond)
+	if err != nil && (n > 0 || !errors.Is(err, ras.ErrRequestTimeout)) {
+		m.Fatalf("Receive: %d, %v", n, err)
+	}
+	use := m.rnd.IntN(n + 1)
+	m.consumed("Receive", b[:use])
+	if err := call.Unread(b[use:n]); err != nil {
 		m.Fatal(err)
 	}
 }

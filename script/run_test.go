@@ -123,6 +123,35 @@ func TestDecision40Panic(t *testing.T) {
 	})
 }
 
+// panicking is a port whose calls panic.
+type panicking struct{ port.Port }
+
+func (panicking) Read([]byte) (int, error)  { panic("the port's Read") }
+func (panicking) Write([]byte) (int, error) { panic("the port's Write") }
+func (panicking) Interruptible() bool       { return true }
+
+// TestPanicOfThePort holds that a panic in a call of the port reaches Run, which
+// makes an error of it.
+func TestPanicOfThePort(t *testing.T) {
+	for name, use := range map[string]func(ctx context.Context, d *script.Dialog) error{
+		"Read": func(ctx context.Context, d *script.Dialog) error {
+			_, err := d.WaitFor(ctx, time.Second, script.Text("x"))
+			return err
+		},
+		"Write": func(ctx context.Context, d *script.Dialog) error { return d.Send(ctx, []byte("x")) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			near, far := virtual.Pair()
+			defer near.Close()
+			defer far.Close()
+			_, err := script.Run(t.Context(), panicking{near}, executor(use), nil)
+			if err == nil || !strings.Contains(err.Error(), "the port's "+name) {
+				t.Errorf("a panic of %s: %v", name, err)
+			}
+		})
+	}
+}
+
 func TestDecision42CredentialsThatDoNotFit(t *testing.T) {
 	called := false
 	runs(t, "", &script.Config{Params: &ras.DialParams{Domain: "corp.example.com"}}, func(ctx context.Context, call *ras.Call) error {
