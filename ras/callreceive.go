@@ -239,6 +239,7 @@ func (st *callState) passOn(left *leftReceive) {
 func (st *callState) finishLeft() {
 	left := st.rx.left
 	st.rx.left = nil
+	st.noteLeft()
 	close(left.done)
 	if left.freed {
 		st.mu.Unlock()
@@ -446,6 +447,7 @@ func (st *callState) leave() {
 	st.stopClock()
 	if st.rx.state == callPosted {
 		st.rx.left = &leftReceive{api: st.rx.owner.API, port: st.rx.owner.Port, buf: st.rx.buf, ev: st.rx.ev, done: make(chan struct{})}
+		st.noteLeft()
 	}
 	st.rx.state = callIdle
 }
@@ -501,6 +503,9 @@ func (st *callState) cancel(c *Call) error {
 
 // free is Call.FreeBuffer.
 func (st *callState) free(c *Call, b Buffer) error {
+	if !st.unusual.Load() {
+		return c.API.FreeBuffer(b)
+	}
 	st.mu.Lock()
 	if left := st.rx.left; left != nil && left.buf == b && !left.freed {
 		left.freed = true

@@ -47,6 +47,7 @@ func (st *callState) send(ctx context.Context, c *Call, b Buffer, n int) error {
 	default:
 	}
 	st.tx = append(st.tx, tx)
+	st.noteLeft()
 	return contextError(opSend, ctx)
 }
 
@@ -84,7 +85,7 @@ func (st *callState) sendCopy(ctx context.Context, c *Call, b []byte) error {
 
 // awaitSend waits for the sends that were left with callbacks.
 func (st *callState) awaitSend(ctx context.Context) error {
-	for {
+	for st.unusual.Load() {
 		st.mu.Lock()
 		ended := st.ended
 		var done chan struct{}
@@ -104,6 +105,7 @@ func (st *callState) awaitSend(ctx context.Context) error {
 			return contextError(opSend, ctx)
 		}
 	}
+	return nil
 }
 
 // sendReturned runs when the callback of a send has returned. If the send was
@@ -119,5 +121,6 @@ func (st *callState) sendReturned(tx *callSend) {
 	}
 	if i := slices.Index(st.tx, tx); i >= 0 {
 		st.tx = slices.Delete(st.tx, i, i+1)
+		st.noteLeft()
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rasline/rasline/internal/handles"
@@ -16,7 +17,8 @@ import (
 // callState is what all Calls of one run share.
 //
 // Locks: mu guards all fields but masker, which has its own lock. It is not
-// held during calls of an API, since a decorator may call back.
+// held during calls of an API, since a decorator may call back. unusual is
+// changed under mu and read without.
 type callState struct {
 	masker mask.Masker
 	slot   *handles.Slot // keeps the registration of the handle; nil if there is none
@@ -28,6 +30,7 @@ type callState struct {
 	rx       callReceive
 	tx       []*callSend // left with callbacks, in the order of their cancels
 	ended    bool
+	unusual  atomic.Bool // the run has ended, or a receive or sends are left; see noteLeft
 
 	values    map[any]any
 	observers []*func(b []byte) // replaced, never changed
@@ -122,10 +125,17 @@ func (st *callState) line() port.Port {
 	return nil
 }
 
+// noteLeft notes a change of what is left with APIs or of ended, so that sends
+// and frees take no lock to see that there is nothing. st.mu is held.
+func (st *callState) noteLeft() {
+	st.unusual.Store(st.ended || st.rx.left != nil || len(st.tx) > 0)
+}
+
 // end is Call.End.
 func (st *callState) end() (unread []byte, err error) {
 	st.mu.Lock()
 	st.ended = true
+	st.noteLeft()
 	st.stopClock()
 	st.rx.state = callIdle
 	unread, st.unread = bytes.Clone(st.unread), nil

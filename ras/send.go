@@ -12,10 +12,11 @@ import (
 )
 
 // transmit is the sending side of a session: the operation, a send or new
-// settings, that holds the session's sending token.
+// settings, that holds the right to write to the port. An operation that ends
+// hands the right over to the one that has waited longest.
 //
 //	event            not running   running
-//	token acquired   running       -
+//	right acquired   running       -
 //	write returns    -             not running, or running on after a part
 //	limit passes     -             interrupted (1)
 //	context ends     -             interrupted (1)
@@ -23,9 +24,12 @@ import (
 //	Close            -             interrupted
 //
 // (1) On a port that is not known to obey deadlines the caller returns instead
-// and the write runs on; the token is released when it ends. The session's
-// mutex guards all fields.
+// and the write runs on; the right is released when it ends. The session's
+// mutex guards all fields but handed.
 type transmit struct {
+	held        bool          // an operation has the right, or it is in handed
+	waiting     int           // operations that wait for handed
+	handed      chan struct{} // the right, on its way to one that waits; capacity 1
 	running     bool
 	deadline    instant // of the operation; zero: no limit
 	interrupted bool    // the port's write deadline is set
@@ -60,9 +64,8 @@ func (s *Session) SendBufferContext(ctx context.Context, h Handle, b Buffer, n i
 	s.mu.Lock()
 	own.sending--
 	s.count(sent, err)
-	s.stopSending()
+	s.handOver()
 	s.mu.Unlock()
-	<-s.sending
 	return err
 }
 
@@ -81,9 +84,8 @@ func (s *Session) SendBytes(ctx context.Context, h Handle, b []byte) error {
 	sent, err := s.write(ctx, b)
 	s.mu.Lock()
 	s.count(sent, err)
-	s.stopSending()
+	s.handOver()
 	s.mu.Unlock()
-	<-s.sending
 	return err
 }
 
@@ -118,8 +120,8 @@ func (s *Session) count(sent int, err error) {
 	}
 }
 
-// acquire waits until no other operation writes, starts the clock of the
-// caller's and makes the port ready for it. The limit covers the wait.
+// acquire waits until no other operation has the right to write, starts the clock
+// of the caller's and makes the port ready for it. The limit covers the wait.
 func (s *Session) acquire(ctx context.Context, op string) error {
 	var began, deadline instant
 	if s.cfg.SendTimeout > 0 {
@@ -127,30 +129,50 @@ func (s *Session) acquire(ctx context.Context, op string) error {
 		deadline = began.add(s.cfg.SendTimeout)
 	}
 	at := began
-	select {
-	case s.sending <- struct{}{}:
-	default:
-		if err := s.awaitToken(ctx, op); err != nil {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.tx.held {
+		if err := s.awaitTurn(ctx, op); err != nil {
 			return err
 		}
 		at = now()
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.tx.running, s.tx.deadline = true, deadline
+	s.tx.held, s.tx.running, s.tx.deadline = true, true, deadline
 	if s.obeys {
 		s.tx.limit.within(deadline, at)
 	}
 	s.tx.watch.begin(ctx)
 	err := s.beforeWrite(ctx, op)
 	if err != nil {
-		s.stopSending()
-		<-s.sending
+		s.handOver()
 	}
 	return err
 }
 
-func (s *Session) awaitToken(ctx context.Context, op string) error {
+// awaitTurn waits for the right to write. s.mu is held, and released meanwhile.
+func (s *Session) awaitTurn(ctx context.Context, op string) error {
+	s.tx.waiting++
+	s.mu.Unlock()
+	err := s.awaitHanded(ctx, op)
+	s.mu.Lock()
+	if err != nil {
+		s.giveUpTurn()
+	}
+	return err
+}
+
+// giveUpTurn ends the wait of an operation that no longer wants the right, which
+// may have been handed over to it meanwhile. s.mu is held.
+func (s *Session) giveUpTurn() {
+	select {
+	case <-s.tx.handed:
+		s.handOver()
+	default:
+		s.tx.waiting--
+	}
+}
+
+func (s *Session) awaitHanded(ctx context.Context, op string) error {
 	var passed <-chan time.Time
 	if s.cfg.SendTimeout > 0 {
 		timer := time.NewTimer(s.cfg.SendTimeout)
@@ -158,7 +180,7 @@ func (s *Session) awaitToken(ctx context.Context, op string) error {
 		passed = timer.C
 	}
 	select {
-	case s.sending <- struct{}{}:
+	case <-s.tx.handed:
 		return nil
 	case <-s.dead:
 		s.mu.Lock()
@@ -176,14 +198,21 @@ func (s *Session) awaitToken(ctx context.Context, op string) error {
 // release ends the operation that acquire began.
 func (s *Session) release() {
 	s.mu.Lock()
-	s.stopSending()
-	s.mu.Unlock()
-	<-s.sending
+	defer s.mu.Unlock()
+	s.handOver()
 }
 
-func (s *Session) stopSending() {
+// handOver is release where s.mu is held: it hands the right to write over to the
+// operation that has waited longest, if there is one.
+func (s *Session) handOver() {
 	s.tx.running = false
 	s.tx.watch.end()
+	if s.tx.waiting == 0 {
+		s.tx.held = false
+		return
+	}
+	s.tx.waiting--
+	s.tx.handed <- struct{}{} // which is empty, since the right was not in it
 }
 
 // beforeWrite reports why the operation must not write, or makes the port ready
@@ -258,7 +287,7 @@ func (s *Session) afterWrite(ctx context.Context, err error, empty int) error {
 
 // writeApart writes the first n bytes of a buffer on a goroutine of its own and
 // waits for it until the limit passes, ctx ends or the session does. What it
-// leaves behind keeps the sending token until the write ends, so that the order
+// leaves behind keeps the right to write until the write ends, so that the order
 // of the bytes holds.
 func (s *Session) writeApart(ctx context.Context, g *grant, n int) error {
 	data := g.data[:n]

@@ -103,18 +103,17 @@ func init() { lastHandle.Store(1<<30 + 4*rand.N[uintptr](1<<26)) }
 // All methods may be called from several goroutines concurrently.
 //
 // Locks: mu guards the fields below it and is never held during a call of the
-// port that can block. sending is a token that the goroutine holds which writes
-// to the port or changes its settings; it is taken before mu.
+// port that can block. What keeps such calls apart are rxReader, who reads the
+// port, and transmit.held, the right to write to it or to change its settings.
 type Session struct {
-	handle  Handle
-	port    port.Port
-	cfg     Config
-	obeys   bool   // the port is port.Interruptible
-	loop    func() // readOn, as a value made once
-	sending chan struct{}
-	dead    chan struct{} // closed when cause is set
-	done    chan struct{} // closed by Close
-	shared  *callState    // of the calls on this session
+	handle Handle
+	port   port.Port
+	cfg    Config
+	obeys  bool          // the port is port.Interruptible
+	loop   func()        // readOn, as a value made once
+	dead   chan struct{} // closed when cause is set
+	done   chan struct{} // closed by Close
+	shared *callState    // of the calls on this session
 
 	mu     sync.Mutex
 	pool   pool
@@ -140,12 +139,12 @@ var (
 // gives a session whose calls fail with ErrPortNotOpen.
 func NewSession(p port.Port, cfg *Config) *Session {
 	s := &Session{
-		handle:  Handle(lastHandle.Add(4)),
-		port:    p,
-		obeys:   interruptible(p),
-		sending: make(chan struct{}, 1),
-		dead:    make(chan struct{}),
-		done:    make(chan struct{}),
+		handle: Handle(lastHandle.Add(4)),
+		port:   p,
+		obeys:  interruptible(p),
+		tx:     transmit{handed: make(chan struct{}, 1)},
+		dead:   make(chan struct{}),
+		done:   make(chan struct{}),
 	}
 	if cfg != nil {
 		s.cfg = *cfg
@@ -323,7 +322,7 @@ func (s *Session) Close() error {
 	ev := s.rx.ev
 	exited := s.stopReading()
 	s.haltWrite()
-	if !s.obeys && len(s.sending) > 0 {
+	if !s.obeys && s.tx.held {
 		s.port.SetWriteDeadline(past) // the port is not used for sending again
 	}
 	s.mu.Unlock()
@@ -352,7 +351,7 @@ func (s *Session) Close() error {
 }
 
 // awaitCalls waits until no call of the port is running on behalf of the
-// session.
+// session, which is closed.
 func (s *Session) awaitCalls(exited <-chan struct{}) error {
 	limit := time.NewTimer(closeLimit)
 	defer limit.Stop()
@@ -362,10 +361,20 @@ func (s *Session) awaitCalls(exited <-chan struct{}) error {
 		return &Error{Op: "close", Code: ErrPortOrDevice,
 			Err: errors.New("the port's Read ignores its deadline, and what it returns is lost: use port.FromStream for a stream without deadlines")}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.tx.held {
+		return nil
+	}
+	s.tx.waiting++
+	s.mu.Unlock()
 	select {
-	case s.sending <- struct{}{}:
-		<-s.sending // sends that still wait for the token find the session closed
+	case <-s.tx.handed:
+		s.mu.Lock()
+		s.handOver() // to sends that still wait, and find the session closed
 	case <-limit.C:
+		s.mu.Lock()
+		s.giveUpTurn()
 		return &Error{Op: "close", Code: ErrPortOrDevice,
 			Err: errors.New("the port's Write ignores its deadline: use port.FromStream for a stream without deadlines")}
 	}
