@@ -178,7 +178,7 @@ func awaitCarrier(ctx context.Context, p LineController) error {
 		_, err = p.WaitLines(look, DCD)
 		cancel()
 		if ctx.Err() != nil {
-			return fmt.Errorf("no carrier came: check the cable and the far end: %w", ctx.Err())
+			return fmt.Errorf("no carrier was detected: check the cable and the peer: %w", ctx.Err())
 		}
 		if err != nil && look.Err() == nil {
 			return err

@@ -130,7 +130,7 @@ func busyUnread(path string) error {
 func refuseLive(f *os.File, path string, pid int) error {
 	switch {
 	case pid == 0:
-		return fmt.Errorf("%w: the lock file %s names no process; remove it if nobody uses the port", ErrBusy, path)
+		return fmt.Errorf("%w: the lock file %s names no process; remove it if no program uses the port", ErrBusy, path)
 	case pid != os.Getpid() && alive(pid), flock(f) != nil:
 		return fmt.Errorf("%w: %s holds the lock file %s; end that program first", ErrBusy, processName(pid), path)
 	}

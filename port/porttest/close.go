@@ -14,7 +14,7 @@ import (
 var closeChecks = []Check{
 	{
 		"CloseFreesRead",
-		"Close ends a blocked Read at once with net.ErrClosed, whatever its deadline",
+		"Close ends a blocked Read immediately with net.ErrClosed, whatever its deadline",
 		func(e *env) {
 			r := e.start("Read while the port is closed", func() (int, error) { return e.a.Read(make([]byte, 1)) })
 			e.rest(e.b, brief)
@@ -26,7 +26,7 @@ var closeChecks = []Check{
 	},
 	{
 		"CloseFreesWrite",
-		"Close ends a Write that blocks because nobody reads, at once and with net.ErrClosed",
+		"Close ends a Write that blocks because the peer does not read, immediately and with net.ErrClosed",
 		func(e *env) {
 			w := e.blockedWrite(e.fill(e.a))
 			e.close(e.a)
@@ -39,7 +39,7 @@ var closeChecks = []Check{
 	},
 	{
 		"CloseFreesDrain",
-		"Close ends a blocked Drain at once; unless all has left, with net.ErrClosed",
+		"Close ends a blocked Drain immediately; unless all has left, with net.ErrClosed",
 		func(e *env) {
 			d := e.drainer(e.a)
 			e.fill(e.a)
@@ -90,24 +90,24 @@ var closeChecks = []Check{
 	},
 	{
 		"FarCloseEndsRead",
-		"when the far end closes, a blocked Read and all later ones fail with port.ErrCarrierLost (a net.Conn: io.EOF), neither as a timeout nor as if this end had been closed",
+		"when the peer closes, a blocked Read and all later ones fail with port.ErrCarrierLost (a net.Conn: io.EOF), neither as a timeout nor as if this end had been closed",
 		func(e *env) {
-			r := e.start("Read while the far end closes", func() (int, error) { return e.a.Read(make([]byte, 1)) })
+			r := e.start("Read while the peer closes", func() (int, error) { return e.a.Read(make([]byte, 1)) })
 			e.rest(e.b, brief)
 			e.running(r)
 			e.close(e.b)
 			n, err := e.wait(r)
 			e.lostCall(e.a, r.what, n, err)
 			n, err = e.read(e.a, make([]byte, 1))
-			e.lostCall(e.a, "Read after the far end closed", n, err)
+			e.lostCall(e.a, "Read after the peer closed", n, err)
 		},
 	},
 	{
 		"FarCloseKeepsBytes",
-		"what had arrived when the far end closed is read before the error",
+		"what had arrived when the peer closed is read before the error",
 		func(e *env) {
 			if _, ok := e.a.(interface{ losesInput() }); ok {
-				e.skipf("this port loses unread input when the far end closes, and says so")
+				e.skipf("this port loses unread input when the peer closes, which is declared")
 			}
 			const size = 1000
 			data := pattern(0, size)
@@ -130,15 +130,15 @@ var closeChecks = []Check{
 	},
 	{
 		"FarCloseWrite",
-		"a Write after the far end has closed does not block for ever, and does not fail as if this end had been closed",
+		"a Write after the peer has closed does not block for ever, and does not fail as if this end had been closed",
 		func(e *env) {
 			e.must("SetWriteDeadline", e.a.SetWriteDeadline(time.Now().Add(brief)))
 			e.close(e.b)
 			for range 3 {
-				e.doing("Write after the far end closed")
+				e.doing("Write after the peer closed")
 				n, err := e.a.Write(pattern(0, 100))
 				if n < 0 || n > 100 || n < 100 && err == nil || errors.Is(err, net.ErrClosed) {
-					e.fatalf("Write of 100 bytes after the far end closed returned %d, %v", n, err)
+					e.fatalf("Write of 100 bytes after the peer closed returned %d, %v", n, err)
 				}
 			}
 		},

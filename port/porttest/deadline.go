@@ -10,7 +10,7 @@ import (
 var deadlineChecks = []Check{
 	{
 		"PastDeadline",
-		"under a deadline that has passed Read and Write fail at once with a timeout, and take nothing",
+		"under a deadline that has passed Read and Write fail immediately with a timeout, and consume nothing",
 		func(e *env) {
 			for _, past := range []time.Time{time.Unix(1, 0), time.Now().Add(-time.Nanosecond), time.Now()} {
 				e.must("SetDeadline", e.a.SetDeadline(past))
@@ -41,13 +41,13 @@ var deadlineChecks = []Check{
 	},
 	{
 		"WriteDeadline",
-		"a blocked Write ends with a timeout when its deadline passes, and tells how many bytes were taken: exactly those arrive, and the stream goes on behind them",
+		"a blocked Write ends with a timeout when its deadline passes, and reports how many bytes were accepted: exactly those arrive, and the stream continues after them",
 		func(e *env) {
 			const ahead = 10
 			r := e.start("Read", func() (int, error) { return readFull(e.b, ahead) })
 			total := e.fill(e.a)
 			if n, err := e.wait(r); n != ahead || err != nil {
-				e.fatalf("Read while the far end writes returned %d, %v; want %d, nil", n, err, ahead)
+				e.fatalf("Read while the peer writes returned %d, %v; want %d, nil", n, err, ahead)
 			}
 			e.expect(e.b, pattern(ahead, total-ahead), 32<<10)
 			e.rest(e.b, brief)

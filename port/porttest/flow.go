@@ -27,13 +27,13 @@ var flowChecks = []Check{
 	},
 	{
 		"RTSFollowsBuffer",
-		"under RTS/CTS flow control the peer's CTS falls when nobody reads and the buffers are nearly full, and rises when they are read",
+		"under RTS/CTS flow control the peer's CTS falls when the input is not read and the buffers are nearly full, and rises when they are read",
 		func(e *env) {
 			a, b := e.liner(e.a), e.liner(e.b)
 			e.setFlow(e.a, port.FlowRTSCTS)
 			e.setFlow(e.b, port.FlowRTSCTS)
-			e.awaitLines(a, func(l port.Lines) bool { return l.Has(port.CTS) }, "the far end has opened")
-			e.awaitLines(b, func(l port.Lines) bool { return l.Has(port.CTS) }, "the far end has opened")
+			e.awaitLines(a, func(l port.Lines) bool { return l.Has(port.CTS) }, "the peer has opened")
+			e.awaitLines(b, func(l port.Lines) bool { return l.Has(port.CTS) }, "the peer has opened")
 			fell := e.start("WaitLines for the fall of CTS", func() (n int, err error) {
 				l, err := a.WaitLines(context.Background(), port.CTS)
 				return int(l & port.CTS), err
@@ -61,7 +61,7 @@ var flowChecks = []Check{
 func (e *env) setFlow(p port.Port, f port.Flow) {
 	e.t.Helper()
 	if _, ok := p.(interface{ ignoresFlow() }); ok {
-		e.skipf("this port's flow control works at the far end, and it says so")
+		e.skipf("this port's flow control works at the peer, which is declared")
 	}
 	m := e.moder(p)
 	e.must("SetWriteDeadline", p.SetWriteDeadline(time.Now().Add(limit/2)))

@@ -83,7 +83,7 @@ var lineChecks = []Check{
 	},
 	{
 		"LinesCross",
-		"DTR arrives at the far end as DSR or DCD, and RTS as CTS",
+		"DTR arrives at the peer as DSR or DCD, and RTS as CTS",
 		func(e *env) {
 			a, b := e.liner(e.a), e.liner(e.b)
 			for range 2 {
@@ -94,7 +94,7 @@ var lineChecks = []Check{
 					}
 					e.awaitLines(b, func(l port.Lines) bool {
 						return l.Has(port.CTS) == to.Has(port.RTS) && (l&(port.DSR|port.DCD) != 0) == to.Has(port.DTR)
-					}, "the far end's DTR and RTS are "+to.String())
+					}, "the peer's DTR and RTS are "+to.String())
 				}
 				a, b = b, a
 			}
@@ -122,7 +122,7 @@ var lineChecks = []Check{
 		"WaitLines blocks until a line of its mask changes, and returns the lines after that",
 		func(e *env) {
 			a, b := e.liner(e.a), e.liner(e.b)
-			e.awaitLines(b, func(l port.Lines) bool { return l.Has(port.CTS) }, "the far end has opened")
+			e.awaitLines(b, func(l port.Lines) bool { return l.Has(port.CTS) }, "the peer has opened")
 			var lines port.Lines
 			w := e.start("WaitLines for CTS", func() (n int, err error) {
 				lines, err = b.WaitLines(context.Background(), port.CTS)
@@ -156,7 +156,7 @@ var lineChecks = []Check{
 	},
 	{
 		"CloseFreesWaitLines",
-		"Close ends a blocked WaitLines at once with net.ErrClosed",
+		"Close ends a blocked WaitLines immediately with net.ErrClosed",
 		func(e *env) {
 			l := e.liner(e.a)
 			w := e.start("WaitLines while the port is closed", func() (int, error) {

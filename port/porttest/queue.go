@@ -11,7 +11,7 @@ import (
 var queueChecks = []Check{
 	{
 		"Drain",
-		"Drain blocks until all that was written has left, and returns nil at once when nothing is queued",
+		"Drain blocks until all that was written has left, and returns nil immediately when nothing is queued",
 		func(e *env) {
 			d := e.drainer(e.a)
 			e.doing("Drain of an empty queue")

@@ -12,7 +12,7 @@ import (
 var sharingChecks = []Check{
 	{
 		"ConcurrentWrites",
-		"several goroutines may write at once; every byte arrives once",
+		"several goroutines may write concurrently; every byte arrives once",
 		func(e *env) {
 			var writers []*task
 			for i := range sharers {
@@ -39,7 +39,7 @@ var sharingChecks = []Check{
 	},
 	{
 		"ConcurrentReads",
-		"several goroutines may read at once; every byte goes to one of them",
+		"several goroutines may read concurrently; every byte goes to one of them",
 		func(e *env) {
 			const size = 256 * 80
 			var c counts

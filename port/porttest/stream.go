@@ -148,7 +148,7 @@ func (e *env) isTimeout(what string, err error) {
 		e.fatalf("%s: Timeout() of %#v is false, want true", what, err)
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, port.ErrCarrierLost) {
-		e.fatalf("%s: error %v is a timeout and an end of the port at once", what, err)
+		e.fatalf("%s: error %v is both a timeout and an end of the port", what, err)
 	}
 }
 
@@ -174,7 +174,7 @@ func (e *env) fill(p port.Port) int {
 	const chunk, most = 32 << 10, 64 << 20
 	total := 0
 	for blocked := 0; total < most; {
-		e.doing("Write after %d bytes that nobody has read", total)
+		e.doing("Write after %d bytes that were not read", total)
 		e.must("SetWriteDeadline", p.SetWriteDeadline(time.Now().Add(brief)))
 		n, err := p.Write(pattern(total, chunk))
 		if n < 0 || n > chunk || n < chunk && err == nil {

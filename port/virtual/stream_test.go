@@ -211,7 +211,7 @@ func TestFarClose(t *testing.T) {
 				mustWrite(t, a, string(make([]byte, tt.size)))
 				a.Close()
 				_, err := b.Write([]byte("x"))
-				wantErr(t, "Write after the far end closed", err, port.ErrCarrierLost)
+				wantErr(t, "Write after the peer closed", err, port.ErrCarrierLost)
 				got, err := io.ReadAll(b)
 				wantErr(t, "Read", err, port.ErrCarrierLost)
 				if len(got) != tt.size {

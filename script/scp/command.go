@@ -238,7 +238,7 @@ func (p *parser) waitText(w *waitSite) {
 	v := p.needs(tyString, `"waitfor" needs`)
 	p.escapes(v)
 	if v.literal && v.text == "" {
-		p.warnAt(v.tok, "an empty text matches at once, without waiting")
+		p.warnAt(v.tok, "an empty text matches immediately, without waiting")
 	}
 	exact := p.tok.kind == tComma && p.scan.ahead().next().kind == kMatchcase
 	if exact {

@@ -222,7 +222,7 @@ func TestWarnings(t *testing.T) {
 		{"user name raw", body(`transmit $USERID, raw`), nil},
 		{"raw with a code", body(`transmit "a^M", raw`), []string{`2:10 as they are written`}},
 		{"raw without a code", body(`transmit "a^", raw`), nil},
-		{"empty text", body(`waitfor "" until 5`), []string{`2:9 at once`}},
+		{"empty text", body(`waitfor "" until 5`), []string{`2:9 immediately`}},
 		{"until zero", body(`waitfor "a" until 0`), []string{`2:19 does not wait`}},
 		{"until negative", body(`waitfor "a" until -5`), []string{`2:19 does not wait`}},
 		{"variables that differ in case", body(`integer Count`, `count = 1`, `count = 2`), []string{`3:1 "count" and "Count" in line 2`}},

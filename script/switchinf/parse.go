@@ -198,7 +198,7 @@ func (p *parser) keyword(l *line, key string) string {
 	case trimmed != upper:
 		p.warn(l.at(0), "write %s in capital letters: Windows may not know it otherwise", upper)
 	case trimmed != key:
-		p.warn(l.at(len(trimmed)), "write %s= without blanks: Windows may not know it otherwise", upper)
+		p.warn(l.at(len(trimmed)), "write %s= without spaces: Windows may not know it otherwise", upper)
 	}
 	return upper
 }

@@ -53,7 +53,7 @@ func TestFindings(t *testing.T) {
 		{name: "small letters", src: "[x]\ncommand=a\nok=b\nConnect_Ec=c\nnoresponsE\n", want: []string{
 			"2:1: warning: write COMMAND in capital", "3:1: warning: write OK in capital", "4:1: warning: write CONNECT_EC in capital",
 			"5:1: error: NoResponse stands beside"}, fail: true},
-		{name: "a blank before the equals sign", src: "[x]\nCOMMAND =a\n", want: []string{"2:8: warning: write COMMAND= without blanks"}},
+		{name: "a blank before the equals sign", src: "[x]\nCOMMAND =a\n", want: []string{"2:8: warning: write COMMAND= without spaces"}},
 		{name: "a response before any command", src: "[x]\nOK=b\n", want: []string{"2:1: error: a section begins with COMMAND="}},
 		{name: "no command", src: "[x]\n; nothing\n[y]\nCOMMAND=\n", want: []string{`1:1: error: section "x" has no COMMAND=`}},
 		{name: "an unknown macro", src: head + "OK=a<user>b<xyz>\n", want: []string{
