@@ -106,7 +106,7 @@ type carrierWatch struct {
 	lines func() (Lines, error)
 	fell  func()
 
-	mu    sync.Mutex
+	mu    sync.Mutex  // guards what follows; fell is called without it
 	timer *time.Timer // nil after stop
 	seen  bool
 }

@@ -155,7 +155,7 @@ func (t *tty) lineState() (s lineState, err error) {
 // lineWatch is the thread that sits in TIOCMIWAIT while at least one goroutine
 // waits for the lines of a port.
 type lineWatch struct {
-	mu      sync.Mutex
+	mu      sync.Mutex // guards what follows
 	waiters []chan struct{}
 	thread  *sleeper
 	wait    func(fd int) error // waitForModem, but for tests

@@ -13,8 +13,8 @@ import "sync"
 // read after a mark waits for the next read; it is never more than one read
 // asked for.
 type marks struct {
-	mu    sync.Mutex
-	raw   []byte // read, not decoded yet
+	mu    sync.Mutex // guards what follows
+	raw   []byte     // read, not decoded yet
 	state markState
 }
 

@@ -18,8 +18,8 @@ const maxLog = 1 << 20
 // dialling program has its own copy of this DLL. A file that would exceed maxLog
 // is renamed to PATH.old, of which there is one.
 type logFile struct {
-	mu   sync.Mutex
-	path string // empty: no file
+	mu   sync.Mutex // held while the file is open
+	path string     // empty: no file
 }
 
 // Write implements io.Writer. A record that cannot be written is dropped: a

@@ -29,8 +29,8 @@ const (
 type bank struct {
 	pace time.Duration // of a call, roughly; 0: no pauses
 
-	mu  sync.Mutex
-	log io.Writer // one line for each call: "PORT NUMBER"; nil: none
+	mu  sync.Mutex // guards log
+	log io.Writer  // one line for each call: "PORT NUMBER"; nil: none
 }
 
 // open opens a port of the bank, or any other as usual.

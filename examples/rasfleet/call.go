@@ -420,7 +420,7 @@ func receivedAfter(file []byte, since time.Time, online bool) string {
 // boundedBuffer keeps what is written up to a limit. Then it fails, which ends the
 // recording.
 type boundedBuffer struct {
-	mu    sync.Mutex
+	mu    sync.Mutex // guards what follows
 	buf   bytes.Buffer
 	limit int
 }

@@ -13,12 +13,12 @@ import (
 
 // Slot holds what the users of one handle share.
 type Slot struct {
-	Mutex sync.Mutex
+	Mutex sync.Mutex // guards Value
 	Value any
 }
 
 var (
-	mu    sync.Mutex
+	mu    sync.Mutex // guards what follows
 	slots = map[uintptr]weak.Pointer[Slot]{}
 	swept int // len(slots) after entries without a slot were removed last
 )

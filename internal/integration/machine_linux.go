@@ -208,7 +208,7 @@ func (w *wiring) close() {
 
 // consoleLog keeps the end of what a console prints.
 type consoleLog struct {
-	mu   sync.Mutex
+	mu   sync.Mutex // guards what follows
 	text []byte
 	news chan struct{} // closed and replaced at each arrival
 	over bool

@@ -23,7 +23,7 @@ import (
 //		}
 //	}
 type Deadline struct {
-	mu     sync.Mutex
+	mu     sync.Mutex // guards what follows
 	at     time.Time
 	timer  *time.Timer
 	done   chan struct{} // nil until Done is called, closed when passed is set

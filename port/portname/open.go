@@ -57,7 +57,7 @@ var ErrBadName = errors.New("bad port name")
 type Opener func(ctx context.Context, name string, cfg *Config) (port.Port, error)
 
 var (
-	openersMu sync.RWMutex
+	openersMu sync.RWMutex // guards openers
 	openers   = map[string]Opener{
 		"usb":     openUSB,
 		"tcp":     openTCP,

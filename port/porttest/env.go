@@ -40,7 +40,7 @@ type env struct {
 	beat chan struct{} // a step has begun
 	done chan struct{} // the check has returned
 
-	mu    sync.Mutex
+	mu    sync.Mutex // guards what follows
 	tasks []*task
 	step  string // what the check is doing
 	skip  string // why it stopped without a failure

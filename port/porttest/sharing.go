@@ -140,7 +140,7 @@ func repeat(size, n int) []int {
 
 // counts holds how often each byte value was read, by several goroutines.
 type counts struct {
-	mu   sync.Mutex
+	mu   sync.Mutex // guards what follows
 	each [256]int
 	sum  int
 }

@@ -19,7 +19,7 @@ type ackWatchdog struct {
 	timeout time.Duration
 	lost    func(error)
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards what follows
 	timer   *time.Timer
 	running bool
 	stopped bool

@@ -40,7 +40,7 @@ type keeper struct {
 	grace time.Duration
 	hello bool // the child has sent its hello
 
-	mu     sync.Mutex
+	mu     sync.Mutex // guards timers
 	timers []*time.Timer
 }
 

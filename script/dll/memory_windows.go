@@ -19,7 +19,7 @@ const quarantine = 64
 type processMemory struct {
 	strict bool
 
-	mu    sync.Mutex
+	mu    sync.Mutex         // guards what follows
 	live  map[uintptr]region // by the address that was handed out
 	freed []region           // the oldest first
 }

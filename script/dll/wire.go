@@ -120,7 +120,7 @@ func unexpected(err error) error {
 
 // messageWriter writes messages from several goroutines.
 type messageWriter struct {
-	mu  sync.Mutex
+	mu  sync.Mutex // guards what follows
 	w   io.Writer
 	buf []byte
 }

@@ -46,7 +46,7 @@ type registration struct {
 }
 
 var (
-	registeredMu sync.Mutex
+	registeredMu sync.Mutex // guards registered
 	registered   registration
 )
 

@@ -23,16 +23,16 @@ type terminal struct {
 	ctx  context.Context
 	call *ras.Call
 
-	out    sync.Mutex
+	out    sync.Mutex      // guards masked and idle
 	masked *ras.MaskWriter // writes to the screen
 	idle   *time.Timer     // flushes masked; nil before the first byte
 
 	done chan struct{} // closed when the reader has ended; nil before it starts
 	more chan struct{} // closed when the user wants to continue after a halt
 
-	mu      sync.Mutex
-	open    bool // typing goes to the line
-	halted  bool // the user decides when the script continues
+	mu      sync.Mutex // guards what follows
+	open    bool       // typing goes to the line
+	halted  bool       // the user decides when the script continues
 	stopped bool
 	after   bool // a CR was typed last, so that a LF is part of it
 }

@@ -29,7 +29,7 @@ type Transcript struct {
 	commands bool   // a Modem's: holds command lines and data
 	showData bool
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards what follows
 	start   time.Time
 	records []Record
 	size    int

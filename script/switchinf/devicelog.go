@@ -14,7 +14,7 @@ import (
 // by CR LF. Control characters read <cr>, <lf> and <hXX>, and the password
 // <password>. Several runs may use one DeviceLog concurrently.
 type DeviceLog struct {
-	mu    sync.Mutex
+	mu    sync.Mutex // guards what follows
 	w     io.Writer
 	begun bool
 	err   error
