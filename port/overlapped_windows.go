@@ -17,6 +17,11 @@ import (
 // overlapped is a handle for overlapped I/O and the deadlines of its transfers.
 // All handles share one completion port and one goroutine that waits for it, so
 // that a transfer under way takes no thread.
+//
+// closing and lost only ever become true, in this order of precedence: Close
+// sets closing and cancels the transfers, the carrier policy sets lost and does
+// the same, and gone, guarded by mu, marks the handle as closed once no use holds
+// mu for reading.
 type overlapped struct {
 	readBy  wait.Deadline
 	writeBy wait.Deadline

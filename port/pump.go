@@ -16,8 +16,14 @@ import (
 // pump gives deadlines to a stream whose calls block and have none. It owns two
 // goroutines: one reads, and only what a Read asked for; the other writes, and
 // makes other calls, in the order in which they are handed to it. Callers wait
-// for them on channels and can leave at any time. What a Read that gave up had
+// for them on channels and can return at any time. What a Read that gave up had
 // asked for is kept for the next; what a Write handed over counts as written.
+//
+//	reading goroutine   idle --Read--> asked --read returns--> idle, with rest or readErr
+//	writing goroutine   idle --call--> busy --f returns--> idle, with failure if no caller waited
+//
+// Close sets closing, which ends callers; each goroutine ends when its call has
+// returned, the writing one after finish. lost ends callers once rest is read.
 type pump struct {
 	read   func([]byte) (int, error)
 	write  func([]byte) (int, error)

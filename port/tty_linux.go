@@ -21,6 +21,16 @@ import (
 // Close or the loss of its carrier, sets its flag first and the file's
 // deadlines to the past after it, and every setter of a deadline checks the
 // flags after it; so a deadline set at the same time cannot revive the port.
+//
+//	event            open                 lost (carrier policy)        closing (Close)
+//	Read             device               leftovers, ErrCarrierLost    net.ErrClosed
+//	Write            device               ErrCarrierLost               net.ErrClosed
+//	set a deadline   stored               stored, then past again      net.ErrClosed
+//	carrier falls    lost                 -                            -
+//	Close            closing              closing                      -
+//	device hangs up  ErrCarrierLost, or ErrRemoved if the node goes before settled is set
+//
+// held and mute are independent of these.
 type tty struct {
 	in, out line            // the same for a device
 	ctl     syscall.RawConn // of the terminal among them; nil if neither is one

@@ -31,6 +31,20 @@ var (
 // written to by that goroutine alone, and data passes through the queue as well.
 //
 // Lock order: writer, wire, mu.
+//
+// The flags under mu, by what Write or the goroutine of the queue is doing:
+//
+//	event             Write waits       Write has wire    Write in conn.Write    flush has wire
+//	                                    ownDeadline       ownDeadline, writing   flushing
+//	Send              flush starts      sent before data  interrupted            queued
+//	SetWriteDeadline  stored            conn's deadline   conn's deadline        stored
+//	SetHold(h, true)  waits on          no data is sent   interrupted            data waits
+//	DiscardWrites     ErrDiscarded      ErrDiscarded      interrupted            ErrDiscarded
+//	conn fails        err               err               err                    err, flushing ends
+//	Close             net.ErrClosed     net.ErrClosed     net.ErrClosed          flushing ends
+//
+// An interrupted conn.Write returns by a deadline in the past, and Write then
+// acts as the flags specify. raw and detached do not change after the first Write.
 type Conn struct {
 	conn     net.Conn
 	dec      Decoder // Next's alone

@@ -22,6 +22,20 @@ import (
 // and so does the server, unless a call waits for an acknowledgement: then the
 // server is asked to suspend the data, and what is in flight is queued beyond
 // Config.Buffer.
+//
+// The input, under mu:
+//
+//	event           room           starved (in is full)    overflow (a call waits)   purging
+//	data arrives    queued         stays in the socket     queued, up to in.Max      dropped
+//	a call waits    -              overflow, SUSPEND sent  -                         -
+//	Read            -              room, reader woken      room below half of        -
+//	                                                       Buffer: RESUME, unless
+//	                                                       silenced or a call waits
+//	purge begins    purging        purging                 purging                   -
+//	purge acked     -              -                       -                         room
+//
+// The options: settled once the server has answered for all that matter, with
+// either comPort or refused set if it answered for COM-PORT.
 type Port struct {
 	name string
 	cfg  Config

@@ -18,6 +18,20 @@ import (
 // then up to hard bytes are queued, so that the commands after the data that is
 // on its way are read. Beyond that, and for other clients beyond soft bytes, the
 // connection is not read.
+//
+// What the writer is doing, and what changes it:
+//
+//	event             at work                 idle, in next         parked, in next
+//	add, addCommand   queued                  at work               queued
+//	startDirect       refused                 direct                refused
+//	endDirect         -                       idle                  -
+//	setPaused(true)   parked at its next next parked                -
+//	setPaused(false)  -                       -                     at work, or idle
+//	close             ends when all is done   ended                 ended after the pause
+//	suspendClient     suspended in every state, until half of soft is free
+//
+// awaitParked returns when the writer is parked or ended and no direct write is
+// running.
 type queue struct {
 	ready chan struct{} // a token: next may have something
 	space chan struct{} // a token: there is room again

@@ -34,6 +34,20 @@ import (
 //
 // Lock order: queue.mu, session.mu; neither is held while a method of the port
 // that may block is called.
+//
+// A client proves itself in this order; only the reader's goroutine changes it:
+//
+//	stranger -> answered -> marked, or BINARY settled -> claimed -> working
+//	                                                     commanded: COM-PORT was used
+//
+// After that, under mu:
+//
+//	          write                                      send
+//	running   no deadline, or stepped for its progress   no deadline
+//	purge     writePaused: a deadline in the past,       readPaused: a deadline in the past,
+//	          endCommand called, parked in queue.next    readParked once it waits in awaitReading
+//	resumed   no deadline                                no deadline
+//	over      deadlines in the past for good: pausing and resuming change nothing
 type session struct {
 	srv      *Server
 	shared   *sharedPort

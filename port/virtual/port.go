@@ -15,6 +15,19 @@ import (
 // goroutines concurrently; a Write is not mixed with others.
 //
 // Errors are *port.OpError.
+//
+// The first of these that is true decides, in both directions:
+//
+//	          Read                                 Write
+//	closed    net.ErrClosed                        net.ErrClosed
+//	removed   port.ErrRemoved                      port.ErrRemoved
+//	fell      what has arrived, ErrCarrierLost     ErrCarrierLost
+//	peer's closed, removed or hung up
+//	          all that is on the wire, then        ErrCarrierLost
+//	          ErrCarrierLost
+//	-         what has arrived, or waits           room on the wire, or waits
+//
+// writing and breakSet are independent of these.
 type Port struct {
 	cable *cable
 	peer  *Port

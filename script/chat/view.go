@@ -13,6 +13,12 @@ const logWidth = 80
 
 // view shows a run to the user: the echo on the standard error and the
 // conversation in the log, in the order in which things happen.
+//
+// A received byte is shown once for each of these that is set, unless off:
+//
+//	echo    on the standard error, and open until a line feed
+//	copy    on the standard error, whatever ECHO is set to
+//	talks   in the log, a line at a time
 type view struct {
 	ctx    context.Context // for the log
 	log    *slog.Logger

@@ -20,6 +20,14 @@ import (
 //
 // The checks have one order everywhere: the port handle, the buffer, the size,
 // and then what only the parent knows.
+//
+//	callback   running               closed                 ended
+//	get        the parent answers    ErrOutOfBuffers        ErrPortDisconnected
+//	others     the parent answers    ErrInvalidPortHandle   ErrPortDisconnected
+//	event      set                   not set any more       not set any more
+//
+// posted and retrieved belong together: the receive named by posted has a result
+// that was not retrieved once its signal is no longer in signals.
 type bridge struct {
 	port   ras.Handle
 	w      *messageWriter

@@ -172,6 +172,17 @@ const (
 // must be used by one goroutine at a time, and nothing else may use the Dialog
 // while a Modem's method runs; between them, and above all while the modem is
 // online, the Dialog is free.
+//
+// What state, dialling and up mean together:
+//
+//	state            dialling   up      the line
+//	Unsynchronised   false      false   idle, as far as known; the modem may be anywhere
+//	Unsynchronised   true       false   a dial was given up: a call may be in the making
+//	CommandMode      false      false   idle
+//	CommandMode      false      true    a call is held after Escape; see Held
+//	OnlineMode       false      true    a call, until NO CARRIER or HangUp
+//
+// proven is set by an answer in command mode and cleared by a dial and by Online.
 type Modem struct {
 	dialog *script.Dialog
 	cfg    Config // complete

@@ -19,6 +19,13 @@ import (
 // line has been silent; out is held by both. The keyboard, once it is needed, is
 // read by a goroutine that sends what is typed; mu keeps it from using the call
 // after stop.
+//
+//	typed        open, not halted   halted, not open   halted and open             stopped
+//	CR, LF       sent               the script goes on sent                        not read
+//	Ctrl-]       sent               ignored            the script goes on          not read
+//	other keys   sent               ignored            sent                        not read
+//
+// With neither open nor halted, keys are read and dropped.
 type terminal struct {
 	ctx  context.Context
 	call *ras.Call
