@@ -68,7 +68,8 @@ type LoginConfig struct {
 // A name or password that is refused is ras.ErrAuthenticationFailure. One that
 // holds a control character, which would be sent as a line of its own, is
 // ras.ErrInvalidParameter before anything is sent, and so is one that the peer
-// asks for and the call does not have. A peer that sends nothing that is
+// asks for and the call does not have. The former is known before a run: the
+// Executor is a Checker. A peer that sends nothing that is
 // understood ends with a *TimeoutError, which names what was awaited.
 func Login(cfg *LoginConfig) Executor {
 	var c LoginConfig
@@ -82,18 +83,37 @@ func Login(cfg *LoginConfig) Executor {
 	if c.Settle <= 0 {
 		c.Settle = 300 * time.Millisecond
 	}
-	return ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
-		l := &login{cfg: c, call: call, start: time.Now()}
-		if p := call.Parameters(); p != nil {
-			l.params = *p
+	return loginExecutor{c}
+}
+
+// loginExecutor is what Login returns.
+type loginExecutor struct{ cfg LoginConfig }
+
+func (e loginExecutor) Execute(ctx context.Context, call *ras.Call) error {
+	l := &login{cfg: e.cfg, call: call, start: time.Now()}
+	if p := call.Parameters(); p != nil {
+		l.params = *p
+	}
+	if err := e.Check(&l.params); err != nil {
+		return err
+	}
+	l.dialog = NewDialog(call, &DialogConfig{Log: e.cfg.Log, Tap: l.hear})
+	defer l.dialog.Close()
+	return l.run(ctx)
+}
+
+// Check refuses what would be sent as more than one line.
+func (e loginExecutor) Check(p *ras.DialParams) error {
+	if p == nil {
+		return nil
+	}
+	for _, text := range []struct{ what, text string }{{"user name", p.UserName}, {"password", p.Password.Reveal()}} {
+		if strings.ContainsFunc(text.text, unicode.IsControl) {
+			return &Error{Op: "login", Err: &ras.Error{Code: ras.ErrInvalidParameter,
+				Err: fmt.Errorf("the %s contains a control character, which would end the line early", text.what)}}
 		}
-		if err := l.checkCredentials(); err != nil {
-			return err
-		}
-		l.dialog = NewDialog(call, &DialogConfig{Log: c.Log, Tap: l.hear})
-		defer l.dialog.Close()
-		return l.run(ctx)
-	})
+	}
+	return nil
 }
 
 // What the peer's last line may ask for, and what it may say of a refusal. The
@@ -138,17 +158,6 @@ type login struct {
 	chosePPP   bool
 	announced  bool // the peer has announced PPP
 	sawRefusal bool
-}
-
-// checkCredentials refuses what would be sent as more than one line.
-func (l *login) checkCredentials() error {
-	for what, text := range map[string]string{"user name": l.params.UserName, "password": l.params.Password.Reveal()} {
-		if strings.ContainsFunc(text, unicode.IsControl) {
-			return &Error{Op: "login", Err: &ras.Error{Code: ras.ErrInvalidParameter,
-				Err: fmt.Errorf("the %s contains a control character, which would end the line early", what)}}
-		}
-	}
-	return nil
 }
 
 // hear is the Dialog's tap.
