@@ -48,7 +48,19 @@ func newDialer(opts *options, std streams) *dialer {
 	return d
 }
 
+// stopNotice is how long a stop may take before the user is told why.
+const stopNotice = 500 * time.Millisecond
+
 func (d *dialer) run(ctx context.Context) int {
+	ended := make(chan struct{})
+	defer close(ended)
+	defer context.AfterFunc(ctx, func() {
+		select {
+		case <-ended:
+		case <-time.After(stopNotice):
+			d.log.Warn("hanging up; once more to end the program without that")
+		}
+	})()
 	e, status := d.entry()
 	if e == nil {
 		return status

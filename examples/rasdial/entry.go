@@ -99,11 +99,11 @@ func (d *dialer) loadScript() (script.Executor, int) {
 // login is script.Login with a check: a user with a name has a password.
 type login struct{ script.Executor }
 
-func (login) Check(p *ras.DialParams) error {
+func (l login) Check(p *ras.DialParams) error {
 	if p.UserName == "" {
 		return nil
 	}
-	return script.CheckParam(p, "Password")
+	return errors.Join(l.Executor.(script.Checker).Check(p), script.CheckParam(p, "Password"))
 }
 
 // addFlags changes the entry as the flags say.

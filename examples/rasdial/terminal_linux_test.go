@@ -43,7 +43,19 @@ func newScreenOf(t *testing.T) *screenOf {
 		t.Fatalf("%v: %s", err, out)
 	}
 	t.Cleanup(func() { s.tmux("kill-server") })
+	s.await("$")
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.run(fmt.Sprintf("rasdial() { %s=1 %s \"$@\"; }", asProgram, program))
 	return s
+}
+
+// run types a command on an empty screen.
+func (s *screenOf) run(command string) {
+	s.keys("clear; " + command)
+	s.press("Enter")
 }
 
 func (s *screenOf) tmux(args ...string) string {
@@ -56,8 +68,16 @@ func (s *screenOf) tmux(args ...string) string {
 
 func (s *screenOf) keys(text string)       { s.tmux("send-keys", "-l", text) }
 func (s *screenOf) press(keys ...string)   { s.tmux(append([]string{"send-keys"}, keys...)...) }
-func (s *screenOf) text() string           { return strings.TrimRight(s.tmux("capture-pane", "-p"), "\n") + "\n" }
 func (s *screenOf) shows(text string) bool { return strings.Contains(s.text(), text) }
+
+// text returns what the screen shows. A line that is wrapped is one: where it wraps
+// depends on the numbers in it.
+func (s *screenOf) text() string {
+	text := trailing.ReplaceAllString(s.tmux("capture-pane", "-p", "-J"), "\n")
+	return strings.TrimRight(text, "\n") + "\n"
+}
+
+var trailing = regexp.MustCompile(` +\n`)
 
 // await waits until the screen shows the text.
 func (s *screenOf) await(text string) {
@@ -73,7 +93,7 @@ func (s *screenOf) awaitPrompt() {
 
 func (s *screenOf) until(what string, shown func() bool) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), 40*time.Second)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -91,9 +111,7 @@ var changing = regexp.MustCompile(`\[ *[0-9]+\.[0-9]{3}s\]|127\.0\.0\.1:[0-9]+|a
 // picture compares the screen with a file of testdata, times and ports aside.
 func (s *screenOf) picture(name string) {
 	s.t.Helper()
-	// Where a line wraps depends on the numbers in it.
-	text := regexp.MustCompile(` +\n`).ReplaceAllString(s.tmux("capture-pane", "-p", "-J"), "\n")
-	got := changing.ReplaceAllStringFunc(strings.TrimRight(text, "\n")+"\n", func(m string) string {
+	got := changing.ReplaceAllStringFunc(s.text(), func(m string) string {
 		return strings.Map(func(r rune) rune {
 			if '0' <= r && r <= '9' {
 				return '0'
@@ -117,17 +135,12 @@ func (s *screenOf) picture(name string) {
 	}
 }
 
-// A user answers a login, a password and a menu at a real terminal. The peer
+// userAtATerminal answers a login, a password and a menu at a real terminal. The peer
 // asks the terminal for its position and its kind meanwhile; what the terminal
 // answers goes to the peer and not to the user's shell.
-func TestUserAtATerminal(t *testing.T) {
-	peertest.Emulated(t, "starts programs in a terminal")
+func userAtATerminal(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "menu.scp"), []byte(terminalScript), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	program, err := os.Executable()
-	if err != nil {
 		t.Fatal(err)
 	}
 	address := host(t, &scripttest.LoginConfig{
@@ -135,11 +148,8 @@ func TestUserAtATerminal(t *testing.T) {
 		Welcome: "\r\nWelcome.\r\n", Frame: []byte("\x1b[6n\x1b[cready\r\n"),
 	})
 	s := newScreenOf(t)
-	s.await("$")
-	s.keys(fmt.Sprintf("clear; cd %s; rasdial() { %s=1 %s \"$@\"; }", dir, asProgram, program))
-	s.press("Enter")
-	s.keys("clear; rasdial -port " + address + " -terminal -script menu.scp")
-	s.press("Enter")
+	s.run("cd " + dir)
+	s.run("rasdial -port " + address + " -terminal -script menu.scp")
 	s.await("login:")
 	s.keys("jo") // each key is echoed by the peer alone
 	s.await("login: jo")
@@ -163,16 +173,11 @@ func TestUserAtATerminal(t *testing.T) {
 	}
 }
 
-// A script that halts lets the user talk to the peer until Ctrl-], and Ctrl-C
+// haltAtATerminal runs a script that halts, which lets the user talk to the peer until Ctrl-], and Ctrl-C
 // puts the terminal back.
-func TestHaltAtATerminal(t *testing.T) {
-	peertest.Emulated(t, "starts programs in a terminal")
+func haltAtATerminal(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "halt.scp"), []byte("proc main\nset screen keyboard on\nhalt\nendproc\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	program, err := os.Executable()
-	if err != nil {
 		t.Fatal(err)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -200,11 +205,8 @@ func TestHaltAtATerminal(t *testing.T) {
 	}()
 	for _, end := range []string{"C-]", "C-c"} {
 		s := newScreenOf(t)
-		s.await("$")
-		s.keys(fmt.Sprintf("clear; cd %s; rasdial() { %s=1 %s \"$@\"; }", dir, asProgram, program))
-		s.press("Enter")
-		s.keys("clear; rasdial -port tcp://" + l.Addr().String() + " -terminal -script halt.scp")
-		s.press("Enter")
+		s.run("cd " + dir)
+		s.run("rasdial -port tcp://" + l.Addr().String() + " -terminal -script halt.scp")
 		s.await("two ?")
 		s.keys("2")
 		s.await(`<"2">`)
@@ -217,21 +219,12 @@ func TestHaltAtATerminal(t *testing.T) {
 	}
 }
 
-// A password that is needed and not given is asked for, without echo, before
-// anything is opened.
-func TestPasswordIsAskedFor(t *testing.T) {
-	peertest.Emulated(t, "starts programs in a terminal")
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+// passwordIsAskedFor asks for a password that is needed and not given, without echo,
+// before anything is opened.
+func passwordIsAskedFor(t *testing.T) {
 	address := host(t, &scripttest.LoginConfig{User: "joe", Password: password})
 	s := newScreenOf(t)
-	s.await("$")
-	s.keys(fmt.Sprintf("clear; rasdial() { %s=1 %s \"$@\"; }", asProgram, program))
-	s.press("Enter")
-	s.keys("clear; rasdial -port " + address + " -user joe")
-	s.press("Enter")
+	s.run("rasdial -port " + address + " -user joe")
 	s.await("Password for joe:")
 	if s.shows("RASCS_OpenPort") {
 		t.Error("the port was opened before the password was asked for")

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -15,22 +13,13 @@ import (
 	"github.com/rasline/rasline/script/scripttest"
 )
 
-// TestInteractAtATerminal logs in and lets the user talk to the peer until Ctrl-],
+// interactAtATerminal logs in and lets the user talk to the peer until Ctrl-],
 // which hangs up and puts the terminal back.
-func TestInteractAtATerminal(t *testing.T) {
-	peertest.Emulated(t, "starts programs in a terminal")
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+func interactAtATerminal(t *testing.T) {
 	pair, m := modemPort(t, &scripttest.LoginConfig{User: "joe", Password: password, Frame: []byte("~\xff}#\r\nprompt> ")})
 	pw := file(t, "pw", password)
 	s := newScreenOf(t)
-	s.await("$")
-	s.keys(fmt.Sprintf("clear; rasdial() { %s=1 %s \"$@\"; }", asProgram, program))
-	s.press("Enter")
-	s.keys("clear; rasdial -port " + pair + " -dial 5550100 -user joe -password-file " + pw + " -interact")
-	s.press("Enter")
+	s.run("rasdial -port " + pair + " -dial 5550100 -user joe -password-file " + pw + " -interact")
 	s.await("prompt>")
 	s.keys("hello")
 	s.press("C-]")

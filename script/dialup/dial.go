@@ -98,6 +98,9 @@ func (d *dial) dial(ctx context.Context) (*Conn, error) {
 		Log:       slog.New(tee.Without(d.log.Handler(), "state")), // dial has its own: a run is its last part alone
 	})
 	if err != nil {
+		if errors.As(err, new(*script.RunTimeoutError)) && res.Stats.Received == 0 {
+			err = fmt.Errorf("%w; nothing was received", err)
+		}
 		err = errors.Join(err, d.giveUp(ctx, p, err))
 		err = errors.Join(err, p.Close())
 		text := ras.CodeOf(err).Text()

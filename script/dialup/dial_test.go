@@ -16,6 +16,7 @@ import (
 
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/portname"
+	"github.com/rasline/rasline/port/virtual"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
 	"github.com/rasline/rasline/script/dialup"
@@ -281,6 +282,11 @@ func TestTimeout(t *testing.T) {
 		}
 		if x.modem.Connected() {
 			t.Error("the call is up")
+		}
+		near, _ := virtual.Pair()
+		_, err = dialup.Dial(t.Context(), &dialup.Entry{Port: "dead", Script: script.Login(nil), Timeout: time.Second}, &dialup.Config{Open: openOf(near)})
+		if wantErr(t, "Dial", err, ras.ErrRequestTimeout); err == nil || !strings.Contains(err.Error(), "nothing was received") {
+			t.Errorf("a dead line: %v", err)
 		}
 	})
 }
