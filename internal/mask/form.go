@@ -18,6 +18,7 @@ const longest = 8
 type form struct {
 	text  []byte
 	least int  // characters in a piece that is recognised
+	gram  int  // characters of it that follow each other without an error, at least
 	strip bool // compared with the characters without their high bit
 	plain bool // as a peer echoes it, not as a program encodes it
 	head  [256]int16
@@ -26,6 +27,7 @@ type form struct {
 
 func newForm(text []byte, least int, strip, plain bool) *form {
 	f := &form{text: text, least: max(least, 1), strip: strip, plain: plain, next: make([]int16, len(text))}
+	f.gram = min((f.least+1)/2, maxGram) // one error leaves half of a piece whole
 	for i := range f.head {
 		f.head[i] = -1
 	}
@@ -125,6 +127,7 @@ type pieces struct {
 	char  byte
 	set   bool
 	none  bool // the form does not have the character
+	long  bool // one of them has as many characters as a gram
 	exact []piece
 	wrong []piece // with one error: a character more, less or another one
 }
@@ -140,6 +143,7 @@ type formState struct {
 	live    int // of the last step; -1: none
 	hide    int // of the last step; -1: nothing
 	headEnd int // bytes at the start of the stream that are the end of the form
+	passed  int // for skip: bytes up to which it was stepped
 }
 
 func newFormState(f *form) *formState {
@@ -154,7 +158,7 @@ func newFormState(f *form) *formState {
 
 func (s *formState) reset() {
 	for i := range s.last {
-		s.last[i].set = false
+		s.last[i].set, s.last[i].long = false, false
 	}
 	s.begun, s.headEnd, s.live, s.hide = false, 0, -1, -1
 }
@@ -178,7 +182,7 @@ func (s *formState) step(c byte, offset int) (from, live, hide int) {
 	prev := &s.last[s.now]
 	s.now = (s.now + 1) % 3
 	now := &s.last[s.now]
-	now.char, now.set, now.none = c, true, s.head[c] < 0
+	now.char, now.set, now.none, now.long = c, true, s.head[c] < 0, false
 	if s.idle = now.none && (prev.none || !prev.set); s.idle {
 		return -1, -1, -1
 	}
@@ -203,6 +207,7 @@ func (s *formState) step(c byte, offset int) (from, live, hide int) {
 			wrong.n++
 		}
 		now.exact[j], now.wrong[j] = exact, wrong
+		now.long = now.long || max(int(exact.n), int(wrong.n)) >= s.gram
 		for _, p := range [...]piece{exact, wrong} {
 			if int(p.n) >= s.least {
 				from = earlier(from, p.start)
@@ -225,6 +230,11 @@ func (s *formState) step(c byte, offset int) (from, live, hide int) {
 		}
 	}
 	return from, live, hide
+}
+
+// quiet reports whether no piece that can still grow has a gram of the form.
+func (s *formState) quiet() bool {
+	return !s.last[s.now].long && !s.last[(s.now+2)%3].long
 }
 
 // earlier returns the lesser of two offsets of which -1 is none.

@@ -33,6 +33,7 @@ type Masker struct {
 	known map[string]bool
 	forms []*form
 	whole *Stream // for Mask
+	grams *filter // of the forms, as of its last use
 
 	short  []string // secrets that Expect announced
 	before int      // how many of them were dropped from the front of short

@@ -150,13 +150,32 @@ func FuzzStream(f *testing.F) {
 	})
 }
 
+// BenchmarkStream masks a long text in one piece, which most bytes are skipped in,
+// and in pieces that are too short for that.
 func BenchmarkStream(b *testing.B) {
-	var m mask.Masker
-	m.Add("hunter22")
 	text := []byte(strings.Repeat(banner+rest, 50))
-	s := m.Stream()
-	b.SetBytes(int64(len(text)))
-	for b.Loop() {
-		s.Write(text, func([]byte) {})
+	for _, v := range []struct {
+		name    string
+		secrets []string
+	}{
+		{"1 secret", echo.Secrets[1:2]},
+		{"4 secrets", []string{echo.Secrets[0], echo.Secrets[1], echo.Secrets[2], echo.Secrets[5]}},
+	} {
+		for _, size := range []int{len(text), 32} {
+			b.Run(fmt.Sprintf("%s, pieces of %d", v.name, size), func(b *testing.B) {
+				var m mask.Masker
+				for _, secret := range v.secrets {
+					m.Add(secret)
+				}
+				s := m.Stream()
+				b.SetBytes(int64(len(text)))
+				b.ReportAllocs()
+				for b.Loop() {
+					for left := text; len(left) > 0; left = left[min(size, len(left)):] {
+						s.Write(left[:min(size, len(left))], func([]byte) {})
+					}
+				}
+			})
+		}
 	}
 }

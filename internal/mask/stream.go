@@ -145,6 +145,10 @@ func show(b []byte, hidden, more bool, emit func([]byte)) {
 func (s *Stream) WritePieces(b []byte, emit func(b []byte, hidden, more bool)) {
 	s.masker.mu.Lock()
 	s.sync()
+	var f *filter
+	if len(b) >= worthwhile {
+		f = s.masker.filter()
+	}
 	s.masker.mu.Unlock()
 	if len(s.forms) == 0 && len(s.short) == 0 && len(s.held) == 0 {
 		if len(b) > 0 {
@@ -154,7 +158,14 @@ func (s *Stream) WritePieces(b []byte, emit func(b []byte, hidden, more bool)) {
 		}
 		return
 	}
-	for _, c := range b {
+	for i, next := 0, 0; i < len(b); i++ {
+		if i >= next && len(b)-i >= worthwhile && f != nil {
+			if next = i + between; s.quiet() {
+				n, until := s.skip(b[i:], f)
+				i, next = i+n, i+until
+			}
+		}
+		c := b[i]
 		s.hold(c)
 		if c == '\n' || c == '\r' {
 			s.short = nil

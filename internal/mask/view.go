@@ -4,9 +4,10 @@ package mask
 // control characters, terminal sequences, and characters that overtype another
 // after a backspace.
 type view struct {
-	strip    bool // without the high bits, which may be parity
-	overtype bool // the next character is typed over the one before
-	sequence byte // ESC, '[', ']' or '(' of a terminal sequence; 0: none
+	strip    bool   // without the high bits, which may be parity
+	overtype bool   // the next character is typed over the one before
+	sequence byte   // ESC, '[', ']' or '(' of a terminal sequence; 0: none
+	recent   uint64 // the last eight characters, the latest in the low bits
 }
 
 // next returns the character that c denotes, or skip.
@@ -58,8 +59,16 @@ func (v *view) next(c byte) (char byte, skip bool) {
 		v.overtype = false
 		return 0, true
 	}
-	return lower(c), false
+	char = lower(c)
+	v.push(char)
+	return char, false
 }
+
+// ordinary reports whether a printable character is what it is, and in no
+// sequence.
+func (v *view) ordinary() bool { return v.sequence == 0 && !v.overtype }
+
+func (v *view) push(char byte) { v.recent = v.recent<<8 | uint64(char) }
 
 func lower(c byte) byte {
 	if 'A' <= c && c <= 'Z' {
