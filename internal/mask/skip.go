@@ -167,21 +167,24 @@ func (s *Stream) skip(b []byte, f *filter) (n, until int) {
 	passed := 0            // up to there the forms that were stepped have pieces
 	found := make([]int32, 0, 16)
 	for until = len(b); until == len(b) && here.at < len(b); {
-		c := b[here.at]
-		here.at++
-		if c >= ' ' && c < 0x7F && here.plain.ordinary() && here.strip.ordinary() {
-			here.plain.push(lower(c))
-			here.strip.push(lower(c))
-		} else {
-			_, skipPlain := here.plain.next(c)
-			_, skipStrip := here.strip.next(c)
-			if skipStrip && (skipPlain || !both) {
+		if chars == 2*maxSpan {
+			from, to, chars = to, here, 0
+		}
+		if here.at >= passed {
+			if n := f.advance(&here, b[here.at:min(len(b), here.at+2*maxSpan-chars)]); n > 0 {
+				chars += n
 				continue
 			}
-			if both && skipPlain != skipStrip {
-				until = here.at // characters are counted for both views alike
-				break
-			}
+		}
+		_, skipPlain := here.plain.next(b[here.at])
+		_, skipStrip := here.strip.next(b[here.at])
+		here.at++
+		if skipStrip && (skipPlain || !both) {
+			continue
+		}
+		if both && skipPlain != skipStrip {
+			until = here.at // characters are counted for both views alike
+			break
 		}
 		if f.strip.may(here.strip.recent) || both && f.plain.may(here.plain.recent) {
 			found = f.plain.find(here.plain.recent, f.strip.find(here.strip.recent, found[:0]))
@@ -199,8 +202,6 @@ func (s *Stream) skip(b []byte, f *filter) (n, until int) {
 		}
 		if chars++; here.at <= passed {
 			to, chars = here, 0
-		} else if chars == 2*maxSpan {
-			from, to, chars = to, here, 0
 		}
 	}
 	if from.at > 0 {
@@ -213,6 +214,29 @@ func (s *Stream) skip(b []byte, f *filter) (n, until int) {
 		}
 	}
 	return from.at, until
+}
+
+// advance moves a place over the printable characters at the beginning of b that
+// end no gram, and returns how many they are.
+func (f *filter) advance(p *place, b []byte) int {
+	if !p.plain.ordinary() || !p.strip.ordinary() {
+		return 0
+	}
+	set := &f.strip
+	four, three, two, both := set.sizes[4], set.sizes[3], set.sizes[2], len(f.plain.list) > 0
+	recent, plain := p.strip.recent, p.plain.recent
+	n := 0
+	for ; n < len(b) && b[n] >= ' ' && b[n] < 0x7F; n++ {
+		c := uint64(lower(b[n]))
+		now := recent<<8 | c
+		if four && set.has(uint32(now)) || three && set.has(gramKey(now, 3)) || two && set.has(gramKey(now, 2)) || both && f.plain.may(plain<<8|c) {
+			break
+		}
+		recent, plain = now, plain<<8|c
+	}
+	p.strip.recent, p.plain.recent = recent, plain
+	p.at += n
+	return n
 }
 
 // passes steps the form from maxSpan characters before a place in b until it has
