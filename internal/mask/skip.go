@@ -171,8 +171,8 @@ func (s *Stream) skip(b []byte, f *filter) (n, until int) {
 			from, to, chars = to, here, 0
 		}
 		if here.at >= passed {
-			if n := f.advance(&here, b[here.at:min(len(b), here.at+2*maxSpan-chars)]); n > 0 {
-				chars += n
+			chars += f.advance(&here, b, 2*maxSpan-chars)
+			if chars == 2*maxSpan || here.at == len(b) {
 				continue
 			}
 		}
@@ -216,26 +216,35 @@ func (s *Stream) skip(b []byte, f *filter) (n, until int) {
 	return from.at, until
 }
 
-// advance moves a place over the printable characters at the beginning of b that
-// end no gram, and returns how many they are.
-func (f *filter) advance(p *place, b []byte) int {
+// advance moves a place over characters that end no gram, up to limit of them, and
+// over what is ignored between them. It returns how many characters they are.
+func (f *filter) advance(p *place, b []byte, limit int) (n int) {
 	if !p.plain.ordinary() || !p.strip.ordinary() {
 		return 0
 	}
 	set := &f.strip
 	four, three, two, both := set.sizes[4], set.sizes[3], set.sizes[2], len(f.plain.list) > 0
 	recent, plain := p.strip.recent, p.plain.recent
-	n := 0
-	for ; n < len(b) && b[n] >= ' ' && b[n] < 0x7F; n++ {
-		c := uint64(lower(b[n]))
+	at := p.at
+	for ; n < limit && at < len(b); at++ {
+		c := uint64(b[at])
+		if c < ' ' && c != '\b' && c != 0x1b {
+			continue
+		}
+		if c < ' ' || c >= 0x7F {
+			break
+		}
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
 		now := recent<<8 | c
 		if four && set.has(uint32(now)) || three && set.has(gramKey(now, 3)) || two && set.has(gramKey(now, 2)) || both && f.plain.may(plain<<8|c) {
 			break
 		}
 		recent, plain = now, plain<<8|c
+		n++
 	}
-	p.strip.recent, p.plain.recent = recent, plain
-	p.at += n
+	p.strip.recent, p.plain.recent, p.at = recent, plain, at
 	return n
 }
 
