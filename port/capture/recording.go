@@ -32,24 +32,35 @@ type recording struct {
 
 	// Guarded by Writer.out.
 	described bool // the interface block was written
-	streams   [2]*mask.Stream
-	next      [2]int // for each stream: index in held of the event with its next byte
-	held      []heldEvent
-	old       []heldEvent // for reuse
+	flows     [2]flow
+	held      []heldEvent // in order
+	written   int         // how many of held are encoded
+	open      int         // how many of those that follow may be
+}
+
+// flow is one direction of a recording. Its memory is used again.
+type flow struct {
+	stream *mask.Stream
+	input  []byte // what the stream gets next
+	next   int    // index in held of the event with the next byte that is decided
+	output []byte // what was decided: the data of the events in held
+	spans  []Span // where that is masked
+	bytes  int    // of output, in events that are encoded
+	marks  int    // of spans
 }
 
 // heldEvent is an event whose bytes are not all known to be shown or hidden, or
 // one behind such an event.
 type heldEvent struct {
 	event
-	data    []byte // masked, as far as it is decided
-	spans   []Span
+	shown   int  // bytes of the output that are its data
+	marks   int  // spans that are its
 	left    int  // bytes that are not decided
 	emptied bool // it had data
 }
 
 func newRecording(w *Writer, index uint32, name string) *recording {
-	return &recording{w: w, index: index, name: name, streams: [2]*mask.Stream{w.masker.Stream(), w.masker.Stream()}}
+	return &recording{w: w, index: index, name: name, flows: [2]flow{{stream: w.masker.Stream()}, {stream: w.masker.Stream()}}}
 }
 
 // way returns the index of the stream of an event with data.
@@ -60,45 +71,43 @@ func way(k Kind) int {
 	return 0
 }
 
-// add takes an event from the queue. Writer.out is held.
+// add takes an event from the queue. Its data is masked by the next call of mask.
+// Writer.out is held.
 func (r *recording) add(e *event, data []byte) {
-	h := r.hold()
-	h.event = *e
-	h.data, h.spans = h.data[:0], h.spans[:0]
-	h.left, h.emptied = len(data), len(data) > 0
-	if len(data) > 0 {
-		way := way(e.kind)
-		r.next[way] = min(r.next[way], len(r.held)-1)
-		r.streams[way].WritePieces(data, func(b []byte, hidden, more bool) { r.decided(way, b, hidden, more) })
-	}
-	r.release()
+	r.held = append(r.held, heldEvent{event: *e, left: len(data), emptied: len(data) > 0})
+	f := &r.flows[way(e.kind)]
+	f.input = append(f.input, data...)
 }
 
-// hold appends an element to r.held, whose memory was used before if possible.
-func (r *recording) hold() *heldEvent {
-	var h heldEvent
-	if n := len(r.old); n > 0 {
-		h, r.old = r.old[n-1], r.old[:n-1]
+// mask gives the streams what was added.
+func (r *recording) mask() {
+	for way := range r.flows {
+		if f := &r.flows[way]; len(f.input) > 0 {
+			f.stream.WritePieces(f.input, func(b []byte, hidden, more bool) { r.decided(way, b, hidden, more) })
+			f.input = f.input[:0]
+		}
 	}
-	r.held = append(r.held, h)
-	return &r.held[len(r.held)-1]
 }
 
 // decided gives bytes of a stream to the events that they are part of.
 func (r *recording) decided(way_ int, b []byte, hidden, more bool) {
+	f := &r.flows[way_]
 	for len(b) > 0 {
-		h := &r.held[r.next[way_]]
+		h := &r.held[f.next]
 		if h.left == 0 || way(h.kind) != way_ {
-			r.next[way_]++
+			f.next++
 			continue
 		}
 		n := min(len(b), h.left)
 		switch {
 		case !hidden:
-			h.data = append(h.data, b[:n]...)
+			f.output = append(f.output, b[:n]...)
+			h.shown += n
 		case !more:
-			h.spans = append(h.spans, Span{len(h.data), len(Mask)})
-			h.data = append(h.data, Mask...)
+			f.spans = append(f.spans, Span{h.shown, len(Mask)})
+			f.output = append(f.output, Mask...)
+			h.shown += len(Mask)
+			h.marks++
 			more = true
 		}
 		h.left -= n
@@ -106,44 +115,58 @@ func (r *recording) decided(way_ int, b []byte, hidden, more bool) {
 	}
 }
 
-// release encodes the events at the front whose bytes are all decided.
-func (r *recording) release() {
-	n := 0
-	for ; n < len(r.held) && r.held[n].left == 0; n++ {
-		h := &r.held[n]
+// release lets n more events be encoded, and encodes those at the front whose
+// bytes are all decided.
+func (r *recording) release(n int) {
+	for r.open += n; r.open > 0 && r.held[r.written].left == 0; r.open-- {
+		h := &r.held[r.written]
+		r.written++
+		f := &r.flows[way(h.kind)]
+		data, spans := f.output[f.bytes:f.bytes+h.shown], f.spans[f.marks:f.marks+h.marks]
+		f.bytes += len(data)
+		f.marks += len(spans)
 		// Bytes that continue a secret are dropped with their event, whose
 		// number would show the length of the secret.
-		if !h.emptied || len(h.data) > 0 {
-			r.encode(h)
+		if !h.emptied || h.shown > 0 {
+			r.encode(h, data, spans)
 		}
-	}
-	if n == 0 {
-		return
-	}
-	r.old = append(r.old, r.held[:n]...)
-	if len(r.old) > 64 {
-		clear(r.old[64:])
-		r.old = r.old[:64]
-	}
-	if r.streams[0] == nil {
-		r.old = nil
-	}
-	rest := copy(r.held, r.held[n:])
-	clear(r.held[rest:])
-	r.held = r.held[:rest]
-	for i := range r.next {
-		r.next[i] = max(r.next[i]-n, 0)
 	}
 }
 
-func (r *recording) encode(h *heldEvent) {
+// tidy drops what is encoded.
+func (r *recording) tidy() {
+	n := copy(r.held, r.held[r.written:])
+	clear(r.held[n:])
+	r.held = r.held[:n]
+	for i := range r.flows {
+		f := &r.flows[i]
+		f.next = max(f.next-r.written, 0)
+		f.output = append(f.output[:0], f.output[f.bytes:]...)
+		f.spans = append(f.spans[:0], f.spans[f.marks:]...)
+		f.bytes, f.marks = 0, 0
+	}
+	r.written = 0
+	if r.flows[0].stream == nil && n == 0 { // no data follows
+		r.held, r.flows = nil, [2]flow{}
+	}
+}
+
+// waiting returns the event that has been held longest, or nil.
+func (r *recording) waiting() *heldEvent {
+	if r.written == len(r.held) {
+		return nil
+	}
+	return &r.held[r.written]
+}
+
+func (r *recording) encode(h *heldEvent, data []byte, spans []Span) {
 	if !r.described {
 		r.describe()
 	}
 	if h.kind == End { // no bytes follow
-		r.streams = [2]*mask.Stream{}
+		r.flows[0].stream, r.flows[1].stream = nil, nil
 	}
-	r.w.enc.event(r.index, h.kind, h.out, h.at, h.lines, h.data, h.spans, r.w.maskNote(h.note))
+	r.w.enc.event(r.index, h.kind, h.out, h.at, h.lines, data, spans, r.w.maskNote(h.note))
 	r.w.encoded++
 }
 
@@ -182,16 +205,18 @@ func (r *recording) describe() {
 	}
 }
 
-// expire decides what has been held for too long. Writer.out is held.
+// expire decides what has been held for too long, and drops what is encoded.
+// Writer.out is held.
 func (r *recording) expire(now int64, final bool) {
 	if final && !r.described {
 		r.describe()
 	}
-	for len(r.held) > 0 && (final || now-r.held[0].at >= int64(holdLimit)) {
-		way := way(r.held[0].kind)
-		r.streams[way].FlushPieces(func(b []byte, hidden, more bool) { r.decided(way, b, hidden, more) })
-		r.release()
+	for h := r.waiting(); h != nil && (final || now-h.at >= int64(holdLimit)); h = r.waiting() {
+		way := way(h.kind)
+		r.flows[way].stream.FlushPieces(func(b []byte, hidden, more bool) { r.decided(way, b, hidden, more) })
+		r.release(0)
 	}
+	r.tidy()
 }
 
 // seeLines notes the lines of the port, as one of its methods has reported them.

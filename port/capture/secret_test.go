@@ -251,3 +251,29 @@ func FuzzPieces(f *testing.F) {
 		})
 	})
 }
+
+// TestPortsStayInOrder masks many events together and looks for those of two ports
+// in the order in which they arrived.
+func TestPortsStayInOrder(t *testing.T) {
+	events := onLine(t, nil, func(l *line) {
+		l.w.Hide("hunter22")
+		near, far := virtual.Pair()
+		defer far.Close()
+		second := &line{t: t, w: l.w, near: capture.Record(near, l.w), far: far}
+		defer second.near.Close()
+		for range 3000 {
+			l.receive("first")
+			second.receive("second")
+		}
+	})
+	want := 0
+	for i, e := range events {
+		if e.Kind != capture.Received {
+			continue
+		}
+		if e.Port != want {
+			t.Fatalf("event %d is of port %d, want %d", i, e.Port, want)
+		}
+		want = 1 - want
+	}
+}

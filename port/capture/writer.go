@@ -50,6 +50,11 @@ const (
 	// data that Wireshark reads.
 	maxData = 16 << 10
 
+	// maxTogether and maxTogetherData bound the events that are masked at a time, and their
+	// data: the masker takes less time for a long text than for its pieces.
+	maxTogether     = 2048
+	maxTogetherData = 64 << 10
+
 	// maxEarly is how many notes wait for the first port, whose name and mode
 	// are written before them.
 	maxEarly = 64
@@ -75,8 +80,10 @@ const (
 // holds a read or write up once, for 100 ms.
 type Writer struct {
 	cfg    Config
-	start  time.Time // what times are counted from
 	masker mask.Masker
+
+	start     time.Time // what times are counted from
+	startNano int64     // in nanoseconds since 1970
 
 	// out guards what is written, and the process method. It is locked before
 	// mu.
@@ -114,17 +121,17 @@ type batch struct {
 	bytes  []byte
 }
 
-// event is an event on its way to the file.
+// event is an event on its way to the file. It has the size of a cache line.
 type event struct {
 	rec   *recording // nil: a secret to hide from here on, which is note
-	kind  Kind
-	out   bool
-	at    int64 // nanoseconds since 1970
-	lines port.Lines
-	from  int // of the data in the bytes of the batch
+	at    int64      // nanoseconds since 1970
+	from  int        // of the data in the bytes of the batch
 	n     int
 	write *write // of Sent, while the Write runs
 	note  string
+	kind  Kind
+	out   bool
+	lines port.Lines
 	inner bool // queued by what makes room in the queue, which does not wait for room
 }
 
@@ -139,6 +146,7 @@ type write struct {
 // cfg means the zero Config. The Writer does not close w.
 func NewWriter(w io.Writer, cfg *Config) (*Writer, error) {
 	x := &Writer{w: w, start: time.Now()}
+	x.startNano = x.start.UnixNano()
 	if cfg != nil {
 		x.cfg = *cfg
 	}
@@ -204,7 +212,7 @@ func (w *Writer) Hide(text string) {
 
 // now returns the time in nanoseconds since 1970. It does not go backwards when
 // the clock is set.
-func (w *Writer) now() int64 { return w.start.Add(time.Since(w.start)).UnixNano() }
+func (w *Writer) now() int64 { return w.startNano + int64(time.Since(w.start)) }
 
 // push queues an event with its data, which is copied. Pieces of long data are
 // events of their own.
@@ -319,13 +327,17 @@ func (w *Writer) fire() {
 // process masks and writes what is queued. w.out is held.
 func (w *Writer) process(final bool) {
 	w.take(final)
-	for i := range w.work.events {
-		e := &w.work.events[i]
-		if e.rec == nil {
-			w.masker.Expect(e.note)
-			continue
+	for left := w.work.events; len(left) > 0; {
+		n, size := 0, 0
+		for n < min(len(left), maxTogether) && size < maxTogetherData && left[n].rec != nil {
+			size += left[n].n
+			n++
 		}
-		e.rec.add(e, w.work.bytes[e.from:e.from+e.n])
+		w.mask(left[:n])
+		if left = left[n:]; len(left) > 0 && left[0].rec == nil {
+			w.masker.Expect(left[0].note) // from here on
+			left = left[1:]
+		}
 	}
 	now, next := w.now(), time.Duration(-1) // when to look again; negative: not
 	w.mu.Lock()
@@ -333,8 +345,8 @@ func (w *Writer) process(final bool) {
 	w.mu.Unlock()
 	for _, r := range ports {
 		r.expire(now, final)
-		if len(r.held) > 0 {
-			left := holdLimit - time.Duration(now-r.held[0].at)
+		if h := r.waiting(); h != nil {
+			left := holdLimit - time.Duration(now-h.at)
 			if next < 0 || left < next {
 				next = left
 			}
@@ -358,6 +370,20 @@ func (w *Writer) process(final bool) {
 	}
 	if next >= 0 {
 		w.arm(next)
+	}
+}
+
+// mask masks the data of events and encodes what is decided. w.out is held.
+func (w *Writer) mask(events []event) {
+	for i := range events {
+		e := &events[i]
+		e.rec.add(e, w.work.bytes[e.from:e.from+e.n])
+	}
+	for i := range events {
+		events[i].rec.mask()
+	}
+	for i := range events { // in the order of all ports
+		events[i].rec.release(1)
 	}
 }
 
