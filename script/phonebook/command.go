@@ -17,6 +17,7 @@ import (
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
 	"github.com/rasline/rasline/script/chat"
+	"github.com/rasline/rasline/script/modem"
 )
 
 // executor returns what runs the command of an init, connect, welcome or disconnect
@@ -79,13 +80,13 @@ func (b *peerEntry) follow(command []string) []string {
 // the EntryConfig.
 func (b *peerEntry) read(name string) ([]byte, error) {
 	if b.cfg.Scripts == nil {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: errors.New("no folder for scripts is given")}
+		return nil, &fs.PathError{Op: "open", Path: name, Err: errors.New("no directory for scripts is given, and no other is read")}
 	}
 	clean := strings.TrimPrefix(path.Clean("/"+name), "/")
 	src, err := readFile(b.cfg.Scripts, clean)
 	if errors.Is(err, fs.ErrNotExist) {
 		if src, err = readFile(b.cfg.Scripts, path.Base(clean)); errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("%s is in none of the directories for scripts: give its directory", name)
+			err = fmt.Errorf("%s is in none of the directories for scripts, and no other is read: add its directory (rasdial -script-dir %s)", name, path.Dir(path.Clean("/"+name)))
 		}
 	}
 	return src, err
@@ -194,6 +195,17 @@ func (b *peerEntry) secrets() (out []ras.Secret) {
 		}
 	}
 	return out
+}
+
+// carrierWait bounds the wait for the carrier of a line that nothing dials. pppd
+// waits without a limit; the dial has its own.
+const carrierWait = 24 * time.Hour
+
+// awaitCarrier waits for DCD, as pppd does with its option modem where it opens a
+// line that no connect script dials. On a port without modem lines it does nothing.
+func awaitCarrier() script.Executor {
+	none := script.ExecutorFunc(func(context.Context, *ras.Call) error { return nil })
+	return modem.WatchCarrier(none, &modem.CarrierConfig{Require: carrierWait, Step: "line", Text: modem.TextIgnore})
 }
 
 // pulseDTR drops DTR for a second before a connect script, as pppd does with its

@@ -303,7 +303,12 @@ func (b *pbkBuilder) dial() {
 		d.Redial.Attempts = min(tries+1, math.MaxInt32/n) * n
 		b.entry.Params.PhoneNumber = d.Numbers[0]
 	}
-	d.Redial.RoundPause = time.Duration(max(0, b.in.keys.number(b.found, "RedialSeconds", 60))) * time.Second
+	switch seconds := b.in.keys.number(b.found, "RedialSeconds", 60); {
+	case seconds > 0:
+		d.Redial.RoundPause = time.Duration(seconds) * time.Second
+	case seconds == 0:
+		d.Redial.RoundPause = -1 // none, and for a negative number that of package modem
+	}
 	b.entry.Dialer = d
 }
 

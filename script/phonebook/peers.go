@@ -386,15 +386,22 @@ func (b *peerEntry) finish() (*dialup.Entry, error) {
 	}
 	connect := b.executor(b.command.connect)
 	before := b.executor(b.command.init)
-	if connect != nil && b.modem {
+	switch {
+	case connect != nil && b.modem:
 		before = sequence(before, script.ExecutorFunc(pulseDTR))
+	case b.command.connect.text == "" && b.modem:
+		before = sequence(before, awaitCarrier())
 	}
 	e.Before = before
 	e.Script = sequence(connect, b.executor(b.command.welcome))
 	e.Disconnect = b.executor(b.command.disconnect)
 	if connect == nil && b.found.list.Errors() == 0 {
 		b.found.file, b.found.src = b.peer.options0()
-		b.found.warnf(1, 1, "no connect: nothing is dialled, and the line is taken for a direct one")
+		text := "no connect: nothing is dialled, and the line is taken for a direct one"
+		if b.modem {
+			text += ", whose carrier (DCD) is waited for: write local where it has none"
+		}
+		b.found.warnf(1, 1, "%s", text)
 	}
 	return e, nil
 }

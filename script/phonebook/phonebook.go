@@ -106,7 +106,8 @@ type EntryConfig struct {
 	Scripts fs.FS
 
 	// Location are the dialling rules of this place, "COUNTRY[,AREA[,TRUNK[,INTL]]]":
-	// "49,30,0,00". Default: an entry that needs them is an error.
+	// "49,30,0,00", for rasphone.pbk. A finding reports that the other kinds do not
+	// use it. Default: an entry that needs them is an error.
 	Location string
 
 	// Phone is dialled instead of the entry's numbers. Default: those.
@@ -321,6 +322,10 @@ func (b *Book) Entry(cfg *EntryConfig, names ...string) (*dialup.Entry, []lint.F
 	if b.shared && e.Params.Password != "" {
 		list = append([]lint.Finding{{File: b.name, Line: 1, Col: 1, Severity: lint.SeverityWarning,
 			Text: "the file holds a password and can be read by others: chmod 600"}}, list...)
+	}
+	if c.Location != "" && b.kind != KindRasphone {
+		list = append([]lint.Finding{{File: b.name, Line: 1, Col: 1, Severity: lint.SeverityWarning,
+			Text: fmt.Sprintf("the location %s is not used: a file of %v has no dialling rules, and its numbers are dialled as they are", c.Location, b.kind)}}, list...)
 	}
 	c.setParams(&e.Params)
 	return e, list, nil

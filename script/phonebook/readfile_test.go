@@ -1,15 +1,23 @@
 package phonebook
 
 import (
+	"context"
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/port/portname"
+	"github.com/rasline/rasline/port/virtual"
 	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script/dialup"
 	"github.com/rasline/rasline/script/lint"
 )
 
@@ -102,6 +110,93 @@ func TestEntryParams(t *testing.T) {
 		p := e.Params
 		if p.UserName != tt.want.UserName || p.Password != tt.want.Password || p.Domain != tt.want.Domain || p.NoPassword != tt.want.NoPassword || p.PhoneNumber == "" {
 			t.Errorf("%+v: %+v, want %+v", tt.params, p, tt.want)
+		}
+	}
+}
+
+// TestUnusedLocation is reported, since only rasphone.pbk has dialling rules.
+func TestUnusedLocation(t *testing.T) {
+	for name, text := range map[string]string{
+		"wvdial.conf": "[Dialer Defaults]\nModem=/dev/ttyS0\nPhone=1\nStupid Mode=yes\n",
+		"peer":        "/dev/ttyS0\nconnect \"chat '' AT OK\"\n",
+		"a.pbk":       "[isp]\nMEDIA=serial\nPort=/dev/ttyS0\nDEVICE=modem\nPhoneNumber=1\n",
+	} {
+		_, found, err := parse(t, name, text, nil).Entry(&EntryConfig{Location: "49,30,0,00"})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := strings.Contains(texts(found), "the location 49,30,0,00 is not used"); got != (name != "a.pbk") {
+			t.Errorf("%s: the location is reported: %v\n%s", name, got, texts(found))
+		}
+	}
+}
+
+// TestScriptElsewhere names the directory to add for a script that is outside of
+// those that are read.
+func TestScriptElsewhere(t *testing.T) {
+	b := parse(t, "peer", "/dev/ttyS0\nconnect \"chat -f /etc/chatscripts/isp\"\n", nil)
+	_, found, err := b.Entry(&EntryConfig{Scripts: Dirs(t.TempDir())})
+	if err == nil || !strings.Contains(texts(found), "no other is read: add its directory (rasdial -script-dir /etc/chatscripts)") {
+		t.Errorf("%v\n%s", err, texts(found))
+	}
+}
+
+// TestCarrierOfADirectLine is waited for with pppd's modem, its default, and without
+// a connect script; not with local, and not where there is no DCD.
+func TestCarrierOfADirectLine(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		wait bool
+	}{
+		{"/dev/ttyS0\n", true},
+		{"/dev/ttyS0 modem\n", true},
+		{"/dev/ttyS0 local\n", false},
+		{"/dev/ttyS0 connect \"chat '' AT\"\n", false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			e, _, err := parse(t, "peer", tt.text, nil).Entry(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			near, far := virtual.Pair()
+			far.SetLines(port.DTR, 0)
+			time.AfterFunc(time.Minute, func() { far.SetLines(port.DTR, port.DTR) })
+			began := time.Now()
+			c, err := dialup.Dial(t.Context(), e, &dialup.Config{Open: func(context.Context, string, *portname.Config) (port.Port, error) { return near, nil }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			took := time.Since(began)
+			c.Close()
+			if took >= time.Minute != tt.wait {
+				t.Errorf("%q: connected after %v", tt.text, took)
+			}
+			time.Sleep(time.Minute)
+		})
+	}
+	// A port without lines.
+	e, _, err := parse(t, "peer", "/dev/ttyS0\n", nil).Entry(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, far := net.Pipe()
+	defer far.Close()
+	c, err := dialup.Dial(t.Context(), e, &dialup.Config{Open: func(context.Context, string, *portname.Config) (port.Port, error) { return near, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+}
+
+// TestNoRedialPause dials again immediately where RedialSeconds is 0.
+func TestNoRedialPause(t *testing.T) {
+	for text, want := range map[string]time.Duration{"RedialSeconds=0\n": -1, "RedialSeconds=-1\n": 0, "RedialSeconds=7\n": 7 * time.Second, "": time.Minute} {
+		e, _, err := parse(t, "a.pbk", "[isp]\nRedialAttempts=3\n"+text+"MEDIA=serial\nPort=/dev/ttyS0\nDEVICE=modem\nPhoneNumber=1\n", nil).Entry(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Dialer.Redial.RoundPause != want {
+			t.Errorf("%q: a pause of %v, want %v", text, e.Dialer.Redial.RoundPause, want)
 		}
 	}
 }
