@@ -73,11 +73,34 @@ static_checks() {
     GOOS=${target%/*} GOARCH=${target#*/} CGO_ENABLED=0 go build ./port/... ./ras/... ./script/... ./internal/...
   done
 
+  step 'house'
+  go vet .ci/house/main.go
+  go run .ci/house/main.go ./...
+
   step 'staticcheck' # a name is unused if no system uses it
   GOBIN=$tools go install honnef.co/go/tools/cmd/staticcheck@v0.8.2
   GOOS=linux "$tools/staticcheck" -f binary ./... >"$tools/linux"
   GOOS=windows CGO_ENABLED=1 CC=x86_64-w64-mingw32-gcc "$tools/staticcheck" -f binary ./... >"$tools/windows"
   "$tools/staticcheck" -merge "$tools/linux" "$tools/windows"
+}
+
+# install_as_user checks that go install, with a version, takes the module and
+# makes a rasdial that runs: the checkout is committed and tagged in a repository
+# that replaces the published one.
+install_as_user() {
+  step 'go install of a tagged version'
+  local module=$tools/module
+  mkdir "$module"
+  tar --exclude=./.git -cf - . | tar -xf - -C "$module"
+  git -C "$module" init -q
+  git -C "$module" add -A
+  git -C "$module" -c user.name=gate -c user.email=gate@localhost commit -q -m 'a version'
+  git -C "$module" -c user.name=gate -c user.email=gate@localhost tag -a v0.0.1 -m v0.0.1
+  (cd "$tools" && GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0="url.file://$module.insteadOf" GIT_CONFIG_VALUE_0=https://github.com/rasline/rasline \
+    GOPRIVATE=github.com/rasline GOMODCACHE=$tools/modcache GOFLAGS=-modcacherw GOBIN=$tools \
+    go install github.com/rasline/rasline/examples/rasdial@latest)
+  "$tools/rasdial" >"$tools/rasdial.log" 2>&1 || { cat "$tools/rasdial.log"; exit 1; }
+  rm -rf "$tools/modcache" "$module"
 }
 
 # under_qemu GOARCH EMULATOR PACKAGE... runs the tests of packages for another

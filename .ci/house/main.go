@@ -19,6 +19,7 @@ import (
 	"go/token"
 	"go/types"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -216,30 +217,43 @@ func (c *census) names(p *pkg) {
 	}
 }
 
-// sources looks at every Go file that git tracks, for any system.
+// sources checks every Go file of the tree, for any system.
 func (c *census) sources() {
-	out, err := exec.Command("git", "ls-files", "*.go").Output()
-	if err != nil {
-		c.faults = append(c.faults, "git ls-files: "+err.Error())
-		return
-	}
-	for _, name := range strings.Fields(string(out)) {
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (name == ".git" || d.Name() == "testdata"):
+			return fs.SkipDir
+		case d.IsDir() || filepath.Ext(name) != ".go":
+			return nil
+		}
 		text, err := os.ReadFile(name)
 		if err != nil {
-			continue // deleted and not committed
+			return err
 		}
-		if n := bytes.Count(text, []byte("\n")); n < minLines && !strings.HasSuffix(name, "_test.go") && !strings.HasSuffix(name, "/main.go") && !strings.HasSuffix(name, "doc.go") && !apart(name, text) {
+		if n := bytes.Count(text, []byte("\n")); n < minLines && !strings.HasSuffix(name, "_test.go") && filepath.Base(name) != "main.go" && filepath.Base(name) != "doc.go" && !apart(name, text) {
 			c.faults = append(c.faults, fmt.Sprintf("%s: %d lines; join it with a file of its subject", name, n))
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), name, text, parser.ParseComments|parser.SkipObjectResolution)
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, name, text, parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {
-			continue
+			return err
+		}
+		if strings.HasSuffix(name, "_test.go") || strings.HasPrefix(name, ".ci") {
+			return nil
 		}
 		for _, group := range file.Comments {
-			if word := avoided.FindString(group.Text()); word != "" && !strings.HasSuffix(name, "_test.go") && !strings.HasPrefix(name, ".ci/") {
-				c.faults = append(c.faults, fmt.Sprintf("%s: a comment has the word %q; see CONTRIBUTING.md", name, word))
+			for _, comment := range group.List {
+				if word := avoided.FindString(comment.Text); word != "" {
+					c.faults = append(c.faults, fmt.Sprintf("%v: a comment has the word %q; see CONTRIBUTING.md", fset.Position(comment.Pos()), word))
+				}
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		c.faults = append(c.faults, err.Error())
 	}
 }
 
