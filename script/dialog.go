@@ -131,6 +131,12 @@ func (d *Dialog) SetConsume(on bool) (was bool) {
 	return was
 }
 
+// SetPlace names the place in a script that is being run: the log of the run has
+// it, as attribute "place" of the records of what is sent and awaited, from now on.
+// Lines count from 1; 0 is none. Without a file it is an argument of a command that
+// is counted. The languages of this module call it.
+func (d *Dialog) SetPlace(file string, line int) { d.logs.file, d.logs.line = file, line }
+
 // SetReadAhead states whether the script is certain to send again before it
 // succeeds; by default it is not. From then on the waits of an exact call with
 // ras.Call.ReadAhead read all that there is, and what follows their match is the

@@ -3,8 +3,10 @@ package script
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/rasline/rasline/ras"
 )
@@ -23,6 +25,8 @@ type dialogLogs struct {
 	stream   *ras.MaskWriter // writes to received
 	received bytes.Buffer
 	singles  []byte // consumed by NextByte and not logged yet
+	file     string // of the script, see Dialog.SetPlace
+	line     int
 }
 
 func (l *dialogLogs) set(call *ras.Call, own *slog.Logger) {
@@ -53,18 +57,30 @@ func (l *dialogLogs) write(ctx context.Context, what string, attrs ...any) {
 	}
 }
 
+// placed adds the place in the script to the attributes of a record.
+func (l *dialogLogs) placed(attrs ...any) []any {
+	switch {
+	case l.line <= 0:
+	case l.file == "":
+		attrs = append(attrs, "place", fmt.Sprintf("argument %d", l.line))
+	default:
+		attrs = append(attrs, "place", fmt.Sprintf("%s:%d", l.file, l.line))
+	}
+	return attrs
+}
+
 // sent logs what is about to be sent.
 func (l *dialogLogs) sent(ctx context.Context, b []byte) {
 	if l.enabled(ctx) {
 		l.flush(ctx)
-		l.write(ctx, "sent", "data", string(l.call.Mask(b)))
+		l.write(ctx, "sent", l.placed("data", string(l.call.Mask(b)))...)
 	}
 }
 
 func (l *dialogLogs) sentSecret(ctx context.Context, s ras.Secret) {
 	if l.enabled(ctx) {
 		l.flush(ctx)
-		l.write(ctx, "sent", "data", s)
+		l.write(ctx, "sent", l.placed("data", s)...)
 	}
 }
 
@@ -74,7 +90,7 @@ func (l *dialogLogs) waiting(ctx context.Context, clock *waitClock, want []strin
 	if clock.limit > 0 {
 		attrs = append(attrs, "limit", clock.limit)
 	}
-	l.write(ctx, "waiting", attrs...)
+	l.write(ctx, "waiting", l.placed(attrs...)...)
 }
 
 // matched logs what a wait has consumed and the pattern that ended it.
@@ -125,6 +141,39 @@ func (l *dialogLogs) unread(b []byte) { l.singles = bytes.TrimSuffix(l.singles, 
 func (l *dialogLogs) flush(ctx context.Context) {
 	if len(l.singles) > 0 && l.enabled(ctx) {
 		l.data(ctx, "received", l.singles)
+		l.singles = l.singles[:0]
+	}
+}
+
+// LogWait logs the begin of a wait of a language that compares by itself what
+// NextByte consumes: what may end the wait, as its script has it, secrets masked,
+// and the limit, 0 or less for none. LogWaitEnd follows.
+func (d *Dialog) LogWait(ctx context.Context, limit time.Duration, want ...string) {
+	l := &d.logs
+	if !l.enabled(ctx) {
+		return
+	}
+	l.flush(ctx)
+	masked := make([]string, len(want))
+	for i, text := range want {
+		masked[i] = string(l.call.Mask([]byte(text)))
+	}
+	l.waiting(ctx, &waitClock{limit: limit}, masked)
+}
+
+// LogWaitEnd logs which of what LogWait was given has ended the wait, or the error
+// that did.
+func (d *Dialog) LogWaitEnd(ctx context.Context, index int, err error) {
+	l := &d.logs
+	switch {
+	case !l.enabled(ctx):
+	case err != nil:
+		l.flush(ctx)
+		l.write(ctx, "wait failed", "error", err)
+	case len(l.singles) == 0:
+		l.write(ctx, "matched", "pattern", index)
+	default:
+		l.data(ctx, "received", l.singles, "pattern", index)
 		l.singles = l.singles[:0]
 	}
 }

@@ -133,7 +133,11 @@ func writeData(b *bufio.Writer, events []Event, names []string, remark string) {
 		}
 		// [kind, first event, last event, milliseconds of the limit, outcome, label, marks…]
 		fmt.Fprintf(b, "[%d,%d,%d,%d,%d,", s.kind, s.from, s.to, s.limit.Milliseconds(), s.outcome)
-		writeString(b, s.label)
+		label := s.label
+		if s.place != "" {
+			label += " at " + s.place
+		}
+		writeString(b, label)
 		for _, m := range s.marks {
 			fmt.Fprintf(b, ",[%d,%d,%d]", m.event, m.offset, m.len)
 		}

@@ -56,7 +56,7 @@ func TestSpans(t *testing.T) {
 	add(Note, `waiting for="/re+/" limit=5s`)
 	add(Received, "some reeee")
 	add(Note, "matched pattern=0")
-	add(Note, "waiting for=never limit=2s")
+	add(Note, `waiting for=never limit=2s place="my login.scp:12"`)
 	add(Received, "other")
 	add(Note, "wait failed error=timeout")
 	add(Note, "waiting for=more")
@@ -66,12 +66,12 @@ func TestSpans(t *testing.T) {
 		"0 1-15 0 0s RASCS_Interactive []",
 		`1 2-7 1 30s "word" or "OGIN: " [{3 8 1} {4 0 3} {6 0 2}]`,
 		"1 8-10 1 5s /re+/ [{9 0 10}]",
-		"1 11-13 2 2s never []",
+		"1 11-13 2 2s never my login.scp:12[]",
 		"1 14-15 0 0s more []",
 	}
 	var got []string
 	for _, s := range spansOf(events) {
-		got = append(got, fmt.Sprint(int(s.kind), " ", s.from, "-", s.to, " ", int(s.outcome), " ", s.limit, " ", s.label, " ", s.marks))
+		got = append(got, fmt.Sprint(int(s.kind), " ", s.from, "-", s.to, " ", int(s.outcome), " ", s.limit, " ", s.label, " ", s.place, s.marks))
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

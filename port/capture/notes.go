@@ -12,7 +12,8 @@ import (
 // script.Config.Log: states, waits, matches, the places of a script, errors. The
 // note has the message and the attributes as key=value, and the time at which it
 // was handled. Records of what is sent and received are dropped, since the events
-// hold the bytes, and so are attributes named "data".
+// hold the bytes, and so are attributes named "data"; of what a script sends, the
+// place in the script stays.
 //
 // A record with an attribute "port" that names a port of the recording belongs
 // to that port, any other to the first.
@@ -48,14 +49,16 @@ func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	here := *h
 	var b strings.Builder
-	matched := false
+	matched, placed := false, false
 	r.Attrs(func(a slog.Attr) bool {
-		matched = matched || a.Key == "pattern"
+		matched, placed = matched || a.Key == "pattern", placed || a.Key == "place"
 		here.attr(&b, h.prefix, a)
 		return true
 	})
 	text := r.Message
 	switch {
+	case text == "sent" && placed:
+		text = "sending"
 	case text == "sent", text == "received" && !matched:
 		return nil
 	case text == "received":

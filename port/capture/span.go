@@ -13,6 +13,7 @@ type span struct {
 	from, to int // indexes of the first and the last event
 	label    string
 	limit    time.Duration // of a wait; 0: none
+	place    string        // of a wait, in the script; may be empty
 	outcome  outcome
 	marks    []mark // the bytes that ended a wait
 }
@@ -102,7 +103,7 @@ func spansOf(events []Event) []span {
 			end(waits, i, outcomeNone)
 			limit, _ := time.ParseDuration(attrs["limit"])
 			waits = len(spans)
-			spans = append(spans, span{kind: spanWait, from: i, to: i, label: attrs["for"], limit: limit})
+			spans = append(spans, span{kind: spanWait, from: i, to: i, label: attrs["for"], limit: limit, place: attrs["place"]})
 		case "matched":
 			if waits >= 0 {
 				s := &spans[waits]

@@ -170,6 +170,7 @@ func (r *run) steps(ctx context.Context) error {
 	for i, s := range r.script.steps {
 		r.dialog.SetReadAhead(i < last)
 		r.at = s.word.pos
+		r.dialog.SetPlace(r.script.file, r.at.line)
 		if cause := ended(ctx); cause != nil {
 			return r.ended(cause)
 		}

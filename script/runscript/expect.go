@@ -2,6 +2,8 @@ package runscript
 
 import (
 	"bytes"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/rasline/rasline/ras"
@@ -45,14 +47,25 @@ func (r *run) expect(c *command) (flow, error) {
 	if r.cfg.FreshWait {
 		s.tail = s.tail[:0]
 	}
+	want := make([]string, len(patterns))
+	for i, p := range patterns {
+		want[i] = strconv.Quote(p.text)
+	}
 	for {
+		s.dialog.SetPlace(r.src.Name(), c.place.line)
+		s.dialog.LogWait(r.ctx, limit, want...)
 		a, err := r.await(patterns, start, expiry, limit)
 		r.at = c
+		end := err
+		if end == nil && a == nil {
+			end = &TimeoutError{Limit: limit}
+		}
+		s.dialog.LogWaitEnd(r.ctx, slices.IndexFunc(patterns, func(p pattern) bool { return p.arm == a }), end)
 		switch {
 		case err != nil:
 			return flow{}, err
 		case a == nil && expiry.cmd == nil:
-			return flow{}, r.fail(&TimeoutError{Limit: limit}, ras.ErrRequestTimeout)
+			return flow{}, r.fail(end, ras.ErrRequestTimeout)
 		case a == nil:
 			return ended(r.exec(expiry.cmd))
 		case a.cmd == nil:

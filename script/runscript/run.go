@@ -119,6 +119,7 @@ func (r *run) lines(pc int) (flow, error) {
 func (r *run) exec(c *command) (flow, error) {
 	r.at = c
 	s := r.session
+	s.dialog.SetPlace(r.src.Name(), c.place.line)
 	if err := context.Cause(r.ctx); err != nil {
 		return flow{}, r.fail(ras.ContextError(r.ctx), ras.CodeOf(ras.ContextError(r.ctx)))
 	}

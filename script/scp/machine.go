@@ -165,6 +165,7 @@ func (m *machine) do(in instr) error {
 		m.load(in)
 		return nil
 	case in.op == opGetIP:
+		m.place(in)
 		return m.getip()
 	case in.op < opAnd:
 		return m.operate(in)
@@ -181,6 +182,12 @@ func (m *machine) do(in instr) error {
 		return m.command(in)
 	}
 	return nil
+}
+
+// place gives the log the place of an instruction.
+func (m *machine) place(in instr) {
+	line, _ := m.prog.src.Place(int(in.pos))
+	m.dialog.SetPlace(m.prog.src.Name(), line)
 }
 
 // jump goes to in.a if the instruction has a target. "and" and "or" keep the value
@@ -203,6 +210,7 @@ func (m *machine) jump(in instr) {
 }
 
 func (m *machine) command(in instr) error {
+	m.place(in)
 	switch in.op {
 	case opDelay:
 		return m.delay(m.pop().n)

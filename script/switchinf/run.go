@@ -136,11 +136,20 @@ func (r *run) read(from int) {
 
 // wait reads until a response fits and reports whether the script continues.
 func (r *run) wait(ctx context.Context) (more bool, err error) {
-	start := time.Now()
+	start, responses := time.Now(), r.current.responses
+	want := make([]string, len(responses))
+	for i := range responses {
+		want[i] = responses[i].shown()
+	}
+	r.dialog.LogWait(ctx, r.cfg.Timeout, want...)
+	ended := func(err *Error) (bool, error) {
+		r.dialog.LogWaitEnd(ctx, 0, err)
+		return false, err
+	}
 	for {
 		limit, quiet := r.patience(start)
 		if limit < 0 {
-			return false, r.overdue()
+			return ended(r.overdue())
 		}
 		var f fit
 		b, err := r.dialog.NextByte(ctx, limit)
@@ -148,7 +157,7 @@ func (r *run) wait(ctx context.Context) (more bool, err error) {
 		case err == nil:
 			f = r.take(b)
 		case !script.IsTimeout(err):
-			return false, r.lineError(ctx, err)
+			return ended(r.lineError(ctx, err))
 		case quiet:
 			f = r.quiet()
 		}
@@ -157,10 +166,11 @@ func (r *run) wait(ctx context.Context) (more bool, err error) {
 		}
 		if more := r.buffer.cut(f.end); len(more) > 0 {
 			if err := r.dialog.Unread(more); err != nil {
-				return false, r.lineError(ctx, err)
+				return ended(r.lineError(ctx, err))
 			}
 		}
 		if f.response.action != actLoop {
+			r.dialog.LogWaitEnd(ctx, slices.IndexFunc(responses, func(x response) bool { return x.line == f.response.line }), nil)
 			return r.end(f)
 		}
 		// Drop the response and prepare for another, which has no echo before it.

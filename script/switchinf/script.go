@@ -135,6 +135,7 @@ func (e *executor) Execute(ctx context.Context, call *ras.Call) error {
 	r := &run{executor: e, call: call, dialog: d}
 	for i := range e.section.steps {
 		d.SetReadAhead(e.section.sendsAfter(i))
+		d.SetPlace(e.file.name, e.section.steps[i].line)
 		more, err := r.step(ctx, &e.section.steps[i])
 		if err != nil || !more {
 			return err
