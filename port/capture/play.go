@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rasline/rasline/internal/mask"
+	"github.com/rasline/rasline/internal/wait"
 	"github.com/rasline/rasline/port"
 )
 
@@ -53,8 +54,12 @@ type Playback struct {
 	accepted int  // bytes of the event that were accepted
 
 	mu    sync.Mutex
-	in    []byte // received and not compared yet
-	ended bool   // the near side has closed the line
+	in    []byte        // received and not compared yet
+	total int64         // bytes that were received
+	seen  int64         // of them, those that the goroutine of the Playback has looked at
+	known int64         // and compared as far as is possible without more
+	asked wait.Notifier // of known
+	ended bool          // the near side has closed the line
 	err   error
 	news  chan struct{} // of capacity 1: in or ended has changed
 	room  chan struct{} // of capacity 1: in has become shorter
@@ -150,6 +155,7 @@ func (p *Playback) read() {
 		n, err := p.far.Read(buf)
 		p.mu.Lock()
 		p.in = append(p.in, buf[:n]...)
+		p.total += int64(n)
 		p.ended = err != nil
 		full := len(p.in) >= maxAhead
 		p.mu.Unlock()
@@ -179,6 +185,7 @@ func signal(c chan struct{}) {
 func (p *Playback) received() (in []byte, ended bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.seen = p.total
 	return p.in, p.ended || p.ctx.Err() != nil
 }
 
@@ -192,11 +199,40 @@ func (p *Playback) consume(n int) {
 
 // await waits for news of the near side, and reports whether there can be any.
 func (p *Playback) await() bool {
+	p.idle()
 	select {
 	case <-p.news:
 		return true
 	case <-p.ctx.Done():
 		return false
+	}
+}
+
+// idle notes that nothing more can be found out about what was received.
+func (p *Playback) idle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.known = p.seen
+	p.asked.Notify()
+}
+
+// compared waits until the first n bytes that the near side has sent are compared,
+// as far as that is possible without those that follow, until the playback has
+// ended, or for a limit. It reports whether all is as recorded so far.
+func (p *Playback) compared(n int64, limit <-chan time.Time) bool {
+	for {
+		p.mu.Lock()
+		known, changed := p.known, p.asked.Changed()
+		p.mu.Unlock()
+		if known < n {
+			select {
+			case <-changed:
+				continue
+			case <-p.played:
+			case <-limit:
+			}
+		}
+		return p.Err() == nil
 	}
 }
 
@@ -439,6 +475,7 @@ func (p *Playback) awaitDTR(c port.LineController, on bool) error {
 		case len(in) > 0 && !p.hidden:
 			return nil
 		}
+		p.idle()
 		select {
 		case <-changed:
 			return nil

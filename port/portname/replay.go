@@ -69,7 +69,8 @@ func replay(file *os.File, name string, play *capture.PlayConfig, cfg *port.Conf
 	if err := near.SetMode(cfg.Mode); err != nil {
 		return nil, err
 	}
-	return &replayPort{Forward: port.Forward{Port: near}, play: capture.Play(far, r, play), file: file, hasMode: hasMode}, nil
+	playback := capture.Play(far, r, play)
+	return &replayPort{Forward: port.Forward{Port: playback.Near(near)}, play: playback, file: file, hasMode: hasMode}, nil
 }
 
 // survey reads a whole recording, so that one that cannot be played is refused
@@ -105,33 +106,12 @@ func survey(file io.Reader, name string) (info capture.PortInfo, lines bool, err
 	return info, false, &capture.PortError{Name: name, Ports: ports}
 }
 
-// replayPort is the near end of a playback. An error of a line that the playback
-// has ended has its reason.
+// replayPort is the near end of a playback.
 type replayPort struct {
 	port.Forward
 	play    *capture.Playback
 	file    *os.File
 	hasMode bool
-}
-
-func (p *replayPort) Read(b []byte) (int, error) {
-	n, err := p.Port.Read(b)
-	return n, p.explain("read", err)
-}
-
-func (p *replayPort) Write(b []byte) (int, error) {
-	n, err := p.Port.Write(b)
-	return n, p.explain("write", err)
-}
-
-func (p *replayPort) explain(op string, err error) error {
-	if !errors.Is(err, port.ErrCarrierLost) {
-		return err
-	}
-	if reason := p.play.Err(); reason != nil {
-		return &port.OpError{Op: op, Port: p.Name(), Err: fmt.Errorf("%w: %w", port.ErrCarrierLost, reason)}
-	}
-	return err
 }
 
 // Close closes the port and ends the playback.
@@ -143,9 +123,6 @@ func (p *replayPort) Close() error {
 	}
 	return err
 }
-
-// Hide masks text in the errors of the playback.
-func (p *replayPort) Hide(text string) { p.play.Hide(text) }
 
 // Abilities returns what the recorded port could do.
 func (p *replayPort) Abilities() port.Abilities {

@@ -87,9 +87,11 @@ func TestReplayDiverges(t *testing.T) {
 	}
 	defer p.Close()
 	p.(port.Hider).Hide("swordfish")
-	p.Write([]byte("no swordfish"))
-	_, err = io.Copy(io.Discard, p)
 	var d *capture.DivergenceError
+	if n, err := p.Write([]byte("no swordfish")); n != 0 || !errors.As(err, &d) {
+		t.Errorf("write: %d, %v, want a DivergenceError", n, err)
+	}
+	_, err = io.Copy(io.Discard, p)
 	var op *port.OpError
 	if !errors.As(err, &d) || !errors.As(err, &op) || op.Port != "replay:"+path || !errors.Is(err, port.ErrCarrierLost) {
 		t.Fatalf("read: %v, want a DivergenceError in an OpError", err)

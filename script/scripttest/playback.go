@@ -17,7 +17,9 @@ type PlaybackConfig = capture.PlayConfig
 // capture.Play for tests. It takes no time but what cfg.Speed asks for, so it
 // works on fake time. A script that sends something else than the recording has
 // loses the line, and Err and Close return a *capture.DivergenceError, as Close
-// does for one that sends less. A nil cfg means the zero PlaybackConfig.
+// does for one that sends less. On the port that Near makes of the near end the
+// script itself fails, where it sends what diverges. A nil cfg means the zero
+// PlaybackConfig.
 func NewPlayback(far port.Port, r *capture.Reader, cfg *PlaybackConfig) *Playback {
 	return capture.Play(far, r, cfg)
 }

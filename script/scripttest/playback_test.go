@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/rasline/rasline/port/virtual"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
+	"github.com/rasline/rasline/script/scp"
 	"github.com/rasline/rasline/script/scripttest"
 )
 
@@ -77,4 +79,53 @@ func TestPlaybackOfAnotherScript(t *testing.T) {
 			t.Errorf("the playback ended with %v, want \"guest\\r\" and \"joe\\r\"", err)
 		}
 	})
+}
+
+// TestPlaybackOfAScriptThatOnlySends runs scripts that await nothing. On the port
+// of Near the one that sends something else fails where it does; the end of the
+// playback reports it in any case, and a script that sends less.
+func TestPlaybackOfAScriptThatOnlySends(t *testing.T) {
+	var recording []byte
+	synctest.Test(t, func(t *testing.T) { recording = recordLogin(script.Login(nil)) })
+	for _, v := range []struct {
+		name, script string
+		plain        bool   // without Near
+		place        string // in the script
+		got          string
+		ended        bool
+	}{
+		{"the name alone", "proc main\n transmit \"guest^M\"\nendproc\n", false, "", "", true},
+		{"another name", "proc main\n\n transmit \"wrong^M\"\nendproc\n", false, "login.scp:3: transmit", "wrong\r", false},
+		{"another name on the bare port", "proc main\n\n transmit \"wrong^M\"\nendproc\n", true, "", "wrong\r", false},
+		{"nothing", "proc main\nendproc\n", false, "", "", true},
+	} {
+		t.Run(v.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, err := capture.NewReader(bytes.NewReader(recording))
+				if err != nil {
+					t.Fatal(err)
+				}
+				program, err := scp.Parse("login.scp", []byte(v.script))
+				if err != nil {
+					t.Fatal(err)
+				}
+				near, far := virtual.Pair()
+				defer near.Close()
+				host := scripttest.NewPlayback(far, r, nil)
+				p := host.Near(near)
+				if v.plain {
+					p = near
+				}
+				_, err = script.Run(t.Context(), p, program, nil)
+				if got := fmt.Sprint(err); v.place == "" && err != nil || !strings.Contains(got, v.place) ||
+					v.place != "" && !strings.Contains(got, "the recording diverges at event") {
+					t.Errorf("the script ended with %v, want the places %q and that in the recording", err, v.place)
+				}
+				var d *capture.DivergenceError
+				if err := host.Close(); !errors.As(err, &d) || d.Got != v.got || d.Ended != v.ended {
+					t.Errorf("the playback ended with %v, want a divergence with %q", err, v.got)
+				}
+			})
+		})
+	}
 }

@@ -1,0 +1,72 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/rasline/rasline/port"
+)
+
+// nearPort is the near end of a playback.
+type nearPort struct {
+	port.Forward
+	play *Playback
+	sent atomic.Int64 // bytes that were written
+}
+
+// compareLimit bounds how long a Write waits to be compared: the playback may be
+// sending what nothing reads.
+const compareLimit = 100 * time.Millisecond
+
+// Near returns near, the other end of the line that p plays on, as a port that
+// knows of the playback: without recorded times the Write that diverges from the
+// recording fails, so that a script fails where it sends something else, also if
+// it awaits no answer; and errors of a line that the playback has ended have the
+// *DivergenceError. Hide is that of the Playback. The port has all abilities of
+// near.
+func (p *Playback) Near(near port.Port) port.Port {
+	return &nearPort{Forward: port.Forward{Port: near}, play: p}
+}
+
+func (p *nearPort) Read(b []byte) (int, error) {
+	n, err := p.Port.Read(b)
+	return n, p.explain("read", err)
+}
+
+func (p *nearPort) Write(b []byte) (int, error) {
+	n, err := p.Port.Write(b)
+	sent := p.sent.Add(int64(n))
+	if err == nil && n > 0 && p.play.cfg.Speed <= 0 {
+		limit := time.NewTimer(compareLimit)
+		defer limit.Stop()
+		if !p.play.compared(sent, limit.C) {
+			n, err = 0, port.ErrCarrierLost // of a Write that has written all no error is seen
+		}
+	}
+	return n, p.explain("write", err)
+}
+
+func (p *nearPort) explain(op string, err error) error {
+	if !errors.Is(err, port.ErrCarrierLost) {
+		return err
+	}
+	if reason := p.play.Err(); reason != nil {
+		return &port.OpError{Op: op, Port: p.Name(), Err: fmt.Errorf("%w: %w", port.ErrCarrierLost, reason)}
+	}
+	return err
+}
+
+// WaitLines waits as near does.
+func (p *nearPort) WaitLines(ctx context.Context, mask port.Lines) (port.Lines, error) {
+	l, err := p.Forward.WaitLines(ctx, mask)
+	return l, p.explain("wait for lines", err)
+}
+
+// Hide masks text in the errors of the playback, and in what near keeps.
+func (p *nearPort) Hide(text string) {
+	p.play.Hide(text)
+	p.Forward.Hide(text)
+}
