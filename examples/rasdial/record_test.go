@@ -106,10 +106,10 @@ func testReplayPlace(t *testing.T) {
 	again := filepath.Join(t.TempDir(), "again.pcapng")
 	r := rasdial(t, t.Context(), "-port", "replay:"+path, "-script", script, "-hangup", "none", "-record", again)
 	r.expect(t, exitFailed, "error 629 ERROR_REMOTE_DISCONNECTION")
-	if noted, _ := notes(t, again); !strings.Contains(strings.Join(noted, "\n"), "other.scp:3") {
+	if noted, _ := notes(t, again); !strings.Contains(strings.Join(noted, "\n"), "other.scp:2") {
 		t.Errorf("the notes do not name the place in the script: %q", noted)
 	}
-	if !strings.Contains(r.stderr, "other.scp:3") || !strings.Contains(r.stderr, "the recording diverges at event") {
+	if !strings.Contains(r.stderr, "other.scp:2") || !strings.Contains(r.stderr, "the recording diverges at event") {
 		t.Errorf("the errors do not name the places in the script and in the recording")
 	}
 }
