@@ -9,13 +9,25 @@ import (
 	"github.com/rasline/rasline/script/modem"
 )
 
+// The carrier is polled every lookEvery, and again when it has been off for the
+// debounce time. The timers expire at multiples of lookGrid, so that thousands of
+// connections wake the processor a hundred times a second and not thousands of times.
 const (
-	lookEvery       = 100 * time.Millisecond
+	lookEvery       = 250 * time.Millisecond
+	lookGrid        = 10 * time.Millisecond
 	defaultDebounce = 200 * time.Millisecond
 )
 
-// carrierWatch looks at the carrier of a connection ten times a second, on a
-// timer, so that thousands of connections take no goroutine and no thread each.
+// carrierWatch polls the carrier of a connection on a timer, so that thousands of
+// connections take no goroutine and no thread each. A driver that reports changes
+// would need a thread for each line that waits for one.
+//
+// A loss is noticed within lookEvery, the debounce time and lookGrid. A carrier that
+// is off for less than lookEvery may go unnoticed, as one does that is off for less
+// than the debounce time.
+//
+// There is no goroutine for all connections: it would stand still with the slowest
+// driver, and it could not serve tests on fake time (testing/synctest) side by side.
 type carrierWatch struct {
 	port     port.Forward
 	debounce time.Duration
@@ -42,7 +54,7 @@ func startCarrierWatch(p port.Port, c *modem.CarrierConfig, seen bool, lost func
 	w.seen = seen || l.Has(port.DCD)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.timer = time.AfterFunc(lookEvery, w.look)
+	w.timer = time.AfterFunc(onGrid(lookEvery), w.look)
 	return w
 }
 
@@ -55,6 +67,12 @@ func (w *carrierWatch) stop() {
 	defer w.mu.Unlock()
 	w.ended = true
 	w.timer.Stop()
+}
+
+// onGrid returns d, or a little more.
+func onGrid(d time.Duration) time.Duration {
+	over := time.Duration(time.Now().Add(d).UnixNano()) % lookGrid
+	return d + (lookGrid-over)%lookGrid
 }
 
 func (w *carrierWatch) look() {
@@ -78,7 +96,11 @@ func (w *carrierWatch) look() {
 		cause = &modem.CarrierError{Step: "connection", Time: w.fell}
 	}
 	if !w.ended {
-		w.timer.Reset(lookEvery)
+		next := lookEvery
+		if !w.fell.IsZero() {
+			next = min(next, w.debounce-time.Since(w.fell))
+		}
+		w.timer.Reset(onGrid(next))
 	}
 	w.mu.Unlock()
 	if cause != nil {

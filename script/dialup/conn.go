@@ -68,8 +68,8 @@ func (a Addr) String() string { return a.Name }
 // DCD a carrier is lost when the modem's line NO CARRIER is the last that is read.
 //
 // The methods may be called from any goroutine. Two goroutines belong to a Conn at
-// most: one, shared by all, looks at the carrier ten times a second, and one hangs
-// up when a limit has passed.
+// most, and none while it idles: one polls the carrier four times a second, so that a
+// loss is noticed within half a second, and one hangs up when a limit has passed.
 //
 // Locks: calls is entered by a call of the port that HangUp, Detach
 // or Handover must not overlap, and closed by these. mu guards the fields
