@@ -9,11 +9,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/rasline/rasline/internal/wait"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/pty"
 )
@@ -35,8 +37,11 @@ const stopGrace = 5 * time.Second
 // passes is not seen.
 //
 // When ctx or the Conn ends, by a lost carrier for one, cmd gets SIGHUP (on
-// Windows it is killed) and is killed 5 s later. Afterwards the Conn can be used
-// again, and HangUp and Close hang up as ever; what cmd has received and not read
+// Windows it is killed) and is killed 5 s later. On Linux this applies to the
+// processes that cmd has started, too, unless one of them has left the others as a
+// daemon does; elsewhere the caller can give cmd a process group of its own
+// (SysProcAttr) and end that. cmd stays in the process group of the caller, so that it
+// can ask the user's terminal for a password. Afterwards the Conn can be used again, and HangUp and Close hang up as ever; what cmd has received and not read
 // is lost. The error is an *Error with cmd's *exec.ExitError, the context's error
 // or why the Conn has ended.
 func (c *Conn) Handover(ctx context.Context, cmd *exec.Cmd) error {
@@ -169,13 +174,38 @@ func await(ctx context.Context, cmd *exec.Cmd) error {
 		return err
 	case <-ctx.Done():
 	}
-	if runtime.GOOS == "windows" || hangUpProcess(cmd.Process) != nil {
-		cmd.Process.Kill()
+	family := append(descendants(cmd.Process.Pid), cmd.Process)
+	for _, p := range family {
+		if runtime.GOOS == "windows" || hangUpProcess(p) != nil {
+			p.Kill()
+		}
 	}
-	kill := time.AfterFunc(stopGrace, func() { cmd.Process.Kill() })
-	defer kill.Stop()
-	return errors.Join(context.Cause(ctx), <-done)
+	kill := func() {
+		all := family
+		for _, p := range family {
+			if lives(p) {
+				all = slices.Concat(all, descendants(p.Pid)) // started since
+			}
+		}
+		for _, p := range all {
+			p.Kill()
+		}
+	}
+	began := time.Now()
+	defer time.AfterFunc(stopGrace, kill).Stop()
+	err := <-done
+	for slices.ContainsFunc(family, lives) {
+		if time.Since(began) >= stopGrace {
+			kill()
+			break
+		}
+		wait.Sleep(context.Background(), familyEvery)
+	}
+	return errors.Join(context.Cause(ctx), err)
 }
+
+// familyEvery is how often the processes that a program has left behind are checked.
+const familyEvery = 20 * time.Millisecond
 
 // runOnPipes runs cmd on pipes. They are not those of cmd, whose Wait closes them
 // before they are read to the end.

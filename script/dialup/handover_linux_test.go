@@ -4,11 +4,14 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -161,6 +164,53 @@ func TestHandoverEnds(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestHandoverEndsWhatTheProgramLeaves ends processes that ignore SIGHUP, which the
+// program has started and which outlive it.
+func TestHandoverEndsWhatTheProgramLeaves(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string]string{
+		"a child of it":      `(trap '' HUP; while :; do sleep 60; done) & echo $!; wait`,
+		"a child of a child": `sh -c "trap '' HUP; sh -c 'echo \$\$; while :; do sleep 60; done'; :" & wait`,
+		"the program":        `trap '' HUP; echo $$; while :; do sleep 60; done`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPeer(t)
+			c := greeted(t, p, "")
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			done := make(chan error, 1)
+			go func() { done <- c.Handover(ctx, shell(script)) }()
+			text, err := p.r.ReadString('\n')
+			must(t, err)
+			pid, err := strconv.Atoi(strings.TrimSpace(text))
+			must(t, err)
+			began := time.Now()
+			cancel()
+			wantErr(t, "Handover", <-done, context.Canceled)
+			if took := time.Since(began); took < 4*time.Second || took > 20*time.Second {
+				t.Errorf("took %v, want the 5 s that it has to end", took)
+			}
+			for deadline := time.After(10 * time.Second); ; {
+				state := "Z"
+				if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil {
+					_, rest, _ := strings.Cut(string(stat), ") ")
+					state = rest[:1]
+				}
+				if state == "Z" || state == "X" {
+					break
+				}
+				select {
+				case <-deadline:
+					syscall.Kill(pid, syscall.SIGKILL)
+					t.Fatalf("process %d is left, in state %s", pid, state)
+				case <-time.After(10 * time.Millisecond):
+				}
+			}
+		})
 	}
 }
 
