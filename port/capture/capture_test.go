@@ -230,6 +230,32 @@ func TestPortsOfOneFile(t *testing.T) {
 	}
 }
 
+// TestPortWithoutEvents has the interface of a port in the file on which nothing
+// has passed, so that a file that ends there is a recording.
+func TestPortWithoutEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var file bytes.Buffer
+		w, err := capture.NewWriter(&file, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		a, b := virtual.Pair(virtual.Names("line", "far"), virtual.NoLines())
+		defer a.Close()
+		defer b.Close()
+		capture.Record(a, w)
+		time.Sleep(101 * time.Millisecond)
+		synctest.Wait()
+		r, err := capture.NewReader(bytes.NewReader(file.Bytes()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Next(); err != io.EOF || fmt.Sprint(r.Ports()) != "[{line 115200,8N1,none}]" {
+			t.Errorf("%v, ports %v; want the end and one port", err, r.Ports())
+		}
+	})
+}
+
 // TestWriteIsRecordedBeforeItsAnswer has a peer that answers before the Write
 // returns.
 func TestWriteIsRecordedBeforeItsAnswer(t *testing.T) {

@@ -54,9 +54,7 @@ func Record(p port.Port, w *Writer) port.Port {
 		r.lines = lines
 		w.pushLocked(event{rec: r, kind: LinesChanged}, nil)
 	}
-	if len(w.queue.events) > 0 {
-		w.arm(flushAfter) // notes may have waited for the port
-	}
+	w.arm(flushAfter) // for the interface block, and notes that have waited for the port
 	if w.cfg.Watch && linesErr == nil && !w.closed {
 		if c, ok := p.(port.LineController); ok {
 			ctx, stop := context.WithCancel(context.Background())

@@ -160,9 +160,7 @@ func (r *recording) waiting() *heldEvent {
 }
 
 func (r *recording) encode(h *heldEvent, data []byte, spans []Span) {
-	if !r.described {
-		r.describe()
-	}
+	r.describe()
 	if h.kind == End { // no bytes follow
 		r.flows[0].stream, r.flows[1].stream = nil, nil
 	}
@@ -188,9 +186,19 @@ func (w *Writer) maskNote(text string) string {
 	return b.String()
 }
 
+// recorded reports whether the port was given to Record.
+func (r *recording) recorded() bool {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	return r.below != nil
+}
+
 // describe writes the interface blocks up to that of r, in the order of their
-// numbers.
+// numbers, if they are not written yet.
 func (r *recording) describe() {
+	if r.described {
+		return
+	}
 	r.w.mu.Lock()
 	ports := r.w.ports[:r.index+1]
 	r.w.mu.Unlock()
@@ -208,7 +216,7 @@ func (r *recording) describe() {
 // expire decides what has been held for too long, and drops what is encoded.
 // Writer.out is held.
 func (r *recording) expire(now int64, final bool) {
-	if final && !r.described {
+	if final {
 		r.describe()
 	}
 	for h := r.waiting(); h != nil && (final || now-h.at >= int64(holdLimit)); h = r.waiting() {

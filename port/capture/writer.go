@@ -344,6 +344,9 @@ func (w *Writer) process(final bool) {
 	ports := w.ports
 	w.mu.Unlock()
 	for _, r := range ports {
+		if r.recorded() {
+			r.describe() // also of a port on which nothing passes
+		}
 		r.expire(now, final)
 		if h := r.waiting(); h != nil {
 			left := holdLimit - time.Duration(now-h.at)
