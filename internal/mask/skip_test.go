@@ -124,9 +124,9 @@ func TestSkip(t *testing.T) {
 		{echo.Secrets[0], echo.Secrets[1], echo.Secrets[2], echo.Secrets[5]},
 		echo.Secrets,
 	}
-	turns := 12
+	turns := 5
 	if testing.Short() {
-		turns = 3
+		turns = 2
 	}
 	for _, secrets := range sets {
 		t.Run(fmt.Sprintf("%.20q", secrets), func(t *testing.T) {
