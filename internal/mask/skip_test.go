@@ -146,6 +146,22 @@ func TestSkip(t *testing.T) {
 	}
 }
 
+// TestSkipOverWhatOneViewIgnores has bytes between those of a secret that are
+// control characters with parity to one view and characters to the other, many
+// enough that the forms would begin again in the middle of it.
+func TestSkipOverWhatOneViewIgnores(t *testing.T) {
+	var m mask.Masker
+	m.Add("pÄsswört9z") // for which there are both views
+	m.Add("hunter22")
+	for pad := range 32 {
+		text := strings.Repeat(".", 64+pad) + strings.Join(strings.Split("hunter22", ""), strings.Repeat("\x81", 12)) + strings.Repeat(".", 64)
+		at, long, single := sameInPieces(&m, [][]byte{[]byte(text), nil})
+		if at >= 0 {
+			t.Errorf("%d before: shown\n%q\nbyte by byte\n%q", pad, long, single)
+		}
+	}
+}
+
 // FuzzSkip is TestSkip for the fuzzer's secrets and texts.
 func FuzzSkip(f *testing.F) {
 	for i, secret := range echo.Secrets {
