@@ -29,21 +29,23 @@ type dialer struct {
 	demo     *demo.Modem // the built-in modem, if that is dialled
 	leftUp   bool        // whether a call was up when it was closed
 	terminal *console.Terminal
+	level    slog.LevelVar   // of the log
 	reported map[string]bool // findings that were shown
 }
 
 func newDialer(opts *options, std streams) *dialer {
 	d := &dialer{opts: opts, std: std, reported: make(map[string]bool), screen: console.NewScreen(std.err, !opts.terminal && !opts.interact && opts.logFormat != "json")}
-	// The built-in modem is there to be watched, so its conversation shows without
-	// -v, unless the user takes part in it.
-	level := slog.LevelWarn
+	var others []string // messages that are left out
 	switch {
-	case opts.verbose || opts.port == "" && opts.phonebook == "" && !opts.terminal && !opts.interact:
-		level = slog.LevelDebug
+	case opts.verbose || d.isWatched() && opts.logFormat != "":
+		d.level.Set(slog.LevelDebug)
 	case opts.logFormat != "":
-		level = slog.LevelInfo
+		d.level.Set(slog.LevelInfo)
+	default:
+		d.level.Set(slog.LevelWarn)
+		others = append(others, "waiting", "hung up") // the progress line and the states show them
 	}
-	d.handler = d.screen.Log(opts.logFormat, "rasdial", level)
+	d.handler = d.screen.Log(opts.logFormat, "rasdial", &d.level, others...)
 	d.log = slog.New(d.handler)
 	return d
 }
@@ -96,7 +98,7 @@ func (d *dialer) run(ctx context.Context) int {
 		defer t.Close()
 		d.terminal = t
 	}
-	cfg := &dialup.Config{OnState: d.screen.State, Open: d.open, Record: w, Log: d.handler, Exact: d.opts.port == "-"}
+	cfg := &dialup.Config{OnState: d.state, Open: d.open, Record: w, Log: d.handler, Exact: d.opts.port == "-"}
 	if d.opts.terminal {
 		cfg.Terminal = d.terminal
 	}
@@ -117,6 +119,14 @@ func (d *dialer) run(ctx context.Context) int {
 		return d.fail(exitNotOpen, err)
 	}
 	return d.fail(exitFailed, err)
+}
+
+// state shows a state. When the built-in modem dials, the conversation begins to show.
+func (d *dialer) state(s dialup.State) {
+	d.screen.State(s)
+	if d.isWatched() && (s.Number != "" || s.Conn == ras.StateDeviceConnected) {
+		d.level.Set(slog.LevelDebug)
+	}
 }
 
 // once makes the connection, uses it and hangs up.
@@ -200,6 +210,10 @@ func (d *dialer) closeDemo() {
 
 // isDemo reports whether the built-in modem is dialled.
 func (d *dialer) isDemo() bool { return d.opts.port == "" && d.opts.phonebook == "" }
+
+// isWatched reports whether the user watches the built-in modem, so that what is sent
+// and received shows without -v, and all of it on a screen of 24 lines.
+func (d *dialer) isWatched() bool { return d.isDemo() && !d.opts.terminal && !d.opts.interact }
 
 // credentials completes what the scripts need and refuses to dial without it. A
 // password that is missing is asked for if there is a user to ask.

@@ -44,6 +44,7 @@ func TestAtATerminal(t *testing.T) {
 		{"a bad value is one line", refused("-timeout 5", `rasdial: invalid value "5" for flag -timeout`)},
 
 		// The screen.
+		{"the whole demonstration fits on the screen", demonstration},
 		{"-h is status 0 and has the examples and the exit status", help},
 		{"the progress line shows what is awaited, how long and until when", progressLine},
 		{"every line of -log json is a record, states and the last error included", recordsOfARealLine},
@@ -188,6 +189,17 @@ func addressWithoutAScheme(t *testing.T) {
 	s.run("rasdial -port udp://h:1; echo status $?")
 	s.status(2)
 	s.await(`there is no scheme "udp": use a device, replay:FILE, rfc2217://HOST:PORT`)
+}
+
+func demonstration(t *testing.T) {
+	s := newScreenOf(t)
+	s.run("rasdial; echo status $?")
+	s.status(0)
+	for _, want := range []string{"RASCS_OpenPort", `> "ATDT5550100\r"`, `> "guest\r"`, "RASCS_Connected", "hung up by DTR, DCD has fallen"} {
+		if !s.shows(want) {
+			t.Errorf("no %s in\n%s", want, s.text())
+		}
+	}
 }
 
 func help(t *testing.T) {

@@ -88,7 +88,7 @@ func TestKilled(t *testing.T) {
 			cmd.Process.Kill()
 			cmd.Wait()
 			awaitEnd(t, m)
-			if r := rasdial(t, t.Context(), "-port", pair.Name, "-timeout", "10ms"); r.status == exitNotOpen {
+			if r := rasdial(t, t.Context(), "-port", pair.Name, "-timeout", "2s"); r.status == exitNotOpen {
 				t.Errorf("killed after %v: the line is not free: %s", stop, r.last())
 			}
 		})

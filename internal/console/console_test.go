@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
@@ -52,7 +53,7 @@ func TestProgress(t *testing.T) {
 	begin := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	s := &Screen{w: &out, start: begin, stop: make(chan struct{})}
 	s.State(script.State{Conn: ras.StateInteractive, Text: "logging in"})
-	progress := func() string { return s.progress(begin.Add(3 * time.Second)) }
+	progress := func() string { return s.progress(begin.Add(3*time.Second), 79) }
 	if got := progress(); got != "logging in …" {
 		t.Errorf("%q", got)
 	}
@@ -69,6 +70,16 @@ func TestProgress(t *testing.T) {
 	record("waiting", "for", `"x"`)
 	if got, want := progress(), `logging in: waiting for "x", 3 s`; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+	record("waiting", "for", strings.Repeat("é\x1b", 40), "limit", time.Minute)
+	for room := 1; room < 200; room++ {
+		got := s.progress(begin.Add(3*time.Second), room)
+		if n := utf8.RuneCountInString(got); n > room {
+			t.Errorf("%d characters in %d: %q", n, room, got)
+		}
+		if room >= 63 && !strings.HasSuffix(got, ", 3 s of 1m0s, until 03:05:05") {
+			t.Errorf("%q", got)
+		}
 	}
 	record("received", "data", "x")
 	if got := progress(); got != "logging in …" {

@@ -50,3 +50,15 @@ func onDescriptor(f *os.File, do func(fd int) error) (err error) {
 	}
 	return err
 }
+
+// columns returns the width of a terminal, or 0.
+func columns(f *os.File) (n int) {
+	onDescriptor(f, func(fd int) error {
+		size, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ)
+		if err == nil {
+			n = int(size.Col)
+		}
+		return err
+	})
+	return n
+}

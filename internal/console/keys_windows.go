@@ -28,3 +28,12 @@ func oneKeyAtATime(f *os.File, keys bool) (restore func(), err error) {
 		windows.SetConsoleMode(console, old)
 	}, nil
 }
+
+// columns returns the width of a console, or 0.
+func columns(f *os.File) int {
+	var info windows.ConsoleScreenBufferInfo
+	if windows.GetConsoleScreenBufferInfo(windows.Handle(f.Fd()), &info) != nil {
+		return 0
+	}
+	return int(info.Window.Right-info.Window.Left) + 1
+}

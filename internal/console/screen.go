@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rasline/rasline/script"
 	"github.com/rasline/rasline/script/lint"
@@ -75,7 +76,7 @@ func (s *Screen) draw() {
 		case now := <-tick.C:
 			s.mu.Lock()
 			if s.doing != "" && !s.open {
-				fmt.Fprintf(s.w, "\r\x1b[K%s %s", stamp(now.Sub(s.start)), lint.Visible(s.progress(now)))
+				fmt.Fprintf(s.w, "\r\x1b[K%s %s", stamp(now.Sub(s.start)), s.progress(now, width(s.w)-len(stamp(0))-2))
 				s.drawn = true
 			}
 			s.mu.Unlock()
@@ -83,17 +84,28 @@ func (s *Screen) draw() {
 	}
 }
 
-// progress returns the text of the progress line. s.mu is held.
-func (s *Screen) progress(now time.Time) string {
-	text := s.doing
+// progress returns the text of the progress line in so many characters: a line that
+// wraps could not be erased. What is awaited is shortened first. s.mu is held.
+func (s *Screen) progress(now time.Time, room int) string {
+	text := lint.Visible(s.doing)
 	if s.wait == "" {
-		return text + " …"
+		return shorten(text+" …", room)
 	}
-	text += fmt.Sprintf(": waiting for %s, %d s", s.wait, int(now.Sub(s.since).Seconds()))
+	text += ": waiting for "
+	tail := fmt.Sprintf(", %d s", int(now.Sub(s.since).Seconds()))
 	if s.limit > 0 {
-		text += fmt.Sprintf(" of %v, until %s", s.limit, s.since.Add(s.limit).Format(time.TimeOnly))
+		tail += fmt.Sprintf(" of %v, until %s", s.limit, s.since.Add(s.limit).Format(time.TimeOnly))
 	}
-	return text
+	wait := shorten(lint.Visible(s.wait), max(10, room-utf8.RuneCountInString(text+tail)))
+	return shorten(text+wait+tail, room)
+}
+
+// shorten cuts a text to so many characters.
+func shorten(s string, room int) string {
+	if r := []rune(s); len(r) > room {
+		return string(r[:max(0, room-1)]) + "…"
+	}
+	return s
 }
 
 func (s *Screen) erase() {

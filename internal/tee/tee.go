@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 )
 
 // Handler gives each record to all of its handlers that want it. The zero Handler
@@ -52,27 +53,27 @@ func (h Handler) each(f func(slog.Handler) slog.Handler) slog.Handler {
 	return out
 }
 
-// Without returns a handler that drops the records at info level with the message.
-func Without(h slog.Handler, message string) slog.Handler { return without{h, message} }
+// Without returns a handler that drops the records below slog.LevelWarn with one of the messages.
+func Without(h slog.Handler, messages ...string) slog.Handler { return without{h, messages} }
 
 type without struct {
 	slog.Handler
-	message string
+	messages []string
 }
 
 func (h without) Handle(ctx context.Context, r slog.Record) error {
-	if r.Level == slog.LevelInfo && r.Message == h.message {
+	if r.Level < slog.LevelWarn && slices.Contains(h.messages, r.Message) {
 		return nil
 	}
 	return h.Handler.Handle(ctx, r)
 }
 
 func (h without) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return without{h.Handler.WithAttrs(attrs), h.message}
+	return without{h.Handler.WithAttrs(attrs), h.messages}
 }
 
 func (h without) WithGroup(name string) slog.Handler {
-	return without{h.Handler.WithGroup(name), h.message}
+	return without{h.Handler.WithGroup(name), h.messages}
 }
 
 // From returns a handler that drops the records below a level.
