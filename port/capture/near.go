@@ -70,3 +70,31 @@ func (p *nearPort) Hide(text string) {
 	p.play.Hide(text)
 	p.Forward.Hide(text)
 }
+
+// idle notes that nothing more can be found out about what was received.
+func (p *Playback) idle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.known = p.seen
+	p.asked.Notify()
+}
+
+// compared waits until the first n bytes that the near side has sent are compared,
+// as far as that is possible without those that follow, until the playback has
+// ended, or for a limit. It reports whether all is as recorded so far.
+func (p *Playback) compared(n int64, limit <-chan time.Time) bool {
+	for {
+		p.mu.Lock()
+		known, changed := p.known, p.asked.Changed()
+		p.mu.Unlock()
+		if known < n {
+			select {
+			case <-changed:
+				continue
+			case <-p.played:
+			case <-limit:
+			}
+		}
+		return p.Err() == nil
+	}
+}

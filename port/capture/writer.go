@@ -14,7 +14,6 @@ import (
 
 	"github.com/rasline/rasline/internal/mask"
 	"github.com/rasline/rasline/internal/wait"
-	"github.com/rasline/rasline/port"
 )
 
 // Config holds the settings of a Writer. The zero Config and a nil one work.
@@ -115,32 +114,6 @@ type Writer struct {
 	closed  bool
 }
 
-// batch is a queue of events. Its memory is used again.
-type batch struct {
-	events []event
-	bytes  []byte
-}
-
-// event is an event on its way to the file. It has the size of a cache line.
-type event struct {
-	rec   *recording // nil: a secret to hide from here on, which is note
-	at    int64      // nanoseconds since 1970
-	from  int        // of the data in the bytes of the batch
-	n     int
-	write *write // of Sent, while the Write runs
-	note  string
-	kind  Kind
-	out   bool
-	lines port.Lines
-	inner bool // queued by what makes room in the queue, which does not wait for room
-}
-
-// write is a Write that runs.
-type write struct {
-	index int  // of its event in the queue
-	late  bool // it is recorded when it returns: there is no event in the queue
-}
-
 // NewWriter returns a Writer that writes a recording to w. It writes the section
 // header immediately, so that a file that cannot be written is reported here. A nil
 // cfg means the zero Config. The Writer does not close w.
@@ -213,79 +186,6 @@ func (w *Writer) Hide(text string) {
 // now returns the time in nanoseconds since 1970. It does not go backwards when
 // the clock is set.
 func (w *Writer) now() int64 { return w.startNano + int64(time.Since(w.start)) }
-
-// push queues an event with its data, which is copied. Pieces of long data are
-// events of their own.
-func (w *Writer) push(e event, data []byte) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.pushLocked(e, data)
-}
-
-// pushLocked is push for a caller that holds w.mu, which is released while it
-// waits for room. It reports whether all of the data was queued.
-func (w *Writer) pushLocked(e event, data []byte) bool {
-	all := true
-	for {
-		piece := data[:min(len(data), maxData)]
-		data = data[len(piece):]
-		ok := w.ready() && (e.inner || w.accepts(len(piece)))
-		switch {
-		case ok:
-			if e.rec != nil {
-				e.at, e.lines = w.now(), e.rec.lines
-			}
-			e.from, e.n = len(w.queue.bytes), len(piece)
-			w.queue.bytes = append(w.queue.bytes, piece...)
-			w.queue.events = append(w.queue.events, e)
-		case e.rec != nil && !w.closed:
-			w.lost++
-			w.untold++
-		}
-		all = all && ok
-		if len(data) == 0 {
-			break
-		}
-	}
-	if w.queued() > maxQueue/4 {
-		w.hurry()
-	} else if !w.armed {
-		w.arm(flushAfter)
-	}
-	return all
-}
-
-// ready reports whether events are still written. w.mu is held.
-func (w *Writer) ready() bool { return !w.closed && !w.failed }
-
-// queued returns the size of the queue as maxQueue counts it. w.mu is held.
-func (w *Writer) queued() int { return len(w.queue.bytes) + len(w.queue.events)*eventSize }
-
-// accepts reports whether there is room for an event with n bytes of data. It
-// waits for room, but not for a file that hangs. w.mu is held, and released
-// meanwhile.
-func (w *Writer) accepts(n int) bool {
-	fits := func() bool { return w.queued()+n <= maxQueue }
-	if fits() || w.slow {
-		return fits()
-	}
-	limit := time.NewTimer(patience)
-	defer limit.Stop()
-	for w.ready() && !fits() && !w.slow {
-		w.hurry()
-		changed := w.room.Changed()
-		w.mu.Unlock()
-		select {
-		case <-changed:
-			w.mu.Lock()
-		case <-limit.C:
-			w.mu.Lock()
-			w.slow = w.writing && !fits()
-			limit.Reset(patience)
-		}
-	}
-	return w.ready() && fits()
-}
 
 // arm makes the timer fire after d at the latest. w.mu is held.
 func (w *Writer) arm(d time.Duration) {
