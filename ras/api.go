@@ -41,6 +41,10 @@ type Buffer interface {
 //	PortHolder       no breaks, modem lines and error counts
 //	BytesReceiver    Call.Receive takes a buffer and four callbacks more
 //	BytesSender      Call.Send takes a buffer and two callbacks more
+//
+// An ability whose method returns an error that matches errors.ErrUnsupported, and
+// has done nothing, is treated as missing in that call. So a decorator may have all
+// abilities and forward those that the API below it has.
 type API interface {
 	// GetBuffer is RasGetBuffer: it grants a zeroed buffer of size bytes. A
 	// size of 0 or less, or above MaxBuffer, gives MaxBuffer bytes.
@@ -153,7 +157,7 @@ type BytesReceiver interface {
 	// ReceiveBytes is ReceiveBuffer and, when the event is set, RetrieveBuffer:
 	// it waits for bytes, moves at most len(b) of them into b and returns their
 	// number, with the same limits and errors. It is the one receive of the
-	// port meanwhile. If ctx ends first it returns an error as ContextError
+	// port until it returns. If ctx ends first it returns an error as ContextError
 	// makes it, no receive is pending and no byte is lost. b must not be empty,
 	// and is the caller's again when it returns.
 	//

@@ -60,22 +60,32 @@ func (p *plain) RetrieveBuffer(h ras.Handle, b ras.Buffer) (int, error) {
 // knows.
 type unknown struct{ port.Port }
 
-// onCalls runs f on a Call over a session, where bytes pass without buffers, and
-// on Calls where they must not.
+// apis are a session, where bytes pass without buffers, and APIs where they must
+// not, or do so in another way.
+var apis = map[string]func(b *bench) ras.API{
+	"direct":                     func(b *bench) ras.API { return b.s },
+	"decorator":                  func(b *bench) ras.API { return newPlain(b.s) },
+	"abilities":                  func(b *bench) ras.API { return &forwarding{API: b.s} },
+	"abilities over a decorator": func(b *bench) ras.API { return &forwarding{API: newPlain(b.s)} },
+	"abilities now and then":     func(b *bench) ras.API { return &forwarding{API: b.s, moody: true} },
+	"abilities by the Call":      func(b *bench) ras.API { return onCall{&ras.Call{API: b.s, Port: b.h}} },
+	"abilities by a decorated Call": func(b *bench) ras.API {
+		return onCall{&ras.Call{API: newPlain(b.s), Port: b.h}}
+	},
+	"unknown port": func(b *bench) ras.API {
+		b.s = ras.NewSession(unknown{b.near}, nil)
+		b.h = b.s.Handle()
+		b.Cleanup(func() { b.s.Close() })
+		return b.s
+	},
+}
+
+// onCalls runs f on a Call over each of apis.
 func onCalls(t *testing.T, f func(b *bench, call *ras.Call)) {
-	for name, session := range map[string]func(b *bench) ras.API{
-		"direct":    func(b *bench) ras.API { return b.s },
-		"decorator": func(b *bench) ras.API { return newPlain(b.s) },
-		"unknown port": func(b *bench) ras.API {
-			b.s = ras.NewSession(unknown{b.near}, nil)
-			b.h = b.s.Handle()
-			b.Cleanup(func() { b.s.Close() })
-			return b.s
-		},
-	} {
+	for name, api := range apis {
 		t.Run(name, func(t *testing.T) {
 			onBench(t, func(b *bench) {
-				api := session(b)
+				api := api(b)
 				f(b, &ras.Call{API: api, Port: b.h})
 			})
 		})
@@ -177,7 +187,7 @@ func TestReceive(t *testing.T) {
 	})
 }
 
-// TestReceiveIsEnded holds what ends a ReceiveBytes that another goroutine runs.
+// TestReceiveIsEnded holds what ends a Receive that another goroutine runs.
 func TestReceiveIsEnded(t *testing.T) {
 	for name, tt := range map[string]struct {
 		end  func(b *bench, call *ras.Call) error
@@ -200,8 +210,7 @@ func TestReceiveIsEnded(t *testing.T) {
 		"peer":  {end: func(b *bench, call *ras.Call) error { _, err := b.far.Write([]byte("data")); return err }, want: "data"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			onBench(t, func(b *bench) {
-				call := &ras.Call{API: b.s, Port: b.h}
+			onCalls(t, func(b *bench, call *ras.Call) {
 				into := make([]byte, 10)
 				var n int
 				var err error
@@ -396,6 +405,51 @@ func TestTurnThatIsGivenUp(t *testing.T) {
 			if err := errors.Join(err, s.Close()); err != nil || time.Since(start) != 0 {
 				t.Errorf("the last send and Close took %v: %v", time.Since(start), err)
 			}
+		})
+	}
+}
+
+// TestSendTimeoutCoversTheWait holds that the limit of a send begins with the call,
+// not with its turn, also on a port whose deadlines may not free it.
+func TestSendTimeoutCoversTheWait(t *testing.T) {
+	for name, wrap := range map[string]func(p port.Port) port.Port{
+		"obedient": func(p port.Port) port.Port { return obedient{p} },
+		"unknown":  func(p port.Port) port.Port { return unknown{p} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := virtual.Pair(virtual.BufferSize(1))
+				defer near.Close()
+				defer far.Close()
+				s := ras.NewSession(wrap(near), &ras.Config{SendTimeout: time.Minute})
+				defer s.Close()
+				call := &ras.Call{API: s, Port: s.Handle()}
+				var wg sync.WaitGroup
+				wg.Go(func() {
+					if err := call.Send(t.Context(), []byte("first")); err != nil {
+						t.Error(err)
+					}
+				})
+				synctest.Wait()
+				time.AfterFunc(50*time.Second, func() { far.Read(make([]byte, 10)); far.Read(make([]byte, 10)) })
+				time.AfterFunc(51*time.Second, func() {
+					for range 3 {
+						far.Read(make([]byte, 10))
+					}
+				})
+				start := time.Now()
+				err := call.Send(t.Context(), []byte("second"))
+				checkCode(t, err, ras.ErrRequestTimeout)
+				if took := time.Since(start); took != time.Minute {
+					t.Errorf("a send with a limit of a minute took %v", took)
+				}
+				wg.Wait()
+				go func() {
+					for err := error(nil); err == nil; {
+						_, err = far.Read(make([]byte, 10))
+					}
+				}()
+			})
 		})
 	}
 }

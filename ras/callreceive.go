@@ -20,7 +20,7 @@ const maxUnread = 64 << 10
 //	ReceiveBuffer   callKept (1),        616                 616                  616
 //	                callAdopted (2) or
 //	                callPosted
-//	Receive         callDirect (5)       616                 616                  616
+//	Receive         callIdle (5)         616                 616                  616
 //	Unread          -                    -                   event set            event set
 //	API signals     -                    -                   event set            event set
 //	own limit       -                    -                   -                    event set
@@ -33,9 +33,10 @@ const maxUnread = 64 << 10
 // the receive is left with it. (5) If neither 1 nor 2 holds and the API is a
 // BytesReceiver; else Receive is a ReceiveBuffer.
 //
-// In callDirect a Receive runs in ReceiveBytes of the owner's API and has no
-// buffer and no event. Unread and CancelReceive go to that API, which ends it,
-// ReceiveBuffer fails with 616, and callIdle follows when ReceiveBytes returns.
+// A Receive that runs in ReceiveBytes is no state here but direct: the API of that
+// Call keeps the receive. Unread and CancelReceive go there and end it, and a
+// ReceiveBuffer is refused there. A decorator may serve ReceiveBytes with any
+// receive of a Call below it, which then runs through the states.
 type callReceive struct {
 	state    callRxState
 	owner    *Call  // whose receive it is
@@ -45,9 +46,13 @@ type callReceive struct {
 	expired  bool      // it has passed
 	overrun  error     // of a left receive: the result of callKept without bytes
 	clock    *time.Timer
-	event    *Event // of Receive where it is a ReceiveBuffer; made at first use
 
-	left *leftReceive // with the API, after a cancel
+	left   *leftReceive // with the API, after a cancel
+	direct *Call        // whose API runs ReceiveBytes, the outermost; nil: none
+	ending bool         // the API of owner or of direct is asked to end its receive
+
+	event   *Event // for the next Receive that is a ReceiveBuffer; nil: to be made
+	copying *Event // of the Receive that is a ReceiveBuffer and waits; nil: none
 }
 
 type callRxState uint8
@@ -57,7 +62,6 @@ const (
 	callKept                // completed with bytes that were given back
 	callPosted              // with the API
 	callAdopted             // served by the receive that was left with the API
-	callDirect              // a call of ReceiveBytes runs
 )
 
 // leftReceive is a receive that was cancelled and could not be taken back.
@@ -78,32 +82,46 @@ func (st *callState) unreadBytes(c *Call, b []byte) error {
 		return nil
 	}
 	st.mu.Lock()
+	defer st.mu.Unlock()
 	switch {
 	case st.ended:
-		st.mu.Unlock()
 		return &Error{Op: opReturn, Code: ErrInvalidPortHandle, Err: errClosed}
 	case len(st.unread)+len(b) > maxUnread:
-		st.mu.Unlock()
 		return &Error{Op: opReturn, Code: ErrBufferTooSmall, Err: errors.New("more than 64 KiB would wait to be received again")}
 	}
-	if st.rx.state == callDirect {
-		c = st.rx.owner // whose API completes the receive with them
+	outer := st.returning
+	below := outer != nil && outer != c // called by the API of outer, which has counted
+	direct := st.rx.state == callIdle && !below && st.rx.direct != nil
+	if !below {
+		st.returned += len(b) // before a receiver on another goroutine gets them
 	}
-	if r, ok := c.API.(Returner); ok && len(st.unread) == 0 {
+	r, ok := c.API.(Returner)
+	if !ok && direct {
+		c = st.rx.direct // whose API completes the receive with them
+		r, ok = c.API.(Returner)
+	}
+	if ok && len(st.unread) == 0 {
+		st.returning = c
 		st.mu.Unlock()
-		if err := r.ReturnBytes(c.Port, b); err != nil {
+		err := r.ReturnBytes(c.Port, b)
+		st.mu.Lock()
+		st.returning = outer
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, errors.ErrUnsupported) {
+			if !below {
+				st.returned = max(0, st.returned-len(b))
+			}
 			return err
 		}
-		st.mu.Lock()
-		st.returned += len(b)
-		st.mu.Unlock()
-		return nil
 	}
-	defer st.mu.Unlock()
-	st.returned += len(b)
 	st.unread = append(append(make([]byte, 0, len(b)+len(st.unread)), b...), st.unread...)
-	if st.rx.state == callPosted || st.rx.state == callAdopted {
+	switch {
+	case st.rx.state == callPosted || st.rx.state == callAdopted:
 		st.rx.ev.Set()
+	case direct && st.rx.direct != nil:
+		st.endReceive(st.rx.direct) // so that it receives them, or else the next one
 	}
 	return nil
 }
@@ -154,14 +172,9 @@ func (st *callState) receive(c *Call, port Handle, b Buffer, timeout time.Durati
 func (st *callState) adopt(c *Call, timeout time.Duration) bool {
 	left := st.rx.left
 	st.rx.state = callPosted
-	if canceler, ok := c.API.(ReceiveCanceler); ok {
-		st.mu.Unlock()
-		err := canceler.CancelPosted(c.Port)
-		st.mu.Lock()
-		if err == nil {
-			st.finishLeft()
-			return false
-		}
+	if st.endReceive(c) == nil {
+		st.finishLeft()
+		return false
 	}
 	// The API may have signalled before, to an event that was reset since; what
 	// it signals from here on stays.
@@ -190,8 +203,6 @@ func (st *callState) adopt(c *Call, timeout time.Duration) bool {
 	}
 	if left.ev != st.rx.ev {
 		st.passOn(left)
-	} else {
-		left.ev.C() // a waiter that reads itself would not see our limit
 	}
 	return true
 }
@@ -251,7 +262,7 @@ func (st *callState) finishLeft() {
 // retrieve is Call.RetrieveBuffer.
 func (st *callState) retrieve(c *Call, port Handle, b Buffer) (int, error) {
 	st.mu.Lock()
-	if st.rx.state == callIdle || st.rx.state == callDirect || st.rx.owner != c || b == nil || port != c.Port {
+	if st.rx.state == callIdle || st.rx.owner != c || b == nil || port != c.Port {
 		st.mu.Unlock()
 		return c.API.RetrieveBuffer(port, b)
 	}
@@ -268,7 +279,11 @@ func (st *callState) retrieve(c *Call, port Handle, b Buffer) (int, error) {
 	if plain && !errors.Is(err, ErrPending) {
 		st.rx.state = callIdle
 	}
-	seen, observers := st.unseen(n)
+	seen := n
+	var observers []*func(b []byte)
+	if st.rx.direct == nil || st.rx.direct == c { // else the Receive of direct shows them
+		seen, observers = st.unseen(n)
+	}
 	st.mu.Unlock()
 	if n > seen {
 		for _, f := range observers {
@@ -289,34 +304,39 @@ func (st *callState) unseen(n int) (seen int, observers []*func(b []byte)) {
 // receiveBytes is Call.Receive.
 func (st *callState) receiveBytes(ctx context.Context, c *Call, b []byte, timeout time.Duration) (int, error) {
 	r, ok := c.API.(BytesReceiver)
-	if !ok || !st.beginDirect(c) {
+	if !ok {
 		return st.receiveCopy(ctx, c, b, timeout)
 	}
-	n, err := r.ReceiveBytes(ctx, c.Port, b, timeout)
 	st.mu.Lock()
-	st.rx.state = callIdle
-	seen, observers := st.unseen(n)
+	if st.rx.state != callIdle || len(st.unread) > 0 || st.rx.left != nil || st.rx.direct == c {
+		st.mu.Unlock()
+		return st.receiveCopy(ctx, c, b, timeout)
+	}
+	outermost := st.rx.direct == nil
+	if outermost {
+		st.rx.direct = c
+	}
 	st.mu.Unlock()
+	n, err := r.ReceiveBytes(ctx, c.Port, b, timeout)
+	seen, again := n, err != nil && errors.Is(err, errors.ErrUnsupported)
+	var observers []*func(b []byte)
+	if outermost {
+		st.mu.Lock()
+		st.rx.direct = nil
+		seen, observers = st.unseen(n)
+		// Unread ends ReceiveBytes for bytes that its API could not take.
+		again = again || len(st.unread) > 0 && errors.Is(err, ErrInvalidParameter)
+		st.mu.Unlock()
+	}
 	if n > seen {
 		for _, f := range observers {
 			(*f)(b[seen:n])
 		}
 	}
-	if err != nil && errors.Is(err, errors.ErrUnsupported) {
+	if again {
 		return st.receiveCopy(ctx, c, b, timeout)
 	}
 	return n, err
-}
-
-// beginDirect reports whether ReceiveBytes of the API of c gets what comes next.
-func (st *callState) beginDirect(c *Call) bool {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	if st.rx.state != callIdle || len(st.unread) > 0 || st.rx.left != nil {
-		return false
-	}
-	st.rx.state, st.rx.owner, st.rx.buf, st.rx.ev = callDirect, c, nil, nil
-	return true
 }
 
 // receiveCopy is receiveBytes by the callbacks.
@@ -324,23 +344,23 @@ func (st *callState) receiveCopy(ctx context.Context, c *Call, b []byte, timeout
 	if len(b) == 0 {
 		return 0, &Error{Op: opReceive, Code: ErrBufferTooSmall}
 	}
-	st.mu.Lock()
-	if st.rx.event == nil {
-		st.rx.event = NewEvent()
-	}
-	ev := st.rx.event
-	st.mu.Unlock()
 	buf, err := c.GetBuffer(min(len(b), MaxBuffer))
 	if err != nil {
 		return 0, err
 	}
 	defer c.FreeBuffer(buf)
-	if err := c.ReceiveBuffer(c.Port, buf, timeout, ev); err != nil {
+	ev, posted, err := st.postCopy(c, buf, timeout)
+	defer st.endCopy(ev)
+	if err != nil {
 		return 0, err
 	}
 	for {
 		if err := ev.Wait(ctx); err != nil {
+			st.endCopy(ev)
 			return 0, errors.Join(err, c.CancelReceive())
+		}
+		if posted && !st.has(ev) {
+			return 0, &Error{Op: opRetrieve, Code: ErrInvalidParameter, Err: errors.New("the receive was cancelled")}
 		}
 		n, err := c.RetrieveBuffer(c.Port, buf)
 		if errors.Is(err, ErrPending) {
@@ -354,21 +374,54 @@ func (st *callState) receiveCopy(ctx context.Context, c *Call, b []byte, timeout
 	}
 }
 
+// postCopy posts the receive of receiveCopy. It reports whether it is the receive
+// of the run, and not one that a decorator posts inside another.
+func (st *callState) postCopy(c *Call, buf Buffer, timeout time.Duration) (ev *Event, posted bool, err error) {
+	st.mu.Lock()
+	ev, st.rx.event = st.rx.event, nil
+	if ev == nil {
+		ev = NewEvent()
+	}
+	st.mu.Unlock()
+	err = c.ReceiveBuffer(c.Port, buf, timeout, ev)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if posted = err == nil && st.rx.ev == ev; posted {
+		st.rx.copying = ev
+	}
+	return ev, posted, err
+}
+
+// endCopy ends what postCopy began. It may be called again.
+func (st *callState) endCopy(ev *Event) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.rx.event = ev
+	if st.rx.copying == ev {
+		st.rx.copying = nil
+	}
+}
+
+// has reports whether the receive that was posted with ev is still posted.
+func (st *callState) has(ev *Event) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.rx.state != callIdle && st.rx.ev == ev
+}
+
 // retrieveKept is retrieve where bytes were given back or a receive was adopted.
 func (st *callState) retrieveKept(c *Call, port Handle, b Buffer) (int, error) {
 	st.mu.Lock()
 	if len(st.unread) > 0 {
 		n := copy(b.Bytes(), st.unread)
 		st.unread = st.unread[n:]
-		state := st.rx.state
-		st.mu.Unlock()
-		if state != callKept {
-			if err := st.cancel(c); err != nil {
-				return n, nil // the bytes are there; the next receive reports it
-			}
+		if st.rx.state == callKept {
+			st.rx.state = callIdle
+			st.mu.Unlock()
 			return n, nil
 		}
-		st.setIdle()
+		st.mu.Unlock()
+		st.cancel(c) // the bytes are there; the next receive reports an error
 		return n, nil
 	}
 	if st.rx.state == callKept {
@@ -449,7 +502,7 @@ func (st *callState) leave() {
 		st.rx.left = &leftReceive{api: st.rx.owner.API, port: st.rx.owner.Port, buf: st.rx.buf, ev: st.rx.ev, done: make(chan struct{})}
 		st.noteLeft()
 	}
-	st.rx.state = callIdle
+	st.setIdle()
 }
 
 func (st *callState) stopClock() {
@@ -459,46 +512,65 @@ func (st *callState) stopClock() {
 	}
 }
 
+// setIdle ends the receive without a result, which a Receive that waits for it
+// must notice. st.mu is held.
 func (st *callState) setIdle() {
-	st.mu.Lock()
-	defer st.mu.Unlock()
 	st.rx.state = callIdle
+	if st.rx.copying != nil && st.rx.copying == st.rx.ev {
+		st.rx.ev.Set()
+	}
 }
 
-// cancel is Call.CancelReceive.
+// cancel is Call.CancelReceive. It ends the receive with the API of the Call that
+// has it; where that API forwards the cancel to the Call below it, the API of that
+// one is asked.
 func (st *callState) cancel(c *Call) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	target, below := c, st.rx.ending
 	switch st.rx.state {
 	case callIdle:
+		if st.rx.direct == nil && !below {
+			return nil
+		}
+		if !below {
+			target = st.rx.direct
+		}
+	case callPosted:
+		if _, ok := st.rx.owner.API.(ReceiveCanceler); ok && !below {
+			target = st.rx.owner
+		}
+	default:
+		st.leave()
 		return nil
-	case callDirect:
-		r, _ := st.rx.owner.API.(BytesReceiver)
-		port := st.rx.owner.Port
-		st.mu.Unlock()
-		err := r.CancelPosted(port)
-		st.mu.Lock()
+	}
+	err := st.endReceive(target)
+	switch {
+	case err == nil && st.rx.state == callPosted:
+		st.setIdle()
+	case err == nil:
+	case !errors.Is(err, errors.ErrUnsupported) || st.rx.state != callPosted || below && st.rx.owner != c:
 		return err
-	case callKept, callAdopted:
+	default:
 		st.leave()
-		return nil
 	}
-	canceler, ok := st.rx.owner.API.(ReceiveCanceler)
+	return nil
+}
+
+// endReceive cancels the receive that is pending with the API of c. st.mu is held,
+// and released meanwhile.
+func (st *callState) endReceive(c *Call) error {
+	canceler, ok := c.API.(ReceiveCanceler)
 	if !ok {
-		canceler, ok = c.API.(ReceiveCanceler)
+		return errNotHere
 	}
-	if !ok {
-		st.leave()
-		return nil
-	}
+	outer := st.rx.ending
+	st.rx.ending = true
 	st.mu.Unlock()
 	err := canceler.CancelPosted(c.Port)
 	st.mu.Lock()
-	if err != nil {
-		return err
-	}
-	st.rx.state = callIdle
-	return nil
+	st.rx.ending = outer
+	return err
 }
 
 // free is Call.FreeBuffer.

@@ -23,7 +23,10 @@ func (st *callState) send(ctx context.Context, c *Call, b Buffer, n int) error {
 		return err
 	}
 	if s, ok := c.API.(ContextSender); ok {
-		return s.SendBufferContext(ctx, c.Port, b, n)
+		err := s.SendBufferContext(ctx, c.Port, b, n)
+		if err == nil || ctx.Err() != nil || !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
 	}
 	if ctx.Done() == nil {
 		return c.API.SendBuffer(c.Port, b, n)

@@ -35,6 +35,7 @@ type callState struct {
 	values    map[any]any
 	observers []*func(b []byte) // replaced, never changed
 	returned  int               // bytes given back, which observers have seen
+	returning *Call             // whose API is being given bytes back; nil: none
 }
 
 // settings are what a script sets for the connection.
@@ -137,7 +138,7 @@ func (st *callState) end() (unread []byte, err error) {
 	st.ended = true
 	st.noteLeft()
 	st.stopClock()
-	st.rx.state = callIdle
+	st.setIdle()
 	unread, st.unread = bytes.Clone(st.unread), nil
 	sends := slices.Clone(st.tx)
 	if left := st.rx.left; left != nil {

@@ -41,8 +41,17 @@ func (e *Event) C() <-chan struct{} {
 	return e.ch
 }
 
-// Set sets the event. It never blocks.
+// Set sets the event. It never blocks. It ends a Wait also where that reads the
+// port of a Session, whose receive then stays pending.
 func (e *Event) Set() {
+	e.set()
+	if s := e.source.Load(); s != nil {
+		s.eventSet(e)
+	}
+}
+
+// set is Set for the session of the receive.
+func (e *Event) set() {
 	select {
 	case e.ch <- struct{}{}:
 	default:

@@ -92,7 +92,7 @@ type receive struct {
 	begun       bool   // the port has accepted a deadline
 	limit       limit
 	watch       watch
-	exit        chan struct{} // closed when the reader stops, if stopReading waits for it
+	exit        chan struct{} // closed when the reader stops; nil: nothing waits for that
 }
 
 // complete gives a posted receive its result and sets its event.
@@ -102,12 +102,16 @@ func (r *receive) complete(state rxState) {
 	}
 	r.state = state
 	if r.ev != nil {
-		r.ev.Set()
+		r.ev.set()
 	}
 }
 
 // due reports whether the limit of the receive has passed.
 func (r *receive) due() bool { return r.deadline != 0 && now() >= r.deadline }
+
+// direct reports whether a ReceiveBytes reads the port. Nothing else is posted
+// until it returns, also if it was cancelled: it takes the result that it finds.
+func (r *receive) direct() bool { return r.reader == readerWaiter && r.buf == nil }
 
 // ReceiveBuffer implements API.
 func (s *Session) ReceiveBuffer(h Handle, b Buffer, timeout time.Duration, ev *Event) error {
@@ -133,7 +137,7 @@ func (s *Session) post(h Handle, b Buffer, timeout time.Duration, ev *Event) (ba
 		return false, nil, err
 	case ev == nil || ev.ch == nil:
 		return false, nil, &Error{Op: opReceive, Code: ErrInvalidHandle, Err: errors.New("no event: make one with NewEvent")}
-	case s.rx.state == rxPosted || own.sending > 0:
+	case s.rx.state == rxPosted || s.rx.direct() || own.sending > 0:
 		return false, nil, &Error{Op: opReceive, Code: ErrAsyncRequestPending}
 	}
 	ev.Reset()
@@ -146,7 +150,7 @@ func (s *Session) post(h Handle, b Buffer, timeout time.Duration, ev *Event) (ba
 // begin posts a receive with room for that many bytes, and completes it if there
 // is a result already. s.mu is held.
 func (s *Session) begin(room int, timeout time.Duration) {
-	s.rx.state, s.rx.halt = rxPosted, false
+	s.rx.state, s.rx.halt = rxPosted, s.rx.exit != nil
 	s.rx.room, s.rx.deadline = room, 0
 	switch {
 	case len(s.rx.unread) > 0 || s.rx.lost || s.cause != nil:
@@ -199,6 +203,9 @@ func (s *Session) beginBytes(ctx context.Context, h Handle, room int, timeout ti
 	case s.rx.reader != readerNone:
 		return nil, false, errNotHere // it has still to stop
 	}
+	if s.rx.ev != nil {
+		s.rx.ev.disarm(s) // so that it can be used with another session
+	}
 	s.rx.buf, s.rx.ev = nil, nil
 	s.begin(room, timeout)
 	if s.rx.state != rxPosted {
@@ -229,7 +236,7 @@ func (s *Session) retrieve(h Handle, b Buffer) (n int, pending bool, err error) 
 		return 0, false, err
 	case own.sending > 0:
 		return 0, false, &Error{Op: opRetrieve, Code: ErrAsyncRequestPending}
-	case s.rx.state == rxPosted:
+	case s.rx.state == rxPosted || s.rx.direct():
 		return 0, true, &Error{Op: opRetrieve, Code: ErrPending}
 	}
 	n, err = s.take(own.data)
@@ -312,7 +319,7 @@ func (s *Session) readHere(ctx context.Context, e *Event) bool {
 		return false
 	}
 	s.rx.watch.begin(ctx)
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || len(e.ch) > 0 {
 		s.rx.halt = true
 	}
 	into, ok := s.beforeRead(s.rx.due())
@@ -322,6 +329,16 @@ func (s *Session) readHere(ctx context.Context, e *Event) bool {
 	}
 	s.mu.Unlock()
 	return true
+}
+
+// eventSet ends the Read of a waiter whose event e another than the session has
+// set. The token is in e by then, where readHere finds it.
+func (s *Session) eventSet(e *Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rx.reader == readerWaiter && s.rx.ev == e && s.rx.state == rxPosted {
+		s.haltRead()
+	}
 }
 
 // readContextEnded runs when the context of a waiter ends.
@@ -377,14 +394,16 @@ func (s *Session) haltRead() {
 // that is closed when it has stopped. s.mu is held.
 func (s *Session) stopReading() <-chan struct{} {
 	s.rx.state = rxIdle
-	exited := make(chan struct{})
 	if s.rx.reader == readerNone {
+		exited := make(chan struct{})
 		close(exited)
 		return exited
 	}
-	s.rx.exit = exited
+	if s.rx.exit == nil {
+		s.rx.exit = make(chan struct{})
+	}
 	s.haltRead()
-	return exited
+	return s.rx.exit
 }
 
 // readOn is the goroutine of a background reader.
@@ -506,9 +525,8 @@ func (s *Session) readerStopped() {
 	if s.rx.exit != nil {
 		close(s.rx.exit)
 		s.rx.exit = nil
-		return
 	}
-	if s.rx.state == rxPosted && s.rx.ev != nil && s.rx.ev.waiters.Load() > 0 && s.startReading(nil, readerBackground) {
+	if ev := s.rx.ev; s.rx.state == rxPosted && ev != nil && (ev.waiters.Load() > 0 || ev.watched.Load()) && s.startReading(nil, readerBackground) {
 		go s.loop()
 	}
 }

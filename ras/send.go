@@ -51,14 +51,15 @@ func (s *Session) SendBufferContext(ctx context.Context, h Handle, b Buffer, n i
 	if err != nil || n == 0 {
 		return err
 	}
-	if err := s.acquire(ctx, opSend); err != nil {
+	deadline, err := s.acquire(ctx, opSend)
+	if err != nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		own.sending--
 		return err
 	}
 	if !s.obeys {
-		return s.writeApart(ctx, own, n)
+		return s.writeApart(ctx, own, n, deadline)
 	}
 	sent, err := s.write(ctx, own.data[:n])
 	s.mu.Lock()
@@ -78,7 +79,7 @@ func (s *Session) SendBytes(ctx context.Context, h Handle, b []byte) error {
 	case !s.obeys:
 		return errNotHere
 	}
-	if err := s.acquire(ctx, opSend); err != nil {
+	if _, err := s.acquire(ctx, opSend); err != nil {
 		return err
 	}
 	sent, err := s.write(ctx, b)
@@ -121,9 +122,10 @@ func (s *Session) count(sent int, err error) {
 }
 
 // acquire waits until no other operation has the right to write, starts the clock
-// of the caller's and makes the port ready for it. The limit covers the wait.
-func (s *Session) acquire(ctx context.Context, op string) error {
-	var began, deadline instant
+// of the caller's and makes the port ready for it. It returns the time of the limit,
+// which covers the wait, or 0.
+func (s *Session) acquire(ctx context.Context, op string) (deadline instant, err error) {
+	var began instant
 	if s.cfg.SendTimeout > 0 {
 		began = now()
 		deadline = began.add(s.cfg.SendTimeout)
@@ -133,7 +135,7 @@ func (s *Session) acquire(ctx context.Context, op string) error {
 	defer s.mu.Unlock()
 	if s.tx.held {
 		if err := s.awaitTurn(ctx, op); err != nil {
-			return err
+			return 0, err
 		}
 		at = now()
 	}
@@ -142,11 +144,11 @@ func (s *Session) acquire(ctx context.Context, op string) error {
 		s.tx.limit.within(deadline, at)
 	}
 	s.tx.watch.begin(ctx)
-	err := s.beforeWrite(ctx, op)
-	if err != nil {
+	if err := s.beforeWrite(ctx, op); err != nil {
 		s.handOver()
+		return 0, err
 	}
-	return err
+	return deadline, nil
 }
 
 // awaitTurn waits for the right to write. s.mu is held, and released meanwhile.
@@ -289,7 +291,7 @@ func (s *Session) afterWrite(ctx context.Context, err error, empty int) error {
 // waits for it until the limit passes, ctx ends or the session does. What it
 // leaves behind keeps the right to write until the write ends, so that the order
 // of the bytes holds.
-func (s *Session) writeApart(ctx context.Context, g *grant, n int) error {
+func (s *Session) writeApart(ctx context.Context, g *grant, n int, deadline instant) error {
 	data := g.data[:n]
 	result := make(chan error, 1)
 	go func() {
@@ -306,8 +308,8 @@ func (s *Session) writeApart(ctx context.Context, g *grant, n int) error {
 		s.release()
 	}()
 	var passed <-chan time.Time
-	if s.cfg.SendTimeout > 0 {
-		timer := time.NewTimer(s.cfg.SendTimeout)
+	if deadline != 0 {
+		timer := time.NewTimer(time.Duration(deadline - now()))
 		defer timer.Stop()
 		passed = timer.C
 	}
@@ -409,7 +411,7 @@ func (s *Session) SetCommSettings(h Handle, c CommSettings) error {
 	if !ok {
 		return &Error{Op: opSetComm, Code: ErrNotSupported, Err: errors.ErrUnsupported}
 	}
-	if err := s.acquire(context.Background(), opSetComm); err != nil {
+	if _, err := s.acquire(context.Background(), opSetComm); err != nil {
 		return err
 	}
 	defer s.release()
