@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/rasline/rasline/internal/wait"
@@ -98,6 +99,7 @@ func NewDialog(call *ras.Call, cfg *DialogConfig) *Dialog {
 	if d.cfg.MaxBefore <= 0 {
 		d.cfg.MaxBefore = defaultMaxBefore
 	}
+	d.cfg.MaxBefore = min(d.cfg.MaxBefore, math.MaxInt/4) // a window has room for two and more
 	d.logs.set(call, d.cfg.Log)
 	return d
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rasline/rasline/internal/match"
 	"github.com/rasline/rasline/port"
@@ -197,10 +198,13 @@ func (d *Dialog) begin() *waitState {
 	w := d.waits[d.depth]
 	d.depth++
 	w.window.max = d.cfg.MaxBefore
-	w.window.reset()
-	w.raw, w.untapped, w.again = w.raw[:0], w.untapped[:0], 0
-	if cap(w.raw) > keptRoom {
-		w.raw = nil
+	w.untapped, w.again = w.untapped[:0], 0
+	for _, deeper := range d.waits[d.depth-1:] {
+		deeper.window.reset()
+		deeper.found = Match{} // which keeps memory of the window
+		if deeper.raw = deeper.raw[:0]; cap(deeper.raw) > keptRoom {
+			deeper.raw = nil
+		}
 	}
 	return w
 }
@@ -316,7 +320,7 @@ func (d *Dialog) scan(ctx context.Context, w *waitState) (found bool, err error)
 		return d.decide(w)
 	}
 	if w.sink != nil {
-		if err := w.write(len(w.window.data) - w.scanner.Pending()); err != nil {
+		if err := w.write(w.decided()); err != nil {
 			return false, err
 		}
 	}
@@ -346,6 +350,13 @@ func (d *Dialog) tap(w *waitState, b []byte, over, held int) {
 	w.untapped = append(w.untapped[:0], b[from:]...)
 }
 
+// decided returns how many bytes at the front of the window cannot be part of a
+// match: all but those from which one may be under way, and no more of these than
+// a Text may have, with the three bytes that a regular expression reads beyond it.
+func (w *waitState) decided() int {
+	return len(w.window.data) - min(w.scanner.Pending(), w.window.max+utf8.UTFMax-1)
+}
+
 // write passes the first n bytes of the window on to the sink.
 func (w *waitState) write(n int) error {
 	if n <= 0 {
@@ -359,22 +370,25 @@ func (w *waitState) write(n int) error {
 // decide acts on the patterns that completed on the byte consumed last.
 func (d *Dialog) decide(w *waitState) (found bool, err error) {
 	hits := w.scanner.Hits()
+	var written []Match
+	if w.sink != nil {
+		if written, err = d.writeHits(w, hits); err != nil {
+			return false, err
+		}
+	}
 	for _, observing := range []bool{true, false} {
 		if !observing && hits[0] < w.awaited {
 			w.found, err = d.match(w, hits[0], hits[0])
-			if err == nil && w.sink != nil {
-				if err = w.write(len(w.window.data) - len(w.found.Text)); err == nil {
-					w.found, err = d.match(w, hits[0], hits[0])
-				}
-			}
 			return err == nil, err
 		}
-		for _, hit := range hits {
+		for i, hit := range hits {
 			if hit < w.awaited || w.serving[hit-w.awaited].observer != observing || w.serving[hit-w.awaited].stopped {
 				continue
 			}
-			m, err := d.match(w, hit, 0)
-			if err != nil {
+			var m Match
+			if written != nil {
+				m = written[i]
+			} else if m, err = d.match(w, hit, 0); err != nil {
 				return false, err
 			}
 			// What was not consumed belongs to whatever the function reads with.
@@ -387,6 +401,29 @@ func (d *Dialog) decide(w *waitState) (found bool, err error) {
 		}
 	}
 	return false, nil
+}
+
+// writeHits writes to the sink what arrived before the awaited hit, or all that is
+// decided if there is none, before the functions of watches write to it as well. It
+// returns copies of what they are given.
+func (d *Dialog) writeHits(w *waitState, hits []int) ([]Match, error) {
+	all := make([]Match, len(hits))
+	for i, hit := range hits {
+		if hit >= w.awaited && w.serving[hit-w.awaited].stopped {
+			continue
+		}
+		m, err := d.match(w, hit, 0)
+		if err != nil {
+			return nil, err
+		}
+		m.Before, m.Text = bytes.Clone(m.Before), bytes.Clone(m.Text)
+		all[i] = m
+	}
+	n := w.decided()
+	if hits[0] < w.awaited {
+		n = len(w.window.data) - len(all[0].Text)
+	}
+	return all, w.write(n)
 }
 
 // match describes the hit that ends with the byte consumed last.

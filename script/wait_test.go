@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -508,4 +510,156 @@ func TestRegexpThatCannotStream(t *testing.T) {
 			b.Errorf("got %v, want a refusal", err)
 		}
 	})
+}
+
+// TestReadUntilWritesWhatMayNotMatch holds that what a pattern may match from, and
+// does not in the end, is written whole, however long it is.
+func TestReadUntilWritesWhatMayNotMatch(t *testing.T) {
+	long := strings.Repeat("x", 200<<10)
+	for name, p := range map[string]script.Pattern{
+		"regexp": script.Regexp(regexp.MustCompile(`a[^b]*c`)),
+		"text":   script.Text("a" + long + "y"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBench(t, func(b *bench) {
+				d := script.NewDialog(b.call, &script.DialogConfig{MaxBefore: 100})
+				text := "before a" + long + "b after"
+				go io.WriteString(b.far, text+"!")
+				var got bytes.Buffer
+				if _, err := d.ReadUntil(b.Context(), &got, time.Minute, p, script.Text("!")); err != nil {
+					b.Fatal(err)
+				}
+				if got.String() != text {
+					b.Errorf("of %d bytes %d were written", len(text), got.Len())
+				}
+			})
+		})
+	}
+}
+
+// TestReadUntilInsideAWatch holds that the function of a watch that writes to the
+// sink of the wait outside writes after what arrived before.
+func TestReadUntilInsideAWatch(t *testing.T) {
+	for _, more := range []script.Pattern{script.Text("more? "), script.Regexp(regexp.MustCompile(`mo+re\? `))} {
+		onBench(t, func(b *bench) {
+			d := script.NewDialog(b.call, nil)
+			var got bytes.Buffer
+			var before, text string
+			d.Watch(more, func(m script.Match) error {
+				before, text = string(m.Before), string(m.Text)
+				_, err := d.ReadUntil(b.Context(), &got, time.Minute, script.Text("."))
+				if string(m.Text) != "more? " {
+					b.Errorf("the Text of a watch that has read is %q", m.Text)
+				}
+				return err
+			})
+			b.farSends("page 1 more? page 2.page 3$ ")
+			if _, err := d.ReadUntil(b.Context(), &got, time.Minute, script.Text("$ ")); err != nil {
+				b.Fatal(err)
+			}
+			if want := "page 1 more? page 2page 3"; got.String() != want {
+				b.Errorf("written: %q, want %q", got.String(), want)
+			}
+			if text != "more? " || before != "page 1 " {
+				b.Errorf("the watch got %q, %q", before, text)
+			}
+		})
+	}
+}
+
+// TestReadUntilWritesPromptly holds that what no pattern can begin with any more is
+// written before more arrives.
+func TestReadUntilWritesPromptly(t *testing.T) {
+	onBench(t, func(b *bench) {
+		d := script.NewDialog(b.call, nil)
+		d.Watch(script.Text("more"), func(script.Match) error { return nil })
+		var got bytes.Buffer
+		b.farSends("one more")
+		time.AfterFunc(time.Second, func() {
+			if got.String() != "one more" {
+				b.Errorf("after a second %q has been written", got.String())
+			}
+			b.far.Write([]byte("$"))
+		})
+		if _, err := d.ReadUntil(b.Context(), &got, time.Minute, script.Text("$")); err != nil {
+			b.Error(err)
+		}
+	})
+}
+
+// TestMaxBefore holds that a Before has MaxBefore bytes at most, for limits from the
+// smallest to the largest, and that a Text is whole or refused.
+func TestMaxBefore(t *testing.T) {
+	for _, most := range []int{-1, 0, 1, 2, 3, 100, 64 << 10, math.MaxInt} {
+		for _, p := range []script.Pattern{script.Text("end"), script.Fold("END"), script.Regexp(regexp.MustCompile(`e.d`))} {
+			for _, size := range []int{0, 1, 99, 101, 63 << 10, 64<<10 + 99, 130 << 10} {
+				onBench(t, func(b *bench) {
+					d := script.NewDialog(b.call, &script.DialogConfig{MaxBefore: most})
+					text := make([]byte, size)
+					for i := range text {
+						text[i] = byte('0' + i%10)
+					}
+					go b.far.Write(append(text, "end"...))
+					m, err := d.WaitFor(b.Context(), time.Minute, p)
+					kept := most
+					if most <= 0 {
+						kept = 1 << 20
+					}
+					var tooLong *script.MatchTooLongError
+					if kept < 3 {
+						if !errors.As(err, &tooLong) {
+							b.Errorf("MaxBefore %d: a Text of 3 bytes: %v", most, err)
+						}
+						return
+					}
+					want := text[max(0, size-kept):]
+					if err != nil || !bytes.Equal(m.Before, want) || string(m.Text) != "end" || m.Lost != int64(size-len(want)) {
+						b.Errorf("MaxBefore %d, %v after %d bytes: %d bytes before, text %q, lost %d, %v", most, p, size, len(m.Before), m.Text, m.Lost, err)
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestMemoryIsGivenBack holds that a Dialog gives back what long waits have taken,
+// also those inside a watch, when the next wait begins.
+func TestMemoryIsGivenBack(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector keeps memory of its own")
+	}
+	onBench(t, func(b *bench) {
+		const size = 8 << 20
+		d := script.NewDialog(b.call, &script.DialogConfig{MaxBefore: size})
+		text := append(bytes.Repeat([]byte("x"), size), '.')
+		w := d.Watch(script.Text("!"), func(script.Match) error {
+			_, err := d.WaitFor(b.Context(), time.Hour, script.Text("."))
+			return err
+		})
+		before := heap()
+		go func() {
+			b.far.Write([]byte("!"))
+			b.far.Write(text)
+			b.far.Write([]byte(":"))
+		}()
+		b.finds(d, 0, "!", ":", script.Text(":"))
+		w.Stop()
+		b.farSends("next")
+		b.finds(d, 0, "", "next", script.Text("next"))
+		if grown := heap() - before; grown > 1<<20 {
+			b.Errorf("%d KiB are kept", grown>>10)
+		}
+		runtime.KeepAlive(text)
+		runtime.KeepAlive(d)
+	})
+}
+
+// heap returns the bytes that are in use after what pools keep is freed.
+func heap() int64 {
+	for range 3 {
+		runtime.GC()
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

@@ -305,8 +305,15 @@ func (a *automaton) step(s uint32, c byte) uint32 {
 
 func (a *automaton) accepts(s uint32) bool { return s&accept != 0 }
 
-// depth returns how many of the last bytes can be the beginning of a text.
-func (a *automaton) depth(s uint32) int { return int(a.level[a.identity(s)]) }
+// depth returns how many of the last bytes can be the beginning of a text. A state
+// without children is the whole of its text and the beginning of no other.
+func (a *automaton) depth(s uint32) int {
+	id := a.identity(s)
+	for id != 0 && a.child[id] == a.child[id+1] {
+		id = a.fail[id]
+	}
+	return int(a.level[id])
+}
 
 // appendHits appends the patterns whose texts end in state s, in no order.
 func (a *automaton) appendHits(hits []int, s uint32) []int {
