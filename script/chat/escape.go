@@ -254,27 +254,22 @@ func (m *message) parts() []part {
 			continue
 		}
 		i++
-		if a := actionOf(text[i]); a != actionSend {
+		switch text[i] {
+		case 'd':
 			flush()
-			out = append(out, part{action: a})
-		} else {
+			out = append(out, part{action: actionPause})
+		case 'p':
+			flush()
+			out = append(out, part{action: actionShortPause})
+		case 'K':
+			flush()
+			out = append(out, part{action: actionBreak})
+		default:
 			data.WriteByte(text[i])
 		}
 	}
 	flush()
 	return out
-}
-
-func actionOf(c byte) action {
-	switch c {
-	case 'd':
-		return actionPause
-	case 'p':
-		return actionShortPause
-	case 'K':
-		return actionBreak
-	}
-	return actionSend
 }
 
 // onTheLine returns the bytes that the parts send, without the pauses between.

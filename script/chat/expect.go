@@ -40,7 +40,9 @@ func (r *run) expect(ctx context.Context, word string) error {
 			return err
 		}
 		if word == "" {
-			return r.tooLate(part, err)
+			r.view.info("Failed")
+			text := fmt.Sprintf("%q did not come in time", r.expected(part))
+			return r.fail(ExitTimeout, ras.CodeOf(err), text, errors.Unwrap(err))
 		}
 		part, word, _ = splitExpect(word)
 		if err := r.send(ctx, part); err != nil {
@@ -59,12 +61,6 @@ type late struct{ cause error }
 func (e *late) Error() string        { return e.cause.Error() }
 func (e *late) Is(target error) bool { return target == errTooLate }
 func (e *late) Unwrap() error        { return e.cause }
-
-func (r *run) tooLate(part string, err error) error {
-	r.view.info("Failed")
-	text := fmt.Sprintf("%q did not come in time", r.expected(part))
-	return r.fail(ExitTimeout, ras.CodeOf(err), text, errors.Unwrap(err))
-}
 
 // await waits for one part of an expect word. The empty part is satisfied at
 // once.

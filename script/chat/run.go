@@ -210,11 +210,18 @@ func (r *run) step(ctx context.Context, s step) error {
 			r.view.debug("clear report (" + visible(text) + ")")
 		}
 	case kindTimeout:
-		r.setLimit(r.expected(text))
+		// A number that is not above 0 means the default.
+		if r.limit = seconds(r.expected(text)); r.limit <= 0 {
+			r.limit = defaultTimeout
+		}
+		r.view.debug(fmt.Sprintf("timeout set to %d seconds", r.limit/time.Second))
 	case kindEcho:
 		r.view.echo = text == "ON"
 	case kindHangup:
-		r.setHangup(text != "OFF")
+		r.hangup = text != "OFF"
+		if r.opts.Hangup != nil {
+			r.opts.Hangup(r.hangup)
+		}
 	case kindSay:
 		r.say(text)
 	}
@@ -243,23 +250,6 @@ func (r *run) clearAbort(word string) {
 	})
 	if len(r.aborts) < before {
 		r.view.debug("clear abort on (" + visible(word) + ")")
-	}
-}
-
-// setLimit sets the timeout in seconds from the number that text begins with,
-// and the default if that is not above 0.
-func (r *run) setLimit(text string) {
-	r.limit = seconds(text)
-	if r.limit <= 0 {
-		r.limit = defaultTimeout
-	}
-	r.view.debug(fmt.Sprintf("timeout set to %d seconds", r.limit/time.Second))
-}
-
-func (r *run) setHangup(ends bool) {
-	r.hangup = ends
-	if r.opts.Hangup != nil {
-		r.opts.Hangup(ends)
 	}
 }
 

@@ -192,7 +192,10 @@ func (w *watcher) run(ctx context.Context, call *ras.Call, lines port.LineContro
 	if err == nil || lost == nil {
 		return err
 	}
-	lost.Err, lost.Doing = err, doing(err)
+	lost.Err = err
+	if named := new(script.Error); errors.As(err, &named) {
+		lost.Doing = named.Op
+	}
 	if errors.Is(err, lost) || errors.Is(err, port.ErrCarrierLost) || errors.Is(err, context.Canceled) {
 		return lost
 	}
@@ -387,13 +390,4 @@ func (w *watcher) enforce(call *ras.Call, cause error, finished <-chan struct{})
 			s.Fail(cause)
 		}
 	}
-}
-
-// doing returns the operation that a script's error names.
-func doing(err error) string {
-	var e *script.Error
-	if errors.As(err, &e) {
-		return e.Op
-	}
-	return ""
 }

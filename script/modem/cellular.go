@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -69,11 +70,11 @@ var cmsTexts = map[int]string{
 // cmeError returns the error that a result names, or nil.
 func cmeError(text string) *CMEError {
 	for kind, texts := range map[string]map[int]string{"CME": cmeTexts, "CMS": cmsTexts} {
-		rest, ok := cutFold(text, "+"+kind+" ERROR:")
-		if !ok {
+		prefix := "+" + kind + " ERROR:"
+		if !hasFold(text, prefix) {
 			continue
 		}
-		e := &CMEError{Kind: kind, Code: -1, Text: strings.TrimSpace(rest)}
+		e := &CMEError{Kind: kind, Code: -1, Text: strings.TrimSpace(text[len(prefix):])}
 		if n, err := strconv.Atoi(e.Text); err == nil {
 			e.Code, e.Text = n, texts[n]
 			return e
@@ -86,14 +87,6 @@ func cmeError(text string) *CMEError {
 		return e
 	}
 	return nil
-}
-
-// cutFold is strings.CutPrefix without letter case.
-func cutFold(s, prefix string) (rest string, ok bool) {
-	if !hasFold(s, prefix) {
-		return s, false
-	}
-	return s[len(prefix):], true
 }
 
 // PINError reports that a SIM was not unlocked. It matches the CMEError of the
@@ -327,33 +320,14 @@ func (m *Modem) Prompt(ctx context.Context, command, prompt string, text []byte,
 		return a.response, m.commandError(body, a.response.Lines, err)
 	}
 	m.state, m.proven = CommandMode, true
-	if name := prefixOfCommand(body); name != "" {
-		a.response.Lines = linesWith(a.response.Lines, name)
+	if isExtended(body) {
+		name := body[:skipName(body, 1)] + ":"
+		a.response.Lines = slices.DeleteFunc(a.response.Lines, func(l string) bool { return !hasFold(l, name) })
 	}
 	if a.response.Result.Outcome == Failed {
 		return a.response, m.commandError(body, a.response.Lines, &OutcomeError{a.response.Result})
 	}
 	return a.response, nil
-}
-
-// prefixOfCommand returns the "+NAME:" with which the answer to an extended
-// command begins.
-func prefixOfCommand(body string) string {
-	if !isExtended(body) {
-		return ""
-	}
-	return body[:skipName(body, 1)] + ":"
-}
-
-// linesWith returns the lines that begin with a name.
-func linesWith(lines []string, name string) []string {
-	var out []string
-	for _, l := range lines {
-		if hasFold(l, name) {
-			out = append(out, l)
-		}
-	}
-	return out
 }
 
 // leavePrompt gives up a text. It has its own limit, since the context may have

@@ -171,7 +171,13 @@ func (d *Dialer) Execute(ctx context.Context, call *ras.Call) error {
 		defer cancel()
 		ctx = limited
 	}
-	if err := run.setUp(ctx); err != nil {
+	run.tell(script.State{Conn: ras.StateConnectDevice, Text: "setting up the modem"})
+	err := run.modem.leaveCall(ctx)
+	if err == nil {
+		err = run.modem.Init(ctx, run.commands...)
+	}
+	if err != nil {
+		run.tell(script.State{Conn: ras.StateConnectDevice, Err: err})
 		return err
 	}
 	return run.dial(ctx)
@@ -218,19 +224,6 @@ func (r *dialing) prepare(call *ras.Call) error {
 		}
 	}
 	return checkPrefix(r.modem.cfg.DialPrefix)
-}
-
-// setUp sends the initial commands.
-func (r *dialing) setUp(ctx context.Context) error {
-	r.tell(script.State{Conn: ras.StateConnectDevice, Text: "setting up the modem"})
-	err := r.modem.leaveCall(ctx)
-	if err == nil {
-		err = r.modem.Init(ctx, r.commands...)
-	}
-	if err != nil {
-		r.tell(script.State{Conn: ras.StateConnectDevice, Err: err})
-	}
-	return err
 }
 
 // dial makes attempts until one succeeds or the policy stops it.

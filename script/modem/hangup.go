@@ -122,7 +122,16 @@ func (m *Modem) HangUp(ctx context.Context, methods ...Method) (rep HangupReport
 	unproved := false
 	for _, method := range methods {
 		m.logf(ctx, "hang up", method.String())
-		proved, confirmed, err := m.hangUpBy(ctx, method)
+		var proved, confirmed bool
+		var err error
+		switch method {
+		case DTR:
+			proved, err = m.dropDTR(ctx)
+		case ATH:
+			proved, confirmed, err = m.sendATH(ctx)
+		default:
+			err = fmt.Errorf("no such method: use modem.DTR or modem.ATH")
+		}
 		if err != nil {
 			rep.Tried = append(rep.Tried, fmt.Errorf("%v: %w", method, err))
 			continue
@@ -171,17 +180,6 @@ func (e *HangupError) Error() string {
 // Unwrap returns ras.ErrHangupFailed and the methods' errors.
 func (e *HangupError) Unwrap() []error {
 	return append([]error{ras.ErrHangupFailed}, e.Report.Tried...)
-}
-
-func (m *Modem) hangUpBy(ctx context.Context, method Method) (proved, confirmed bool, err error) {
-	switch method {
-	case DTR:
-		proved, err = m.dropDTR(ctx)
-		return proved, false, err
-	case ATH:
-		return m.sendATH(ctx)
-	}
-	return false, false, fmt.Errorf("no such method: use modem.DTR or modem.ATH")
 }
 
 // dropDTR holds DTR off for its time and until DCD has fallen, if it was on.

@@ -31,15 +31,6 @@ var probes = [...][]byte{
 // answer somehow to be believed.
 const enough = 3
 
-// probeCommand returns the command that asks for values.
-func probeCommand(values []byte) string {
-	var b strings.Builder
-	for _, v := range values {
-		b.WriteString(map[byte]string{'\r': "S3?", '\n': "S4?", '\b': "S5?"}[v])
-	}
-	return b.String()
-}
-
 // SyncError reports that no modem has answered, whatever was tried. It matches
 // ras.ErrRequestTimeout and os.ErrDeadlineExceeded.
 type SyncError struct {
@@ -217,7 +208,9 @@ func (s *syncing) probe(ctx context.Context) (done bool, err error) {
 		}
 		if silent {
 			if len(m.in.text) == 0 {
-				end.learn(m)
+				// Remember how results end, from the spaces that followed the last
+				// one up to silence.
+				m.in.ends[end.kind] = end.end + string(m.in.blank)
 			}
 			return true, nil
 		}
@@ -245,17 +238,16 @@ type lastLine struct {
 	kind int
 }
 
-// learn remembers how results end, from the blanks that followed the last one up
-// to silence.
-func (l lastLine) learn(m *Modem) { m.in.ends[l.kind] = l.end + string(m.in.blank) }
-
 // send asks for the next registers and reads until the answer has arrived or
 // the limit has passed.
 func (s *syncing) send(ctx context.Context, limit time.Duration) (reply, lastLine, error) {
 	m := s.modem
 	want := probes[m.probe]
 	m.probe = (m.probe + 1) % len(probes)
-	command := "AT" + probeCommand(want)
+	command := "AT"
+	for _, v := range want {
+		command += map[byte]string{'\r': "S3?", '\n': "S4?", '\b': "S5?"}[v]
+	}
 	s.note(ctx, command)
 	if err := m.sendLine(ctx, command, ""); err != nil {
 		return noReply, lastLine{}, err

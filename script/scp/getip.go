@@ -156,19 +156,16 @@ func parseAddress(s string) (netip.Addr, bool) {
 	if !a.full() {
 		return netip.Addr{}, false
 	}
-	return netip.AddrFrom4(octets(a.text)), true
-}
-
-func octets(text []byte) (b [4]byte) {
+	var octets [4]byte
 	i := 0
-	for _, c := range text {
+	for _, c := range a.text {
 		if c == '.' {
 			i++
 		} else {
-			b[i] = b[i]*10 + c - '0'
+			octets[i] = octets[i]*10 + c - '0'
 		}
 	}
-	return b
+	return netip.AddrFrom4(octets), true
 }
 
 // setAddress is "set ipaddr".

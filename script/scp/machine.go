@@ -175,7 +175,9 @@ func (m *machine) do(in instr) error {
 	}
 	switch in.op {
 	case opStore:
-		m.store(in.a, m.pop())
+		v := m.pop()
+		m.held += int64(len(v.s) - len(m.vars[in.a].s))
+		m.vars[in.a] = v
 	case opDrop:
 		m.pop()
 	default:
@@ -371,7 +373,14 @@ type format struct {
 // setPort changes one setting of the line and sets all three.
 func (m *machine) setPort(in instr) error {
 	if m.format == nil {
-		m.format = m.currentFormat()
+		// What the port has, or 8N1 if it does not report that.
+		s := ras.SettingsOf(port.Mode{})
+		if p, ok := m.call.Line().(port.ModeSetter); ok {
+			if mode, err := p.Mode(); err == nil {
+				s = ras.SettingsOf(mode)
+			}
+		}
+		m.format = &format{bits: s.ByteSize, parity: s.Parity, long: s.StopBits > 0}
 	}
 	f := *m.format
 	switch in.op {
@@ -393,17 +402,6 @@ func (m *machine) setPort(in instr) error {
 		return nil
 	}
 	return err
-}
-
-// currentFormat is what the port has, or 8N1 if it does not report that.
-func (m *machine) currentFormat() *format {
-	s := ras.SettingsOf(port.Mode{})
-	if p, ok := m.call.Line().(port.ModeSetter); ok {
-		if mode, err := p.Mode(); err == nil {
-			s = ras.SettingsOf(mode)
-		}
-	}
-	return &format{bits: s.ByteSize, parity: s.Parity, long: s.StopBits > 0}
 }
 
 // settings returns the format as RAS writes it: stop bits 0 one, 1 one and a

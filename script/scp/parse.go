@@ -21,7 +21,12 @@ const maxDepth = 200
 // Program.Warnings. Parse never panics, and takes time and memory in
 // proportion to the size of src, which it neither keeps nor changes.
 func Parse(name string, src []byte) (*Program, error) {
-	p := newParser(lint.NewSource(name, src))
+	text := lint.NewSource(name, src)
+	p := &parser{src: text, found: lint.List{MaxErrors: maxErrors}, scope: newScope(), program: &Program{src: text, texts: []string{}}}
+	p.scan = scanner{src: text.Text(), line: 1, report: p.syntax}
+	if strings.HasPrefix(p.scan.src, byteBOM) {
+		p.scan.pos = len(byteBOM)
+	}
 	if text := p.src.NULRefusal(p.logicalEnd()); text != "" {
 		p.semantic(0, text)
 	} else {
@@ -87,13 +92,6 @@ type block struct {
 	pos  int32
 	test int32 // where its condition begins
 	jump int32 // the instruction that leaves it
-}
-
-func newParser(src *lint.Source) *parser {
-	p := &parser{src: src, found: lint.List{MaxErrors: maxErrors}, scope: newScope()}
-	p.program = &Program{src: src, texts: []string{}}
-	p.scan = newScanner(src.Text(), p.syntax)
-	return p
 }
 
 // logicalEnd returns where the file ends for the scanner: at a Ctrl-Z outside

@@ -150,14 +150,6 @@ const (
 	byteBOM = "\xEF\xBB\xBF"
 )
 
-func newScanner(src string, report func(int, string)) scanner {
-	s := scanner{src: src, line: 1, report: report}
-	if strings.HasPrefix(src, byteBOM) {
-		s.pos = len(byteBOM)
-	}
-	return s
-}
-
 // ahead returns a copy that reports nothing.
 func (s scanner) ahead() *scanner {
 	s.report = nil
@@ -228,7 +220,10 @@ func (s *scanner) skipBlanks() {
 		case ' ', '\t', '\f', '\v':
 			s.pos++
 		case '\r', '\n':
-			s.pos += lineEnd(s.src[s.pos:])
+			s.pos++
+			if strings.HasPrefix(s.src[s.pos-1:], "\r\n") {
+				s.pos++ // which counts as one line end
+			}
 			s.line++
 		case ';':
 			for s.pos < len(s.src) && !isLineEnd(s.src[s.pos]) && s.src[s.pos] != ctrlZ {
@@ -329,7 +324,8 @@ func (s *scanner) unknown() {
 	case run[0] == '{' || run[0] == '}':
 		s.mistake(start, `the language has no braces: "endif", "endwhile" and "endproc" end a block`)
 	case utf8.ValidString(run) && run[0] >= ' ' && run[0] != 0x7F:
-		s.mistake(start, "the character %s has no meaning outside quotes and comments", firstRune(run))
+		_, n := utf8.DecodeRuneInString(run)
+		s.mistake(start, "the character '%s' has no meaning outside quotes and comments", run[:n])
 	default:
 		s.mistake(start, "the byte 0x%02X has no meaning outside quotes and comments", run[0])
 	}
@@ -359,11 +355,6 @@ func (s *scanner) fraction(dot int) {
 	s.mistake(dot, "a number is whole: the language has no fractions")
 }
 
-func firstRune(s string) string {
-	_, n := utf8.DecodeRuneInString(s)
-	return "'" + s[:n] + "'"
-}
-
 // wordKind returns the reserved word that name is, or tName.
 func wordKind(name string) kind {
 	if len(name) > longestWord {
@@ -373,15 +364,6 @@ func wordKind(name string) kind {
 		return k
 	}
 	return tName
-}
-
-// lineEnd returns the length of the line end that s begins with: CR LF counts
-// as one.
-func lineEnd(s string) int {
-	if strings.HasPrefix(s, "\r\n") {
-		return 2
-	}
-	return 1
 }
 
 func isLineEnd(c byte) bool { return c == '\r' || c == '\n' }

@@ -31,11 +31,6 @@ func (m *machine) pop() value {
 	return v
 }
 
-func (m *machine) store(slot int32, v value) {
-	m.held += int64(len(v.s) - len(m.vars[slot].s))
-	m.vars[slot] = v
-}
-
 // load pushes the value that an instruction names.
 func (m *machine) load(in instr) {
 	switch in.op {

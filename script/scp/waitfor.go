@@ -25,7 +25,12 @@ func (m *machine) waitfor(in instr) error {
 		return err
 	}
 	m.dialog.SetReadAhead(m.screen == nil && m.prog.sends[m.pc-1])
-	match, err := m.await(site.until, limit, patterns)
+	var match script.Match
+	if site.until && limit <= 0 {
+		match, err = m.dialog.Poll(m.ctx, patterns...)
+	} else {
+		match, err = m.dialog.WaitFor(m.ctx, time.Duration(limit)*time.Second, patterns...)
+	}
 	m.showAll()
 	switch {
 	case err == nil:
@@ -45,13 +50,6 @@ func (m *machine) waitfor(in instr) error {
 		return err
 	}
 	return nil
-}
-
-func (m *machine) await(until bool, seconds int64, p []script.Pattern) (script.Match, error) {
-	if until && seconds <= 0 {
-		return m.dialog.Poll(m.ctx, p...)
-	}
-	return m.dialog.WaitFor(m.ctx, time.Duration(seconds)*time.Second, p...)
 }
 
 // expired reports whether err means that the script's own limit passed, rather
@@ -105,16 +103,12 @@ func (m *machine) compile(a *awaited, entries []waitEntry, values []value) error
 				return err
 			}
 		}
-		texts[i], patterns[i] = v.s, pattern(text, entries[i].exact)
+		texts[i], patterns[i] = v.s, script.Fold(text)
+		if entries[i].exact {
+			patterns[i] = script.Text(text)
+		}
 	}
 	m.work += int64(total)
 	a.texts, a.patterns = texts, patterns
 	return nil
-}
-
-func pattern(text string, exact bool) script.Pattern {
-	if exact {
-		return script.Text(text)
-	}
-	return script.Fold(text)
 }

@@ -38,7 +38,11 @@ func (p *parser) parseCommand(l *line, from int) command {
 	for t, ok := v.next(); ok; t, ok = v.next() {
 		switch {
 		case t.macro == "":
-			c.addByte(t.b)
+			if n := len(c.parts); n == 0 || c.parts[n-1].macro != "" {
+				c.parts = append(c.parts, part{})
+			}
+			last := &c.parts[len(c.parts)-1]
+			last.text = append(last.text, t.b)
 		case slices.Contains(allowed, t.macro):
 			c.parts = append(c.parts, part{macro: t.macro})
 		default:
@@ -46,14 +50,6 @@ func (p *parser) parseCommand(l *line, from int) command {
 		}
 	}
 	return c
-}
-
-func (c *command) addByte(b byte) {
-	if n := len(c.parts); n > 0 && c.parts[n-1].macro == "" {
-		c.parts[n-1].text = append(c.parts[n-1].text, b)
-		return
-	}
-	c.parts = append(c.parts, part{text: []byte{b}})
 }
 
 func (c *command) empty() bool { return len(c.parts) == 0 }

@@ -61,14 +61,6 @@ func (e limitError) Error() string {
 
 func (e limitError) Unwrap() error { return os.ErrDeadlineExceeded }
 
-// deviceCode returns the code for a response with the keyword.
-func deviceCode(keyword string) ras.Code {
-	if c, ok := codesByName()[keyword]; ok {
-		return c
-	}
-	return ras.ErrFromDevice
-}
-
 const firstCode, lastCode = 600, 999 // of Raserror.h
 
 var codesByName = sync.OnceValue(func() map[string]ras.Code {

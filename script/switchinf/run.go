@@ -64,7 +64,13 @@ func (r *run) send(ctx context.Context, c *command) error {
 	}
 	r.logCommand(c)
 	for _, p := range c.parts {
-		if err := r.sendPart(ctx, p); err != nil {
+		var err error
+		if p.macro == macroPassword {
+			err = r.dialog.SendSecret(ctx, ras.Secret(r.value(p)))
+		} else {
+			err = r.dialog.Send(ctx, r.value(p))
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -72,13 +78,6 @@ func (r *run) send(ctx context.Context, c *command) error {
 		return nil
 	}
 	return r.dialog.Pause(ctx, r.cfg.SendPause)
-}
-
-func (r *run) sendPart(ctx context.Context, p part) error {
-	if p.macro == macroPassword {
-		return r.dialog.SendSecret(ctx, ras.Secret(r.value(p)))
-	}
-	return r.dialog.Send(ctx, r.value(p))
 }
 
 // value returns what a part sends.
@@ -149,7 +148,8 @@ func (r *run) wait(ctx context.Context) (more bool, err error) {
 	for {
 		limit, quiet := r.patience(start)
 		if limit < 0 {
-			return ended(r.overdue())
+			r.logResponse(r.responseStart())
+			return ended(r.failure(ras.ErrRequestTimeout, limitError{r.cfg.Timeout}))
 		}
 		var f fit
 		b, err := r.dialog.NextByte(ctx, limit)
@@ -286,7 +286,11 @@ func (r *run) end(m fit) (more bool, err error) {
 		return false, nil
 	}
 	keyword := m.response.keyword
-	e := r.file.failure(r.section.Name, m.response.line, deviceCode(keyword), errors.New("device reported "+keyword), "")
+	code, known := codesByName()[keyword]
+	if !known {
+		code = ras.ErrFromDevice
+	}
+	e := r.file.failure(r.section.Name, m.response.line, code, errors.New("device reported "+keyword), "")
 	e.Keyword = keyword
 	if keyword == "ERROR_DIAGNOSTICS" {
 		e.Code = ras.ErrFromDevice
@@ -329,12 +333,6 @@ func (r *run) masked(from int, text []byte) []byte {
 		}
 	}
 	return masked
-}
-
-// overdue is the failure of a step whose limit has passed.
-func (r *run) overdue() *Error {
-	r.logResponse(r.responseStart())
-	return r.failure(ras.ErrRequestTimeout, limitError{r.cfg.Timeout})
 }
 
 // lineError is the failure of a step in which sending or receiving failed.
