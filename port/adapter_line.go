@@ -58,7 +58,25 @@ func (a *adapter) SetMode(m Mode) error {
 			a.mode = m
 			a.mu.Unlock()
 		}
-		return a.explainMode(m, err)
+		// Name the field that the library refused.
+		var lib *serial.PortError
+		if !errors.As(err, &lib) {
+			return err
+		}
+		no := func(field string, v any) error {
+			return fmt.Errorf("the driver refused %s %v: %w", field, v, errors.ErrUnsupported)
+		}
+		switch lib.Code() {
+		case serial.InvalidSpeed:
+			return no("bit rate", m.Baud)
+		case serial.InvalidDataBits:
+			return no("data bits", m.DataBits)
+		case serial.InvalidParity:
+			return no("parity", m.Parity)
+		case serial.InvalidStopBits:
+			return no("stop bits", m.StopBits)
+		}
+		return err
 	})
 	return err
 }
@@ -68,28 +86,6 @@ func refuseFlow(m Mode) error {
 		return nil
 	}
 	return fmt.Errorf("flow control %v is there on Linux only: use none: %w", m.Flow, errors.ErrUnsupported)
-}
-
-// explainMode names the field that the library refused.
-func (a *adapter) explainMode(m Mode, err error) error {
-	var lib *serial.PortError
-	if !errors.As(err, &lib) {
-		return err
-	}
-	no := func(field string, v any) error {
-		return fmt.Errorf("the driver refused %s %v: %w", field, v, errors.ErrUnsupported)
-	}
-	switch lib.Code() {
-	case serial.InvalidSpeed:
-		return no("bit rate", m.Baud)
-	case serial.InvalidDataBits:
-		return no("data bits", m.DataBits)
-	case serial.InvalidParity:
-		return no("parity", m.Parity)
-	case serial.InvalidStopBits:
-		return no("stop bits", m.StopBits)
-	}
-	return err
 }
 
 func (a *adapter) Lines() (Lines, error) {

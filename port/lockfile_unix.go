@@ -92,7 +92,13 @@ func takeOver(path string) (*lockFile, error) {
 	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrPermission) {
-		return nil, busyUnread(path)
+		pid := 0
+		if f, err := os.Open(path); err == nil {
+			pid, _ = readPID(f)
+			f.Close()
+		}
+		return nil, fmt.Errorf("%w: %s holds the lock file %s; if that is a leftover, its owner has to remove it",
+			ErrBusy, processName(pid), path)
 	}
 	if err != nil {
 		return nil, err
@@ -112,18 +118,6 @@ func takeOver(path string) (*lockFile, error) {
 		return nil, err
 	}
 	return &lockFile{f: f, path: path}, nil
-}
-
-// busyUnread is the error for a lock file of another user, which can be read
-// at best.
-func busyUnread(path string) error {
-	pid := 0
-	if f, err := os.Open(path); err == nil {
-		pid, _ = readPID(f)
-		f.Close()
-	}
-	return fmt.Errorf("%w: %s holds the lock file %s; if that is a leftover, its owner has to remove it",
-		ErrBusy, processName(pid), path)
 }
 
 // refuseLive returns nil with the flock of f held if the lock is stale.

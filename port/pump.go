@@ -111,7 +111,16 @@ func (p *pump) writes() {
 	for {
 		select {
 		case c := <-p.calls:
-			p.run(c)
+			p.busy.Store(true)
+			err := c.f()
+			p.busy.Store(false)
+			if err != nil {
+				err = p.cause(err)
+				p.mu.Lock()
+				p.failure = err
+				p.mu.Unlock()
+			}
+			c.done <- err
 		case <-p.life.Done():
 			if p.finish != nil {
 				p.finish()
@@ -119,19 +128,6 @@ func (p *pump) writes() {
 			return
 		}
 	}
-}
-
-func (p *pump) run(c *pumpCall) {
-	p.busy.Store(true)
-	err := c.f()
-	p.busy.Store(false)
-	if err != nil {
-		err = p.cause(err)
-		p.mu.Lock()
-		p.failure = err
-		p.mu.Unlock()
-	}
-	c.done <- err
 }
 
 func (p *pump) Read(b []byte) (int, error) {
@@ -184,7 +180,17 @@ func (p *pump) Write(b []byte) (n int, err error) {
 	}
 	for len(b) > 0 {
 		piece := bytes.Clone(b[:min(len(b), writePiece)])
-		begun, err := p.call(context.Background(), &p.writeBy, func() error { return p.writeAll(piece) })
+		begun, err := p.call(context.Background(), &p.writeBy, func() error {
+			b := piece
+			for len(b) > 0 {
+				n, err := p.write(b)
+				if err != nil {
+					return err
+				}
+				b = b[n:]
+			}
+			return nil
+		})
 		if begun && (err == nil || err == os.ErrDeadlineExceeded) {
 			n, b = n+len(piece), b[len(piece):]
 		}
@@ -213,17 +219,6 @@ func (p *pump) takeTurn() error {
 		case <-p.life.Done():
 		}
 	}
-}
-
-func (p *pump) writeAll(b []byte) error {
-	for len(b) > 0 {
-		n, err := p.write(b)
-		if err != nil {
-			return err
-		}
-		b = b[n:]
-	}
-	return nil
 }
 
 // call has the writing goroutine do f and waits for it until the deadline or

@@ -96,7 +96,14 @@ func (p *program) onTerminal() (status int) {
 		}
 		defer line.Close()
 		_, err = script.Run(ctx, line, s.Executor(&cfg), &script.Config{Exact: true, SendTimeout: -1})
-		return exitStatus(err)
+		var exit *chat.ExitError
+		switch {
+		case errors.As(err, &exit):
+			return exit.Status
+		case err != nil:
+			return chat.ExitSignal
+		}
+		return 0
 	}
 }
 
@@ -142,17 +149,6 @@ func signalName(s os.Signal) string {
 		return "SIGHUP"
 	}
 	return strings.ToUpper(s.String())
-}
-
-func exitStatus(err error) int {
-	var exit *chat.ExitError
-	switch {
-	case errors.As(err, &exit):
-		return exit.Status
-	case err != nil:
-		return chat.ExitSignal
-	}
-	return 0
 }
 
 // script reads the script from where the options specify. It logs what is wrong

@@ -40,7 +40,33 @@ func (p *program) stats() error {
 	}
 	for _, c := range ports {
 		if !c.first.IsZero() {
-			if err := c.print(p); err != nil {
+			w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+			row := func(what, format string, args ...any) {
+				fmt.Fprintf(w, "%s\t%s\n", what, fmt.Sprintf(format, args...))
+			}
+			row("port", "%s", c.info.Name)
+			if c.info.Mode != "" {
+				row("mode", "%s", c.info.Mode)
+			}
+			row("start", "%s", c.first.Format("2006-01-02 15:04:05.000 MST"))
+			row("duration", "%v", c.last.Sub(c.first).Round(time.Millisecond))
+			row("sent", "%d bytes in %d events", c.sent, c.kinds[capture.Sent])
+			row("received", "%d bytes in %d events", c.received, c.kinds[capture.Received])
+			if c.quiet > 0 {
+				row("longest silence", "%v, from %.3fs on", c.quiet.Round(time.Millisecond), c.quietFrom.Sub(c.first).Seconds())
+			}
+			row("waits", "%d, of which %d matched and %d failed", c.waits, c.matched, c.failed)
+			row("hidden", "%d pieces of secrets", c.hidden)
+			row("lines", "%d states", c.kinds[capture.LinesChanged])
+			for _, k := range []capture.Kind{capture.Break, capture.Framing, capture.Parity, capture.Overflow, capture.Lost} {
+				if n := c.kinds[k]; n > 0 {
+					row(k.String(), "%d", n)
+				}
+			}
+			if c.kinds[capture.End] == 0 {
+				row("end", "missing: the recording was cut off")
+			}
+			if err := w.Flush(); err != nil {
 				return err
 			}
 		}
@@ -77,34 +103,4 @@ func (c *counts) add(e *capture.Event) {
 		c.quiet, c.quietFrom = d, c.data
 	}
 	c.data = e.Time
-}
-
-func (c *counts) print(p *program) error {
-	w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
-	row := func(what, format string, args ...any) {
-		fmt.Fprintf(w, "%s\t%s\n", what, fmt.Sprintf(format, args...))
-	}
-	row("port", "%s", c.info.Name)
-	if c.info.Mode != "" {
-		row("mode", "%s", c.info.Mode)
-	}
-	row("start", "%s", c.first.Format("2006-01-02 15:04:05.000 MST"))
-	row("duration", "%v", c.last.Sub(c.first).Round(time.Millisecond))
-	row("sent", "%d bytes in %d events", c.sent, c.kinds[capture.Sent])
-	row("received", "%d bytes in %d events", c.received, c.kinds[capture.Received])
-	if c.quiet > 0 {
-		row("longest silence", "%v, from %.3fs on", c.quiet.Round(time.Millisecond), c.quietFrom.Sub(c.first).Seconds())
-	}
-	row("waits", "%d, of which %d matched and %d failed", c.waits, c.matched, c.failed)
-	row("hidden", "%d pieces of secrets", c.hidden)
-	row("lines", "%d states", c.kinds[capture.LinesChanged])
-	for _, k := range []capture.Kind{capture.Break, capture.Framing, capture.Parity, capture.Overflow, capture.Lost} {
-		if n := c.kinds[k]; n > 0 {
-			row(k.String(), "%d", n)
-		}
-	}
-	if c.kinds[capture.End] == 0 {
-		row("end", "missing: the recording was cut off")
-	}
-	return w.Flush()
 }

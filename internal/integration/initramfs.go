@@ -91,7 +91,16 @@ func addTools(a *Archive) error {
 			return err
 		}
 		a.Copy(path, from, 0o755)
-		for _, lib := range libraries(from) {
+		// The shared libraries of a program, its loader included, as
+		// ldd(1) reports; a program that is linked statically has none.
+		out, _ := exec.Command("ldd", from).Output()
+		var list []string
+		for _, word := range strings.Fields(string(out)) {
+			if strings.HasPrefix(word, "/") {
+				list = append(list, word)
+			}
+		}
+		for _, lib := range list {
 			if !added[lib] {
 				a.Copy(lib, lib, 0o755)
 				added[lib] = true
@@ -102,17 +111,4 @@ func addTools(a *Archive) error {
 		a.Link("/bin/"+name, "busybox")
 	}
 	return nil
-}
-
-// libraries returns the shared libraries of a program, its loader included, as
-// ldd(1) reports; a program that is linked statically has none.
-func libraries(program string) []string {
-	out, _ := exec.Command("ldd", program).Output()
-	var list []string
-	for _, word := range strings.Fields(string(out)) {
-		if strings.HasPrefix(word, "/") {
-			list = append(list, word)
-		}
-	}
-	return list
 }

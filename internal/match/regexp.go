@@ -195,14 +195,6 @@ func (p *program) setBegins() {
 	}
 }
 
-// matchesEmpty reports whether p matches the empty string at the start of a
-// wait.
-func (p *program) matchesEmpty() bool {
-	var v vm
-	v.reset(p)
-	return v.matched
-}
-
 // A thread is at the instruction pc, which takes a rune, in an attempt that
 // began at byte start.
 type thread struct {
@@ -327,29 +319,10 @@ func (v *vm) matchesInvalid(n int) bool {
 	return trial.matched
 }
 
-// earliest returns where the first attempt that is under way began; those that
-// begin at pos have not read anything.
-func (v *vm) earliest(pos int64) int64 {
-	for _, t := range v.now {
-		pos = min(pos, t.start)
-	}
-	return pos
-}
-
 func (v *vm) match(start int64) {
 	if !v.matched || start < v.start {
 		v.matched, v.start = true, start
 	}
-}
-
-// need returns the fewest bytes, at least 1, until the program can match. A
-// rune has one byte or more, and those that wait in the decoder are there.
-func (v *vm) need(waiting int) int {
-	best := v.prog.dist[v.prog.start] + 1
-	for _, t := range v.now {
-		best = min(best, v.prog.dist[t.pc])
-	}
-	return max(1, int(best)-waiting)
 }
 
 // A decoder cuts bytes into runes. A byte that is not part of one is
@@ -357,12 +330,6 @@ func (v *vm) need(waiting int) int {
 type decoder struct {
 	buf [utf8.UTFMax]byte
 	n   int
-}
-
-// add takes a byte, before which there is room for it.
-func (d *decoder) add(c byte) {
-	d.buf[d.n] = c
-	d.n++
 }
 
 // next returns the next rune that is certain and its width, or a width of 0.

@@ -103,7 +103,14 @@ func (sc *Scanner) Pending() int {
 		pending = max(pending, a.depth(sc.state[i]))
 	}
 	for i := range sc.vms {
-		pending = max(pending, int(sc.seen-sc.vms[i].earliest(sc.begun)))
+		// Where the first attempt that is under way began; those that
+		// begin at pos have not read anything.
+		v := &sc.vms[i]
+		pos := sc.begun
+		for _, t := range v.now {
+			pos = min(pos, t.start)
+		}
+		pending = max(pending, int(sc.seen-pos))
 	}
 	return pending
 }
@@ -137,7 +144,14 @@ func (sc *Scanner) Need() int {
 		need = min(need, int(a.dist[a.identity(sc.state[i])]))
 	}
 	for i := range sc.vms {
-		need = min(need, sc.vms[i].need(sc.decode.n))
+		// The fewest bytes, at least 1, until the program can match. A
+		// rune has one byte or more, and those that wait in the decoder are there.
+		v := &sc.vms[i]
+		best := v.prog.dist[v.prog.start] + 1
+		for _, t := range v.now {
+			best = min(best, v.prog.dist[t.pc])
+		}
+		need = min(need, max(1, int(best)-sc.decode.n))
 	}
 	return need
 }
@@ -278,7 +292,10 @@ func (sc *Scanner) stepRegexps(c byte) bool {
 		sc.vms[i].clear()
 	}
 	sc.seen++
-	sc.decode.add(c)
+	// There is always room for one more byte.
+	d := &sc.decode
+	d.buf[d.n] = c
+	d.n++
 	sc.began = 0
 	for {
 		r, size := sc.decode.next()

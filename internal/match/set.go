@@ -63,7 +63,21 @@ func Compile(p []Pattern) (*Set, error) {
 	}
 	s.addTexts(exact, fold)
 	s.setBegins(exact, fold)
-	s.empty = s.firstEmpty()
+	first := -1
+	for i, n := range s.lens {
+		if n == 0 {
+			first = i
+			break
+		}
+	}
+	for _, p := range s.progs {
+		var v vm
+		v.reset(p)
+		if v.matched && (first < 0 || p.index < first) {
+			first = p.index
+		}
+	}
+	s.empty = first
 	s.byByte = len(s.progs) > 0 || len(s.texts) > 1 || slices.Contains(s.lens, 0)
 	return s, nil
 }
@@ -119,19 +133,3 @@ func (s *Set) Empty() int { return s.empty }
 // Longest returns the length in bytes of the longest match that is possible,
 // which is math.MaxInt for a regular expression.
 func (s *Set) Longest() int { return s.most }
-
-func (s *Set) firstEmpty() int {
-	first := -1
-	for i, n := range s.lens {
-		if n == 0 {
-			first = i
-			break
-		}
-	}
-	for _, p := range s.progs {
-		if p.matchesEmpty() && (first < 0 || p.index < first) {
-			first = p.index
-		}
-	}
-	return first
-}

@@ -36,10 +36,3 @@ func (p PtrSize) put(b []byte, v uint64) {
 	}
 	binary.LittleEndian.PutUint64(b, v)
 }
-
-func (p PtrSize) get(b []byte) uint64 {
-	if p == Ptr32 {
-		return uint64(binary.LittleEndian.Uint32(b))
-	}
-	return binary.LittleEndian.Uint64(b)
-}

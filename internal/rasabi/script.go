@@ -73,4 +73,10 @@ func (e Extensions) Bytes() []byte { return e.b }
 func (e Extensions) Size() uint32 { return binary.LittleEndian.Uint32(e.b) }
 
 // SetCommSettings returns the address in pfnRasSetCommSettings, which may be 0.
-func (e Extensions) SetCommSettings() uint64 { return e.ptr.get(e.b[offSetCommSettings:]) }
+func (e Extensions) SetCommSettings() uint64 {
+	b := e.b[offSetCommSettings:]
+	if e.ptr == Ptr32 {
+		return uint64(binary.LittleEndian.Uint32(b))
+	}
+	return binary.LittleEndian.Uint64(b)
+}

@@ -48,28 +48,25 @@ func withField(err error, f Field) error {
 func DecodeText(b []byte) (string, error) {
 	for i := 0; i+1 < len(b); i += 2 {
 		if b[i] == 0 && b[i+1] == 0 {
-			return decodeUnits(b[:i])
+			b := b[:i]
+			var out []byte
+			for i := 0; i < len(b); i += 2 {
+				r := rune(binary.LittleEndian.Uint16(b[i:]))
+				if utf16.IsSurrogate(r) {
+					if i += 2; i >= len(b) {
+						return "", ErrEncoding
+					}
+					r = utf16.DecodeRune(r, rune(binary.LittleEndian.Uint16(b[i:])))
+					if r == utf8.RuneError {
+						return "", ErrEncoding
+					}
+				}
+				out = utf8.AppendRune(out, r)
+			}
+			return string(out), nil
 		}
 	}
 	return "", ErrUnterminated
-}
-
-func decodeUnits(b []byte) (string, error) {
-	var out []byte
-	for i := 0; i < len(b); i += 2 {
-		r := rune(binary.LittleEndian.Uint16(b[i:]))
-		if utf16.IsSurrogate(r) {
-			if i += 2; i >= len(b) {
-				return "", ErrEncoding
-			}
-			r = utf16.DecodeRune(r, rune(binary.LittleEndian.Uint16(b[i:])))
-			if r == utf8.RuneError {
-				return "", ErrEncoding
-			}
-		}
-		out = utf8.AppendRune(out, r)
-	}
-	return string(out), nil
 }
 
 // EncodeText writes s into b as UTF-16 with a NUL and clears what is left of b.

@@ -104,7 +104,18 @@ func (d *Decoder) run(p []byte, r, w int) (int, int) {
 		end := indexFrom(p, r, IAC)
 		switch {
 		case d.NVT:
-			w += d.unpad(p[w:], p[r:end])
+			// Copy src to dst without the NULs that follow carriage returns.
+			dst := p[w:]
+			src := p[r:end]
+			n := 0
+			for _, c := range src {
+				if pad := d.cr && c == nul; !pad {
+					dst[n] = c
+					n++
+				}
+				d.cr = c == cr
+			}
+			w += n
 		case r == w:
 			w = end
 		default:
@@ -128,19 +139,6 @@ func (d *Decoder) run(p []byte, r, w int) (int, int) {
 		d.cr = false
 	}
 	return r, w
-}
-
-// unpad copies src to dst without the NULs that follow carriage returns.
-func (d *Decoder) unpad(dst, src []byte) int {
-	n := 0
-	for _, c := range src {
-		if pad := d.cr && c == nul; !pad {
-			dst[n] = c
-			n++
-		}
-		d.cr = c == cr
-	}
-	return n
 }
 
 // collect takes payload bytes up to and past an IAC and returns their number.

@@ -155,7 +155,22 @@ func open(ctx context.Context, name string, cfg *Config) (port.Port, error) {
 		case open != nil:
 			return open(ctx, name, cfg)
 		case strings.HasPrefix(rest, "//"):
-			return nil, badName("there is no scheme %q: use a device, %s", scheme, schemeList())
+			// Name the schemes as they are written.
+			var list []string
+			for _, s := range Schemes() {
+				switch s {
+				case "usb":
+					s = "usb:VID:PID"
+				case "replay":
+					s += ":FILE"
+				case "unix", "rfc2217+unix":
+					s += ":/PATH"
+				default:
+					s += "://HOST:PORT"
+				}
+				list = append(list, s)
+			}
+			return nil, badName("there is no scheme %q: use a device, %s", scheme, strings.Join(list, ", "))
 		}
 	}
 	p, err := port.Open(ctx, name, cfg.Port)
@@ -170,25 +185,6 @@ func open(ctx context.Context, name string, cfg *Config) (port.Port, error) {
 
 func badName(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrBadName, fmt.Sprintf(format, args...))
-}
-
-// schemeList names the schemes as they are written.
-func schemeList() string {
-	var list []string
-	for _, s := range Schemes() {
-		switch s {
-		case "usb":
-			s = "usb:VID:PID"
-		case "replay":
-			s += ":FILE"
-		case "unix", "rfc2217+unix":
-			s += ":/PATH"
-		default:
-			s += "://HOST:PORT"
-		}
-		list = append(list, s)
-	}
-	return strings.Join(list, ", ")
 }
 
 var hostAndPort = regexp.MustCompile(`^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]+$`)

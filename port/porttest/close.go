@@ -85,7 +85,21 @@ var closeChecks = []Check{
 			for _, set := range []func(time.Time) error{e.a.SetDeadline, e.a.SetReadDeadline, e.a.SetWriteDeadline} {
 				e.isClosed(e.a, "setting a deadline after Close", set(time.Now().Add(long)))
 			}
-			e.abilitiesAfterClose(e.a)
+			// Call the optional methods of the closed port.
+			p := e.a
+			ctx := context.Background()
+			for _, call := range abilities(p) {
+				e.doing("%s after Close", call.name)
+				err := call.do(ctx)
+				if !errors.Is(err, errors.ErrUnsupported) {
+					e.isClosed(p, call.name+" after Close", err)
+				}
+				// Every port uses the same words for the operation.
+				var o *port.OpError
+				if !errors.As(err, &o) || o.Op != call.op {
+					e.fatalf("%s: error %#v; want a port.OpError of %q", call.name+" after Close", err, call.op)
+				}
+			}
 		},
 	},
 	{
@@ -210,29 +224,5 @@ func (e *env) expectLeft(p port.Port, want []byte) {
 			e.fatalf("Read returned %v after %d of %d bytes that had arrived", err, got, len(want))
 		}
 		return
-	}
-}
-
-// isOp ends the check unless err is a port.OpError with the words that every port
-// uses for the operation.
-func (e *env) isOp(what, op string, err error) {
-	e.t.Helper()
-	var o *port.OpError
-	if !errors.As(err, &o) || o.Op != op {
-		e.fatalf("%s: error %#v; want a port.OpError of %q", what, err, op)
-	}
-}
-
-// abilitiesAfterClose calls the optional methods of a closed port.
-func (e *env) abilitiesAfterClose(p port.Port) {
-	e.t.Helper()
-	ctx := context.Background()
-	for _, call := range abilities(p) {
-		e.doing("%s after Close", call.name)
-		err := call.do(ctx)
-		if !errors.Is(err, errors.ErrUnsupported) {
-			e.isClosed(p, call.name+" after Close", err)
-		}
-		e.isOp(call.name+" after Close", call.op, err)
 	}
 }

@@ -44,7 +44,17 @@ var deadlineChecks = []Check{
 		"a blocked Write ends with a timeout when its deadline passes, and reports how many bytes were accepted: exactly those arrive, and the stream continues after them",
 		func(e *env) {
 			const ahead = 10
-			r := e.start("Read", func() (int, error) { return readFull(e.b, ahead) })
+			r := e.start("Read", func() (int, error) { // Read n bytes without examining them.
+				var got int
+				var err error
+				buf := make([]byte, ahead)
+				for got < ahead && err == nil {
+					var k int
+					k, err = e.b.Read(buf[got:])
+					got += k
+				}
+				return got, err
+			})
 			total := e.fill(e.a)
 			if n, err := e.wait(r); n != ahead || err != nil {
 				e.fatalf("Read while the peer writes returned %d, %v; want %d, nil", n, err, ahead)
@@ -73,7 +83,13 @@ var deadlineChecks = []Check{
 		"a deadline that is set later, or cleared with the zero time, holds no longer for the Read and the Write that are blocked already",
 		func(e *env) {
 			for _, later := range []time.Time{time.Now().Add(long), {}} {
-				e.postponedRead(later)
+				// Move the near deadline of a Read to later and wait until the old one
+				// has passed; the Read must succeed.
+				e.t.Helper()
+				r := e.postponed(e.a.SetReadDeadline, later, e.b, "Read", func() (int, error) { return e.a.Read(make([]byte, 1)) })
+				w := e.start("Write", func() (int, error) { return e.b.Write([]byte{1}) })
+				e.sent(r, 1)
+				e.sent(w, 1)
 				e.postponedWrite(later)
 			}
 		},
@@ -105,17 +121,6 @@ var deadlineChecks = []Check{
 			e.rest(e.b, brief)
 		},
 	},
-}
-
-// readFull reads n bytes without examining them.
-func readFull(p port.Port, n int) (got int, err error) {
-	buf := make([]byte, n)
-	for got < n && err == nil {
-		var k int
-		k, err = p.Read(buf[got:])
-		got += k
-	}
-	return got, err
 }
 
 // impatient reads data under deadlines so short that many reads time out.
@@ -165,16 +170,6 @@ func (e *env) blockedWrite(total int) *task {
 	e.rest(e.a, brief)
 	e.running(w)
 	return w
-}
-
-// postponedRead moves the near deadline of a Read to later, waits until the
-// old one has passed, and wants the Read to succeed.
-func (e *env) postponedRead(later time.Time) {
-	e.t.Helper()
-	r := e.postponed(e.a.SetReadDeadline, later, e.b, "Read", func() (int, error) { return e.a.Read(make([]byte, 1)) })
-	w := e.start("Write", func() (int, error) { return e.b.Write([]byte{1}) })
-	e.sent(r, 1)
-	e.sent(w, 1)
 }
 
 // postponedWrite does the same for a Write.

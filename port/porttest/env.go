@@ -125,15 +125,11 @@ func (e *env) join() {
 // late.
 func (e *env) hangs(step string) {
 	e.t.Helper()
-	e.errorf("%s: not done after %v\n%s", step, limit, stacks())
+	buf := make([]byte, 32<<10)
+	e.errorf("%s: not done after %v\n%s", step, limit, buf[:runtime.Stack(buf, true)])
 	e.mu.Lock()
 	e.over = true
 	e.mu.Unlock()
-}
-
-func stacks() []byte {
-	buf := make([]byte, 32<<10)
-	return buf[:runtime.Stack(buf, true)]
 }
 
 // doing names the next step, which has the full limit.

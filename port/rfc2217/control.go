@@ -129,14 +129,6 @@ func (p *Port) silence(on bool) error {
 	return nil
 }
 
-// sendCommand sends a command that has no value and no acknowledgement.
-func (p *Port) sendCommand(cmd byte) error {
-	if err := p.send(); err != nil {
-		return err
-	}
-	return p.ended(p.tc.Send(appendText(nil, cmd, "")...))
-}
-
 // Signature asks the server for its name and version, a text for people.
 func (p *Port) Signature(ctx context.Context) (string, error) {
 	s, err := p.signature(ctx)
@@ -147,7 +139,11 @@ func (p *Port) signature(ctx context.Context) (string, error) {
 	p.mu.Lock()
 	before := p.sigs
 	p.mu.Unlock()
-	if err := p.sendCommand(cmdSignature); err != nil {
+	// Send a command that has no value and no acknowledgement.
+	if err := p.send(); err != nil {
+		return "", err
+	}
+	if err := p.ended(p.tc.Send(appendText(nil, cmdSignature, "")...)); err != nil {
 		return "", err
 	}
 	limit, cancel := context.WithTimeout(ctx, p.cfg.AckTimeout)

@@ -107,14 +107,42 @@ func (x *session) prove() error {
 // claim makes the session the one that has the port.
 func (x *session) claim() error {
 	x.setReadDeadline(time.Time{})
-	if err := x.srv.claim(x); err != nil {
+	// Wait for a client that is leaving, and for a moment for any other: its end
+	// may not have been noticed yet.
+	s := x.srv
+	if err := s.awaitFree(x, true); err != nil {
 		return err
 	}
+	s.log("client connected", x)
 	if !x.srv.Raw {
 		release := time.AfterFunc(negotiationTimeout, func() { x.tc.SetHold(telnet.HoldNegotiation, false) })
 		context.AfterFunc(x.ctx, func() { release.Stop() })
 	}
-	return x.begin()
+	// Start the work on the port, which the session has claimed.
+	x.mu.Lock()
+	if x.over {
+		x.mu.Unlock()
+		return x.cause
+	}
+	x.port = x.shared.port
+	x.mu.Unlock()
+	x.touch()
+	l := &x.line
+	l.mode = port.Mode{Baud: 9600, DataBits: 8, Parity: port.ParityNone, StopBits: port.StopOne, Flow: port.FlowNone}
+	l.outputs = port.Outputs
+	if err := l.reset(); err != nil {
+		return err
+	}
+	l.stats = l.counts()
+	if err := l.setOutputs(port.Outputs); err != nil {
+		return err
+	}
+	x.working = true
+	x.wg.Go(x.send)
+	x.wg.Go(x.line.watch)
+	x.wg.Go(x.control)
+	x.wg.Go(x.write)
+	return nil
 }
 
 // requestLine matches the front of a request in HTTP. A browser sends methods in
@@ -209,29 +237,6 @@ func (s *Server) serve(x *session) {
 	x.tc.Close()
 }
 
-func unavailable(cause error) error {
-	return &refusal{text: fmt.Sprintf("The port is not available: %v. Try again later.", cause), err: cause}
-}
-
-// busy returns the reason for which another client is refused while x has the
-// port.
-func (x *session) busy() error {
-	if x.draining.Load() {
-		return errDraining
-	}
-	return errBusy
-}
-
-// claim gives x the port of its listener. It waits for a client that is leaving,
-// and for a moment for any other: its end may not have been noticed yet.
-func (s *Server) claim(x *session) error {
-	if err := s.awaitFree(x, true); err != nil {
-		return err
-	}
-	s.log("client connected", x)
-	return nil
-}
-
 // awaitFree returns when the port of x can be claimed, or is claimed if claim is
 // set, or the reason why it cannot.
 func (s *Server) awaitFree(x *session, claim bool) error {
@@ -248,7 +253,8 @@ func (s *Server) awaitFree(x *session, claim bool) error {
 			return net.ErrClosed
 		case x.shared.dead != nil:
 			defer s.mu.Unlock()
-			return unavailable(x.shared.dead)
+			cause := x.shared.dead
+			return &refusal{text: fmt.Sprintf("The port is not available: %v. Try again later.", cause), err: cause}
 		case y == nil && claim:
 			x.shared.busy = x
 			delete(s.strangers, x)
@@ -268,7 +274,10 @@ func (s *Server) awaitFree(x *session, claim bool) error {
 		case <-changed:
 		case <-patience.C:
 			if !leaving {
-				return y.busy()
+				if y.draining.Load() {
+					return errDraining
+				}
+				return errBusy
 			}
 		case <-late.C:
 			return errBusy

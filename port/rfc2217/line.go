@@ -37,18 +37,6 @@ const maxBreak = time.Minute
 // that insist on one: what a null-modem cable shows.
 const noLinesState = port.CTS | port.DSR | port.DCD
 
-// begin puts the port into the state in which a client gets it. It fails if the
-// port has failed.
-func (l *line) begin() error {
-	l.mode = port.Mode{Baud: 9600, DataBits: 8, Parity: port.ParityNone, StopBits: port.StopOne, Flow: port.FlowNone}
-	l.outputs = port.Outputs
-	if err := l.reset(); err != nil {
-		return err
-	}
-	l.stats = l.counts()
-	return l.setOutputs(port.Outputs)
-}
-
 // reset empties the port's queues and sets its mode.
 func (l *line) reset() error {
 	if l.x.srv.KeepState {

@@ -185,7 +185,20 @@ func (p *Port) command(cmd byte, value []byte) (purge bool) {
 	}
 	switch cmd {
 	case cmdLineState + fromServer:
-		p.lineState(value[0])
+		v := value[0]
+		for _, c := range []struct {
+			bit   byte
+			count *uint64
+		}{
+			{lineOverrun, &p.stats.Overrun},
+			{lineParity, &p.stats.Parity},
+			{lineFraming, &p.stats.Framing},
+			{lineBreak, &p.stats.Breaks},
+		} {
+			if v&c.bit != 0 {
+				*c.count++
+			}
+		}
 	case cmdModemState + fromServer:
 		p.modemState(value[0])
 	default:
@@ -202,22 +215,6 @@ func (p *Port) signed(text []byte) {
 	}
 	p.sig = string(text)
 	p.sigs++
-}
-
-func (p *Port) lineState(v byte) {
-	for _, c := range []struct {
-		bit   byte
-		count *uint64
-	}{
-		{lineOverrun, &p.stats.Overrun},
-		{lineParity, &p.stats.Parity},
-		{lineFraming, &p.stats.Framing},
-		{lineBreak, &p.stats.Breaks},
-	} {
-		if v&c.bit != 0 {
-			*c.count++
-		}
-	}
 }
 
 // modemState takes the input lines. A line that the server calls changed has

@@ -277,12 +277,12 @@ func (p *Port) resolveTimeout(reqs []request) error {
 }
 
 // late is the error for a request whose acknowledgement did not arrive. A purge
-// of the output cannot requestPurge data that fills the connection (RFC 2217 has no
+// of the output cannot purge data that fills the connection (RFC 2217 has no
 // other way to the server), so then it is not to be had.
 func (r request) late(limit time.Duration) error {
 	err := error(&ackError{r.String(), limit})
 	if r.item == itemPurge && r.value&uint32(purgeOutput) != 0 {
-		err = fmt.Errorf("%v, which cannot requestPurge output under way: %w", err, errors.ErrUnsupported)
+		err = fmt.Errorf("%v, which cannot purge output under way: %w", err, errors.ErrUnsupported)
 	}
 	return err
 }

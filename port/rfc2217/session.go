@@ -177,27 +177,6 @@ func (x *session) setReadDeadline(t time.Time) {
 	}
 }
 
-// begin starts the work on the port, which the session has claimed.
-func (x *session) begin() error {
-	x.mu.Lock()
-	if x.over {
-		x.mu.Unlock()
-		return x.cause
-	}
-	x.port = x.shared.port
-	x.mu.Unlock()
-	x.touch()
-	if err := x.line.begin(); err != nil {
-		return err
-	}
-	x.working = true
-	x.wg.Go(x.send)
-	x.wg.Go(x.line.watch)
-	x.wg.Go(x.control)
-	x.wg.Go(x.write)
-	return nil
-}
-
 // finish ends a session that has claimed the port after its client has left or
 // failed, and returns how many bytes of the client were dropped, and why it
 // ended. The port is in its original state then.

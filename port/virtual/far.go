@@ -69,5 +69,10 @@ func (p *Port) change(f func()) {
 // cut loses what this end has sent and what has not arrived.
 func (p *Port) cut() {
 	p.out.step(p.cable.now())
-	p.out.cut()
+	// Lose what has not arrived.
+	w := &p.out
+	w.tx.Truncate(0)
+	w.rx.Truncate(w.ready)
+	w.flights, w.first = w.flights[:0], 0
+	w.signals, w.stopped = nil, false
 }

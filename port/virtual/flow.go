@@ -119,7 +119,6 @@ func (w *wire) crossing() time.Duration {
 	return w.nextLeaving(max(w.highWater()-w.rx.Len(), 1))
 }
 
-func softFlow(m port.Mode) bool { return m.Flow == port.FlowXONXOFF || m.Flow == port.FlowBoth }
 func hardFlow(m port.Mode) bool { return m.Flow == port.FlowRTSCTS || m.Flow == port.FlowBoth }
 
 // flow sets what follows from the modes of both ends. An end that gives up
@@ -133,7 +132,9 @@ func (c *cable) flow() {
 		p.out.watched = hardFlow(p.peer.mode) && !c.noLines
 		p.out.hard = p.out.watched && hardFlow(p.mode)
 		p.out.throttled = p.out.throttled && p.out.watched
-		soft := softFlow(p.peer.mode)
+		m := p.peer.mode
+
+		soft := m.Flow == port.FlowXONXOFF || m.Flow == port.FlowBoth
 		if p.out.soft && !soft {
 			p.out.signals = nil
 			p.peer.out.stopped = false

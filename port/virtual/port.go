@@ -104,7 +104,9 @@ func (p *Port) read(b []byte) (int, error) {
 		case now >= p.readBy:
 			return 0, os.ErrDeadlineExceeded
 		case in.ready > 0:
-			n := in.receive(b, now)
+			n := in.rx.Take(b[:min(len(b), in.ready)])
+			in.ready -= n
+			in.resume(now)
 			p.cable.update()
 			p.peer.writes.signal()
 			if queued {
@@ -131,7 +133,7 @@ func (p *Port) wakeup(in *wire, n int) time.Duration {
 // clock returns the time if it is needed: reading it costs more than a short
 // read.
 func (p *Port) clock(w *wire, deadline time.Duration) time.Duration {
-	if deadline == never && !w.timed() {
+	if deadline == never && !(w.char > 0 || w.delay > 0 || w.joint()) {
 		return 0
 	}
 	return p.cable.now()

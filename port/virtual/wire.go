@@ -56,9 +56,6 @@ type flight struct {
 	at, gap time.Duration
 }
 
-// timed reports whether the wire needs to know the time.
-func (w *wire) timed() bool { return w.char > 0 || w.delay > 0 || w.joint() }
-
 // idle reports whether nothing is queued or under way.
 func (w *wire) idle() bool { return w.tx.Len() == 0 && w.rx.Len() == 0 }
 
@@ -77,14 +74,6 @@ func (w *wire) send(b []byte, now time.Duration) int {
 		w.advance(now)
 		n += w.tx.Put(b[n:])
 	}
-	return n
-}
-
-// receive moves bytes that have arrived into b; step has been called.
-func (w *wire) receive(b []byte, now time.Duration) int {
-	n := w.rx.Take(b[:min(len(b), w.ready)])
-	w.ready -= n
-	w.resume(now)
 	return n
 }
 
@@ -248,12 +237,4 @@ func (w *wire) nextArrival(k int) time.Duration {
 func (w *wire) flush() {
 	w.rx.Skip(w.ready)
 	w.ready = 0
-}
-
-// cut loses what has not arrived.
-func (w *wire) cut() {
-	w.tx.Truncate(0)
-	w.rx.Truncate(w.ready)
-	w.flights, w.first = w.flights[:0], 0
-	w.signals, w.stopped = nil, false
 }

@@ -82,7 +82,13 @@ func (r *run) await(ctx context.Context, part string) error {
 	var timeout *script.TimeoutError
 	switch cause := ended(ctx); {
 	case errors.As(err, &abort):
-		return r.aborted(abort.entry)
+		entry := abort.entry
+		r.view.debugAfterText(" -- failed")
+		r.view.info("Failed (" + visible(entry.text) + ")")
+		k := slices.Index(r.aborts, entry)
+		err := r.fail(ExitAbort+k, abortCode(entry.text), fmt.Sprintf("aborted on %q", entry.text), nil)
+		err.Abort = strings.Clone(entry.text)
+		return err
 	case cause != nil:
 		return r.ended(cause)
 	case errors.As(err, &timeout):
@@ -93,13 +99,4 @@ func (r *run) await(ctx context.Context, part string) error {
 		return r.fail(ExitSignal, ras.CodeOf(err), "the line was hung up", err)
 	}
 	return &late{err}
-}
-
-func (r *run) aborted(entry *abort) error {
-	r.view.debugAfterText(" -- failed")
-	r.view.info("Failed (" + visible(entry.text) + ")")
-	k := slices.Index(r.aborts, entry)
-	err := r.fail(ExitAbort+k, abortCode(entry.text), fmt.Sprintf("aborted on %q", entry.text), nil)
-	err.Abort = strings.Clone(entry.text)
-	return err
 }

@@ -103,11 +103,39 @@ func (l *linter) step(s step) {
 	case kindSend:
 		l.send(s.word)
 	case kindAbort, kindReport:
-		l.entry(s)
+		name := "ABORT"
+		if s.kind == kindReport {
+			name = "REPORT"
+		}
+		if _, ok := keywords[s.word.text]; ok && !s.word.quoted {
+			l.found.warn(s.word.pos, "%s is the string of %s here and is no keyword: the string that belongs to %s is missing", s.word.text, name, name)
+		}
+		text := expectText(s.word.text, nil)
+		if text == "" {
+			l.found.warn(s.word.pos, "an empty %s string comes with the first byte of any wait", name)
+		}
+		if l.entries[s.kind]++; l.entries[s.kind] == maxEntries+1 {
+			l.found.warn(s.word.pos, "chat(8) takes %d %s strings at most", maxEntries, name)
+		}
+		if s.kind == kindAbort && text != "" && len(l.aborts) < maxEntries {
+			l.aborts = append(l.aborts, word{pos: s.word.pos, text: text})
+		}
 	case kindClearAbort:
-		l.clear(s.word)
+		text := expectText(s.word.text, nil)
+		kept := l.aborts[:0]
+		for _, a := range l.aborts {
+			if a.text != text {
+				kept = append(kept, a)
+			}
+		}
+		l.entries[kindAbort] -= len(l.aborts) - len(kept)
+		l.aborts = kept
 	case kindTimeout:
-		l.timeout(s.word)
+		l.limit = seconds(expectText(s.word.text, nil))
+		if l.limit <= 0 {
+			l.limit = defaultTimeout
+			l.found.warn(s.word.pos, "TIMEOUT %s sets 45 seconds, not an endless wait: write a number of seconds above 0", s.word.text)
+		}
 	case kindEcho:
 		if s.word.text != "ON" && s.word.text != "OFF" {
 			l.found.warn(s.word.pos, "ECHO %s turns the echo off: write ON or OFF, in capital letters", s.word.text)
@@ -215,48 +243,8 @@ func (l *linter) pauses(w word, m *message) {
 	}
 }
 
-func (l *linter) entry(s step) {
-	name := "ABORT"
-	if s.kind == kindReport {
-		name = "REPORT"
-	}
-	if _, ok := keywords[s.word.text]; ok && !s.word.quoted {
-		l.found.warn(s.word.pos, "%s is the string of %s here and is no keyword: the string that belongs to %s is missing", s.word.text, name, name)
-	}
-	text := expectText(s.word.text, nil)
-	if text == "" {
-		l.found.warn(s.word.pos, "an empty %s string comes with the first byte of any wait", name)
-	}
-	if l.entries[s.kind]++; l.entries[s.kind] == maxEntries+1 {
-		l.found.warn(s.word.pos, "chat(8) takes %d %s strings at most", maxEntries, name)
-	}
-	if s.kind == kindAbort && text != "" && len(l.aborts) < maxEntries {
-		l.aborts = append(l.aborts, word{pos: s.word.pos, text: text})
-	}
-}
-
 // results are what modems answer.
 var results = []string{"OK", "CONNECT", "BUSY", "NO CARRIER", "NO ANSWER", "NO DIALTONE", "NO DIAL TONE", "ERROR", "RING"}
-
-func (l *linter) clear(w word) {
-	text := expectText(w.text, nil)
-	kept := l.aborts[:0]
-	for _, a := range l.aborts {
-		if a.text != text {
-			kept = append(kept, a)
-		}
-	}
-	l.entries[kindAbort] -= len(l.aborts) - len(kept)
-	l.aborts = kept
-}
-
-func (l *linter) timeout(w word) {
-	l.limit = seconds(expectText(w.text, nil))
-	if l.limit <= 0 {
-		l.limit = defaultTimeout
-		l.found.warn(w.pos, "TIMEOUT %s sets 45 seconds, not an endless wait: write a number of seconds above 0", w.text)
-	}
-}
 
 // isPhoneNumber reports whether an expect word looks like a number to dial.
 func isPhoneNumber(s string) bool {

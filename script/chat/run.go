@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,7 +51,31 @@ func (s *Script) Execute(ctx context.Context, call *ras.Call) error {
 }
 
 func (e *executor) Execute(ctx context.Context, call *ras.Call) error {
-	r := e.newRun(ctx, call)
+	r := &run{executor: e, script: e.Script, opts: e.cfg, limit: e.cfg.Timeout, hangup: true}
+	if p := call.Params; r.opts.UseParams && p != nil {
+		r.opts.T, r.opts.U = cmp.Or(r.opts.T, &p.UserName), cmp.Or(r.opts.U, &p.Password)
+	}
+	o := &r.opts
+	v := &view{
+		ctx: context.WithoutCancel(ctx), log: o.Log, stderr: o.Stderr,
+		echo: o.Echo, copy: o.Copy,
+	}
+	if v.stderr == nil && call.Terminal != nil {
+		v.stderr = call.Terminal
+	}
+	if v.stderr == nil {
+		v.stderr = io.Discard
+	}
+	v.talks = v.log != nil && v.log.Enabled(ctx, slog.LevelDebug)
+	v.call, v.stream = call, call.MaskStream((*receivedText)(v))
+	r.view = v
+	r.reports.view, r.reports.out = r.view, r.opts.Report
+	r.dialog = script.NewDialog(call, &script.DialogConfig{
+		Strip7:  !r.opts.EightBit,
+		PerByte: r.opts.Gap,
+		Tap:     r.received,
+	})
+	r.inserts = inserts{r.opts.T, r.secret(r.opts.U)}
 	defer r.dialog.Close()
 	err := e.checkParams(call.Params)
 	if err != nil {
@@ -114,22 +140,6 @@ func (e *executor) missing(p *ras.DialParams, letter byte) error {
 		return script.CheckParam(p, "Password")
 	}
 	return nil
-}
-
-func (e *executor) newRun(ctx context.Context, call *ras.Call) *run {
-	r := &run{executor: e, script: e.Script, opts: e.cfg, limit: e.cfg.Timeout, hangup: true}
-	if p := call.Params; r.opts.UseParams && p != nil {
-		r.opts.T, r.opts.U = cmp.Or(r.opts.T, &p.UserName), cmp.Or(r.opts.U, &p.Password)
-	}
-	r.view = newView(ctx, &r.opts, call)
-	r.reports.view, r.reports.out = r.view, r.opts.Report
-	r.dialog = script.NewDialog(call, &script.DialogConfig{
-		Strip7:  !r.opts.EightBit,
-		PerByte: r.opts.Gap,
-		Tap:     r.received,
-	})
-	r.inserts = inserts{r.opts.T, r.secret(r.opts.U)}
-	return r
 }
 
 // secret returns the text for \U, and hides it.

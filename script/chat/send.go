@@ -66,7 +66,19 @@ func (r *run) sendParts(ctx context.Context, parts []part, secret bool) error {
 			err = r.sendPart(limited, p, secret)
 		}
 		if err != nil {
-			return r.sendFailed(ctx, err)
+			switch cause := ended(ctx); {
+			case cause != nil:
+				return r.ended(cause)
+			case errors.Is(err, errSendLimit):
+				r.view.debug("alarm")
+				r.view.debug(" -- write timed out")
+				r.view.fault("Failed")
+				text := fmt.Sprintf("the send took longer than the timeout of %v", r.limit.Round(time.Millisecond))
+				return r.fail(ExitFault, ras.ErrRequestTimeout, text, errSendLimit)
+			}
+			r.view.debug(" -- write failed: " + SystemText(err))
+			r.view.fault("Failed")
+			return r.fail(ExitFault, ras.CodeOf(err), "cannot send", err)
 		}
 	}
 	return nil
@@ -109,22 +121,6 @@ func (r *run) sendBreak(ctx context.Context) error {
 		return nil
 	}
 	return err
-}
-
-func (r *run) sendFailed(ctx context.Context, err error) error {
-	switch cause := ended(ctx); {
-	case cause != nil:
-		return r.ended(cause)
-	case errors.Is(err, errSendLimit):
-		r.view.debug("alarm")
-		r.view.debug(" -- write timed out")
-		r.view.fault("Failed")
-		text := fmt.Sprintf("the send took longer than the timeout of %v", r.limit.Round(time.Millisecond))
-		return r.fail(ExitFault, ras.ErrRequestTimeout, text, errSendLimit)
-	}
-	r.view.debug(" -- write failed: " + SystemText(err))
-	r.view.fault("Failed")
-	return r.fail(ExitFault, ras.CodeOf(err), "cannot send", err)
 }
 
 // fileName returns the name of the file whose contents a word sends.

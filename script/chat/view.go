@@ -37,22 +37,6 @@ type view struct {
 	width int    // received bytes in line
 }
 
-func newView(ctx context.Context, o *Config, call *ras.Call) *view {
-	v := &view{
-		ctx: context.WithoutCancel(ctx), log: o.Log, stderr: o.Stderr,
-		echo: o.Echo, copy: o.Copy,
-	}
-	if v.stderr == nil && call.Terminal != nil {
-		v.stderr = call.Terminal
-	}
-	if v.stderr == nil {
-		v.stderr = io.Discard
-	}
-	v.talks = v.log != nil && v.log.Enabled(ctx, slog.LevelDebug)
-	v.call, v.stream = call, call.MaskStream((*receivedText)(v))
-	return v
-}
-
 // received shows bytes received from the line.
 func (v *view) received(b []byte) {
 	if v.off || !v.echo && !v.copy && !v.talks {

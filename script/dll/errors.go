@@ -2,11 +2,9 @@ package dll
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/rasline/rasline/ras"
 )
@@ -57,14 +55,6 @@ var exceptions = map[uint32]string{
 	0xC0000409: "stack buffer overrun, or abort",
 	0xE0434352: "an exception of .NET",
 	0xE06D7363: "an exception of C++ that was not caught",
-}
-
-// killedError is the error of a run whose process was ended because the DLL did
-// not return.
-func killedError(ctx context.Context, path string, grace time.Duration) error {
-	cause := context.Cause(ctx)
-	return &ras.Error{Op: entryPoint, Code: ras.Cause(cause),
-		Err: fmt.Errorf("%s did not return within %v of being cancelled and was ended: %w", path, grace, cause)}
 }
 
 // exceptionOf returns the exception that ended a process: it is the exit code

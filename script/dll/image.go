@@ -142,7 +142,14 @@ func (p *peReader) headers() []byte {
 		return coff
 	}
 	p.optionalHeader(p.at(start+24, optional))
-	p.sectionTable(p.at(start+24+int64(optional), 40*sections))
+	b := p.at(start+24+int64(optional), 40*sections)
+	for ; len(b) >= 40; b = b[40:] {
+		p.sections = append(p.sections, section{
+			rva:    binary.LittleEndian.Uint32(b[12:]),
+			size:   binary.LittleEndian.Uint32(b[16:]),
+			offset: binary.LittleEndian.Uint32(b[20:]),
+		})
+	}
 	return coff
 }
 
@@ -168,16 +175,6 @@ func (p *peReader) optionalHeader(b []byte) {
 	}
 	if n > 1 && len(b) >= directories+16 {
 		p.importsRVA = binary.LittleEndian.Uint32(b[directories+8:])
-	}
-}
-
-func (p *peReader) sectionTable(b []byte) {
-	for ; len(b) >= 40; b = b[40:] {
-		p.sections = append(p.sections, section{
-			rva:    binary.LittleEndian.Uint32(b[12:]),
-			size:   binary.LittleEndian.Uint32(b[16:]),
-			offset: binary.LittleEndian.Uint32(b[20:]),
-		})
 	}
 }
 

@@ -115,16 +115,13 @@ func (k *keeper) run(s *server, j *job, startup *time.Timer) (*result, error) {
 	// call ended and wait until no request is running.
 	{
 		res, err := s.read(k)
-		k.endSoon()
+		// The child has sent its result or broken its pipe; it has time to end.
+		k.killAfter(k.grace)
 		s.relay.stop(s.cancel)
 		s.wg.Wait()
 		return res, err
 	}
 }
-
-// endSoon gives the child, which has sent its result or broken its pipe, time
-// to end.
-func (k *keeper) endSoon() { k.killAfter(k.grace) }
 
 // explain turns the end of a child that sent no result into an error.
 func (d *DLL) explain(ctx context.Context, err error, exit exitStatus, hello bool) error {
@@ -132,7 +129,9 @@ func (d *DLL) explain(ctx context.Context, err error, exit exitStatus, hello boo
 	case err == nil || !errors.Is(err, errEnded) && !errors.Is(err, errProtocol):
 		return err
 	case ctx.Err() != nil:
-		return killedError(ctx, d.path, d.cfg.Grace)
+		cause := context.Cause(ctx)
+		return &ras.Error{Op: entryPoint, Code: ras.Cause(cause),
+			Err: fmt.Errorf("%s did not return within %v of being cancelled and was ended: %w", d.path, d.cfg.Grace, cause)}
 	case errors.Is(err, errProtocol):
 		return &ras.Error{Op: entryPoint, Code: ras.ErrUnknown, Err: err}
 	case !hello:

@@ -29,14 +29,6 @@ var noWait = func() context.Context {
 	return ctx
 }()
 
-// newRelay makes a relay for a run. When the run's context ends, undo takes back
-// the receive that is posted then.
-func newRelay(ctx context.Context, undo func()) *relay {
-	r := &relay{ctx: ctx, undo: undo, event: ras.NewEvent(), idle: make(chan struct{})}
-	close(r.idle)
-	return r
-}
-
 // post posts a receive with post, and has its end signalled once. If the receive
 // has a result already, it is signalled before post returns.
 func (r *relay) post(to *pipeSignal, post func(*ras.Event) error) error {

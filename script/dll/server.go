@@ -68,7 +68,11 @@ func newServer(ctx context.Context, call *ras.Call, cfg *Config, w *messageWrite
 		slots: make(chan struct{}, maxRequests), buffers: make(map[uint32]*served),
 	}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
-	s.relay = newRelay(s.ctx, s.cancelReceive)
+	// Make a relay for a run. When the run's context ends, undo takes back
+	// the receive that is posted then.
+	r := &relay{ctx: s.ctx, undo: s.cancelReceive, event: ras.NewEvent(), idle: make(chan struct{})}
+	close(r.idle)
+	s.relay = r
 	return s
 }
 
@@ -145,7 +149,17 @@ func (s *server) do(m message, reply *message) error {
 	case m.kind == mRetrieve:
 		return s.retrieve(b, reply)
 	default:
-		return s.setComm(m)
+		if len(m.data) != 3 {
+			return ras.ErrInvalidParameter
+		}
+		err := s.call.SetCommSettings(s.call.Port, ras.CommSettings{Size: m.value, Parity: m.data[0], StopBits: m.data[1], ByteSize: m.data[2]})
+		if s.cfg.Strict || !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+		s.mildComm.Do(func() {
+			s.cfg.Log.Warn("the port has no parity, stop bits or data bits to set; success was reported to the DLL", slog.Int("parity", int(m.data[0])), slog.Int("stop", int(m.data[1])), slog.Int("bits", int(m.data[2])))
+		})
+		return nil
 	}
 }
 
@@ -246,24 +260,6 @@ func (s *server) cancelReceive() {
 	defer s.receiving.Unlock()
 	s.call.CancelReceive()
 	s.setPosted(nil)
-}
-
-// setComm is RasSetCommSettings. A port without such settings satisfies any DLL
-// unless the configuration is strict: legacy DLLs regard a refusal as the loss
-// of the line, which works all the same.
-func (s *server) setComm(m message) error {
-	if len(m.data) != 3 {
-		return ras.ErrInvalidParameter
-	}
-	err := s.call.SetCommSettings(s.call.Port, ras.CommSettings{Size: m.value, Parity: m.data[0], StopBits: m.data[1], ByteSize: m.data[2]})
-	if s.cfg.Strict || !errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
-	s.mildComm.Do(func() {
-		s.cfg.Log.Warn("the port has no parity, stop bits or data bits to set; success was reported to the DLL",
-			slog.Int("parity", int(m.data[0])), slog.Int("stop", int(m.data[1])), slog.Int("bits", int(m.data[2])))
-	})
-	return nil
 }
 
 // pipeSignal reports to the child that a receive has a result.

@@ -53,13 +53,6 @@ type buffer struct {
 
 func (b *buffer) Bytes() []byte { return b.data }
 
-func newAPI(ctx context.Context, h host, port ras.Handle) *api {
-	a := &api{host: h, port: port, buffers: make(map[*buffer]bool)}
-	a.ctx, a.cancel = context.WithCancel(ctx)
-	a.unhook = context.AfterFunc(a.ctx, a.runEnded) // not ctx: Retrieve must find a.ctx ended
-	return a
-}
-
 func failure(op string, code ras.Code) error {
 	if code == ras.Success {
 		return nil

@@ -209,19 +209,15 @@ func (a *api) RetrieveBuffer(port ras.Handle, b ras.Buffer) (int, error) {
 		return 0, failure(opRetrieve, ras.ErrInvalidParameter)
 	case len(a.unread) > 0:
 		a.rx.posted = false
-		return a.handOver(own), nil
+		// Give the executor what the host gave too much.
+		n := copy(own.data, a.unread)
+		a.unread = a.unread[n:]
+		return n, nil
 	case a.rx.expired && !a.rx.signalled:
 		a.rx.posted = false
 		return 0, failure(opRetrieve, ras.ErrRequestTimeout)
 	}
 	return a.retrieveAtHost(own)
-}
-
-// handOver gives the executor what the host gave too much.
-func (a *api) handOver(b *buffer) int {
-	n := copy(b.data, a.unread)
-	a.unread = a.unread[n:]
-	return n
 }
 
 // retrieveAtHost takes the host's result.

@@ -53,9 +53,11 @@ func (r registration) execute(ctx context.Context, inv *invocation, result *Resu
 	if before.UserName == "" {
 		before.UserName = inv.userName()
 	}
-	a := newAPI(ctx, inv.host, inv.port)
-	slot := handles.Register(uintptr(inv.port))    // for calls that the executor makes by hand
-	defer handles.Release(uintptr(inv.port), slot) // the host uses its handles again
+	a := &api{host: inv.host, port: inv.port, buffers: make(map[*buffer]bool)}
+	a.ctx, a.cancel = context.WithCancel(ctx)
+	a.unhook = context.AfterFunc(a.ctx, a.runEnded) // not ctx: Retrieve must find a.ctx ended
+	slot := handles.Register(uintptr(inv.port))     // for calls that the executor makes by hand
+	defer handles.Release(uintptr(inv.port), slot)  // the host uses its handles again
 	params := before
 	call := &ras.Call{API: a, Port: inv.port, Phonebook: inv.phonebook, Entry: inv.entry, Params: &params, Exact: true, ReadAhead: true}
 	if err = r.protect(ctx, a, call, result); err != nil && err != error(ras.Success) {
@@ -64,7 +66,22 @@ func (r registration) execute(ctx context.Context, inv *invocation, result *Resu
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", opScript, ras.ContextError(ctx))
 	}
-	return writeBack(inv.params, before, *call.Parameters())
+	// Store the credentials that the executor changed, all or none. What
+	// it left alone stays as the host wrote it, an empty user name included.
+	after := *call.Parameters()
+	if err := after.Validate(); err != nil {
+		return err
+	}
+	was, now := before.Texts(), after.Texts()
+	for i, field := range rasabi.Fields {
+		if !credential(field) || *was[i] == *now[i] {
+			continue
+		}
+		if err := inv.params.SetText(field, *now[i]); err != nil {
+			return invalid(err)
+		}
+	}
+	return nil
 }
 
 // protect runs the executor, turns a panic into an error, and takes back the
@@ -105,24 +122,6 @@ func readParams(d rasabi.DialParams) (ras.DialParams, error) {
 		*to = s
 	}
 	return p, nil
-}
-
-// writeBack stores the credentials that the executor changed, all or none. What
-// it left alone stays as the host wrote it, an empty user name included.
-func writeBack(d rasabi.DialParams, before, after ras.DialParams) error {
-	if err := after.Validate(); err != nil {
-		return err
-	}
-	was, now := before.Texts(), after.Texts()
-	for i, field := range rasabi.Fields {
-		if !credential(field) || *was[i] == *now[i] {
-			continue
-		}
-		if err := d.SetText(field, *now[i]); err != nil {
-			return invalid(err)
-		}
-	}
-	return nil
 }
 
 func invalid(err error) error {

@@ -161,7 +161,11 @@ func scanOne(s string, i int) (end int, why string) {
 	c := s[i] &^ 0x20
 	switch {
 	case strings.IndexByte(extendedPrefixes, s[i]) >= 0:
-		return scanExtended(s, i)
+		name := skipName(s, i+1)
+		if name == i+1 {
+			return i, fmt.Sprintf("%q lacks the name of its command", s[i])
+		}
+		return scanValue(s, name)
 	case strings.IndexByte(hayesPrefixes, s[i]) >= 0:
 		return scanHayes(s, i)
 	case s[i] == ';':
@@ -198,14 +202,6 @@ func scanHayes(s string, i int) (end int, why string) {
 		return end, why
 	}
 	return skipQuery(s, skipDigits(s, i+2)), ""
-}
-
-func scanExtended(s string, i int) (end int, why string) {
-	name := skipName(s, i+1)
-	if name == i+1 {
-		return i, fmt.Sprintf("%q lacks the name of its command", s[i])
-	}
-	return scanValue(s, name)
 }
 
 // scanValue scans the rest of an extended command and the semicolon after it.

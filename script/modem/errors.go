@@ -3,7 +3,6 @@ package modem
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/rasline/rasline/ras"
 )
@@ -71,16 +70,3 @@ func (m *Modem) commandError(body string, lines []string, err error) error {
 func (m *Modem) shown(body string) string { return m.mask("AT" + body) }
 
 func (m *Modem) mask(s string) string { return string(m.dialog.Call().Mask([]byte(s))) }
-
-// joinInfo joins lines of information and drops the name of the question,
-// which some modems repeat.
-func joinInfo(lines []string, name string) string {
-	var parts []string
-	for _, l := range lines {
-		if len(l) >= len(name) && strings.EqualFold(l[:len(name)], name) {
-			l = l[len(name):]
-		}
-		parts = append(parts, strings.Trim(strings.TrimSpace(l), `"`))
-	}
-	return strings.Join(parts, " ")
-}

@@ -41,16 +41,6 @@ type request struct {
 // errPrompted is the error of an answer that the prompt has ended.
 var errPrompted = errors.New("the modem asks for a text")
 
-// exchange sends a command line and reads its answer. The answer is this
-// command's: nothing is outstanding when the line is sent, and where the modem
-// echoes, only what follows the echo counts.
-func (m *Modem) exchange(ctx context.Context, req request) (Response, error) {
-	if err := m.ready(ctx); err != nil {
-		return Response{}, err
-	}
-	return m.ask(ctx, req)
-}
-
 // ready synchronises if need be, and leaves nothing unread.
 func (m *Modem) ready(ctx context.Context) error {
 	for range resyncs {

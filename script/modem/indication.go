@@ -91,7 +91,7 @@ func (m *Modem) indicated(ctx context.Context, l line, body string) (bool, error
 		return true, nil
 	}
 	name := prefixOf(res.Text)
-	return name != "" && isExtended(body) && !holdsTexts(body) && !names(body, name), nil
+	return name != "" && isExtended(body) && !(names(body, "+CMGR") || names(body, "+CMGL")) && !names(body, name), nil
 }
 
 // restOf reads the lines that belong to an indication.
@@ -125,10 +125,6 @@ func names(body, prefix string) bool {
 func isExtended(body string) bool {
 	return body != "" && strings.IndexByte(extendedPrefixes, body[0]) >= 0
 }
-
-// holdsTexts reports whether the answer to a command holds texts of other
-// people, which may look like anything.
-func holdsTexts(body string) bool { return names(body, "+CMGR") || names(body, "+CMGL") }
 
 // prefixOf returns the "+NAME:" with which a line of an extended command begins,
 // or "".

@@ -306,7 +306,14 @@ func (m *Modem) Command(ctx context.Context, command string) (Response, error) {
 	for _, value := range secretValues(body) {
 		m.dialog.Hide(ras.Secret(value))
 	}
-	return m.exchange(ctx, request{body: body, timeout: m.cfg.CommandTimeout, final: isCommandResult})
+	// Send a command line and read its answer. The answer is this
+	// command's: nothing is outstanding when the line is sent, and where the modem
+	// echoes, only what follows the echo counts.
+	req := request{body: body, timeout: m.cfg.CommandTimeout, final: isCommandResult}
+	if err := m.ready(ctx); err != nil {
+		return Response{}, err
+	}
+	return m.ask(ctx, req)
 }
 
 // CommandThen is Command for one whose true answer is a line that follows OK,
@@ -415,7 +422,17 @@ func (m *Modem) Identify(ctx context.Context) (Identity, error) {
 		if err != nil {
 			return id, err
 		}
-		*q.field = joinInfo(lines, q.command+":")
+		// Join lines of information and drop the name of the question,
+		// which some modems repeat.
+		name := q.command + ":"
+		var parts []string
+		for _, l := range lines {
+			if len(l) >= len(name) && strings.EqualFold(l[:len(name)], name) {
+				l = l[len(name):]
+			}
+			parts = append(parts, strings.Trim(strings.TrimSpace(l), `"`))
+		}
+		*q.field = strings.Join(parts, " ")
 	}
 	var err error
 	id.Info, err = m.question(ctx, "I3")

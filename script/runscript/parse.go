@@ -56,7 +56,34 @@ func Parse(name string, src []byte) (*Script, error) {
 	if text := source.NULRefusal(len(source.Text())); text != "" {
 		p.fail(place{1, 1}, "%s", text)
 	} else {
-		p.read(strings.TrimPrefix(source.Text(), "\ufeff"))
+		text := strings.TrimPrefix(source.Text(), "\ufeff")
+		p.lines = strings.Split(text, "\n")
+		for i, l := range p.lines {
+			p.lines[i] = strings.TrimSuffix(l, "\r")
+		}
+		for {
+			all, at, ok := p.line()
+			if !ok {
+				break
+			}
+			if len(all) == 0 || p.label(all, at) {
+				continue
+			}
+			cmd := p.command(all, at)
+			p.script.lines = append(p.script.lines, line{at, cmd})
+		}
+		for _, t := range p.targets {
+			if _, ok := p.script.labels[t.name]; !ok {
+				p.fail(t.at, "there is no label %q: mark the place with %s: on a line of its own", t.name, t.name)
+			}
+		}
+		warned := map[string]bool{}
+		for _, u := range p.used {
+			if !p.set[u.name] && !warned[u.name] {
+				warned[u.name] = true
+				p.warn(u.at, "the variable %q is never set, and the script fails here: write set %s 0 before", u.name, u.name)
+			}
+		}
 	}
 	if p.found.Errors() > 0 {
 		return nil, &lint.ParseError{Findings: p.found.Sorted()}
@@ -99,36 +126,6 @@ func (p *parser) fail(at place, format string, args ...any) {
 
 func (p *parser) warn(at place, format string, args ...any) {
 	p.add(lint.SeverityWarning, at, format, args...)
-}
-
-func (p *parser) read(text string) {
-	p.lines = strings.Split(text, "\n")
-	for i, l := range p.lines {
-		p.lines[i] = strings.TrimSuffix(l, "\r")
-	}
-	for {
-		all, at, ok := p.line()
-		if !ok {
-			break
-		}
-		if len(all) == 0 || p.label(all, at) {
-			continue
-		}
-		cmd := p.command(all, at)
-		p.script.lines = append(p.script.lines, line{at, cmd})
-	}
-	for _, t := range p.targets {
-		if _, ok := p.script.labels[t.name]; !ok {
-			p.fail(t.at, "there is no label %q: mark the place with %s: on a line of its own", t.name, t.name)
-		}
-	}
-	warned := map[string]bool{}
-	for _, u := range p.used {
-		if !p.set[u.name] && !warned[u.name] {
-			warned[u.name] = true
-			p.warn(u.at, "the variable %q is never set, and the script fails here: write set %s 0 before", u.name, u.name)
-		}
-	}
 }
 
 // line returns the words of the next line that is no comment and not blank. A
@@ -528,7 +525,7 @@ func (p *parser) arm(all []word, at place) arm {
 		}
 		a.pattern = unescape(all[0].raw)
 		p.names(&a.pattern, all[:1], at)
-		if a.pattern.empty() {
+		if len(a.pattern.pieces) == 0 {
 			p.fail(place{at.line, all[0].at + 1}, "an empty pattern waits for nothing: write the text to wait for")
 		}
 		if alternatives.MatchString(all[0].raw) {

@@ -39,9 +39,6 @@ func (t *text) uses(name string) bool {
 	return false
 }
 
-// empty reports whether the text can produce nothing.
-func (t *text) empty() bool { return len(t.pieces) == 0 }
-
 // unescape reads the escapes of words that were joined by spaces. Quotes are
 // gone, and each backslash is still before what it protects.
 func unescape(s string) text {

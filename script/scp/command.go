@@ -7,27 +7,6 @@ import (
 	"github.com/rasline/rasline/script/lint"
 )
 
-// item reads one declaration, label or command, and always takes at least one
-// token.
-func (p *parser) item() {
-	p.failed, p.muted, p.depth = false, false, 0
-	switch t := p.tok; {
-	case t.kind == tName:
-		p.named()
-	case t.kind.reserved() && p.misused():
-		p.reservedName(t)
-		p.named()
-	case t.kind == kInteger, t.kind == kString, t.kind == kBoolean:
-		p.declaration()
-	default:
-		p.active = true
-		p.command()
-	}
-	if p.failed {
-		p.sync()
-	}
-}
-
 // misused reports whether the reserved word that is next is used as a name:
 // an = or a : follows.
 func (p *parser) misused() bool {
@@ -142,7 +121,19 @@ func (p *parser) command() {
 	case kWaitfor:
 		p.waitfor(t)
 	default:
-		p.stray(t)
+		// Report a token that begins no command.
+		switch {
+		case strays[t.kind] != "":
+			p.failAt(t, strays[t.kind])
+		case t.kind == tOpen && len(p.code) == 0:
+			p.failAt(t, `a procedure has no parentheses: write "proc" and the name alone`)
+		case t.kind == tSysVar && p.tok.kind == tAssign:
+			p.failAt(t, p.shown(t)+" cannot be changed: it belongs to the system")
+		case t.kind == tString:
+			p.failAt(t, `a text cannot stand alone: "transmit" sends it, "waitfor" waits for it`)
+		default:
+			p.failAt(t, p.shown(t)+" begins no command")
+		}
 	}
 }
 
@@ -157,22 +148,6 @@ var strays = map[kind]string{
 	tStar:      `a comment begins with ; and not with *`,
 	tInteger:   `a number begins no command: a label begins with a letter`,
 	tComma:     `a comma stands before "raw" and "matchcase", and between the texts of a "waitfor" that each have "then" and a label`,
-}
-
-// stray reports a token that begins no command.
-func (p *parser) stray(t token) {
-	switch {
-	case strays[t.kind] != "":
-		p.failAt(t, strays[t.kind])
-	case t.kind == tOpen && len(p.code) == 0:
-		p.failAt(t, `a procedure has no parentheses: write "proc" and the name alone`)
-	case t.kind == tSysVar && p.tok.kind == tAssign:
-		p.failAt(t, p.shown(t)+" cannot be changed: it belongs to the system")
-	case t.kind == tString:
-		p.failAt(t, `a text cannot stand alone: "transmit" sends it, "waitfor" waits for it`)
-	default:
-		p.failAt(t, p.shown(t)+" begins no command")
-	}
 }
 
 // transmit reads what follows the word.
@@ -225,7 +200,10 @@ func (p *parser) waitfor(t token) {
 	}
 	if p.accept(kUntil) {
 		w.until = true
-		p.until()
+		v := p.needs(tyInteger, `"until" needs`)
+		if v.literal && v.number <= 0 {
+			p.warnAt(v.tok, `"until" with 0 or less does not wait: it looks only at what has come already`)
+		}
 	} else {
 		p.warnAt(t, `without "until" this waits for ever if the text never comes`)
 	}
@@ -255,13 +233,6 @@ func (p *parser) waitTarget(w *waitSite) {
 	}
 	if name, ok := p.name(`"then" needs the name of a label to go to`); ok {
 		w.entries[len(w.entries)-1].target = p.label(name)
-	}
-}
-
-func (p *parser) until() {
-	v := p.needs(tyInteger, `"until" needs`)
-	if v.literal && v.number <= 0 {
-		p.warnAt(v.tok, `"until" with 0 or less does not wait: it looks only at what has come already`)
 	}
 }
 

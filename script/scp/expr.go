@@ -76,7 +76,17 @@ func (p *parser) combine(t token, left, right operand) typ {
 	case tEqual, tNotEqual:
 		return p.compare(t, left, right)
 	case tPlus:
-		return p.plus(t, left, right)
+		// Check and write +, which adds numbers and joins texts.
+		want, o := tyInteger, opAdd
+		if left.typ == tyString || right.typ == tyString {
+			want, o = tyString, opJoin
+		}
+		p.both(t, want, left, right)
+		p.emit(o, t, 0)
+		if left.typ == tyAny && right.typ == tyAny {
+			return tyAny
+		}
+		return want
 	}
 	p.both(t, tyInteger, left, right)
 	p.emit(arithmetic[t.kind], t, 0)
@@ -84,20 +94,6 @@ func (p *parser) combine(t token, left, right operand) typ {
 		return tyBoolean
 	}
 	return tyInteger
-}
-
-// plus checks and writes +, which adds numbers and joins texts.
-func (p *parser) plus(t token, left, right operand) typ {
-	want, o := tyInteger, opAdd
-	if left.typ == tyString || right.typ == tyString {
-		want, o = tyString, opJoin
-	}
-	p.both(t, want, left, right)
-	p.emit(o, t, 0)
-	if left.typ == tyAny && right.typ == tyAny {
-		return tyAny
-	}
-	return want
 }
 
 var arithmetic = map[kind]op{
@@ -162,12 +158,8 @@ func (p *parser) unary() operand {
 		p.emit(opNegate, t, 0)
 		return operand{typ: tyInteger, tok: t, literal: v.literal && v.typ == tyInteger, number: -v.number}
 	}
-	return p.invert(t, v)
-}
-
-// invert writes !, which is "not" for a boolean and flips the bits of an
-// integer.
-func (p *parser) invert(t token, v operand) operand {
+	// Write !, which is "not" for a boolean and flips the bits of an
+	// integer.
 	switch v.typ {
 	case tyInteger:
 		p.emit(opFlip, t, 0)
@@ -202,14 +194,25 @@ func (p *parser) primary() operand {
 		return p.number(t, t, t.num)
 	case tString:
 		p.advance()
-		return p.literal(t)
+		text := p.src.Text()[t.pos+1 : t.end]
+		if !t.cut {
+			text = text[:len(text)-1]
+		}
+		p.program.texts = append(p.program.texts, text)
+		p.emit(opString, t, int32(len(p.program.texts)-1))
+		return operand{typ: tyString, tok: t, literal: !t.cut, text: text}
 	case kTrue, kFalse:
 		p.advance()
 		p.emit(opBoolean, t, map[kind]int32{kTrue: 1}[t.kind])
 		return operand{typ: tyBoolean, tok: t}
 	case tName:
 		p.advance()
-		return p.use(t)
+		v := p.variable(t)
+		if v == nil {
+			return operand{tok: t}
+		}
+		p.emit(opVariable, t, v.slot)
+		return operand{typ: v.typ, tok: t}
 	case tSysVar:
 		p.advance()
 		return p.system(t)
@@ -225,25 +228,6 @@ func (p *parser) primary() operand {
 	}
 	p.fail(fmt.Sprintf("a value is missing here: %s is none", p.shown(t)))
 	return operand{tok: t}
-}
-
-func (p *parser) literal(t token) operand {
-	text := p.src.Text()[t.pos+1 : t.end]
-	if !t.cut {
-		text = text[:len(text)-1]
-	}
-	p.program.texts = append(p.program.texts, text)
-	p.emit(opString, t, int32(len(p.program.texts)-1))
-	return operand{typ: tyString, tok: t, literal: !t.cut, text: text}
-}
-
-func (p *parser) use(t token) operand {
-	v := p.variable(t)
-	if v == nil {
-		return operand{tok: t}
-	}
-	p.emit(opVariable, t, v.slot)
-	return operand{typ: v.typ, tok: t}
 }
 
 // system reads a system variable.

@@ -94,9 +94,21 @@ func (a *address) feed(c byte) bool {
 		a.reset()
 	case a.dead:
 	case isDigit(c):
-		a.digit(c)
+		a.digits++
+		a.value = a.value*10 + int(c-'0')
+		a.text = append(a.text, c)
+		a.dead = a.stop || a.digits > 3 || a.value > 255
 	case c == '.':
-		a.dot()
+		switch {
+		case a.digits == 0:
+			a.dead = true
+		case a.group == 3:
+			a.stop = true
+		default:
+			a.group++
+			a.digits, a.value = 0, 0
+			a.text = append(a.text, '.')
+		}
 	default:
 		a.dead = true
 	}
@@ -111,26 +123,6 @@ func (a *address) silence() {
 		a.found()
 	}
 	a.dead = true
-}
-
-func (a *address) digit(c byte) {
-	a.digits++
-	a.value = a.value*10 + int(c-'0')
-	a.text = append(a.text, c)
-	a.dead = a.stop || a.digits > 3 || a.value > 255
-}
-
-func (a *address) dot() {
-	switch {
-	case a.digits == 0:
-		a.dead = true
-	case a.group == 3:
-		a.stop = true
-	default:
-		a.group++
-		a.digits, a.value = 0, 0
-		a.text = append(a.text, '.')
-	}
 }
 
 // found notes the address at hand and what followed it.
@@ -166,18 +158,4 @@ func parseAddress(s string) (netip.Addr, bool) {
 		}
 	}
 	return netip.AddrFrom4(octets), true
-}
-
-// setAddress is "set ipaddr".
-func (m *machine) setAddress(v value) error {
-	addr, ok := parseAddress(v.s)
-	switch {
-	case ok:
-		m.call.IPAddr = addr
-		return nil
-	case v.secret:
-		return wrong("the text is no address such as 10.0.0.7")
-	}
-	const shown = 40
-	return wrong("%q is no address such as 10.0.0.7", v.s[:min(len(v.s), shown)])
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"strings"
@@ -51,38 +52,6 @@ type machine struct {
 	heard  *[]byte   // gets what is received in a pause; nil otherwise
 	hidden map[string]bool
 	format *format // nil before the first "set port"
-}
-
-func newMachine(ctx context.Context, p *Program, cfg *Config, call *ras.Call) *machine {
-	m := &machine{
-		ctx: ctx, prog: p, call: call,
-		vars:      make([]value, len(p.slots)),
-		success:   true,
-		maxString: bound(cfg.MaxString, DefaultMaxString),
-		maxSteps:  bound(cfg.MaxSteps, DefaultMaxSteps),
-		made:      make([]awaited, len(p.waits)),
-		hidden:    map[string]bool{},
-	}
-	if call.Params != nil {
-		m.user, m.password = call.Params.UserName, call.Params.Password.Reveal()
-		m.hide(m.password)
-		m.hide(expand(m.password))
-	}
-	var dialog script.DialogConfig
-	if cfg.Dialog != nil {
-		dialog = *cfg.Dialog
-	}
-	dialog.Consume = true
-	dialog.Log = cmp.Or(cfg.Log, dialog.Log)
-	m.log, m.tapped = dialog.Log, dialog.Tap
-	if call.Terminal != nil {
-		m.screen = &terminal{ctx: ctx, call: call, masked: call.MaskStream(call.Terminal), more: make(chan struct{})}
-	}
-	if m.screen != nil || m.tapped != nil {
-		dialog.Tap = m.tap
-	}
-	m.dialog = script.NewDialog(call, &dialog)
-	return m
 }
 
 // bound returns the limit that a Config's field means. Products with the
@@ -133,7 +102,20 @@ func (m *machine) run() error {
 			err = m.do(in)
 		}
 		if err != nil {
-			return m.failure(in, err)
+			// Give an error its place in the script.
+			line, col := m.prog.src.Place(int(in.pos))
+			e := &script.RunError{
+				File: m.prog.src.Name(), Line: line, Col: col,
+				Op:   string(m.call.Mask([]byte(m.describe(in)))),
+				Code: ras.CodeOf(err),
+				Err:  err,
+			}
+			if d := (*script.Error)(nil); errors.As(err, &d) {
+				e.Tail = d.Tail
+			} else if t := (*script.TimeoutError)(nil); errors.As(err, &t) {
+				e.Tail = t.Tail
+			}
+			return e
 		}
 		if in.op == opHalt {
 			return nil
@@ -162,7 +144,23 @@ func (m *machine) waited() { m.steps, m.work = 0, 0 }
 func (m *machine) do(in instr) error {
 	switch {
 	case in.op < opGetIP:
-		m.load(in)
+		// Push the value that an instruction names.
+		switch in.op {
+		case opInteger, opBoolean:
+			m.push(value{n: in.a})
+		case opString:
+			m.push(value{s: m.prog.texts[in.a]})
+		case opVariable:
+			m.push(m.vars[in.a])
+		case opUserID:
+			m.push(value{s: m.user})
+		case opPassword:
+			m.push(value{s: m.password, secret: true})
+		case opSuccess:
+			m.push(boolean(m.success))
+		case opFailure:
+			m.push(boolean(!m.success))
+		}
 		return nil
 	case in.op == opGetIP:
 		m.place(in)
@@ -215,7 +213,34 @@ func (m *machine) command(in instr) error {
 	m.place(in)
 	switch in.op {
 	case opDelay:
-		return m.delay(m.pop().n)
+		seconds := m.pop().n
+		if seconds <= 0 {
+			return nil
+		}
+		m.waited()
+		m.showAll()
+		d := time.Duration(seconds) * time.Second
+		if m.screen != nil && m.screen.talking() {
+			// Show what is received while the user talks to the peer, and give it
+			// back for the next command, which also finds what ended the line.
+			var left time.Duration
+			end := time.Now().Add(d)
+			heard := []byte{}
+			m.heard = &heard
+			for len(heard) < maxHeard {
+				if left = time.Until(end); left <= 0 {
+					break
+				}
+				if _, err := m.dialog.NextByte(m.ctx, left); err != nil {
+					break
+				}
+			}
+			m.heard = nil
+			m.dialog.Unread(heard)
+			m.seen += len(heard)
+			d = max(0, time.Until(end))
+		}
+		return m.dialog.Pause(m.ctx, d)
 	case opHalt:
 		return m.halt(in)
 	case opKeyboard:
@@ -226,7 +251,17 @@ func (m *machine) command(in instr) error {
 	case opDataBits, opParity, opStopBits:
 		return m.setPort(in)
 	case opAddress:
-		return m.setAddress(m.pop())
+		v := m.pop()
+		addr, ok := parseAddress(v.s)
+		switch {
+		case ok:
+			m.call.IPAddr = addr
+			return nil
+		case v.secret:
+			return wrong("the text is no address such as 10.0.0.7")
+		}
+		const shown = 40
+		return wrong("%q is no address such as 10.0.0.7", v.s[:min(len(v.s), shown)])
 	case opTransmit:
 		return m.transmit(m.pop(), in.a == 1)
 	default:
@@ -234,42 +269,8 @@ func (m *machine) command(in instr) error {
 	}
 }
 
-func (m *machine) delay(seconds int32) error {
-	if seconds <= 0 {
-		return nil
-	}
-	m.waited()
-	m.showAll()
-	d := time.Duration(seconds) * time.Second
-	if m.screen != nil && m.screen.talking() {
-		d = m.listen(d)
-	}
-	return m.dialog.Pause(m.ctx, d)
-}
-
 // maxHeard is how many bytes listen reads ahead.
 const maxHeard = 32 << 10
-
-// listen shows what is received in a pause in which the user talks to the peer,
-// and gives it back for the next command. It returns what is left of the pause
-// where it cannot read on; what ends the line is for the next command.
-func (m *machine) listen(d time.Duration) (left time.Duration) {
-	end := time.Now().Add(d)
-	heard := []byte{}
-	m.heard = &heard
-	for len(heard) < maxHeard {
-		if left = time.Until(end); left <= 0 {
-			break
-		}
-		if _, err := m.dialog.NextByte(m.ctx, left); err != nil {
-			break
-		}
-	}
-	m.heard = nil
-	m.dialog.Unread(heard)
-	m.seen += len(heard)
-	return max(0, time.Until(end))
-}
 
 // transmit sends a string. One that contains the password is sent as a
 // secret.
@@ -322,24 +323,35 @@ func (m *machine) halt(in instr) error {
 		return ErrHalted
 	}
 	line, _ := m.prog.src.Place(int(in.pos))
-	return m.screen.halt(m.dialog, m.prog.src.Name(), line)
-}
-
-// failure gives an error its place in the script.
-func (m *machine) failure(in instr, err error) error {
-	line, col := m.prog.src.Place(int(in.pos))
-	e := &script.RunError{
-		File: m.prog.src.Name(), Line: line, Col: col,
-		Op:   string(m.call.Mask([]byte(m.describe(in)))),
-		Code: ras.CodeOf(err),
-		Err:  err,
+	// Show the user that the script has stopped and wait for Enter. With the
+	// keyboard on, every key goes to the peer meanwhile, and Ctrl-] ends that.
+	t := m.screen
+	file := m.prog.src.Name()
+	t.flush()
+	t.mu.Lock()
+	t.halted = true
+	talk := t.open
+	t.mu.Unlock()
+	how := "Press Enter to continue."
+	if talk {
+		how = "Keys go to the line; Ctrl-] continues."
 	}
-	if d := (*script.Error)(nil); errors.As(err, &d) {
-		e.Tail = d.Tail
-	} else if t := (*script.TimeoutError)(nil); errors.As(err, &t) {
-		e.Tail = t.Tail
+	t.out.Lock()
+	fmt.Fprintf(t.call.Terminal, "\r\n%s:%d: the script has stopped. %s\r\n", lint.Visible(file), line, how)
+	t.out.Unlock()
+	t.listen()
+	if talk {
+		return t.talk(m.dialog)
 	}
-	return e
+	// Wait for the user without reading the line.
+	select {
+	case <-t.more:
+		return nil
+	case <-t.ctx.Done():
+		return context.Cause(t.ctx)
+	case <-t.done:
+		return t.ended()
+	}
 }
 
 var commandNames = map[op]string{
@@ -392,7 +404,16 @@ func (m *machine) setPort(in instr) error {
 		f.long = in.a == 2
 	}
 	*m.format = f
-	err := m.dialog.SetComm(f.settings())
+	// The format as RAS writes it: stop bits 0 one, 1 one and a
+	// half, 2 two.
+	s := ras.CommSettings{ByteSize: f.bits, Parity: f.parity}
+	switch {
+	case f.long && f.bits == 5:
+		s.StopBits = 1
+	case f.long:
+		s.StopBits = 2
+	}
+	err := m.dialog.SetComm(s)
 	if errors.Is(err, errors.ErrUnsupported) {
 		// Log that the port has no settings to change.
 		if m.log != nil {
@@ -402,17 +423,4 @@ func (m *machine) setPort(in instr) error {
 		return nil
 	}
 	return err
-}
-
-// settings returns the format as RAS writes it: stop bits 0 one, 1 one and a
-// half, 2 two.
-func (f format) settings() ras.CommSettings {
-	s := ras.CommSettings{ByteSize: f.bits, Parity: f.parity}
-	switch {
-	case f.long && f.bits == 5:
-		s.StopBits = 1
-	case f.long:
-		s.StopBits = 2
-	}
-	return s
 }

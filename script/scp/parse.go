@@ -40,22 +40,19 @@ func Parse(name string, src []byte) (*Program, error) {
 		}
 	}
 	if p.found.Errors() > 0 {
-		return nil, &lint.ParseError{Findings: withoutFollowers(p.found.Sorted())}
+		// The findings without the warnings about lines that have
+		// an error, from which they follow most often.
+		all := p.found.Sorted()
+		wrong := map[int]bool{}
+		for _, f := range all {
+			wrong[f.Line] = wrong[f.Line] || f.Severity == lint.SeverityError
+		}
+		return nil, &lint.ParseError{Findings: slices.DeleteFunc(all, func(f lint.Finding) bool {
+			return f.Severity == lint.SeverityWarning && wrong[f.Line] && !strings.Contains(f.Text, "there may be more errors")
+		})}
 	}
 	p.program.warnings = p.found.Sorted()
 	return p.program, nil
-}
-
-// withoutFollowers returns the findings without the warnings about lines that have
-// an error, from which they follow most often.
-func withoutFollowers(all []lint.Finding) []lint.Finding {
-	wrong := map[int]bool{}
-	for _, f := range all {
-		wrong[f.Line] = wrong[f.Line] || f.Severity == lint.SeverityError
-	}
-	return slices.DeleteFunc(all, func(f lint.Finding) bool {
-		return f.Severity == lint.SeverityWarning && wrong[f.Line] && !strings.Contains(f.Text, "there may be more errors")
-	})
 }
 
 // parser reads tokens, checks what they mean and writes the code, all in one
@@ -147,7 +144,23 @@ func (p *parser) procedure(procs map[string]*symbol) {
 	p.advance()
 	key := p.procName(opener, procs)
 	for !p.procEnds() {
-		p.item()
+		// Read one declaration, label or command: at least one token.
+		p.failed, p.muted, p.depth = false, false, 0
+		switch t := p.tok; {
+		case t.kind == tName:
+			p.named()
+		case t.kind.reserved() && p.misused():
+			p.reservedName(t)
+			p.named()
+		case t.kind == kInteger, t.kind == kString, t.kind == kBoolean:
+			p.declaration()
+		default:
+			p.active = true
+			p.command()
+		}
+		if p.failed {
+			p.sync()
+		}
 	}
 	p.unclosed(0)
 	if p.tok.kind == kEndproc {

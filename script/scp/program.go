@@ -1,6 +1,7 @@
 package scp
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -98,7 +99,36 @@ func (e *executor) Execute(ctx context.Context, call *ras.Call) error {
 	if err := e.Check(call.Params); err != nil {
 		return err
 	}
-	m := newMachine(ctx, e.Program, &e.cfg, call)
+	p := e.Program
+	cfg := &e.cfg
+	m := &machine{
+		ctx: ctx, prog: p, call: call,
+		vars:      make([]value, len(p.slots)),
+		success:   true,
+		maxString: bound(cfg.MaxString, DefaultMaxString),
+		maxSteps:  bound(cfg.MaxSteps, DefaultMaxSteps),
+		made:      make([]awaited, len(p.waits)),
+		hidden:    map[string]bool{},
+	}
+	if call.Params != nil {
+		m.user, m.password = call.Params.UserName, call.Params.Password.Reveal()
+		m.hide(m.password)
+		m.hide(expand(m.password))
+	}
+	var dialog script.DialogConfig
+	if cfg.Dialog != nil {
+		dialog = *cfg.Dialog
+	}
+	dialog.Consume = true
+	dialog.Log = cmp.Or(cfg.Log, dialog.Log)
+	m.log, m.tapped = dialog.Log, dialog.Tap
+	if call.Terminal != nil {
+		m.screen = &terminal{ctx: ctx, call: call, masked: call.MaskStream(call.Terminal), more: make(chan struct{})}
+	}
+	if m.screen != nil || m.tapped != nil {
+		dialog.Tap = m.tap
+	}
+	m.dialog = script.NewDialog(call, &dialog)
 	defer m.finish()
 	return m.run()
 }

@@ -180,7 +180,13 @@ func (s *scanner) next() token {
 		s.skipName()
 		t.kind = wordKind(s.src[t.pos:s.pos])
 	case isDigit(c):
-		t.kind, t.num = tInteger, s.number()
+		// Read digits and return their value, tooLarge if it is above that.
+		var n int64
+		for s.pos < len(s.src) && isDigit(s.src[s.pos]) {
+			n = min(n*10+int64(s.src[s.pos]-'0'), tooLarge)
+			s.pos++
+		}
+		t.kind, t.num = tInteger, n
 	case c == '"':
 		t.kind, t.cut = tString, s.text()
 	case c == '$' && s.pos+1 < len(s.src) && isLetter(s.src[s.pos+1]):
@@ -239,16 +245,6 @@ func (s *scanner) skipName() {
 	for s.pos < len(s.src) && (isLetter(s.src[s.pos]) || isDigit(s.src[s.pos])) {
 		s.pos++
 	}
-}
-
-// number reads digits and returns their value, tooLarge if it is above that.
-func (s *scanner) number() int64 {
-	var n int64
-	for s.pos < len(s.src) && isDigit(s.src[s.pos]) {
-		n = min(n*10+int64(s.src[s.pos]-'0'), tooLarge)
-		s.pos++
-	}
-	return n
 }
 
 // text reads a string up to its closing quote and reports whether that is

@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
-	"github.com/rasline/rasline/script/lint"
 )
 
 // terminal is the user's screen and keyboard.
@@ -120,7 +118,16 @@ func (t *terminal) typed(b []byte) bool {
 	if t.stopped {
 		return false
 	}
-	b = t.enters(b)
+	out := b[:0]
+	for _, c := range b {
+		if c == '\n' && !t.after {
+			out = append(out, '\r')
+		} else if c != '\n' {
+			out = append(out, c)
+		}
+		t.after = c == '\r'
+	}
+	b = out
 	switch {
 	case t.halted && !t.open:
 		if bytes.IndexByte(b, '\r') >= 0 {
@@ -138,20 +145,6 @@ func (t *terminal) typed(b []byte) bool {
 		t.send(b)
 	}
 	return true
-}
-
-// enters returns b with each line end, CR, LF or CR LF, as one CR.
-func (t *terminal) enters(b []byte) []byte {
-	out := b[:0]
-	for _, c := range b {
-		if c == '\n' && !t.after {
-			out = append(out, '\r')
-		} else if c != '\n' {
-			out = append(out, c)
-		}
-		t.after = c == '\r'
-	}
-	return out
 }
 
 // resume lets a halted script continue.
@@ -175,36 +168,6 @@ func (t *terminal) send(b []byte) {
 			return
 		}
 		b = b[n:]
-	}
-}
-
-// halt shows the user that the script has stopped and waits for Enter. With the
-// keyboard on, every key goes to the peer meanwhile, and Ctrl-] ends that.
-func (t *terminal) halt(d *script.Dialog, file string, line int) error {
-	t.flush()
-	t.mu.Lock()
-	t.halted = true
-	talk := t.open
-	t.mu.Unlock()
-	how := "Press Enter to continue."
-	if talk {
-		how = "Keys go to the line; Ctrl-] continues."
-	}
-	t.out.Lock()
-	fmt.Fprintf(t.call.Terminal, "\r\n%s:%d: the script has stopped. %s\r\n", lint.Visible(file), line, how)
-	t.out.Unlock()
-	t.listen()
-	if talk {
-		return t.talk(d)
-	}
-	// Wait for the user without reading the line.
-	select {
-	case <-t.more:
-		return nil
-	case <-t.ctx.Done():
-		return context.Cause(t.ctx)
-	case <-t.done:
-		return t.ended()
 	}
 }
 

@@ -31,26 +31,6 @@ func (m *machine) pop() value {
 	return v
 }
 
-// load pushes the value that an instruction names.
-func (m *machine) load(in instr) {
-	switch in.op {
-	case opInteger, opBoolean:
-		m.push(value{n: in.a})
-	case opString:
-		m.push(value{s: m.prog.texts[in.a]})
-	case opVariable:
-		m.push(m.vars[in.a])
-	case opUserID:
-		m.push(value{s: m.user})
-	case opPassword:
-		m.push(value{s: m.password, secret: true})
-	case opSuccess:
-		m.push(boolean(m.success))
-	case opFailure:
-		m.push(boolean(!m.success))
-	}
-}
-
 // operate replaces the operands of an operator by its result.
 func (m *machine) operate(in instr) error {
 	b := m.pop()
@@ -67,9 +47,30 @@ func (m *machine) operate(in instr) error {
 	a := m.pop()
 	switch in.op {
 	case opMultiply, opDivide, opAdd, opSubtract:
-		return m.calculate(in.op, int64(a.n), int64(b.n))
+		switch in.op {
+		case opMultiply:
+			return m.pushInteger(int64(a.n) * int64(b.n))
+		case opAdd:
+			return m.pushInteger(int64(a.n) + int64(b.n))
+		case opSubtract:
+			return m.pushInteger(int64(a.n) - int64(b.n))
+		}
+		if int64(b.n) == 0 {
+			return wrong("division by zero")
+		}
+		return m.pushInteger(int64(a.n) / int64(b.n))
 	case opJoin:
-		return m.join(a, b)
+		// Push a and b as one string.
+		n := int64(len(a.s) + len(b.s))
+		if n > m.maxString {
+			return overLimit("a string would have %d bytes, more than %d", n, m.maxString)
+		}
+		if m.held+n > heldPerString*m.maxString {
+			return overLimit("all strings together would have more than %d bytes", heldPerString*m.maxString)
+		}
+		m.work += n / bytesPerWork
+		m.push(value{s: a.s + b.s, secret: a.secret || b.secret})
+		return nil
 	}
 	m.work += int64(len(a.s)+len(b.s)) / bytesPerWork
 	m.push(boolean(compare(in.op, a, b)))
@@ -97,40 +98,11 @@ func compare(o op, a, b value) bool {
 	}
 }
 
-func (m *machine) calculate(o op, a, b int64) error {
-	switch o {
-	case opMultiply:
-		return m.pushInteger(a * b)
-	case opAdd:
-		return m.pushInteger(a + b)
-	case opSubtract:
-		return m.pushInteger(a - b)
-	}
-	if b == 0 {
-		return wrong("division by zero")
-	}
-	return m.pushInteger(a / b)
-}
-
 func (m *machine) pushInteger(n int64) error {
 	if n < math.MinInt32 || n > math.MaxInt32 {
 		return wrong("the result %d is out of range: the language counts from -2147483648 to 2147483647", n)
 	}
 	m.push(value{n: int32(n)})
-	return nil
-}
-
-// join pushes a and b as one string.
-func (m *machine) join(a, b value) error {
-	n := int64(len(a.s) + len(b.s))
-	if n > m.maxString {
-		return overLimit("a string would have %d bytes, more than %d", n, m.maxString)
-	}
-	if m.held+n > heldPerString*m.maxString {
-		return overLimit("all strings together would have more than %d bytes", heldPerString*m.maxString)
-	}
-	m.work += n / bytesPerWork
-	m.push(value{s: a.s + b.s, secret: a.secret || b.secret})
 	return nil
 }
 

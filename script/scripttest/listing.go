@@ -144,7 +144,15 @@ var withSecret = regexp.MustCompile(`(?i)[+^](?:CPIN2?|CPUK|CPWD|CLCK|QSIMPIN|CW
 func (t *Transcript) hidePasswords(all []Record, how *[2][]visibility) {
 	lines := linesOf(all)
 	var maskers [2]mask.Masker
-	for _, password := range t.passwords(lines) {
+	known := map[string]bool{"": true, t.password: true}
+	list := []string{t.password}
+	for _, l := range lines {
+		if l.secret && !known[l.text] && len(list) < maxPasswords {
+			known[l.text] = true
+			list = append(list, l.text)
+		}
+	}
+	for _, password := range list {
 		for w := range maskers {
 			maskers[w].Add(password)
 		}
@@ -174,19 +182,6 @@ func (t *Transcript) hidePasswords(all []Record, how *[2][]visibility) {
 
 // maxPasswords bounds the passwords whose echo is known in every form.
 const maxPasswords = 32
-
-// passwords returns the password of the configuration and those received.
-func (t *Transcript) passwords(lines []receivedLine) []string {
-	known := map[string]bool{"": true, t.password: true}
-	list := []string{t.password}
-	for _, l := range lines {
-		if l.secret && !known[l.text] && len(list) < maxPasswords {
-			known[l.text] = true
-			list = append(list, l.text)
-		}
-	}
-	return list
-}
 
 // receivedLine is a line that was received.
 type receivedLine struct {

@@ -19,9 +19,17 @@ func (l *Login) serve() error {
 	if err := l.reach(StageConnect); err != nil {
 		return err
 	}
-	if err := l.awaitWake(); err != nil {
-		return err
+	// Read until the wake text has arrived.
+	var seen string
+	for !strings.HasSuffix(seen, l.cfg.Wake) {
+		c, err := l.next(false)
+		if err != nil {
+			return err
+		}
+		seen += string([]byte{c})
+		seen = seen[max(0, len(seen)-len(l.cfg.Wake)):]
 	}
+	l.afterCR = strings.HasSuffix(l.cfg.Wake, "\r")
 	if err := l.send([]byte(l.cfg.Banner)); err != nil {
 		return err
 	}
@@ -36,7 +44,20 @@ func (l *Login) serve() error {
 		}
 		before = []byte("\r\nStarting PPP.\r\n")
 	}
-	return l.speakPPP(before)
+	// Send the text and the first frame in one piece and let the
+	// configured handler have the line.
+	if err := l.send(append(before, l.cfg.Frame...)); err != nil {
+		return err
+	}
+	if err := l.reach(StagePPP); err != nil {
+		return err
+	}
+	if l.cfg.PPP == nil {
+		return l.listen()
+	}
+	l.cfg.PPP(&replayed{Port: l.port, in: l.in})
+	l.in = nil
+	return errHangUp
 }
 
 // reach notes a stage and does what is planned for it.
@@ -59,21 +80,6 @@ func (l *Login) listen() error {
 			return err
 		}
 	}
-}
-
-// awaitWake reads until the wake text has arrived.
-func (l *Login) awaitWake() error {
-	var seen string
-	for !strings.HasSuffix(seen, l.cfg.Wake) {
-		c, err := l.next(false)
-		if err != nil {
-			return err
-		}
-		seen += string([]byte{c})
-		seen = seen[max(0, len(seen)-len(l.cfg.Wake)):]
-	}
-	l.afterCR = strings.HasSuffix(l.cfg.Wake, "\r")
-	return nil
 }
 
 // logIn asks until the client is right or out of attempts.
@@ -136,30 +142,17 @@ func (l *Login) serviceNamed(choice string) string {
 	return choice
 }
 
-// speakPPP sends the text and the first frame in one piece and lets the
-// configured handler have the line.
-func (l *Login) speakPPP(text []byte) error {
-	if err := l.send(append(text, l.cfg.Frame...)); err != nil {
-		return err
-	}
-	if err := l.reach(StagePPP); err != nil {
-		return err
-	}
-	if l.cfg.PPP == nil {
-		return l.listen()
-	}
-	l.cfg.PPP(&replayed{Port: l.port, in: l.in})
-	l.in = nil
-	return errHangUp
-}
-
 // ask sends a prompt with what is planned before it, and reads the
 // answer.
 func (l *Login) ask(s Stage, prompt string) (string, error) {
 	if err := l.pause(l.cfg.Delay); err != nil {
 		return "", err
 	}
-	text := append([]byte(l.cfg.Junk), l.noise()...)
+	b := make([]byte, l.cfg.Noise)
+	for i := range b {
+		b[i] = byte(l.rand.Uint32())
+	}
+	text := append([]byte(l.cfg.Junk), b...)
 	if err := l.send(append(text, prompt...)); err != nil {
 		return "", err
 	}
@@ -167,14 +160,6 @@ func (l *Login) ask(s Stage, prompt string) (string, error) {
 		return "", err
 	}
 	return l.readLine(s == StagePassword)
-}
-
-func (l *Login) noise() []byte {
-	b := make([]byte, l.cfg.Noise)
-	for i := range b {
-		b[i] = byte(l.rand.Uint32())
-	}
-	return b
 }
 
 // readLine reads and echoes up to a carriage return, a line feed or both, and

@@ -184,7 +184,14 @@ func NewModem(p port.Port, cfg *ModemConfig) *Modem {
 	}
 	m.log.showData, m.log.commands = m.cfg.ShowData, true
 	m.ctx, m.cancel = context.WithCancel(context.Background())
-	m.modemState = newModemState(m.cfg.Faults)
+	s := modemState{dtr: true}
+	for _, f := range m.cfg.Faults {
+		if f.Times == 0 {
+			f.Times = 1
+		}
+		s.faults = append(s.faults, f)
+	}
+	m.modemState = s
 	m.reset()
 	m.driveLines()
 	m.group.Go(m.readDTE)

@@ -123,7 +123,13 @@ func (m *Modem) obey(line string) string {
 		case name == "O":
 			return m.resume()
 		case name == "H" && value == 0:
-			if result := m.obeyH(); result != "OK" {
+			p := &m.cfg.Personality
+			result := p.NoCall
+			if m.call != nil {
+				result = p.HangUp
+			}
+			m.hangUp()
+			if result := cmp.Or(result, "OK"); result != "OK" {
 				return result
 			}
 		case name == "S":

@@ -147,7 +147,25 @@ func (m *Modem) readFar(c *modemCall) {
 	buf := make([]byte, 4096)
 	for {
 		n, err := c.far.Read(buf)
-		if n > 0 && !m.until(func() bool { return m.fromFar(c, buf[:n]) }) {
+		// Take data if possible: not in command mode, and not faster than the
+		// terminal reads. Data of a call that is over is dropped.
+		if n > 0 && !m.until(func() bool {
+			b := buf[:n]
+			if m.call != c {
+				return true
+			}
+			if m.mode != modeOnline || m.late || len(m.out) >= outLimit {
+				return false
+			}
+			if c.budget > 0 && len(b) >= c.budget {
+				m.sendData(b[:c.budget])
+				m.loseCarrier()
+				return true
+			}
+			c.budget -= min(len(b), max(0, c.budget))
+			m.sendData(b)
+			return true
+		}) {
 			return
 		}
 		if n == 0 && err != nil {
@@ -161,25 +179,6 @@ func (m *Modem) readFar(c *modemCall) {
 	}
 }
 
-// fromFar takes data from the peer if it can: not in command mode, and not
-// faster than the terminal reads. Data of a call that is over is dropped.
-func (m *Modem) fromFar(c *modemCall, b []byte) bool {
-	if m.call != c {
-		return true
-	}
-	if m.mode != modeOnline || m.late || len(m.out) >= outLimit {
-		return false
-	}
-	if c.budget > 0 && len(b) >= c.budget {
-		m.sendData(b[:c.budget])
-		m.loseCarrier()
-		return true
-	}
-	c.budget -= min(len(b), max(0, c.budget))
-	m.sendData(b)
-	return true
-}
-
 // loseCarrier ends an established call because the peer or the line ended.
 func (m *Modem) loseCarrier() {
 	if !m.call.carrier() {
@@ -187,17 +186,6 @@ func (m *Modem) loseCarrier() {
 	}
 	m.hangUp()
 	m.send(m.result("NO CARRIER"))
-}
-
-// obeyH is H0: it ends a call, if there is one.
-func (m *Modem) obeyH() string {
-	p := &m.cfg.Personality
-	result := p.NoCall
-	if m.call != nil {
-		result = p.HangUp
-	}
-	m.hangUp()
-	return cmp.Or(result, "OK")
 }
 
 // hangUp ends whatever call there is, without a result. One that rings continues.

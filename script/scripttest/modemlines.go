@@ -72,20 +72,16 @@ func (m *Modem) seeDTR(on bool) {
 	case 1:
 		m.escape()
 	case 2, 3:
-		m.hangUpByDTR()
+		// End a call. What was being dialled and what was established
+		// both end with NO CARRIER.
+		switch {
+		case m.call.carrier():
+			m.loseCarrier()
+		case m.call != nil:
+			m.fail("NO CARRIER")
+		}
 		if m.ready == 3 {
 			m.reset()
 		}
-	}
-}
-
-// hangUpByDTR ends a call. What was being dialled and what was established
-// both end with NO CARRIER.
-func (m *Modem) hangUpByDTR() {
-	switch {
-	case m.call.carrier():
-		m.loseCarrier()
-	case m.call != nil:
-		m.fail("NO CARRIER")
 	}
 }

@@ -75,17 +75,6 @@ type modemCall struct {
 
 func (c *modemCall) carrier() bool { return c != nil && c.far != nil }
 
-func newModemState(faults []Fault) modemState {
-	s := modemState{dtr: true}
-	for _, f := range faults {
-		if f.Times == 0 {
-			f.Times = 1
-		}
-		s.faults = append(s.faults, f)
-	}
-	return s
-}
-
 // factory is what &F sets.
 func factory() settings {
 	s := settings{echo: true, verbose: true, level: 4, carrier: 1, ready: 2}
@@ -131,7 +120,27 @@ func (m *Modem) fromDTE(b []byte) (far port.Port, n int, data bool) {
 	case m.late: // and deaf
 		return nil, len(b), false
 	case m.mode == modePrompt:
-		m.typeText(b[0])
+		// Take one character of the text that a prompt asks for.
+		c := b[0]
+		const esc, ctrlZ = 0x1B, 0x1A
+		switch c {
+		case esc:
+			m.mode, m.text = modeCommand, nil
+			m.finish("OK")
+		case ctrlZ:
+			m.texts = append(m.texts, string(m.text))
+			m.mode, m.text = modeCommand, nil
+			m.inform(m.prompt)
+			m.finish("OK")
+		default:
+			if m.echo {
+				m.send([]byte{c})
+			}
+			m.text = append(m.text, c)
+			if c == m.regs[3] {
+				m.send([]byte("\n> "))
+			}
+		}
 		return nil, 1, false
 	case m.offHook && m.mode == modeCommand:
 		m.offHook = false
@@ -189,29 +198,6 @@ func (m *Modem) escape() {
 	m.mode = modeCommand
 	m.fault = m.nextFault("+++")
 	m.finish("OK")
-}
-
-// typeText takes one character of the text that a prompt asks for.
-func (m *Modem) typeText(c byte) {
-	const esc, ctrlZ = 0x1B, 0x1A
-	switch c {
-	case esc:
-		m.mode, m.text = modeCommand, nil
-		m.finish("OK")
-	case ctrlZ:
-		m.texts = append(m.texts, string(m.text))
-		m.mode, m.text = modeCommand, nil
-		m.inform(m.prompt)
-		m.finish("OK")
-	default:
-		if m.echo {
-			m.send([]byte{c})
-		}
-		m.text = append(m.text, c)
-		if c == m.regs[3] {
-			m.send([]byte("\n> "))
-		}
-	}
 }
 
 // goOnline enters online mode.

@@ -93,7 +93,13 @@ func (p *parser) warn(at place, format string, args ...any) {
 const ctrlZ = 0x1A
 
 func (p *parser) line(l *line) {
-	p.characters(l)
+	// Warn of characters that are there by accident.
+	if i, name := lint.Invisible(l.text); name != "" {
+		p.warn(l.at(i), "a %s is in this line: replace it by a plain space, or remove it", name)
+	}
+	if i := lint.CurlyQuote(l.text); i >= 0 {
+		p.warn(l.at(i), `a curly quote encloses nothing: use the straight quote "`)
+	}
 	switch {
 	case l.text != "" && l.text[0] == '[':
 		p.header(l)
@@ -106,16 +112,6 @@ func (p *parser) line(l *line) {
 		p.noResponse(l)
 	default:
 		p.assignment(l)
-	}
-}
-
-// characters warns of those that are there by accident.
-func (p *parser) characters(l *line) {
-	if i, name := lint.Invisible(l.text); name != "" {
-		p.warn(l.at(i), "a %s is in this line: replace it by a plain space, or remove it", name)
-	}
-	if i := lint.CurlyQuote(l.text); i >= 0 {
-		p.warn(l.at(i), `a curly quote encloses nothing: use the straight quote "`)
 	}
 }
 
@@ -176,7 +172,18 @@ func (p *parser) assignment(l *line) {
 	key = p.keyword(l, key)
 	switch {
 	case p.section.Kind >= KindModem:
-		p.modemLine(l, key, from)
+		// Read a line of MODEM.INF: commands are counted, responses are
+		// checked, and the rest is kept.
+		switch {
+		case strings.HasPrefix(key, "COMMAND"):
+			p.section.Commands++
+		case actionOf(key) != actNone:
+			p.parsePattern(l, from)
+		case isSetting(strings.ToUpper(key)):
+			p.keep(l, key, from)
+		default:
+			p.noForm(l)
+		}
 	case key == "COMMAND":
 		p.command(l, from)
 	case actionOf(key) != actNone:
@@ -357,19 +364,4 @@ func (p *parser) setting(l *line, key string, from int) {
 
 func (p *parser) keep(l *line, key string, from int) {
 	p.section.Settings = append(p.section.Settings, Setting{Key: key, Value: l.text[from:], Line: l.at(0).line})
-}
-
-// modemLine reads a line of MODEM.INF: commands are counted, responses are
-// checked, and the rest is kept.
-func (p *parser) modemLine(l *line, key string, from int) {
-	switch {
-	case strings.HasPrefix(key, "COMMAND"):
-		p.section.Commands++
-	case actionOf(key) != actNone:
-		p.parsePattern(l, from)
-	case isSetting(strings.ToUpper(key)):
-		p.keep(l, key, from)
-	default:
-		p.noForm(l)
-	}
 }

@@ -52,7 +52,14 @@ func (r *run) step(ctx context.Context, s *step) (more bool, err error) {
 	case len(s.responses) == 0:
 		return false, nil
 	}
-	r.begin(s)
+	// Prepare the wait for a response to the step.
+	for _, p := range s.command.parts {
+		r.echo.expect(r.value(p), p.macro == macroPassword)
+	}
+	r.waiting = true
+	r.held = fit{}
+	r.readings = r.readings[:0]
+	r.read(0)
 	return r.wait(ctx)
 }
 
@@ -99,17 +106,6 @@ func (r *run) value(p part) []byte {
 		return []byte(r.cfg.Facilities)
 	}
 	return p.text
-}
-
-// begin prepares the wait for a response to the step.
-func (r *run) begin(s *step) {
-	for _, p := range s.command.parts {
-		r.echo.expect(r.value(p), p.macro == macroPassword)
-	}
-	r.waiting = true
-	r.held = fit{}
-	r.readings = r.readings[:0]
-	r.read(0)
 }
 
 // read adds a reading from the offset on.
