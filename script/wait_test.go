@@ -576,6 +576,7 @@ func TestReadUntilWritesPromptly(t *testing.T) {
 		var got bytes.Buffer
 		b.farSends("one more")
 		time.AfterFunc(time.Second, func() {
+			synctest.Wait()
 			if got.String() != "one more" {
 				b.Errorf("after a second %q has been written", got.String())
 			}
