@@ -78,7 +78,18 @@ func (sc *Scanner) Scan(b []byte) (n int, ok bool) {
 		return len(b), false
 	}
 	if ok {
-		sc.collect()
+		// Fill hits after a byte on which something completed.
+		for i, a := range sc.set.texts {
+			if s := sc.state[i]; a.accepts(s) && !sc.told {
+				sc.hits = a.appendHits(sc.hits, s)
+			}
+		}
+		for i := range sc.vms {
+			if v := &sc.vms[i]; v.matched {
+				sc.hits = append(sc.hits, v.prog.index)
+			}
+		}
+		slices.Sort(sc.hits)
 	}
 	return n, ok
 }
@@ -154,21 +165,6 @@ func (sc *Scanner) Need() int {
 		need = min(need, max(1, int(best)-sc.decode.n))
 	}
 	return need
-}
-
-// collect fills hits after a byte on which something completed.
-func (sc *Scanner) collect() {
-	for i, a := range sc.set.texts {
-		if s := sc.state[i]; a.accepts(s) && !sc.told {
-			sc.hits = a.appendHits(sc.hits, s)
-		}
-	}
-	for i := range sc.vms {
-		if v := &sc.vms[i]; v.matched {
-			sc.hits = append(sc.hits, v.prog.index)
-		}
-	}
-	slices.Sort(sc.hits)
 }
 
 // scanTexts is Scan for one automaton.

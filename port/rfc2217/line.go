@@ -247,7 +247,24 @@ func (l *line) command(cmd byte, value []byte, at place) {
 	case cmdControl:
 		l.control(value[0], at)
 	case cmdLineMask, cmdModemMask:
-		l.setMask(cmd, value[0])
+		// Set the changes of which the client is notified, and acknowledge
+		// the bits that are in force. A mask of modem lines is followed by their state.
+		v := value[0]
+		if cmd == cmdLineMask {
+			v &= lineErrors
+		}
+		l.mu.Lock()
+		if cmd == cmdLineMask {
+			l.lineMask = v
+			l.stats = l.counts()
+		} else {
+			l.modemMask = v
+		}
+		l.mu.Unlock()
+		l.notify(cmd, v)
+		if cmd == cmdModemMask && v != 0 {
+			l.report(true)
+		}
 	case cmdModemState:
 		if len(value) == 0 {
 			l.reportNoLines()
@@ -438,38 +455,5 @@ func (l *line) breakOff() {
 		l.breaking()
 		<-l.broken
 		l.breaking = nil
-	}
-}
-
-// shortBreak carries out the BRK of a plain Telnet client. During a break it has
-// no effect.
-func (l *line) shortBreak(at place) {
-	select {
-	case <-l.broken:
-		l.breakOff()
-	default:
-	}
-	if l.breaking == nil {
-		l.beginBreak(at, 0, func(bool) {})
-	}
-}
-
-// setMask sets the changes of which the client is notified, and acknowledges
-// the bits that are in force. A mask of modem lines is followed by their state.
-func (l *line) setMask(cmd, v byte) {
-	if cmd == cmdLineMask {
-		v &= lineErrors
-	}
-	l.mu.Lock()
-	if cmd == cmdLineMask {
-		l.lineMask = v
-		l.stats = l.counts()
-	} else {
-		l.modemMask = v
-	}
-	l.mu.Unlock()
-	l.notify(cmd, v)
-	if cmd == cmdModemMask && v != 0 {
-		l.report(true)
 	}
 }

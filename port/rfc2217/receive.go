@@ -202,7 +202,19 @@ func (p *Port) command(cmd byte, value []byte) (purge bool) {
 	case cmdModemState + fromServer:
 		p.modemState(value[0])
 	default:
-		return p.acknowledge(cmd, value)
+		// The value of an item: report true if what
+		// was received before is to be dropped.
+		i, ok := itemOf(cmd, value[0])
+		if !ok {
+			return false
+		}
+		v := uint32(value[0])
+		if i == itemBaud {
+			if v, ok = parseBaud(value); !ok {
+				return false
+			}
+		}
+		return p.acknowledgeItem(i, v)
 	}
 	return false
 }

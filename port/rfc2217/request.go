@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"time"
 
 	"github.com/rasline/rasline/port"
 )
@@ -128,22 +127,6 @@ func controlItem(v byte) (item, bool) {
 		return itemFlowIn, true
 	}
 	return 0, false
-}
-
-// acknowledge takes the server's value for an item. It returns true if what
-// was received before is to be dropped.
-func (p *Port) acknowledge(cmd byte, value []byte) (purge bool) {
-	i, ok := itemOf(cmd, value[0])
-	if !ok {
-		return false
-	}
-	v := uint32(value[0])
-	if i == itemBaud {
-		if v, ok = parseBaud(value); !ok {
-			return false
-		}
-	}
-	return p.acknowledgeItem(i, v)
 }
 
 func (p *Port) acknowledgeItem(i item, v uint32) (purge bool) {
@@ -270,19 +253,12 @@ func (p *Port) resolveTimeout(reqs []request) error {
 		case p.in.Room() == 0:
 			return fmt.Errorf("no acknowledgement of %v within %v, the input queue is full: read from the port first", r, p.cfg.AckTimeout)
 		default:
-			return r.late(p.cfg.AckTimeout)
+			err := error(&ackError{r.String(), p.cfg.AckTimeout})
+			if r.item == itemPurge && r.value&uint32(purgeOutput) != 0 {
+				err = fmt.Errorf("%v, which cannot purge output under way: %w", err, errors.ErrUnsupported)
+			}
+			return err
 		}
 	}
 	return nil
-}
-
-// late is the error for a request whose acknowledgement did not arrive. A purge
-// of the output cannot purge data that fills the connection (RFC 2217 has no
-// other way to the server), so then it is not to be had.
-func (r request) late(limit time.Duration) error {
-	err := error(&ackError{r.String(), limit})
-	if r.item == itemPurge && r.value&uint32(purgeOutput) != 0 {
-		err = fmt.Errorf("%v, which cannot purge output under way: %w", err, errors.ErrUnsupported)
-	}
-	return err
 }

@@ -22,7 +22,17 @@ func (x *session) control() {
 			case u.ran != nil:
 				close(u.ran)
 			case len(u.cmd) == 0:
-				x.line.shortBreak(u.at)
+				// Carry out the BRK of a plain Telnet client. During a break it has
+				// no effect.
+				l := &x.line
+				select {
+				case <-l.broken:
+					l.breakOff()
+				default:
+				}
+				if l.breaking == nil {
+					l.beginBreak(u.at, 0, func(bool) {})
+				}
 			case u.cmd[0] == cmdPurge:
 				x.purge(u.cmd[1], u.at)
 			default:

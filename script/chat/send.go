@@ -99,28 +99,24 @@ func (r *run) sendPart(ctx context.Context, p part, secret bool) error {
 	case actionShortPause:
 		return r.dialog.Pause(ctx, r.opts.ShortPause)
 	case actionBreak:
-		return r.sendBreak(ctx)
+		// Send a break where the line can; elsewhere the script continues
+		// without.
+		breaker, ok := r.dialog.Call().Line().(port.Breaker)
+		if !ok {
+			r.view.warn("the line cannot send a break")
+			return nil
+		}
+		err := breaker.SendBreak(ctx, 0)
+		if errors.Is(err, errors.ErrUnsupported) {
+			r.view.warn("the line cannot send a break")
+			return nil
+		}
+		return err
 	}
 	if secret {
 		return r.dialog.SendSecret(ctx, ras.Secret(p.data))
 	}
 	return r.dialog.Send(ctx, []byte(p.data))
-}
-
-// sendBreak sends a break where the line can; elsewhere the script continues
-// without.
-func (r *run) sendBreak(ctx context.Context) error {
-	breaker, ok := r.dialog.Call().Line().(port.Breaker)
-	if !ok {
-		r.view.warn("the line cannot send a break")
-		return nil
-	}
-	err := breaker.SendBreak(ctx, 0)
-	if errors.Is(err, errors.ErrUnsupported) {
-		r.view.warn("the line cannot send a break")
-		return nil
-	}
-	return err
 }
 
 // fileName returns the name of the file whose contents a word sends.

@@ -137,7 +137,9 @@ func (r *run) exec(c *command) (flow, error) {
 		if !c.text.open {
 			text += "\r\n"
 		}
-		r.show(text)
+		// Write a text of the script to the user.
+		r.session.masked.Flush()
+		r.session.view.Write(r.session.call.Mask([]byte(text)))
 	case "log":
 		if r.cfg.LogFile != nil {
 			// As with the screen, a failure ends no script.
@@ -303,12 +305,6 @@ func (r *run) send(t *text) error {
 		}
 	}
 	return nil
-}
-
-// show writes a text of the script to the user.
-func (r *run) show(text string) {
-	r.session.masked.Flush()
-	r.session.view.Write(r.session.call.Mask([]byte(text)))
 }
 
 // setLimit begins a new limit of the whole script.

@@ -29,24 +29,20 @@ func (p *parser) named() {
 		p.active = true
 		p.assignment(name)
 	default:
-		p.lost(name)
-	}
-}
-
-// lost reports a name that begins nothing.
-func (p *parser) lost(name token) {
-	p.active = true
-	word := lint.Fold(p.text(name))
-	switch hint := hints[word]; {
-	case name.pos > 0 && isDigit(p.src.Text()[name.pos-1]):
-		p.failAt(name, p.shown(name)+" touches the number before it: a name cannot begin with a digit, and a number has digits only")
-	case hint != "":
-		p.failAt(name, hint)
-	default:
-		p.failAt(name, p.shown(name)+" is no command: a name is followed by = to set a variable or by : to mark a place")
-	}
-	if word == "else" {
-		p.failed = false // what follows is an ordinary command
+		// Report a name that begins nothing.
+		p.active = true
+		word := lint.Fold(p.text(name))
+		switch hint := hints[word]; {
+		case name.pos > 0 && isDigit(p.src.Text()[name.pos-1]):
+			p.failAt(name, p.shown(name)+" touches the number before it: a name cannot begin with a digit, and a number has digits only")
+		case hint != "":
+			p.failAt(name, hint)
+		default:
+			p.failAt(name, p.shown(name)+" is no command: a name is followed by = to set a variable or by : to mark a place")
+		}
+		if word == "else" {
+			p.failed = false
+		}
 	}
 }
 

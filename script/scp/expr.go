@@ -217,7 +217,18 @@ func (p *parser) primary() operand {
 		p.advance()
 		return p.system(t)
 	case tOpen:
-		return p.parenthesis(t)
+		if p.depth++; p.depth > maxDepth {
+			p.tooDeep(t)
+			return operand{tok: t}
+		}
+		p.advance()
+		v := p.expression()
+		p.depth--
+		if !p.accept(tClose) {
+			p.fail(`a closing parenthesis ")" is missing here`)
+		}
+		v.tok = t
+		return v
 	case kGetip:
 		p.advance()
 		p.getip(t)
@@ -248,21 +259,6 @@ func (p *parser) system(t token) operand {
 	}
 	v.made = []op{v.system}
 	p.emit(v.system, t, 0)
-	return v
-}
-
-func (p *parser) parenthesis(t token) operand {
-	if p.depth++; p.depth > maxDepth {
-		p.tooDeep(t)
-		return operand{tok: t}
-	}
-	p.advance()
-	v := p.expression()
-	p.depth--
-	if !p.accept(tClose) {
-		p.fail(`a closing parenthesis ")" is missing here`)
-	}
-	v.tok = t
 	return v
 }
 
