@@ -27,20 +27,20 @@ type Buffer interface {
 // decorator or over something else.
 //
 // Every error matches a Code with errors.Is. All methods may be called from
-// several goroutines at once.
+// several goroutines concurrently.
 //
 // An API may have abilities besides the six callbacks, each an interface that
-// code asks for with a type assertion. Scripts that use the methods of Call, as
+// code finds with a type assertion. Scripts that use the methods of Call, as
 // package script does, give the same results without them:
 //
 //	ability          without it
-//	ContextSender    a cancelled send returns immediately and goes on in the callback
-//	ReceiveCanceler  a cancelled receive stays posted; the next one takes it over
+//	ContextSender    a cancelled send returns immediately and continues in the callback
+//	ReceiveCanceler  a cancelled receive stays posted and serves the next one
 //	Returner         bytes that are given back wait in the Call, not in the API
 //	Failer           a lost carrier that another watched ends the context alone
 //	PortHolder       no breaks, modem lines and error counts
-//	BytesReceiver    Call.Receive takes a buffer and four callbacks more
-//	BytesSender      Call.Send takes a buffer and two callbacks more
+//	BytesReceiver    Call.Receive needs a buffer and five more callbacks
+//	BytesSender      Call.Send needs a buffer and three callbacks
 //
 // An ability whose method returns an error that matches errors.ErrUnsupported, and
 // has done nothing, is treated as missing in that call. So a decorator may have all
@@ -48,23 +48,23 @@ type Buffer interface {
 type API interface {
 	// GetBuffer is RasGetBuffer: it grants a zeroed buffer of size bytes. A
 	// size of 0 or less, or above MaxBuffer, gives MaxBuffer bytes.
-	// ErrOutOfBuffers says that too many are out already.
+	// ErrOutOfBuffers means that too many are granted already.
 	GetBuffer(size int) (Buffer, error)
 
-	// FreeBuffer is RasFreeBuffer: it takes back a buffer of GetBuffer.
+	// FreeBuffer is RasFreeBuffer: it frees a buffer of GetBuffer.
 	// ErrBufferInvalid refuses one that is not the caller's to free, and
 	// ErrAsyncRequestPending one that a receive or a send still uses.
 	FreeBuffer(b Buffer) error
 
 	// SendBuffer is RasSendBuffer: it sends the first n bytes of b and returns
-	// when the port has taken all of them. ErrBufferTooSmall says that b has
+	// when the port has accepted all of them. ErrBufferTooSmall means that b has
 	// fewer than n.
 	SendBuffer(port Handle, b Buffer, n int) error
 
-	// ReceiveBuffer is RasReceiveBuffer: it posts a receive and returns at
-	// once. The event is reset, and set when at least one byte is there, when
-	// the timeout has passed, or when the port has failed; RetrieveBuffer then
-	// tells which. A timeout of 0 or less is no limit. One receive at a time
+	// ReceiveBuffer is RasReceiveBuffer: it posts a receive and returns
+	// immediately. The event is reset, and set when at least one byte has
+	// arrived, when the timeout has passed, or when the port has failed;
+	// RetrieveBuffer then reports which. A timeout of 0 or less is no limit. One receive at a time
 	// can be pending: a second gets ErrAsyncRequestPending.
 	ReceiveBuffer(port Handle, b Buffer, timeout time.Duration, ev *Event) error
 
@@ -77,15 +77,15 @@ type API interface {
 	RetrieveBuffer(port Handle, b Buffer) (n int, err error)
 
 	// SetCommSettings is RasSetCommSettings: it sets data bits, parity and
-	// stop bits after earlier output has left. ErrNotSupported, which matches
-	// errors.ErrUnsupported, says that the port has no such settings.
+	// stop bits after earlier output has been transmitted. ErrNotSupported, which
+	// matches errors.ErrUnsupported, means that the port has no such settings.
 	SetCommSettings(port Handle, s CommSettings) error
 }
 
-// The abilities that an API may have besides the six callbacks. Code that wants
-// one asks the API for it with a type assertion, and works without: see the
-// comment of each. No method of Call has the name of an ability of these but
-// Line, which gives the same port whether the Call or its API is asked.
+// The abilities that an API may have besides the six callbacks. Code that uses
+// one finds it with a type assertion, and works without: see the comment of each.
+// No method of Call has the name of an ability of these but Line, which returns
+// the same port for the Call and for its API.
 
 // ContextSender is an API whose sends end with a context.
 //
@@ -99,19 +99,19 @@ type ContextSender interface {
 	SendBufferContext(ctx context.Context, port Handle, b Buffer, n int) error
 }
 
-// ReceiveCanceler is an API whose pending receive can be taken back.
+// ReceiveCanceler is an API whose pending receive can be cancelled.
 //
 // Without it Call.CancelReceive leaves the receive with the API, and the next
-// receive of the call goes on with it, within a limit that the Call keeps
+// receive of the call continues with it, within a limit that the Call keeps
 // itself.
 type ReceiveCanceler interface {
-	// CancelPosted takes back the pending receive of the port, whose event is
+	// CancelPosted cancels the pending receive of the port, whose event is
 	// not set and whose buffer can then be freed. Bytes that arrive meanwhile
 	// are kept. Without a pending receive it does nothing.
 	CancelPosted(port Handle) error
 }
 
-// Returner is an API that takes bytes back which were retrieved and not used.
+// Returner is an API that accepts bytes which were retrieved and not used.
 //
 // Without it the Call keeps them: receives through a Call get them first,
 // receives that go to the API directly do not get them.
@@ -125,7 +125,7 @@ type Returner interface {
 // in another way, such as a watch of the carrier.
 //
 // Without it such code can only end the context of the run, and the callbacks
-// that do not know the context go on to their own limits.
+// that do not know the context continue to their own limits.
 type Failer interface {
 	// Fail makes every pending and later call fail with cause. Only the first
 	// failure of a port counts.
@@ -161,7 +161,7 @@ type BytesReceiver interface {
 	// makes it, no receive is pending and no byte is lost. b must not be empty,
 	// and is the caller's again when it returns.
 	//
-	// An error that matches errors.ErrUnsupported says that it has done
+	// An error that matches errors.ErrUnsupported means that it has done
 	// nothing, and that the callbacks must be used for this receive.
 	ReceiveBytes(ctx context.Context, port Handle, b []byte, timeout time.Duration) (n int, err error)
 }
@@ -174,7 +174,7 @@ type BytesSender interface {
 	// again when it returns, and a context as in ContextSender. All bytes go
 	// under one limit: send no more than MaxBuffer.
 	//
-	// An error that matches errors.ErrUnsupported says that it has done
+	// An error that matches errors.ErrUnsupported means that it has done
 	// nothing, and that the callbacks must be used for this send.
 	SendBytes(ctx context.Context, port Handle, b []byte) error
 }

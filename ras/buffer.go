@@ -1,7 +1,7 @@
 package ras
 
 // The memory of a buffer that was freed is not granted again until this many
-// others were freed after it, so that a script that goes on writing to it does
+// others were freed after it, so that a script that still writes to it does
 // not write into the buffer of another owner.
 const quarantine = 8
 
@@ -12,12 +12,20 @@ const grantsPerChunk = 8
 
 // grant is the Buffer of one GetBuffer. It is valid until it is freed and never
 // again, so a handle that was freed cannot name the buffer of a later grant.
+//
+//	event                  granted (out)        in sends (sending)    left to sends (left)
+//	FreeBuffer             freed                616                   late
+//	send begins            sending              sending               sending
+//	its caller gives up    -                    left                  left
+//	send ends              -                    granted               granted, or freed if late
+//	Close                  freed, a leak        freed, a leak         freed; a leak unless late
+//
 // Its fields are guarded by the session's mutex; the bytes of data belong to
 // the script while the grant is out.
 type grant struct {
 	owner   *Session
 	memory  []byte
-	data    []byte // the beginning of memory, as much as was asked for
+	data    []byte // the beginning of memory, as much as was requested
 	out     bool   // granted and not freed
 	sending int    // sends that read from it
 	left    int    // of those, the ones whose caller has stopped waiting for them
@@ -41,30 +49,23 @@ func (p *pool) get(owner *Session, size int) *grant {
 	}
 	g := &p.chunk[0]
 	p.chunk = p.chunk[1:]
-	memory := p.reuse(size)
+	var memory []byte
+	if len(p.freed) > quarantine {
+		memory = p.freed[0]
+		n := copy(p.freed, p.freed[1:])
+		p.freed[n] = nil
+		p.freed = p.freed[:n]
+	}
+	if cap(memory) < size {
+		memory = make([]byte, size)
+	}
 	clear(memory[:size])
 	g.owner, g.memory, g.data, g.out = owner, memory, memory[:size:size], true
 	p.grants = append(p.grants, g)
 	return g
 }
 
-// reuse returns memory of at least size bytes that has been in quarantine long enough,
-// or new memory.
-func (p *pool) reuse(size int) []byte {
-	if len(p.freed) <= quarantine {
-		return make([]byte, size)
-	}
-	m := p.freed[0]
-	n := copy(p.freed, p.freed[1:])
-	p.freed[n] = nil
-	p.freed = p.freed[:n]
-	if cap(m) < size {
-		m = make([]byte, size)
-	}
-	return m
-}
-
-// put takes a grant back.
+// put ends a grant, whose memory may be granted again after the quarantine.
 func (p *pool) put(g *grant) {
 	for i, o := range p.grants {
 		if o == g {

@@ -6,8 +6,8 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync/atomic"
-	"time"
 
 	"github.com/rasline/rasline/internal/mask"
 	"github.com/rasline/rasline/port"
@@ -50,13 +50,13 @@ type DialParams struct {
 // # Receiving
 //
 // Call has its own ReceiveBuffer, RetrieveBuffer and FreeBuffer, and Receive,
-// which is all of them in one. They serve bytes that Unread gave back before those of the API, and a receive that a
-// cancelled wait left with an API that cannot cancel is taken over by the next
-// receive, within that receive's own limit. A caller that goes to Call.API
-// directly bypasses both.
+// which is all of them in one. They serve bytes that Unread gave back before those
+// of the API, and a receive that a cancelled wait left with an API that cannot
+// cancel serves the next receive, within that receive's own limit. A caller of the
+// methods of Call.API bypasses both.
 //
-// Receiving is for one goroutine at a time; sending and the other methods may
-// go on from others meanwhile.
+// Receiving is for one goroutine at a time; sending and the other methods may be
+// called from others meanwhile.
 type Call struct {
 	API
 	Port      Handle
@@ -68,8 +68,9 @@ type Call struct {
 	// calls SetParams. Parameters returns those in force.
 	Params *DialParams
 
-	// Terminal is the user's terminal, for scripts that show or ask
-	// something. It stands for the hWnd parameter; nil if there is no user.
+	// Terminal is the user's terminal, for scripts that show
+	// something or prompt. It is what the hWnd parameter is for; nil if there is no
+	// user.
 	Terminal io.ReadWriter
 
 	// Exact means that bytes which were received and not used cannot be handed
@@ -125,32 +126,36 @@ func (c *Call) WithAPI(api API) *Call {
 	return d
 }
 
-// Line returns the port behind the call, for abilities that the callbacks do
-// not have: breaks, modem lines. Ask it with a type assertion for
-// port.Breaker, port.LineController and their like, and never read, write or
-// close it. It is nil where the API is no PortHolder and no other API of the
+// Line returns the port of the call, for abilities that the callbacks do not
+// have: breaks, modem lines. Use it with a type assertion to port.Breaker,
+// port.LineController and their like, and never read, write or close it. It is nil where the API is no PortHolder and no other API of the
 // run is.
 func (c *Call) Line() port.Port {
 	if l, ok := c.API.(PortHolder); ok {
 		return l.Line()
 	}
-	return c.shared().line()
+	st := c.shared()
+	st.mu.Lock()
+	api := st.api
+	st.mu.Unlock()
+	if l, ok := api.(PortHolder); ok {
+		return l.Line()
+	}
+	return nil
 }
 
 // SetParams replaces the parameters of the run. Only UserName, Password and
 // Domain of p count. It may be called on any Call of the run.
 func (c *Call) SetParams(p *DialParams) {
-	c.shared().setParams(p)
+	st := c.shared()
+	st.mu.Lock()
+	st.settings.params = p
+	st.mu.Unlock()
 	if p != nil {
-		c.hideInLine(p.Password)
-	}
-}
-
-// hideInLine masks a password in what a line keeps that is a port.Hider. One that
-// is short is masked where it is sent, which Hide announces.
-func (c *Call) hideInLine(s Secret) {
-	if h, ok := c.Line().(port.Hider); ok && len(s) >= mask.Short {
-		h.Hide(s.Reveal())
+		// A short password is masked where it is sent, which Hide announces.
+		if h, ok := c.Line().(port.Hider); ok && len(p.Password) >= mask.Short {
+			h.Hide(p.Password.Reveal())
+		}
 	}
 }
 
@@ -165,7 +170,12 @@ func (c *Call) Parameters() *DialParams {
 
 // SetIPAddr sets the address that the script gives the caller for the session.
 // It may be called on any Call of the run.
-func (c *Call) SetIPAddr(a netip.Addr) { c.shared().setAddr(a) }
+func (c *Call) SetIPAddr(a netip.Addr) {
+	st := c.shared()
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.settings.addr, st.settings.addrSet = a, true
+}
 
 // Address returns the address in force: that of SetIPAddr, or IPAddr.
 func (c *Call) Address() netip.Addr {
@@ -175,94 +185,63 @@ func (c *Call) Address() netip.Addr {
 	return c.IPAddr
 }
 
-// Unread gives back a copy of bytes that were retrieved and not used: the next
-// receiver of the call, or PPP, gets them before all others. A posted receive
-// completes with them. It fails with ErrBufferTooSmall if more than 64 KiB would
-// wait, and with ErrInvalidPortHandle after the run; the bytes then are the
-// caller's to keep.
-func (c *Call) Unread(b []byte) error { return c.shared().unreadBytes(c, b) }
-
-// ReceiveBuffer is RasReceiveBuffer; see API. It completes immediately if Unread
-// gave bytes back.
-func (c *Call) ReceiveBuffer(port Handle, b Buffer, timeout time.Duration, ev *Event) error {
-	return c.shared().receive(c, port, b, timeout, ev)
-}
-
-// RetrieveBuffer is RasRetrieveBuffer; see API.
-func (c *Call) RetrieveBuffer(port Handle, b Buffer) (int, error) {
-	return c.shared().retrieve(c, port, b)
-}
-
-// Receive is GetBuffer, ReceiveBuffer, Event.Wait, RetrieveBuffer and FreeBuffer
-// in one, on the port of the call: it waits until bytes have arrived, moves at
-// most len(b) of them into b, which must not be empty, and returns their number,
-// which is 0 with every error. A timeout of 0 or less is no limit; when it
-// passes, the error matches ErrRequestTimeout. If ctx ends first the error is as
-// ContextError makes it, the receive is taken back as CancelReceive does it, and
-// no byte is lost. Like RetrieveBuffer, it returns 0 without an error where an
-// API completes a receive without bytes.
-//
-// An API that is a BytesReceiver gets the whole of it; any other sees the
-// callbacks.
-func (c *Call) Receive(ctx context.Context, b []byte, timeout time.Duration) (int, error) {
-	return c.shared().receiveBytes(ctx, c, b, timeout)
-}
-
-// Send sends all of b on the port of the call, MaxBuffer bytes at a time, and
-// returns when the port has taken them. It is GetBuffer, SendContext and
-// FreeBuffer in one; see SendContext for what a cancel leaves. b is the caller's
-// again when it returns.
-//
-// An API that is a BytesSender gets the bytes themselves; any other sees the
-// callbacks.
-func (c *Call) Send(ctx context.Context, b []byte) error { return c.shared().sendBytes(ctx, c, b) }
-
-// FreeBuffer is RasFreeBuffer; see API. A buffer that a cancelled receive or
-// send left with the API is freed when the API has finished with it.
-func (c *Call) FreeBuffer(b Buffer) error { return c.shared().free(c, b) }
-
-// CancelReceive takes back the receive that was posted last, if it has no
-// result yet or its result was not retrieved; its event is not set any more by
-// a ReceiveCanceler, and its buffer can then be freed. Bytes that have arrived
-// are kept for the next receive. An API that cannot cancel keeps the receive,
-// and the next receive of the call takes it over; when the limit of the old one
-// passes, RetrieveBuffer can then return ErrPending although the event was set,
-// and the caller waits again. Without a posted receive it
-// does nothing.
+// CancelReceive cancels the receive that was posted last, if it has no result yet
+// or its result was not retrieved; its event is not set any more by a
+// ReceiveCanceler, and its buffer can then be freed. A Receive on another goroutine
+// returns an error that matches ErrInvalidParameter. Bytes that have arrived are
+// kept for the next receive. An API that cannot cancel keeps the receive, which
+// serves the next receive of the call; when the limit of the old one passes,
+// RetrieveBuffer can then return ErrPending although the event was set, and the
+// caller waits again. Without a posted receive it does nothing.
 func (c *Call) CancelReceive() error { return c.shared().cancel(c) }
 
 // SendContext is SendBuffer on the port of the call with a context besides. When
 // the context ends it returns an error as ContextError makes it; what was sent
 // by then is a part of the bytes from their start, and on an API that is no
 // ContextSender the rest may follow: the next SendContext of the run waits for
-// it, within its own context. A SendBuffer, which goes to the API directly, does
-// not wait.
+// it, within its own context. A SendBuffer, which is the API's own, does not
+// wait.
 func (c *Call) SendContext(ctx context.Context, b Buffer, n int) error {
 	return c.shared().send(ctx, c, b, n)
 }
 
 // Value returns what SetValue has stored with the run under key, or nil. Use a
 // key of a type of your own.
-func (c *Call) Value(key any) any { return c.shared().value(key) }
+func (c *Call) Value(key any) any {
+	st := c.shared()
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.values[key]
+}
 
 // SetValue stores a value with the run, for all Calls of it: what the executors
 // of one package have to know of each other.
-func (c *Call) SetValue(key, value any) { c.shared().setValue(key, value) }
+func (c *Call) SetValue(key, value any) {
+	st := c.shared()
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.values == nil {
+		st.values = make(map[any]any)
+	}
+	st.values[key] = value
+}
 
 // OnReceive has f called with what is received through the Calls of the run from
 // now on, each byte once and in order, before the receiver uses it, until the
 // returned function is called. It is for what must be seen wherever a script
 // waits, such as the message of a modem that the connection is lost. f must not
 // keep the slice, nor use the call.
-func (c *Call) OnReceive(f func(b []byte)) (stop func()) { return c.shared().observe(f) }
-
-// End ends the run of the call: Unread and SendContext fail from now on. It
-// waits at most five seconds for a send that a cancelled SendContext left with
-// the callback. It returns the bytes that were given back and not received
-// again, which the next user of the line must get first, and an error if the
-// send did not end. The host that made the first Call of a run calls it after
-// the script has returned, before it ends the API; scripts do not.
-func (c *Call) End() (unread []byte, err error) { return c.shared().end() }
+func (c *Call) OnReceive(f func(b []byte)) (stop func()) {
+	st := c.shared()
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.observers = append(st.observers[:len(st.observers):len(st.observers)], &f)
+	return func() {
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		st.observers = slices.DeleteFunc(slices.Clone(st.observers), func(o *func([]byte)) bool { return o == &f })
+	}
+}
 
 // Hide registers a text that Mask must hide from now on; call it before the text
 // is sent. The password of Params need not be registered, unless it has fewer

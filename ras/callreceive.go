@@ -49,7 +49,7 @@ type callReceive struct {
 
 	left   *leftReceive // with the API, after a cancel
 	direct *Call        // whose API runs ReceiveBytes, the outermost; nil: none
-	ending bool         // the API of owner or of direct is asked to end its receive
+	ending bool         // the API of owner or of direct is being called to end its receive
 
 	event   *Event // for the next Receive that is a ReceiveBuffer; nil: to be made
 	copying *Event // of the Receive that is a ReceiveBuffer and waits; nil: none
@@ -64,7 +64,7 @@ const (
 	callAdopted             // served by the receive that was left with the API
 )
 
-// leftReceive is a receive that was cancelled and could not be taken back.
+// leftReceive is a receive that its API could not cancel.
 type leftReceive struct {
 	api     API
 	port    Handle
@@ -75,9 +75,13 @@ type leftReceive struct {
 	done    chan struct{} // closed when the API has finished with the receive
 }
 
-// unreadBytes is Call.Unread. Bytes go to an API that takes them, so that its
-// other users get them too, unless some are kept here that must follow them.
-func (st *callState) unreadBytes(c *Call, b []byte) error {
+// Unread gives back a copy of bytes that were retrieved and not used: the next
+// receiver of the call, or PPP, gets them before all others. A posted receive
+// completes with them. It fails with ErrBufferTooSmall if more than 64 KiB would
+// wait, and with ErrInvalidPortHandle after the run; the bytes then are the
+// caller's to keep.
+func (c *Call) Unread(b []byte) error {
+	st := c.shared()
 	if len(b) == 0 {
 		return nil
 	}
@@ -95,6 +99,8 @@ func (st *callState) unreadBytes(c *Call, b []byte) error {
 	if !below {
 		st.returned += len(b) // before a receiver on another goroutine gets them
 	}
+	// Bytes go to an API that accepts them, so that its other users get them too,
+	// unless some are kept here that must follow them.
 	r, ok := c.API.(Returner)
 	if !ok && direct {
 		c = st.rx.direct // whose API completes the receive with them
@@ -126,12 +132,14 @@ func (st *callState) unreadBytes(c *Call, b []byte) error {
 	return nil
 }
 
-// receive is Call.ReceiveBuffer. A Call whose API is a decorator reaches the
-// Call below it while its own receive is being posted; the one below, which is
-// not the owner, then passes everything on.
-func (st *callState) receive(c *Call, port Handle, b Buffer, timeout time.Duration, ev *Event) error {
+// ReceiveBuffer is RasReceiveBuffer; see API. It completes immediately if Unread
+// gave bytes back.
+func (c *Call) ReceiveBuffer(port Handle, b Buffer, timeout time.Duration, ev *Event) error {
+	st := c.shared()
 	st.mu.Lock()
 	if st.rx.state != callIdle {
+		// A Call whose API is a decorator reaches the Call below it while its
+		// own receive is being posted; the one below passes everything on.
 		other := st.rx.owner != c
 		st.mu.Unlock()
 		if other {
@@ -224,6 +232,7 @@ func (st *callState) passOn(left *leftReceive) {
 		return
 	}
 	left.watched = true
+	// The goroutine ends with the event, or when the API has finished.
 	go func() {
 		select {
 		case <-left.ev.C():
@@ -259,8 +268,9 @@ func (st *callState) finishLeft() {
 	}
 }
 
-// retrieve is Call.RetrieveBuffer.
-func (st *callState) retrieve(c *Call, port Handle, b Buffer) (int, error) {
+// RetrieveBuffer is RasRetrieveBuffer; see API.
+func (c *Call) RetrieveBuffer(port Handle, b Buffer) (int, error) {
+	st := c.shared()
 	st.mu.Lock()
 	if st.rx.state == callIdle || st.rx.owner != c || b == nil || port != c.Port {
 		st.mu.Unlock()
@@ -301,8 +311,19 @@ func (st *callState) unseen(n int) (seen int, observers []*func(b []byte)) {
 	return seen, st.observers
 }
 
-// receiveBytes is Call.Receive.
-func (st *callState) receiveBytes(ctx context.Context, c *Call, b []byte, timeout time.Duration) (int, error) {
+// Receive is GetBuffer, ReceiveBuffer, Event.Wait, RetrieveBuffer and FreeBuffer
+// in one, on the port of the call: it waits until bytes have arrived, moves at
+// most len(b) of them into b, which must not be empty, and returns their number,
+// which is 0 with every error. A timeout of 0 or less is no limit; when it
+// passes, the error matches ErrRequestTimeout. If ctx ends first the error is as
+// ContextError makes it, the receive is cancelled as CancelReceive does it, and
+// no byte is lost. Like RetrieveBuffer, it returns 0 without an error where an
+// API completes a receive without bytes.
+//
+// An API that is a BytesReceiver gets the whole of it; any other sees the
+// callbacks.
+func (c *Call) Receive(ctx context.Context, b []byte, timeout time.Duration) (int, error) {
+	st := c.shared()
 	r, ok := c.API.(BytesReceiver)
 	if !ok {
 		return st.receiveCopy(ctx, c, b, timeout)
@@ -368,7 +389,7 @@ func (st *callState) receiveCopy(ctx context.Context, c *Call, b []byte, timeout
 		}
 		got := buf.Bytes()[:n]
 		if n = copy(b, got); n < len(got) {
-			err = c.Unread(got[n:]) // the API has granted more than was asked for
+			err = c.Unread(got[n:]) // the API has granted more than was requested
 		}
 		return n, err
 	}
@@ -523,7 +544,7 @@ func (st *callState) setIdle() {
 
 // cancel is Call.CancelReceive. It ends the receive with the API of the Call that
 // has it; where that API forwards the cancel to the Call below it, the API of that
-// one is asked.
+// one ends it.
 func (st *callState) cancel(c *Call) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -573,8 +594,10 @@ func (st *callState) endReceive(c *Call) error {
 	return err
 }
 
-// free is Call.FreeBuffer.
-func (st *callState) free(c *Call, b Buffer) error {
+// FreeBuffer is RasFreeBuffer; see API. A buffer that a cancelled receive or
+// send left with the API is freed when the API has finished with it.
+func (c *Call) FreeBuffer(b Buffer) error {
+	st := c.shared()
 	if !st.unusual.Load() {
 		return c.API.FreeBuffer(b)
 	}

@@ -33,6 +33,7 @@ func (st *callState) send(ctx context.Context, c *Call, b Buffer, n int) error {
 	}
 	result := make(chan error, 1)
 	tx := &callSend{api: c.API, buf: b, done: make(chan struct{})}
+	// The goroutine ends when the callback returns; End waits for it, up to a limit.
 	go func() {
 		result <- c.API.SendBuffer(c.Port, b, n)
 		st.sendReturned(tx)
@@ -54,8 +55,15 @@ func (st *callState) send(ctx context.Context, c *Call, b Buffer, n int) error {
 	return contextError(opSend, ctx)
 }
 
-// sendBytes is Call.Send.
-func (st *callState) sendBytes(ctx context.Context, c *Call, b []byte) error {
+// Send sends all of b on the port of the call, MaxBuffer bytes at a time, and
+// returns when the port has accepted them. It is GetBuffer, SendContext and
+// FreeBuffer in one; see SendContext for what a cancel leaves. b is the caller's
+// again when it returns.
+//
+// An API that is a BytesSender gets the bytes themselves; any other sees the
+// callbacks.
+func (c *Call) Send(ctx context.Context, b []byte) error {
+	st := c.shared()
 	for len(b) > 0 {
 		if err := st.awaitSend(ctx); err != nil {
 			return err
@@ -66,7 +74,12 @@ func (st *callState) sendBytes(ctx context.Context, c *Call, b []byte) error {
 			err = s.SendBytes(ctx, c.Port, b[:n])
 		}
 		if err != nil && errors.Is(err, errors.ErrUnsupported) {
-			err = st.sendCopy(ctx, c, b[:n])
+			var buf Buffer
+			if buf, err = c.GetBuffer(n); err != nil {
+				return err
+			}
+			err = st.send(ctx, c, buf, copy(buf.Bytes(), b))
+			c.FreeBuffer(buf)
 		}
 		if err != nil {
 			return err
@@ -74,16 +87,6 @@ func (st *callState) sendBytes(ctx context.Context, c *Call, b []byte) error {
 		b = b[n:]
 	}
 	return nil
-}
-
-// sendCopy sends b, which a buffer has room for, by the callbacks.
-func (st *callState) sendCopy(ctx context.Context, c *Call, b []byte) error {
-	buf, err := c.GetBuffer(len(b))
-	if err != nil {
-		return err
-	}
-	defer c.FreeBuffer(buf)
-	return st.send(ctx, c, buf, copy(buf.Bytes(), b))
 }
 
 // awaitSend waits for the sends that were left with callbacks.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/rasline/rasline/internal/handles"
 	"github.com/rasline/rasline/internal/mask"
-	"github.com/rasline/rasline/port"
 )
 
 // callState is what all Calls of one run share.
@@ -43,13 +42,6 @@ type settings struct {
 	params  *DialParams // nil: the Params of the Call
 	addr    netip.Addr
 	addrSet bool
-}
-
-// shareState returns a state for the calls on the port of s.
-func shareState(s *Session) *callState {
-	st := &callState{slot: handles.Register(uintptr(s.handle)), api: s}
-	st.slot.Value = st
-	return st
 }
 
 // shared returns the state of the call's run, which is made at first use.
@@ -104,36 +96,20 @@ func (st *callState) setting() settings {
 	return st.settings
 }
 
-func (st *callState) setParams(p *DialParams) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	st.settings.params = p
-}
-
-func (st *callState) setAddr(a netip.Addr) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	st.settings.addr, st.settings.addrSet = a, true
-}
-
-func (st *callState) line() port.Port {
-	st.mu.Lock()
-	api := st.api
-	st.mu.Unlock()
-	if l, ok := api.(PortHolder); ok {
-		return l.Line()
-	}
-	return nil
-}
-
 // noteLeft notes a change of what is left with APIs or of ended, so that sends
 // and frees take no lock to see that there is nothing. st.mu is held.
 func (st *callState) noteLeft() {
 	st.unusual.Store(st.ended || st.rx.left != nil || len(st.tx) > 0)
 }
 
-// end is Call.End.
-func (st *callState) end() (unread []byte, err error) {
+// End ends the run of the call: Unread and SendContext fail from now on. It
+// waits at most five seconds for a send that a cancelled SendContext left with
+// the callback. It returns the bytes that were given back and not received
+// again, which the next user of the line must get first, and an error if the
+// send did not end. The host that made the first Call of a run calls it after
+// the script has returned, before it ends the API; scripts do not.
+func (c *Call) End() (unread []byte, err error) {
+	st := c.shared()
 	st.mu.Lock()
 	st.ended = true
 	st.noteLeft()
@@ -163,31 +139,4 @@ func (st *callState) end() (unread []byte, err error) {
 		}
 	}
 	return unread, nil
-}
-
-func (st *callState) value(key any) any {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	return st.values[key]
-}
-
-func (st *callState) setValue(key, value any) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	if st.values == nil {
-		st.values = make(map[any]any)
-	}
-	st.values[key] = value
-}
-
-// observe is Call.OnReceive.
-func (st *callState) observe(f func(b []byte)) (stop func()) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	st.observers = append(st.observers[:len(st.observers):len(st.observers)], &f)
-	return func() {
-		st.mu.Lock()
-		defer st.mu.Unlock()
-		st.observers = slices.DeleteFunc(slices.Clone(st.observers), func(o *func([]byte)) bool { return o == &f })
-	}
 }

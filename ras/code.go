@@ -81,12 +81,12 @@ func (c Code) Is(target error) bool {
 	return false
 }
 
-// Timeout reports whether the code says that a time limit passed.
+// Timeout reports whether the code means that a time limit has passed.
 func (c Code) Timeout() bool {
 	return c == ErrRequestTimeout || c == ErrTimeout || c == ErrWaitTimeout
 }
 
-// CodeOf returns the code that stands for err to a RAS host: Success for nil,
+// CodeOf returns the code for err that a RAS host gets: Success for nil,
 // the first Code in err's tree, else the code of the port failure or the
 // context error in it as Cause decides, and ErrUnknown for anything else.
 func CodeOf(err error) Code {
@@ -101,11 +101,11 @@ func CodeOf(err error) Code {
 }
 
 // Error is the error of a callback. It names the callback, the code that a
-// RAS host would see, and what lies behind it.
+// RAS host would see, and its cause.
 type Error struct {
 	Op   string // the callback or the step that failed: "RasReceiveBuffer", "script"; may be empty
 	Code Code   // what a RAS host gets
-	Err  error  // the cause, or nil if the code says it all
+	Err  error  // the cause, or nil if there is none besides the code
 }
 
 // Error returns "OP: error N NAME: CAUSE", with the code's own meaning where
@@ -138,7 +138,7 @@ type errnos struct {
 }
 
 // causes maps what a port or a context reports to the code that a RAS host
-// gets, the most telling first. The errno rows stand behind the port's own
+// gets, the most specific first. The errno rows follow the port's own
 // verdicts, which have looked at the device before they name an end.
 var causes = []struct {
 	err  error

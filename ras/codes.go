@@ -49,7 +49,7 @@ const (
 	ErrCannotLoadString                   Code = 626  // ERROR_CANNOT_LOAD_STRING: string resource load failed (retired since Vista)
 	ErrKeyNotFound                        Code = 627  // ERROR_KEY_NOT_FOUND: requested key absent
 	ErrDisconnection                      Code = 628  // ERROR_DISCONNECTION: port got disconnected during operation
-	ErrRemoteDisconnection                Code = 629  // ERROR_REMOTE_DISCONNECTION: far end dropped the port
+	ErrRemoteDisconnection                Code = 629  // ERROR_REMOTE_DISCONNECTION: peer dropped the port
 	ErrHardwareFailure                    Code = 630  // ERROR_HARDWARE_FAILURE: hardware fault took the port down
 	ErrUserDisconnection                  Code = 631  // ERROR_USER_DISCONNECTION: local user dropped the port
 	ErrInvalidSize                        Code = 632  // ERROR_INVALID_SIZE: dwSize or structure length is wrong
@@ -190,14 +190,14 @@ const (
 	ErrSharingMultipleAddresses           Code = 767  // ERROR_SHARING_MULTIPLE_ADDRESSES: private LAN for sharing has several IP addresses
 	ErrFailedToEncrypt                    Code = 768  // ERROR_FAILED_TO_ENCRYPT: data could not be encrypted, attempt abandoned
 	ErrBadAddressSpecified                Code = 769  // ERROR_BAD_ADDRESS_SPECIFIED: destination unreachable
-	ErrConnectionReject                   Code = 770  // ERROR_CONNECTION_REJECT: far end refused the call
+	ErrConnectionReject                   Code = 770  // ERROR_CONNECTION_REJECT: peer refused the call
 	ErrCongestion                         Code = 771  // ERROR_CONGESTION: network too busy for the call
 	ErrIncompatible                       Code = 772  // ERROR_INCOMPATIBLE: remote hardware cannot take this call type
 	ErrNumberchanged                      Code = 773  // ERROR_NUMBERCHANGED: called number has moved
 	ErrTempfailure                        Code = 774  // ERROR_TEMPFAILURE: passing fault, worth a retry
-	ErrBlocked                            Code = 775  // ERROR_BLOCKED: far end blocks this call
-	ErrDonotdisturb                       Code = 776  // ERROR_DONOTDISTURB: far end is set to do-not-disturb
-	ErrOutoforder                         Code = 777  // ERROR_OUTOFORDER: far end's modem or device is broken
+	ErrBlocked                            Code = 775  // ERROR_BLOCKED: peer blocks this call
+	ErrDonotdisturb                       Code = 776  // ERROR_DONOTDISTURB: peer is set to do-not-disturb
+	ErrOutoforder                         Code = 777  // ERROR_OUTOFORDER: peer's modem or device is broken
 	ErrUnableToAuthenticateServer         Code = 778  // ERROR_UNABLE_TO_AUTHENTICATE_SERVER: server identity could not be proven
 	ErrSmartCardRequired                  Code = 779  // ERROR_SMART_CARD_REQUIRED: entry demands a smart card (retired since Vista)
 	ErrInvalidFunctionForEntry            Code = 780  // ERROR_INVALID_FUNCTION_FOR_ENTRY: function does not suit this entry

@@ -20,7 +20,7 @@
 //
 // A receive is posted with an [Event], as in Windows: ReceiveBuffer returns at
 // once, the event is set when data is there, when the limit has passed or when
-// the port has failed, and RetrieveBuffer then moves the data or tells which it
+// the port has failed, and RetrieveBuffer then moves the data or reports which it
 // was. The event is a channel for those who want to select on it, and
 // [Event.Wait] for those who only wait, which is faster. [Call.Receive] is all of
 // it in one, and faster again; [Call.Send] is its counterpart.
@@ -29,12 +29,12 @@
 //
 // Every error matches a [Code] with errors.Is. Codes are the numbers of
 // Raserror.h and keep the names of the Windows headers in [Code.Name].
-// A port that fails keeps its first cause, and [Cause] tells which code that is.
+// A port that fails keeps its first cause, and [Cause] returns its code.
 //
 // # Where the documentation is silent
 //
-// The published documentation leaves many points open: what a time-out looks
+// The published documentation leaves many points open: what a timeout looks
 // like, what a second receive does, who owns a buffer when. The methods'
-// comments say what this package does, and its tests hold each point under its
+// comments specify what this package does, and its tests hold each point under its
 // own name.
 package ras

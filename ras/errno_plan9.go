@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// Plan 9 has texts where other systems have numbers. What it lacks stands for an
+// Plan 9 has texts where other systems have numbers. What it lacks is an
 // error that no call returns.
 var (
 	none  = errors.New("not an error of Plan 9")

@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// Event stands for the event handle of RasReceiveBuffer. It is an auto-reset
+// Event is the event handle of RasReceiveBuffer. It is an auto-reset
 // event: it is set or not, setting it twice is setting it once, and the receiver
 // that reads the token from its channel resets it.
 //
@@ -26,7 +26,7 @@ type Event struct {
 func NewEvent() *Event { return &Event{ch: make(chan struct{}, 1)} }
 
 // C returns the channel that gives one token each time the event is set. A
-// receive that is posted with an event whose channel was asked for is read by
+// receive that is posted with an event whose channel C has returned is read by
 // a goroutine of the session; Wait saves that goroutine.
 //
 // Give the limit of the wait to ReceiveBuffer, whose event is set when it

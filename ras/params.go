@@ -54,8 +54,12 @@ func (p *DialParams) Validate() error {
 }
 
 func checkText(name, text string, limit int) error {
+	n := 0 // UTF-16 code units
+	for _, r := range text {
+		n += max(1, utf16.RuneLen(r))
+	}
 	var err error
-	switch n := utf16Len(text); {
+	switch {
 	case n > limit:
 		err = fmt.Errorf("the %s has %d characters, at most %d fit", name, n, limit)
 	case strings.ContainsRune(text, 0):
@@ -64,13 +68,6 @@ func checkText(name, text string, limit int) error {
 		return nil
 	}
 	return &Error{Op: "dial parameters", Code: ErrInvalidParameter, Err: err}
-}
-
-func utf16Len(s string) (n int) {
-	for _, r := range s {
-		n += max(1, utf16.RuneLen(r))
-	}
-	return n
 }
 
 // CommSettings are the character format of a serial line, with the numbers of
@@ -86,7 +83,7 @@ type CommSettings struct {
 // CommSettingsSize is the size of RASCOMMSETTINGS in bytes.
 const CommSettingsSize = 8
 
-// SettingsOf returns the settings that stand for the format of m; fields of m
+// SettingsOf returns the settings for the character format of m; fields of m
 // that are zero count as 8 data bits, no parity and 1 stop bit.
 func SettingsOf(m port.Mode) CommSettings {
 	m = m.Merge(port.Mode{DataBits: 8, Parity: port.ParityNone, StopBits: port.StopOne})

@@ -56,12 +56,12 @@ const (
 //	ReceiveBytes     readerWaiter                   616             unsupported (3)
 //	Event.C          readerBackground               -               -
 //	RetrieveBuffer   readerBackground if rxPosted   -               -
-//	limit passes     readerBackground, one look     interrupted     interrupted (2)
+//	limit passes     readerBackground, one poll     interrupted     interrupted (2)
 //	result, halt     -                              readerNone      readerNone
 //
 // (1) On a port that is not known to obey deadlines readerBackground, since a
 // caller must never be stuck in a read. (2) There the receive expires without
-// the reader, which stays in Read for the next receive; a look that has just
+// the reader, which stays in Read for the next receive; a poll that has just
 // begun is given two milliseconds. (3) The receive that it read for has its
 // result, or there would be 616. On a port that is not known to obey deadlines
 // ReceiveBytes is never supported.
@@ -74,7 +74,17 @@ const (
 )
 
 // receive is the receive of a session. The session's mutex guards it, but for
-// storage, which belongs to the reader while there is one.
+// storage, which belongs to the reader while there is one. Besides its state it
+// has flags, of which each is independent of the others:
+//
+//	flag          set by                               cleared by
+//	halt          end of a context, result from        start of a receive or of a
+//	              elsewhere, stopReading               reader, unless exit is set
+//	lost          a read with port.ErrOverrun          take
+//	streams       a read that filled its room          any other read
+//	begun         the first deadline of the port       -
+//	interrupted   a deadline that is not cleared yet   beforeRead, which clears it
+//	exit          stopReading                          the end of the reader
 type receive struct {
 	state    rxState
 	reader   rxReader
@@ -110,7 +120,7 @@ func (r *receive) complete(state rxState) {
 func (r *receive) due() bool { return r.deadline != 0 && now() >= r.deadline }
 
 // direct reports whether a ReceiveBytes reads the port. Nothing else is posted
-// until it returns, also if it was cancelled: it takes the result that it finds.
+// until it returns, also if it was cancelled: it returns the result that it finds.
 func (r *receive) direct() bool { return r.reader == readerWaiter && r.buf == nil }
 
 // ReceiveBuffer implements API.
@@ -364,7 +374,7 @@ func (s *Session) readLimitPassed() {
 		if s.startReading(nil, readerBackground) {
 			go s.loop()
 		}
-		if !s.obeys { // the look may take for ever
+		if !s.obeys { // the poll may block
 			now := now()
 			s.rx.limit.within(now.add(2*grace), now)
 		}
@@ -406,7 +416,8 @@ func (s *Session) stopReading() <-chan struct{} {
 	return s.rx.exit
 }
 
-// readOn is the goroutine of a background reader.
+// readOn is the goroutine of a background reader. It ends with the receive that it
+// reads for; stopReading ends it earlier and returns what Close waits for.
 func (s *Session) readOn() {
 	s.mu.Lock()
 	into, ok := s.beforeRead(s.rx.due())
@@ -418,7 +429,7 @@ func (s *Session) readOn() {
 }
 
 // readInto reads until the receive has a result or the reader is halted. It
-// takes s.mu, which is held when it returns.
+// acquires s.mu, which is held when it returns.
 func (s *Session) readInto(into []byte) {
 	for empty := 0; ; {
 		n, err := s.port.Read(into)
@@ -482,7 +493,11 @@ func (s *Session) failDeadline(err error) {
 func (s *Session) afterRead(n int, err error, empty int) ([]byte, bool) {
 	s.rx.streams = n > 0 && n >= s.rx.room
 	if n > 0 {
-		s.rx.unread = s.received(n)
+		if len(s.rx.unread) == 0 {
+			s.rx.unread = s.rx.storage[:n]
+		} else {
+			s.rx.unread = append(s.rx.unread, s.rx.storage[:n]...)
+		}
 	}
 	switch {
 	case errors.Is(err, port.ErrOverrun):
@@ -507,14 +522,6 @@ func (s *Session) afterRead(n int, err error, empty int) ([]byte, bool) {
 	s.rx.complete(rxReady)
 	s.readerStopped()
 	return nil, false
-}
-
-// received returns the unread bytes with the n bytes just read after them.
-func (s *Session) received(n int) []byte {
-	if len(s.rx.unread) == 0 {
-		return s.rx.storage[:n]
-	}
-	return append(s.rx.unread, s.rx.storage[:n]...)
 }
 
 // readerStopped notes that the reader has stopped. A posted receive that others

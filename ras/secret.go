@@ -14,10 +14,10 @@ import (
 // "***" for it, and encoding/gob refuses it; only Reveal gives the text. The
 // empty Secret prints as "" so that one can see that it was not set.
 //
-// Three ways around this remain. For the verbs %p and %w package fmt asks no
+// Three ways around this remain. For the verbs %p and %w package fmt calls no
 // method of the operand and prints the text; go vet reports such a call. Package
-// fmt cannot ask the methods of an unexported field either: keep a Secret in
-// exported fields or behind a pointer. And encoding/asn1 and the keys of JSON
+// fmt cannot call the methods of an unexported field either: keep a Secret in
+// exported fields or in a pointer. And encoding/asn1 and the keys of JSON
 // objects write any string type as it is.
 type Secret string
 

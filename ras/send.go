@@ -134,7 +134,12 @@ func (s *Session) acquire(ctx context.Context, op string) (deadline instant, err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.tx.held {
-		if err := s.awaitTurn(ctx, op); err != nil {
+		s.tx.waiting++
+		s.mu.Unlock()
+		err := s.awaitHanded(ctx, op)
+		s.mu.Lock()
+		if err != nil {
+			s.giveUpTurn()
 			return 0, err
 		}
 		at = now()
@@ -151,18 +156,6 @@ func (s *Session) acquire(ctx context.Context, op string) (deadline instant, err
 	return deadline, nil
 }
 
-// awaitTurn waits for the right to write. s.mu is held, and released meanwhile.
-func (s *Session) awaitTurn(ctx context.Context, op string) error {
-	s.tx.waiting++
-	s.mu.Unlock()
-	err := s.awaitHanded(ctx, op)
-	s.mu.Lock()
-	if err != nil {
-		s.giveUpTurn()
-	}
-	return err
-}
-
 // giveUpTurn ends the wait of an operation that no longer wants the right, which
 // may have been handed over to it meanwhile. s.mu is held.
 func (s *Session) giveUpTurn() {
@@ -174,6 +167,8 @@ func (s *Session) giveUpTurn() {
 	}
 }
 
+// awaitHanded waits until the right to write is handed over, or for what ends the
+// operation.
 func (s *Session) awaitHanded(ctx context.Context, op string) error {
 	var passed <-chan time.Time
 	if s.cfg.SendTimeout > 0 {
@@ -288,12 +283,14 @@ func (s *Session) afterWrite(ctx context.Context, err error, empty int) error {
 }
 
 // writeApart writes the first n bytes of a buffer on a goroutine of its own and
-// waits for it until the limit passes, ctx ends or the session does. What it
-// leaves behind keeps the right to write until the write ends, so that the order
+// waits for it until the limit passes, ctx ends or the session does. A write that
+// it does not wait for keeps the right to write until the write ends, so that the order
 // of the bytes holds.
 func (s *Session) writeApart(ctx context.Context, g *grant, n int, deadline instant) error {
 	data := g.data[:n]
 	result := make(chan error, 1)
+	// The goroutine ends with the write. Close ends that by a deadline and waits for
+	// it, up to a limit.
 	go func() {
 		var err error
 		sent := 0
@@ -399,9 +396,9 @@ func (s *Session) haltWrite() {
 	}
 }
 
-// SetCommSettings implements API. It takes its place among the sends, since
-// earlier output must leave first, and is bounded as they are: a line that is
-// held off by flow control ends it with ErrRequestTimeout.
+// SetCommSettings implements API. It waits for its turn among the sends,
+// since earlier output must be transmitted first, and is bounded as they are: flow
+// control that holds the line off ends it with ErrRequestTimeout.
 func (s *Session) SetCommSettings(h Handle, c CommSettings) error {
 	mode, err := s.checkSettings(h, c)
 	if err != nil {
@@ -416,7 +413,20 @@ func (s *Session) SetCommSettings(h Handle, c CommSettings) error {
 	}
 	defer s.release()
 	if err := setter.SetMode(mode); err != nil {
-		return s.settingsError(setter, err)
+		// A driver that refuses a value returns errors.ErrUnsupported as well,
+		// but it has a mode.
+		_, noMode := setter.Mode()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		switch {
+		case s.cause != nil:
+			return s.failure(opSetComm)
+		case errors.Is(err, errors.ErrUnsupported) && errors.Is(noMode, errors.ErrUnsupported):
+			return &Error{Op: opSetComm, Code: ErrNotSupported, Err: err}
+		case isTimeout(err):
+			return &Error{Op: opSetComm, Code: ErrRequestTimeout, Err: err}
+		}
+		return &Error{Op: opSetComm, Code: ErrCannotSetPortInfo, Err: err}
 	}
 	return nil
 }
@@ -432,21 +442,4 @@ func (s *Session) checkSettings(h Handle, c CommSettings) (port.Mode, error) {
 		err = s.failure(opSetComm)
 	}
 	return mode, err
-}
-
-// settingsError gives the error of a port's SetMode its code. A driver that
-// refuses a value does so with errors.ErrUnsupported too, but it has a mode.
-func (s *Session) settingsError(setter port.ModeSetter, err error) error {
-	_, noMode := setter.Mode()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.cause != nil:
-		return s.failure(opSetComm)
-	case errors.Is(err, errors.ErrUnsupported) && errors.Is(noMode, errors.ErrUnsupported):
-		return &Error{Op: opSetComm, Code: ErrNotSupported, Err: err}
-	case isTimeout(err):
-		return &Error{Op: opSetComm, Code: ErrRequestTimeout, Err: err}
-	}
-	return &Error{Op: opSetComm, Code: ErrCannotSetPortInfo, Err: err}
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rasline/rasline/internal/handles"
 	"github.com/rasline/rasline/port"
 )
 
@@ -40,21 +41,21 @@ var past = time.Unix(1, 0)
 
 // Config holds the settings of a Session. The zero Config and a nil one work.
 type Config struct {
-	// Buffers is how many buffers may be out at once; GetBuffer then returns
+	// Buffers is how many buffers may be granted at a time; GetBuffer then returns
 	// ErrOutOfBuffers. Default, and for 0 or less: 32.
 	Buffers int
 
 	// SendTimeout bounds one SendBuffer, so that a line that is held off by
 	// flow control cannot hold the script for ever: it ends with
-	// ErrRequestTimeout and the port lives on. Default, and for 0: one minute.
+	// ErrRequestTimeout and the port stays usable. Default, and for 0: one minute.
 	// Negative: no limit.
 	SendTimeout time.Duration
 
-	// ReadAhead lets one read of the port take this many bytes while data
+	// ReadAhead lets one read of the port return this many bytes while data
 	// streams in, that is when the read before filled the posted buffer. What
 	// the buffer has no room for completes the next receives. Default, and for
-	// less than the size of the buffer: a read takes what the buffer holds and
-	// nothing more.
+	// less than the size of the buffer: a read returns what the buffer has room for
+	// and nothing more.
 	ReadAhead int
 
 	// Log gets warnings about misuse (leaks, a receive left pending) and, at
@@ -66,7 +67,7 @@ type Config struct {
 // Stats are the counts of a Session.
 type Stats struct {
 	Received  uint64 // bytes handed over by RetrieveBuffer and not given back
-	Sent      uint64 // bytes taken by the port
+	Sent      uint64 // bytes accepted by the port
 	Receives  uint64 // receives that ended with data
 	Timeouts  uint64 // receives that ended without
 	Sends     uint64 // calls of SendBuffer that succeeded
@@ -77,7 +78,7 @@ type Stats struct {
 // lastHandle numbers the sessions of the process, as Windows does in steps of 4.
 // It begins at a random number of 31 bits, since the handle is how a Call over a
 // decorator finds the state of its run: a Call on an API of the user's own, whose
-// handles are small numbers as a rule, must not be taken for one on a session.
+// handles are small numbers as a rule, must not be mistaken for one on a session.
 var lastHandle atomic.Uintptr
 
 func init() { lastHandle.Store(1<<30 + 4*rand.N[uintptr](1<<26)) }
@@ -94,8 +95,8 @@ func init() { lastHandle.Store(1<<30 + 4*rand.N[uintptr](1<<26)) }
 // On a port that is known to obey deadlines (port.Interruptible) the session
 // reads on the goroutine that waits and ends a blocked call by a deadline in
 // the past. On any other port it reads and writes on goroutines of its own,
-// which a limit or a cancel leaves behind in the port: a read goes on for the
-// next receive, and the next send waits for the write. It sets no write
+// which a limit or a cancel leaves in the port: a read continues for the next
+// receive, and the next send waits for the write. It sets no write
 // deadline there before Close, since a write that times out ruins some
 // connections, those of crypto/tls for one.
 //
@@ -158,7 +159,8 @@ func NewSession(p port.Port, cfg *Config) *Session {
 	if s.cfg.Log == nil {
 		s.cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s.shared = shareState(s)
+	s.shared = &callState{slot: handles.Register(uintptr(s.handle)), api: s}
+	s.shared.slot.Value = s.shared
 	s.loop = s.readOn
 	s.rx.watch.ended, s.rx.limit.fire = s.readContextEnded, s.readLimitPassed
 	s.tx.watch.ended, s.tx.limit.fire = s.writeContextEnded, s.writeLimitPassed
@@ -233,7 +235,7 @@ func (s *Session) FreeBuffer(b Buffer) error {
 	return nil
 }
 
-// own returns the grant behind b if this session granted it and has it out.
+// own returns the grant that b is if this session granted it and it was not freed.
 func (s *Session) own(op string, b Buffer) (*grant, error) {
 	own, ok := b.(*grant)
 	if !ok || own == nil || own.owner != s || !own.out || own.late {
@@ -251,7 +253,7 @@ var (
 	errNotHere = &Error{Op: "direct transfer", Code: ErrNotSupported, Err: errors.ErrUnsupported}
 )
 
-// check makes the checks that come first in every call: the handle, then the
+// check makes the checks that are first in every call: the handle, then the
 // buffer.
 func (s *Session) check(op string, h Handle, b Buffer) (*grant, error) {
 	if err := s.checkHandle(op, h); err != nil {
@@ -407,7 +409,7 @@ func (s *Session) ReturnBytes(h Handle, b []byte) error {
 	return nil
 }
 
-// CancelPosted implements ReceiveCanceler: it takes back a pending receive,
+// CancelPosted implements ReceiveCanceler: it cancels a pending receive,
 // whose event is not set. Bytes that arrive meanwhile are kept for the next
 // receive. Without a pending receive it does nothing.
 func (s *Session) CancelPosted(h Handle) error {
@@ -417,7 +419,7 @@ func (s *Session) CancelPosted(h Handle) error {
 		return err
 	}
 	if !s.obeys {
-		s.rx.state = rxIdle // the read goes on for the next receive
+		s.rx.state = rxIdle // the read continues for the next receive
 		s.mu.Unlock()
 		return nil
 	}

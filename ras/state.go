@@ -7,7 +7,7 @@ import "fmt"
 // the error if it fails. Do not rely on the order of the numbers.
 type ConnState uint32
 
-// The connection states. Those with the bit StatePaused wait for somebody, the
+// The connection states. Those with the bit StatePaused wait for a user, the
 // script for one; those with StateDone are final.
 const (
 	StateOpenPort ConnState = iota
@@ -75,7 +75,7 @@ func (s ConnState) String() string {
 	return fmt.Sprintf("RASCS_%d", uint32(s))
 }
 
-// Paused reports whether the connection waits for somebody in this state.
+// Paused reports whether the connection waits for a user in this state.
 func (s ConnState) Paused() bool { return s&StatePaused != 0 }
 
 // Final reports whether no other state follows.

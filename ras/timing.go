@@ -32,7 +32,7 @@ func (i instant) add(d time.Duration) instant {
 type limit struct {
 	timer *time.Timer
 	armed instant // when it fires; zero: it does not
-	fire  func()  // takes the mutex and calls fired first
+	fire  func()  // acquires the mutex and calls fired first
 }
 
 // within makes the limit fire no later than at.

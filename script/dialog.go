@@ -68,7 +68,7 @@ type DialogConfig struct {
 
 // Dialog sends and waits on the line of a call. It uses the six callbacks of
 // the call and nothing else, so it works wherever they do. Where the API has
-// abilities besides (see package ras), a cancel takes effect sooner and bytes
+// abilities besides (see package ras), a cancel has its effect sooner and bytes
 // pass without a buffer; the results are the same.
 //
 // All Dialogs of a run read the same stream: what one has received and not
@@ -100,7 +100,13 @@ func NewDialog(call *ras.Call, cfg *DialogConfig) *Dialog {
 		d.cfg.MaxBefore = defaultMaxBefore
 	}
 	d.cfg.MaxBefore = min(d.cfg.MaxBefore, math.MaxInt/4) // a window has room for two and more
-	d.logs.set(call, d.cfg.Log)
+	d.logs.call = call
+	if call.Log != nil {
+		d.logs.logs = append(d.logs.logs, call.Log)
+	}
+	if own := d.cfg.Log; own != nil && own != call.Log {
+		d.logs.logs = append(d.logs.logs, own)
+	}
 	return d
 }
 
@@ -118,10 +124,10 @@ func (d *Dialog) Close() error {
 }
 
 // Unread puts a copy of b in front of the input, as if it had not been consumed:
-// a script uses it for what it had to look at and another must read. It fails as
+// a script uses it for what it had to inspect and another must read. It fails as
 // ras.Call.Unread does.
 func (d *Dialog) Unread(b []byte) error {
-	d.logs.unread(b)
+	d.logs.singles = bytes.TrimSuffix(d.logs.singles, b) // they are logged when they are consumed again
 	return d.call.Unread(b)
 }
 
@@ -154,14 +160,18 @@ func (d *Dialog) Hide(s ras.Secret) { d.call.Hide(s) }
 // an *Error and matches the context's error and cause if the context ended; how
 // much was sent by then is not known.
 func (d *Dialog) Send(ctx context.Context, b []byte) error {
-	d.logs.sent(ctx, b)
+	if d.logs.enabled(ctx) {
+		d.logs.sent(ctx, string(d.call.Mask(b)))
+	}
 	return d.send(ctx, b, d.cfg.WaitEcho)
 }
 
 // SendSecret sends a text that no log and no error shows, nor its echo.
 func (d *Dialog) SendSecret(ctx context.Context, s ras.Secret) error {
 	d.call.Hide(s)
-	d.logs.sentSecret(ctx, s)
+	if d.logs.enabled(ctx) {
+		d.logs.sent(ctx, s)
+	}
 	return d.send(ctx, []byte(s.Reveal()), 0)
 }
 

@@ -15,12 +15,11 @@
 // # Dialogs
 //
 // A [Dialog] is how a script written in Go talks: [Dialog.Send] and
-// [Dialog.WaitFor], built on the six callbacks alone. Waits look for several
-// texts and regular expressions at once, in one pass over the bytes, and take
-// nothing beyond the match, so that cutting the stream differently changes
-// nothing. Their limit runs from the start of the wait; traffic does not push
-// it back. [Dialog.Watch] adds texts that every wait looks for besides, such as
-// NO CARRIER.
+// [Dialog.WaitFor], built on the six callbacks alone. A wait searches for several
+// texts and regular expressions in one pass over the bytes and consumes nothing
+// beyond the match, so that the result does not depend on how the stream is cut.
+// Its limit runs from its start; traffic does not extend it. [Dialog.Watch] adds
+// texts for which every wait searches as well, such as NO CARRIER.
 //
 // # Secrets
 //
@@ -29,7 +28,7 @@
 //
 // # Testing scripts
 //
-// Package scripttest has far ends to run scripts against, a login server and an
-// AT modem, and port/virtual the cable between. With testing/synctest a time-out
-// of 45 seconds takes microseconds.
+// Package scripttest has peers to run scripts against, a login server and an AT
+// modem, and port/virtual the cable between. With testing/synctest a timeout of
+// 45 seconds passes in microseconds.
 package script

@@ -8,13 +8,15 @@ import (
 
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/ras"
+	"github.com/rasline/rasline/script/lint"
 )
 
-// TimeoutError says that a wait's limit passed before one of its patterns came.
+// TimeoutError is the error of a wait whose limit passed before one of its patterns
+// arrived.
 // It matches ras.ErrRequestTimeout and os.ErrDeadlineExceeded.
 type TimeoutError struct {
 	Want    []string      // the awaited patterns as messages show them
-	Tail    string        // the end of what came meanwhile, secrets masked
+	Tail    string        // the end of what arrived meanwhile, secrets masked
 	Elapsed time.Duration // since the start of the wait
 	Limit   time.Duration // the limit that passed
 	Idle    bool          // whether it was the limit for silence, not the total
@@ -22,7 +24,7 @@ type TimeoutError struct {
 	Line    port.Stats    // what the port has counted since it was opened, if it counts
 }
 
-// Error tells what was awaited, how long, and what came.
+// Error names what was awaited, for how long, and what arrived.
 func (e *TimeoutError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: ", waiting(e.Want))
@@ -44,10 +46,10 @@ func (e *TimeoutError) Unwrap() []error {
 	return []error{ras.ErrRequestTimeout, os.ErrDeadlineExceeded}
 }
 
-// Timeout returns true; net.Error asks for it.
+// Timeout returns true, for net.Error.
 func (e *TimeoutError) Timeout() bool { return true }
 
-// Error is the error of a Dialog and of Run, other than a time-out.
+// Error is the error of a Dialog and of Run, other than a timeout.
 type Error struct {
 	Op   string     // what the script was doing: `wait for "ogin:"`, "send", "script"
 	Tail string     // the end of what was received in the wait, secrets masked
@@ -109,3 +111,17 @@ func received(tail string) string {
 	}
 	return fmt.Sprintf("; received last: %q", tail)
 }
+
+// The types of package lint, in which the parsers of this module report what
+// they find.
+type (
+	Finding    = lint.Finding
+	Severity   = lint.Severity
+	ParseError = lint.ParseError
+)
+
+// The severities of package lint.
+const (
+	SeverityError   = lint.SeverityError
+	SeverityWarning = lint.SeverityWarning
+)

@@ -11,12 +11,12 @@ import (
 // Executor is a script: it logs in, dials, or does whatever else must be done
 // on the line before PPP starts. It is the Go form of RasCustomScriptExecute.
 //
-// Execute talks to the far end through the callbacks of call, mostly by way of
-// a Dialog, and returns nil when PPP may start. It may change the user name,
+// Execute talks to the peer through the callbacks of call, mostly by way of a
+// Dialog, and returns nil when PPP may start. It may change the user name,
 // password and domain in call.Params. It must not use call after it has
 // returned. The context ends when the user or the host cancels; by then the
-// callbacks fail by themselves. An executor that is used for several runs at
-// once must be safe for that; those of this module are.
+// callbacks fail by themselves. An executor that is used for several runs
+// concurrently must be safe for that; those of this module are.
 type Executor interface {
 	Execute(ctx context.Context, call *ras.Call) error
 }

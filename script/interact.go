@@ -39,7 +39,7 @@ type InteractConfig struct {
 // included. What was typed and not sent when Interact returns is sent first by
 // the next one. A Read of the terminal is under way when Interact returns. If the
 // terminal has a SetReadDeadline, as a net.Conn and a port have, it is ended;
-// otherwise it goes on, and what it reads is the first input of the next
+// otherwise it continues, and what it reads is the first input of the next
 // Interact of the Dialog on that terminal.
 func (d *Dialog) Interact(ctx context.Context, terminal io.ReadWriter, cfg *InteractConfig) error {
 	var c InteractConfig
@@ -49,7 +49,8 @@ func (d *Dialog) Interact(ctx context.Context, terminal io.ReadWriter, cfg *Inte
 	if c.Escape == 0 {
 		c.Escape = DefaultEscape
 	}
-	if d.keys == nil || !same(d.keys.from, terminal) {
+	// Values that cannot be compared are not the same terminal.
+	if d.keys == nil || !reflect.ValueOf(terminal).Comparable() || !reflect.ValueOf(d.keys.from).Comparable() || d.keys.from != io.Reader(terminal) {
 		d.keys = &keyboard{from: terminal, input: make(chan []byte, 1)}
 	}
 	talking, stop := context.WithCancelCause(ctx)
@@ -57,6 +58,8 @@ func (d *Dialog) Interact(ctx context.Context, terminal io.ReadWriter, cfg *Inte
 	sending, stopSending := context.WithCancel(ctx)
 	defer stopSending()
 	sent := make(chan error, 1)
+	// The goroutine ends when talking does, or when the user has ended the session;
+	// Interact waits for it.
 	go func() {
 		err := d.typed(talking, sending, c.Escape)
 		sent <- err
@@ -114,7 +117,8 @@ func (d *Dialog) typed(ctx, sending context.Context, escape int) error {
 }
 
 // keyboard reads a terminal on a goroutine of its own, since a Read of one can
-// often not be ended.
+// often not be ended. The goroutine ends with that Read. The fields belong to the
+// caller of read and interrupt, of which one runs at a time.
 type keyboard struct {
 	from    io.Reader
 	input   chan []byte // what one Read returned; nil after an error
@@ -151,8 +155,8 @@ func (k *keyboard) read(ctx context.Context) ([]byte, error) {
 	}
 }
 
-// interruptLimit is how long a Read may take to see that its deadline has passed,
-// and a send that has begun may go on when a session ends.
+// interruptLimit bounds a Read whose deadline has passed, and a send that has begun
+// when a session ends.
 const interruptLimit = time.Second
 
 // interrupt ends a Read that is under way, if the terminal can do that. No
@@ -169,12 +173,6 @@ func (k *keyboard) interrupt() {
 	case b := <-k.input:
 		k.rest = append(k.rest, b...)
 		k.reading = false
-	case <-limit.C: // the terminal ignores deadlines; the Read goes on
+	case <-limit.C: // the terminal ignores deadlines; the Read continues
 	}
-}
-
-// same reports whether a and b are one terminal. Values that cannot be compared
-// are not the same.
-func same(a, b io.Reader) bool {
-	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }

@@ -39,7 +39,7 @@ type LoginConfig struct {
 	// Hope lets a peer that was given the password, has refused nothing and is
 	// then silent for Ready count as waiting for our PPP, although PPP was
 	// neither chosen nor announced nor seen. Result.Guessed reports that.
-	// Default: such a login runs into Timeout.
+	// Default: such a login ends by Timeout.
 	Hope bool
 
 	// NamePrompts and PasswordPrompts are further texts that ask for the name
@@ -58,19 +58,18 @@ type LoginConfig struct {
 
 // Login returns an Executor that logs in without a script: it answers the
 // prompts for a name and a password with those of the call, chooses PPP from a
-// menu or asks a command prompt for it, and ends at the first PPP frame, which
-// stays for the next reader, or when the peer falls silent after PPP was chosen
+// menu or enters it at a command prompt, and ends at the first PPP frame, which
+// the next reader gets, or when the peer falls silent after PPP was chosen
 // or announced.
 //
-// Prompts are recognised behind terminal sequences and control characters and
-// with parity bits, once the peer has been silent for Settle.
+// Prompts are recognised after terminal sequences and control characters and with
+// parity bits, once the peer has been silent for Settle.
 //
 // A name or password that is refused is ras.ErrAuthenticationFailure. One that
 // holds a control character, which would be sent as a line of its own, is
 // ras.ErrInvalidParameter before anything is sent, and so is one that the peer
-// asks for and the call does not have. The former is known before a run: the
-// Executor is a Checker. A peer that sends nothing that is
-// understood ends with a *TimeoutError, which names what was awaited.
+// requests and the call does not have. The former is known before a run: the
+// Executor is a Checker. A peer that sends nothing that is understood ends it with a *TimeoutError, which names what was awaited.
 func Login(cfg *LoginConfig) Executor {
 	var c LoginConfig
 	if cfg != nil {
@@ -116,7 +115,7 @@ func (e loginExecutor) Check(p *ras.DialParams) error {
 	return nil
 }
 
-// What the peer's last line may ask for, and what it may say of a refusal. The
+// What the peer's last line may request, and the words of a refusal. The
 // answers to "login:" and to "Last login: Monday" differ, so the prompts must
 // end the line.
 var (
@@ -132,8 +131,8 @@ var (
 )
 
 const (
-	maxPrompt = 120  // characters of a prompt behind the word that it is known by
-	maxHeard  = 8192 // bytes that the peer sent last which are looked at
+	maxPrompt = 120  // characters of a prompt after the word that identifies it
+	maxHeard  = 8192 // bytes that the peer sent last which are searched
 	maxNudges = 3
 	maxTries  = 8 // answers to prompts, so that two machines do not talk for ever
 )
@@ -141,7 +140,24 @@ const (
 // The openings of an LCP frame, escaped or not (RFC 1662, RFC 1661).
 var pppFrames = []Pattern{Text("~\xff}#"), Text("~\xff\x03\xc0!"), Text("~\xc0!")}
 
-// login is one run of a Login.
+// login is one run of a Login. Its flags are set and never cleared; together they
+// are the phase:
+//
+//	event             before the password    after it (gavePass)
+//	name prompt       gaveName               refused
+//	password prompt   gavePass               refused
+//	menu with PPP     chosePPP               chosePPP
+//	other prompt      -                      chosePPP, once
+//	announcement      -                      announced
+//	refusal           -                      sawRefusal
+//	PPP frame         success                success
+//	Nudge passes      a CR (1)               a CR (1)
+//	Ready passes      -                      sawRefusal: refused; chosePPP or
+//	                                         announced: success; else, with
+//	                                         Hope: a guess
+//	Timeout passes    timeout                timeout, or refused if sawRefusal
+//
+// (1) While the peer has sent nothing (anything is not set), maxNudges times.
 type login struct {
 	cfg    LoginConfig
 	call   *ras.Call
@@ -197,7 +213,13 @@ func (l *login) listen(ctx context.Context) (framed, silent bool, err error) {
 			return false, err == nil, err
 		}
 	}
-	m, err := l.dialog.wait(ctx, waitClock{start: l.start, limit: l.cfg.Timeout, idle: l.cfg.Settle}, nil, l.frames())
+	frames := pppFrames
+	if l.call.Exact && l.gavePass {
+		// Where nothing can be given back, the flag that opens the first frame
+		// has to do.
+		frames = []Pattern{Text("\n~"), Text("\r~"), Text("~\xff")}
+	}
+	m, err := l.dialog.wait(ctx, waitClock{start: l.start, limit: l.cfg.Timeout, idle: l.cfg.Settle}, nil, frames)
 	if err == nil {
 		if l.call.Exact {
 			return true, false, nil
@@ -224,15 +246,6 @@ func (l *login) patience() time.Duration {
 		return l.cfg.Ready
 	}
 	return l.cfg.Timeout
-}
-
-// frames returns the patterns that show PPP. In an exact call, where nothing
-// can be put back, the flag that opens the first frame has to do.
-func (l *login) frames() []Pattern {
-	if l.call.Exact && l.gavePass {
-		return []Pattern{Text("\n~"), Text("\r~"), Text("~\xff")}
-	}
-	return pppFrames
 }
 
 // firstByte waits for the next byte and leaves it where it is. If none arrives
@@ -299,7 +312,7 @@ func plain(b []byte) []byte {
 	return out
 }
 
-// ask is what a prompt asks for.
+// ask is what a prompt requests.
 type ask uint8
 
 const (
@@ -308,7 +321,7 @@ const (
 	askPassword
 )
 
-// asks is the function asks, which the texts of the LoginConfig precede.
+// asks returns what a line requests, by the texts of the LoginConfig first.
 func (l *login) asks(line []byte) ask {
 	text := strings.ToLower(strings.TrimRight(string(line), promptMarks))
 	ends := func(prompt string) bool {
@@ -327,8 +340,8 @@ func (l *login) asks(line []byte) ask {
 // promptMarks may follow a text of LoginConfig.
 const promptMarks = " \t)>}]:.|-?$%="
 
-// asks returns what a line that may be a prompt asks for. If it names both, the
-// later one counts, but "Password for user joe" asks for a password.
+// asks returns what a line that may be a prompt requests. If it names both, the
+// later one counts, but "Password for user joe" requests a password.
 func asks(line []byte) ask {
 	if !promptEnd.Match(line) {
 		return askNothing
@@ -366,19 +379,19 @@ func (l *login) answer(ctx context.Context) (done bool, err error) {
 			return false, l.missing("password")
 		}
 		l.gavePass = true
-		return false, l.say(ctx, string(l.params.Password)+"\r", true)
+		return false, l.reply(ctx, string(l.params.Password)+"\r", true)
 	case asked == askName:
 		if l.params.UserName == "" {
 			return false, l.missing("user name")
 		}
 		l.gaveName = true
-		return false, l.say(ctx, l.params.UserName+"\r", false)
+		return false, l.reply(ctx, l.params.UserName+"\r", false)
 	case menuEntry.Match(text) && anyPrompt.Match(line):
 		l.chosePPP = true
-		return false, l.say(ctx, string(menuEntry.FindSubmatch(text)[1])+"\r", false)
+		return false, l.reply(ctx, string(menuEntry.FindSubmatch(text)[1])+"\r", false)
 	case l.gavePass && anyPrompt.Match(line) && !l.chosePPP:
 		l.chosePPP = true
-		return false, l.say(ctx, l.cfg.DefaultReply+"\r", false)
+		return false, l.reply(ctx, l.cfg.DefaultReply+"\r", false)
 	}
 	arrived, err := l.firstByte(ctx, l.patience())
 	if arrived || err != nil {
@@ -401,8 +414,8 @@ func (l *login) fallenSilent(ctx context.Context) (done bool, err error) {
 	return true, nil
 }
 
-// say sends an answer and forgets the question.
-func (l *login) say(ctx context.Context, text string, secret bool) error {
+// reply sends an answer and discards the prompt.
+func (l *login) reply(ctx context.Context, text string, secret bool) error {
 	if l.answers++; l.answers > maxTries {
 		return &Error{Op: "login", Tail: string(l.call.MaskTail(l.heard)),
 			Err: &ras.Error{Code: ras.ErrAuthenticationFailure, Err: errors.New("too many login prompts")}}

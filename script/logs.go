@@ -17,8 +17,9 @@ const longestRecord = 256
 
 // dialogLogs writes the conversation of a Dialog to the log of the run and to
 // its own, as records "sent", "received", "waiting" and "wait failed" at debug
-// level whose attribute "data" holds the bytes, secrets masked. What is received goes
-// through one stream, so that an echo is masked in whatever pieces it arrives.
+// level whose attribute "data" holds the bytes, secrets masked. What is received
+// passes through one stream, so that an echo is masked in whatever pieces it
+// arrives.
 type dialogLogs struct {
 	call     *ras.Call
 	logs     []*slog.Logger
@@ -27,16 +28,6 @@ type dialogLogs struct {
 	singles  []byte // consumed by NextByte and not logged yet
 	file     string // of the script, see Dialog.SetPlace
 	line     int
-}
-
-func (l *dialogLogs) set(call *ras.Call, own *slog.Logger) {
-	l.call = call
-	if call.Log != nil {
-		l.logs = append(l.logs, call.Log)
-	}
-	if own != nil && own != call.Log {
-		l.logs = append(l.logs, own)
-	}
 }
 
 func (l *dialogLogs) enabled(ctx context.Context) bool {
@@ -69,35 +60,19 @@ func (l *dialogLogs) placed(attrs ...any) []any {
 	return attrs
 }
 
-// sent logs what is about to be sent.
-func (l *dialogLogs) sent(ctx context.Context, b []byte) {
-	if l.enabled(ctx) {
-		l.flush(ctx)
-		l.write(ctx, "sent", l.placed("data", string(l.call.Mask(b)))...)
-	}
+// sent logs a text that is about to be sent, or a Secret.
+func (l *dialogLogs) sent(ctx context.Context, data any) {
+	l.flush(ctx)
+	l.write(ctx, "sent", l.placed("data", data)...)
 }
 
-func (l *dialogLogs) sentSecret(ctx context.Context, s ras.Secret) {
-	if l.enabled(ctx) {
-		l.flush(ctx)
-		l.write(ctx, "sent", l.placed("data", s)...)
-	}
-}
-
-// waiting logs the begin of a wait.
+// waiting logs the start of a wait.
 func (l *dialogLogs) waiting(ctx context.Context, clock *waitClock, want []string) {
 	attrs := []any{"for", strings.Join(want, " or ")}
 	if clock.limit > 0 {
 		attrs = append(attrs, "limit", clock.limit)
 	}
 	l.write(ctx, "waiting", l.placed(attrs...)...)
-}
-
-// matched logs what a wait has consumed and the pattern that ended it.
-func (l *dialogLogs) matched(ctx context.Context, w *waitState) {
-	if l.enabled(ctx) {
-		l.data(ctx, "received", w.window.bytes(), "pattern", w.found.Index)
-	}
 }
 
 // failed logs a wait that found nothing, with the end of what it has read. A wait
@@ -133,9 +108,6 @@ func (l *dialogLogs) byte(ctx context.Context, b byte) {
 		l.flush(ctx)
 	}
 }
-
-// unread takes bytes that were given back out of what is still to be logged.
-func (l *dialogLogs) unread(b []byte) { l.singles = bytes.TrimSuffix(l.singles, b) }
 
 // flush logs what was consumed byte by byte.
 func (l *dialogLogs) flush(ctx context.Context) {

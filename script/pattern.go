@@ -7,7 +7,7 @@ import (
 	"github.com/rasline/rasline/internal/match"
 )
 
-// Pattern is a text that a wait looks for: a Text, a Fold or a Regexp.
+// Pattern is a text for which a wait searches: a Text, a Fold or a Regexp.
 type Pattern interface {
 	// String returns the pattern as messages show it.
 	String() string
@@ -18,8 +18,8 @@ type Pattern interface {
 	compiled() match.Pattern
 }
 
-// Text is a pattern that matches these bytes exactly. The empty Text matches at
-// once and takes nothing.
+// Text is a pattern that matches these bytes exactly. The empty Text matches
+// immediately and consumes nothing.
 type Text string
 
 // String returns the text in quotes.
@@ -43,8 +43,8 @@ func (f Fold) compiled() match.Pattern { return match.Pattern{Text: string(f), F
 // Regexp returns a pattern that matches a regular expression. On a stream it
 // has matched at the first byte at which any match ends, so that \d+ is
 // satisfied with one digit: write what must follow, as in (\d+)\r. The match
-// begins at the leftmost place possible. ^ and \A stand for the start of the
-// wait. What depends on a byte that has not come yet ($, \z, \b, \B) is refused
+// begins at the leftmost place possible. ^ and \A match the start of the
+// wait. What depends on a byte that has not arrived yet ($, \z, \b, \B) is refused
 // by the wait with an error.
 //
 // Input is read as UTF-8; a byte that is no UTF-8 is the character U+FFFD.

@@ -35,17 +35,14 @@ func (c *setCache) get(awaited []Pattern, standing []*Watch) (*match.Set, error)
 	if err != nil {
 		return nil, err
 	}
-	c.put(cachedSet{slices.Clone(awaited), set})
-	return set, nil
-}
-
-func (c *setCache) put(s cachedSet) {
+	found := cachedSet{slices.Clone(awaited), set}
 	if len(c.sets) < cachedSets {
-		c.sets = append(c.sets, s)
-		return
+		c.sets = append(c.sets, found)
+	} else {
+		c.sets[c.next] = found
+		c.next = (c.next + 1) % cachedSets
 	}
-	c.sets[c.next] = s
-	c.next = (c.next + 1) % cachedSets
+	return set, nil
 }
 
 // drop forgets everything, because the standing patterns have changed.
@@ -66,7 +63,7 @@ var seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
 const maxSharedText = 1024
 
 type sharedSets struct {
-	mu    sync.Mutex
+	mu    sync.Mutex // guards the fields below
 	sets  map[setKey]weak.Pointer[match.Set]
 	swept int // len(sets) after dead entries were removed last
 }

@@ -58,7 +58,7 @@ type printer struct {
 }
 
 type printerShared struct {
-	mu sync.Mutex
+	mu sync.Mutex // held while a record is written, so that records stay whole
 	w  io.Writer
 }
 

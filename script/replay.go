@@ -14,7 +14,7 @@ import (
 // leftover is what a run left unread, shared by the ports that Result.Port
 // returns and by the next Run on the port: the first to read gets the bytes.
 type leftover struct {
-	mu    sync.Mutex
+	mu    sync.Mutex // guards bytes
 	bytes []byte
 }
 
@@ -46,10 +46,10 @@ func (l *leftover) take() []byte {
 // type, such as a struct that embeds a port, is kept until the bytes are read. A
 // value that cannot be compared is not known again.
 var leftovers = struct {
-	sync.Mutex
-	pointers map[weak.Pointer[byte]]kept
-	values   map[port.Port]kept
-	swept    int // len(pointers) after dead entries were removed last
+	sync.Mutex // guards the fields below; acquired before that of a leftover
+	pointers   map[weak.Pointer[byte]]kept
+	values     map[port.Port]kept
+	swept      int // len(pointers) after dead entries were removed last
 }{pointers: make(map[weak.Pointer[byte]]kept), values: make(map[port.Port]kept)}
 
 // kept is what one Run left: the bytes, and the Result, whose owner may have set

@@ -28,7 +28,7 @@ type Config struct {
 	// entry that is dialled. Default: empty.
 	Phonebook, Entry string
 
-	// Terminal is the user's terminal, for scripts that show or ask something.
+	// Terminal is the user's terminal, for scripts that show something or prompt.
 	// Default: there is no user.
 	Terminal io.ReadWriter
 
@@ -38,7 +38,7 @@ type Config struct {
 
 	// Exact makes the Dialogs take not one byte past their last match from the
 	// port, for a port that is handed on as it is. Default: off; bytes that
-	// were taken and not used are in Result.Unread.
+	// were read and not used are in Result.Unread.
 	Exact bool
 
 	// SendTimeout bounds each send, as ras.Config.SendTimeout does. Default,
@@ -52,7 +52,7 @@ type Config struct {
 	// Log gets the whole conversation of the run at debug level, from every
 	// Dialog, dialler and language in it: what is sent and received, waits with
 	// their limits, and waits that failed, with secrets masked; the states of
-	// OnState at info level; and warnings about what scripts leave behind.
+	// OnState at info level; and warnings about what scripts do not free.
 	// NewPrinter makes a log for people, and the Handler of a capture.Writer
 	// puts it into a recording. Default: no log.
 	Log *slog.Logger
@@ -77,7 +77,7 @@ type Result struct {
 	Unread []byte
 
 	// Guessed reports that the script could not see that the line was ready for
-	// PPP and assumed so because it was asked to: see LoginConfig.Hope.
+	// PPP and assumed so because LoginConfig.Hope allows it.
 	Guessed bool
 
 	// Leaks is how many buffers the script did not free.
@@ -86,7 +86,7 @@ type Result struct {
 	// Stats are the counts of the session.
 	Stats ras.Stats
 
-	// Duration is how long the script took.
+	// Duration is how long the script ran.
 	Duration time.Duration
 
 	port port.Port
@@ -94,7 +94,7 @@ type Result struct {
 }
 
 // Port returns the port that was run on, which gives Unread to its first
-// readers and then goes on with the line. It has the optional abilities of the
+// readers and then reads the line. It has the optional abilities of the
 // port underneath; those that it lacks return errors.ErrUnsupported, and Detach
 // fails while bytes of Unread wait to be read. All ports that Port returns share
 // the bytes: each is read once.
@@ -128,6 +128,31 @@ func (r Result) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "{%v, %d bytes unread, %d leaks, %v}", r.Params, len(r.Unread), r.Leaks, r.Duration)
 }
 
+// State is a state that a connection has reached, or has failed in. Run, the
+// dialler of package modem and whatever else sets a connection up report in this
+// one form.
+type State struct {
+	// Conn is the state in RAS's terms. A failure has the state that was not
+	// completed.
+	Conn ras.ConnState
+
+	// Text is for people: what is being done, the modem's result. May be empty.
+	Text string
+
+	// Err is why the state failed; nil when it is entered.
+	Err error
+
+	// Time is the moment, and Elapsed the time since the start of whatever
+	// reports.
+	Time    time.Time
+	Elapsed time.Duration
+
+	// Attempt counts the calls of a dialler from 1 on, and Number is what is
+	// being dialled. 0 and empty before the first and where nothing is dialled.
+	Attempt int
+	Number  string
+}
+
 // Run runs e on p, which it reads, writes and sets deadlines on until it
 // returns, and which it never closes: when e has failed, hanging up is up to the
 // caller. The Result is never nil.
@@ -154,7 +179,11 @@ func Run(ctx context.Context, p port.Port, e Executor, cfg *Config) (*Result, er
 		ctx = limited
 	}
 	p, unread := takeLeftover(p)
-	r := &run{cfg: c, session: ras.NewSession(p, c.session())}
+	session := &ras.Config{SendTimeout: c.SendTimeout, ReadAhead: readAhead, Log: c.Log}
+	if c.Exact {
+		session.ReadAhead = 0
+	}
+	r := &run{cfg: c, session: ras.NewSession(p, session)}
 	return r.run(ctx, p, unread, e)
 }
 
@@ -162,15 +191,7 @@ func Run(ctx context.Context, p port.Port, e Executor, cfg *Config) (*Result, er
 // of the kernel's buffer for a terminal.
 const readAhead = 4096
 
-func (c *Config) session() *ras.Config {
-	s := &ras.Config{SendTimeout: c.SendTimeout, ReadAhead: readAhead, Log: c.Log}
-	if c.Exact {
-		s.ReadAhead = 0
-	}
-	return s
-}
-
-// RunTimeoutError says that the limit of the whole run passed. It matches
+// RunTimeoutError means that the limit of the whole run passed. It matches
 // ras.ErrRequestTimeout and context.DeadlineExceeded.
 type RunTimeoutError struct {
 	Limit time.Duration
@@ -186,7 +207,7 @@ func (e *RunTimeoutError) Unwrap() []error {
 	return []error{ras.ErrRequestTimeout, context.DeadlineExceeded}
 }
 
-// Timeout returns true; net.Error asks for it.
+// Timeout returns true, for net.Error.
 func (e *RunTimeoutError) Timeout() bool { return true }
 
 // run is one run of an executor.
@@ -291,26 +312,22 @@ func (r *run) execute(ctx context.Context, e Executor, call *ras.Call) error {
 	if code, ok := err.(ras.Code); ok && code == ras.Success {
 		err = nil
 	}
-	if ctx.Err() != nil {
-		return cancelled(ctx, err)
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
-}
-
-// cancelled is the error of a run whose context has ended, whatever the script
-// made of it. An error of the script's own is part of it.
-func cancelled(ctx context.Context, err error) error {
+	// The end of the context is the result, whatever the script made of it. An
+	// error of the script's own is part of it.
 	var end *ras.Error
 	errors.As(ras.ContextError(ctx), &end)
-	switch {
-	case err == nil:
-		return &ras.Error{Op: "script", Code: end.Code, Err: end.Err}
-	case ras.CodeOf(err) == end.Code && errors.Is(err, ctx.Err()) && errors.Is(err, context.Cause(ctx)):
+	switch ofContext := errors.Is(err, ctx.Err()) && errors.Is(err, context.Cause(ctx)); {
+	case ofContext && ras.CodeOf(err) == end.Code:
 		return err
-	case errors.Is(err, ctx.Err()) && errors.Is(err, context.Cause(ctx)):
+	case ofContext:
 		return &ras.Error{Op: "script", Code: end.Code, Err: err}
+	case err != nil:
+		return errors.Join(&ras.Error{Op: "script", Code: end.Code, Err: end.Err}, err)
 	}
-	return errors.Join(&ras.Error{Op: "script", Code: end.Code, Err: end.Err}, err)
+	return &ras.Error{Op: "script", Code: end.Code, Err: end.Err}
 }
 
 // protect keeps a panic of the script from the host.

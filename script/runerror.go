@@ -63,7 +63,7 @@ func (e *RunError) Unwrap() []error {
 	return []error{e.Code, e.Err}
 }
 
-// Timeout reports whether a time limit passed; net.Error asks for it.
+// Timeout reports whether a time limit passed, for net.Error.
 func (e *RunError) Timeout() bool { return e.Code.Timeout() }
 
 // IsTimeout reports whether the limit of a wait of a Dialog is what ended it. The

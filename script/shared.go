@@ -31,7 +31,7 @@ type deferred struct {
 
 // Defer has f called at the end of the run of the call, before Run returns: when
 // the script has returned or panicked and its session no longer uses the port.
-// It is for what must not be left behind, such as a telephone call. Functions
+// It is for what must be ended in any case, such as a telephone call. Functions
 // are called in the reverse order of Defer.
 //
 // f gets the port to use as it likes, and the error of the run, or nil. ctx has

@@ -68,7 +68,7 @@ func (s *Shell) Run(ctx context.Context, command string) ([]byte, error) {
 		m, err := s.Dialog.ReadUntil(ctx, &page, left, s.Prompt, more)
 		text := page.Bytes()
 		if erasing {
-			text = withoutErasure(text)
+			text = text[len(erasure.Find(text)):]
 		}
 		out.Write(text)
 		if err != nil || m.Index == 0 {
@@ -84,8 +84,6 @@ func (s *Shell) Run(ctx context.Context, command string) ([]byte, error) {
 // erasure is what a peer sends to erase a page prompt: backspaces, spaces and
 // backspaces over it, or CR, spaces and CR, or a terminal's erase sequence.
 var erasure = regexp.MustCompile("^ ?(?:\x08+ *\x08+|\x08+|\r +\r|\r?\x1b\\[[02]?K\r?)+")
-
-func withoutErasure(b []byte) []byte { return b[len(erasure.Find(b)):] }
 
 // withoutEcho removes the echo of a command from the front of its output.
 func withoutEcho(b []byte, command string) []byte {

@@ -50,12 +50,12 @@ type Watch struct {
 
 // Watch adds a pattern that every wait checks besides those it awaits, such as
 // a text on which the script must give up. When it completes and no awaited
-// pattern completes on the same byte, f is called: with nil the wait goes on,
+// pattern completes on the same byte, f is called: with nil the wait continues,
 // an error ends it and is what the wait returns, wrapped. Of several that
 // complete on one byte, those added first are called first.
 //
 // f may use the Dialog: it may send, and wait for something else, which then
-// consumes what it reads; the wait outside goes on with what follows. The Match
+// consumes what it reads; the wait outside continues with what follows. The Match
 // is valid until f returns or waits. A watch that is added while a wait runs
 // takes effect at the next wait. The empty pattern completes on the first byte
 // of each wait.
@@ -96,7 +96,7 @@ func (w *Watch) Stop() {
 // wins, and of several that complete on the same byte the one named first.
 // Everything up to the end of the match is consumed, nothing beyond it.
 //
-// The limit runs from the call on, and traffic does not push it back; 0 or less
+// The limit runs from the call on, and traffic does not extend it; 0 or less
 // is no limit. When it passes, the error is a *TimeoutError. If the context
 // ends, also at the same moment as the limit, the error is an *Error that
 // matches the context's error and cause. After both, what the wait has read is
@@ -187,7 +187,7 @@ type waitState struct {
 	stripped []byte // a piece of the input without its high bits
 	raw      []byte // what was consumed, as it arrived, where the window differs
 	untapped []byte // consumed and not given to the tap yet
-	again    int    // bytes to come that were given to the tap before
+	again    int    // bytes still to be consumed that were given to the tap before
 }
 
 // begin returns the state of a new wait; end must follow.
@@ -231,21 +231,18 @@ func (d *Dialog) wait(ctx context.Context, clock waitClock, sink io.Writer, p []
 	}
 	d.depth--
 	if err != nil {
-		return Match{}, d.failed(ctx, w, err, p)
+		if d.cfg.Tap != nil {
+			d.tap(w, nil, 0, 0)
+		}
+		keepErr := d.giveBack(w, err)
+		err = d.waitError(err, &w.clock, w, p)
+		d.logs.failed(ctx, w, err)
+		return Match{}, errors.Join(err, keepErr)
 	}
-	d.logs.matched(ctx, w)
+	if d.logs.enabled(ctx) {
+		d.logs.data(ctx, "received", w.window.bytes(), "pattern", w.found.Index)
+	}
 	return w.found, nil
-}
-
-// failed ends a wait that has found nothing.
-func (d *Dialog) failed(ctx context.Context, w *waitState, err error, p []Pattern) error {
-	if d.cfg.Tap != nil {
-		d.tap(w, nil, 0, 0)
-	}
-	keepErr := d.giveBack(w, err)
-	err = d.waitError(err, &w.clock, w, p)
-	d.logs.failed(ctx, w, err)
-	return errors.Join(err, keepErr)
 }
 
 // search consumes input until a pattern completes, which is w.found.

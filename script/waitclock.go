@@ -38,7 +38,7 @@ func (c *waitClock) next() (time.Duration, bool) {
 	return left, true
 }
 
-// passed decides what a receive's time-out means: whether the wait is over.
+// passed reports whether the timeout of a receive ends the wait.
 func (c *waitClock) passed(limit time.Duration) bool {
 	if c.limit > 0 && time.Since(c.start) >= c.limit {
 		return true
@@ -84,9 +84,33 @@ func (e endedError) Unwrap() error { return e.error }
 
 func (e endedError) Is(target error) bool { return target == errEnded }
 
-// fill receives more input. It returns errWaitOver when a limit has passed, and
-// an endedError when the context has.
+// line is the input of one Dialog. It holds received bytes only during a call of
+// the Dialog: at the end of each, and before a function of the script runs, keep
+// gives back what was not consumed, so that the run's bytes have one owner. One
+// goroutine at a time uses it.
+type line struct {
+	call   *ras.Call
+	memory []byte // what in is part of; made at first use
+	in     []byte // received and not consumed
+}
+
+// keep gives back what was received and not consumed.
+func (l *line) keep() error {
+	if len(l.in) == 0 {
+		return nil
+	}
+	err := l.call.Unread(l.in)
+	l.in = nil
+	return err
+}
+
+// fill receives more input, which must be empty: at most need bytes if the call is
+// exact. It returns errWaitOver when a limit has passed, and an endedError when the
+// context has ended.
 func (d *Dialog) fill(ctx context.Context, c *waitClock, need int) error {
+	if d.line.memory == nil {
+		d.line.memory = make([]byte, ras.MaxBuffer)
+	}
 	for empty := 0; ; {
 		limit, ok := c.next()
 		if !ok {
@@ -95,7 +119,12 @@ func (d *Dialog) fill(ctx context.Context, c *waitClock, need int) error {
 		if d.ahead && d.call.ReadAhead {
 			need = ras.MaxBuffer
 		}
-		err := d.line.receive(ctx, limit, need)
+		size := ras.MaxBuffer
+		if d.call.Exact {
+			size = min(max(need, 1), ras.MaxBuffer)
+		}
+		n, err := d.call.Receive(ctx, d.line.memory[:size], limit)
+		d.line.in = d.line.memory[:n]
 		switch {
 		case err == nil && len(d.line.in) == 0:
 			if empty++; empty == maxEmpty {

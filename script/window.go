@@ -28,7 +28,7 @@ func (w *window) limit() int { return w.max + w.text + keptRoom }
 // its index.
 var rooms [bits.UintSize + 1]sync.Pool // of *[]byte
 
-// reset starts a wait and gives back memory that a long one has taken.
+// reset empties the window and gives back the memory of a long wait.
 func (w *window) reset() {
 	w.data, w.at, w.lost = w.data[:0], 0, 0
 	if cap(w.data) > keptRoom {
