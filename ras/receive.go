@@ -431,8 +431,19 @@ func (s *Session) readOn() {
 // readInto reads until the receive has a result or the reader is halted. It
 // acquires s.mu, which is held when it returns.
 func (s *Session) readInto(into []byte) {
+	returned := false
+	defer func() {
+		if !returned { // the port has panicked, and Close must not wait for it
+			s.mu.Lock()
+			s.fail(ErrPortOrDevice, errPanicked)
+			s.readerStopped()
+			s.mu.Unlock()
+		}
+	}()
 	for empty := 0; ; {
+		returned = false
 		n, err := s.port.Read(into)
+		returned = true
 		if n <= 0 && (err == nil || isTimeout(err)) {
 			empty++
 		} else {

@@ -235,8 +235,19 @@ func (s *Session) beforeWrite(ctx context.Context, op string) error {
 
 // write writes all of data on a port that obeys deadlines.
 func (s *Session) write(ctx context.Context, data []byte) (sent int, err error) {
+	returned := false
+	defer func() {
+		if !returned { // the port has panicked, and the others must not wait for it
+			s.mu.Lock()
+			s.fail(ErrPortOrDevice, errPanicked)
+			s.handOver()
+			s.mu.Unlock()
+		}
+	}()
 	for empty := 0; ; {
+		returned = false
 		n, err := s.writeOnce(data[sent:])
+		returned = true
 		if sent += n; sent >= len(data) {
 			return sent, nil
 		}

@@ -248,6 +248,8 @@ var (
 	errClosed = errors.New("the script has returned")
 	errHandle = errors.New("not the handle of this session")
 
+	errPanicked = errors.New("a call of the port has panicked")
+
 	// errNotHere is for a port that must not be used on the goroutine of the
 	// caller.
 	errNotHere = &Error{Op: "direct transfer", Code: ErrNotSupported, Err: errors.ErrUnsupported}

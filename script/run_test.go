@@ -131,7 +131,7 @@ func (panicking) Write([]byte) (int, error) { panic("the port's Write") }
 func (panicking) Interruptible() bool       { return true }
 
 // TestPanicOfThePort holds that a panic in a call of the port reaches Run, which
-// makes an error of it.
+// makes an error of it, and that the session does not wait for that call.
 func TestPanicOfThePort(t *testing.T) {
 	for name, use := range map[string]func(ctx context.Context, d *script.Dialog) error{
 		"Read": func(ctx context.Context, d *script.Dialog) error {
@@ -144,9 +144,13 @@ func TestPanicOfThePort(t *testing.T) {
 			near, far := virtual.Pair()
 			defer near.Close()
 			defer far.Close()
-			_, err := script.Run(t.Context(), panicking{near}, executor(use), nil)
+			start := time.Now()
+			res, err := script.Run(t.Context(), panicking{near}, executor(use), nil)
 			if err == nil || !strings.Contains(err.Error(), "the port's "+name) {
 				t.Errorf("a panic of %s: %v", name, err)
+			}
+			if took := time.Since(start); took != 0 || res.Leaks != 0 {
+				t.Errorf("after a panic of %s Run took %v to return, and %d buffers are left", name, took, res.Leaks)
 			}
 		})
 	}
