@@ -118,9 +118,10 @@ func (d *Dialog) Poll(ctx context.Context, p ...Pattern) (Match, error) {
 
 // ReadUntil is WaitFor whose bytes before the match are written to w as they
 // arrive, so that they may be any number; Match.Before is empty. What may be the
-// beginning of the match is written when it is clear that it is not. What was
-// written has been consumed, also if the wait fails. An error of w ends the wait
-// and is returned, wrapped.
+// beginning of the match is written when it is clear that it is not, or when it is
+// longer than MaxBefore. What was written has been consumed, also if the wait fails.
+// The function of a watch is called when all up to its match is written, and may
+// write to w. An error of w ends the wait and is returned, wrapped.
 func (d *Dialog) ReadUntil(ctx context.Context, w io.Writer, limit time.Duration, p ...Pattern) (Match, error) {
 	return d.wait(ctx, waitClock{start: time.Now(), limit: limit, idle: d.cfg.Idle}, w, p)
 }
