@@ -27,18 +27,21 @@ type master struct {
 // master of a pseudo-terminal at the other, each as the port under test.
 func TestSuite(t *testing.T) {
 	t.Run("Serial", func(t *testing.T) {
+		t.Parallel()
 		porttest.TestPort(t, func(t *testing.T) (a, b port.Port) {
 			far, s := newPair(t, nil)
 			return hungUp{Serial: s}, far
 		})
 	})
 	t.Run("pty", func(t *testing.T) {
+		t.Parallel()
 		porttest.TestPort(t, func(t *testing.T) (a, b port.Port) {
 			far, s := newPair(t, nil)
 			return master{Serial: far.(*port.Serial)}, s
 		})
 	})
 	t.Run("Stdio", func(t *testing.T) {
+		t.Parallel()
 		porttest.TestPort(t, func(t *testing.T) (a, b port.Port) { return stdioPair(t) })
 	})
 	t.Run("Stdio not opened anew", func(t *testing.T) {
@@ -58,6 +61,7 @@ func TestSuite(t *testing.T) {
 		})
 	})
 	t.Run("Stdio of a socket", func(t *testing.T) {
+		t.Parallel()
 		porttest.TestPort(t, func(t *testing.T) (a, b port.Port) {
 			near, far := newSocketPair(t)
 			a, b = newStdio(t, near, near, nil), newStdio(t, far, far, nil)
