@@ -51,7 +51,7 @@ type machine struct {
 	seen   int       // bytes that are received once more and were shown already
 	heard  *[]byte   // gets what is received in a pause; nil otherwise
 	hidden map[string]bool
-	format *format // nil before the first "set port"
+	format *charFormat // nil before the first "set port"
 }
 
 // bound returns the limit that a Config's field means. Products with the
@@ -375,9 +375,9 @@ func (m *machine) describe(in instr) string {
 	return "waitfor " + text
 }
 
-// format is the character format in force. long means more than one stop bit:
+// charFormat is the character format in force. long means more than one stop bit:
 // two, or one and a half with 5 data bits, which is what a UART makes of two.
-type format struct {
+type charFormat struct {
 	bits, parity uint8
 	long         bool
 }
@@ -392,7 +392,7 @@ func (m *machine) setPort(in instr) error {
 				s = ras.SettingsOf(mode)
 			}
 		}
-		m.format = &format{bits: s.ByteSize, parity: s.Parity, long: s.StopBits > 0}
+		m.format = &charFormat{bits: s.ByteSize, parity: s.Parity, long: s.StopBits > 0}
 	}
 	f := *m.format
 	switch in.op {
