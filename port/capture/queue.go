@@ -23,7 +23,7 @@ type event struct {
 	kind  Kind
 	out   bool
 	lines port.Lines
-	inner bool // queued by what makes room in the queue, which does not wait for room
+	inner bool // queued whether or not there is room: by what makes room, or a secret
 }
 
 // write is a Write that runs.
@@ -32,16 +32,9 @@ type write struct {
 	late  bool // it is recorded when it returns: there is no event in the queue
 }
 
-// push queues an event with its data, which is copied. Pieces of long data are
-// events of their own.
-func (w *Writer) push(e event, data []byte) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.pushLocked(e, data)
-}
-
-// pushLocked is push for a caller that holds w.mu, which is released while it
-// waits for room. It reports whether all of the data was queued.
+// pushLocked queues an event with its data, which is copied. Pieces of long data are
+// events of their own. w.mu is held, and released while it waits for room. It
+// reports whether all of the data was queued.
 func (w *Writer) pushLocked(e event, data []byte) bool {
 	all := true
 	for {

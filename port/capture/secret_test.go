@@ -2,6 +2,7 @@ package capture_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -122,6 +123,44 @@ func TestShortSecrets(t *testing.T) {
 	if got := short(events[1 : len(events)-1]); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
+}
+
+// TestShortSecretWithAFullQueue hides a short secret while a disk that hangs has
+// filled the memory.
+func TestShortSecretWithAFullQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stuck := &stuckDisk{free: make(chan struct{})}
+		w, err := capture.NewWriter(stuck, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stuck.on = true
+		near, far := virtual.Pair()
+		p := capture.Record(near, w)
+		defer far.Close()
+		buf := make([]byte, 4096)
+		for range 600 {
+			far.Write(buf)
+			io.ReadFull(p, buf)
+		}
+		for range 100 { // what is left of the memory
+			far.Write(buf[:1])
+			p.Read(buf)
+		}
+		p.(port.Hider).Hide("q7z")
+		p.Write([]byte("q7z"))
+		close(stuck.free)
+		time.Sleep(time.Second)
+		far.Write([]byte("q7z\r\n"))
+		p.Read(buf)
+		p.Close()
+		if err := w.Close(); !errors.As(err, new(*capture.WriteError)) {
+			t.Errorf("Close: %v, want a WriteError: the queue was not full", err)
+		}
+		if bytes.Contains(stuck.kept.Bytes(), []byte("q7z")) {
+			t.Error("the echo of the secret is in the file")
+		}
+	})
 }
 
 // TestManySecretsInOneEvent fills an event with as many secrets as it can hold:

@@ -179,7 +179,10 @@ func version() string {
 func (w *Writer) Hide(text string) {
 	w.masker.Add(text)
 	if n := len(strings.TrimRight(text, "\r\n \t")); n > 0 && n < mask.Short {
-		w.push(event{note: text}, nil)
+		// Also into a full queue: an event that is dropped there hides nothing.
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.pushLocked(event{note: text, inner: true}, nil)
 	}
 }
 
