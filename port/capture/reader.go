@@ -57,7 +57,8 @@ type timeUnit struct {
 
 // NewReader returns a Reader of the recording in r, which it reads up to the
 // description of the first port. It fails with a *FormatError if r is no pcapng
-// file or has no port.
+// file or has interfaces none of which is a port. A file that ends after the section
+// header is a recording without ports and events.
 func NewReader(r io.Reader) (*Reader, error) {
 	x := &Reader{r: bufio.NewReaderSize(r, 64<<10)}
 	for len(x.ports) == 0 {
@@ -65,6 +66,9 @@ func NewReader(r io.Reader) (*Reader, error) {
 		switch {
 		case err == io.EOF && at == 0:
 			return nil, &FormatError{0, errors.New("the file is empty")}
+		case err == io.EOF && len(x.section) == 0 && x.skipped == 0:
+			x.err = io.EOF
+			return x, nil
 		case err == io.EOF:
 			return nil, &FormatError{at, fmt.Errorf("the file has no interface of link type %d (RTAC serial): it is no recording of a serial port", linkType)}
 		case err != nil:
