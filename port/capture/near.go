@@ -7,14 +7,16 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rasline/rasline/internal/wait"
 	"github.com/rasline/rasline/port"
 )
 
 // nearPort is the near end of a playback.
 type nearPort struct {
 	port.Forward
-	play *Playback
-	sent atomic.Int64 // bytes that were written
+	play     *Playback
+	sent     atomic.Int64  // bytes that were written
+	deadline wait.Deadline // of writes
 }
 
 // compareLimit bounds how long a Write waits to be compared: the playback may be
@@ -40,13 +42,24 @@ func (p *nearPort) Write(b []byte) (int, error) {
 	n, err := p.Port.Write(b)
 	sent := p.sent.Add(int64(n))
 	if err == nil && n > 0 && p.play.cfg.Speed <= 0 {
-		limit := time.NewTimer(compareLimit)
-		defer limit.Stop()
-		if !p.play.compared(sent, limit.C) {
+		if !p.play.compared(sent, p.deadline.Done()) {
 			n, err = 0, port.ErrCarrierLost // of a Write that has written all no error is seen
 		}
 	}
 	return n, p.explain("write", err)
+}
+
+// SetDeadline sets the deadlines of near, and ends the comparison of writes too.
+func (p *nearPort) SetDeadline(t time.Time) error {
+	p.deadline.Set(t)
+	return p.Port.SetDeadline(t)
+}
+
+// SetWriteDeadline sets the write deadline of near, and ends the comparison of
+// writes too.
+func (p *nearPort) SetWriteDeadline(t time.Time) error {
+	p.deadline.Set(t)
+	return p.Port.SetWriteDeadline(t)
 }
 
 func (p *nearPort) explain(op string, err error) error {
@@ -81,8 +94,11 @@ func (p *Playback) idle() {
 
 // compared waits until the first n bytes that the near side has sent are compared,
 // as far as that is possible without those that follow, until the playback has
-// ended, or for a limit. It reports whether all is as recorded so far.
-func (p *Playback) compared(n int64, limit <-chan time.Time) bool {
+// ended, until the write deadline has passed, or for compareLimit. It reports whether
+// all is as recorded so far.
+func (p *Playback) compared(n int64, deadline <-chan struct{}) bool {
+	limit := time.NewTimer(compareLimit)
+	defer limit.Stop()
 	for {
 		p.mu.Lock()
 		known, changed := p.known, p.asked.Changed()
@@ -92,7 +108,8 @@ func (p *Playback) compared(n int64, limit <-chan time.Time) bool {
 			case <-changed:
 				continue
 			case <-p.played:
-			case <-limit:
+			case <-deadline:
+			case <-limit.C:
 			}
 		}
 		return p.Err() == nil

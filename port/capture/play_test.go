@@ -326,3 +326,34 @@ func TestPlayGenerated(t *testing.T) {
 		})
 	}
 }
+
+// TestNearObeysDeadlines writes to a playback that cannot compare, since nothing
+// reads what it sends: the deadline and Close end the wait for it.
+func TestNearObeysDeadlines(t *testing.T) {
+	file := recordSteps(t, "hunter22", []step{{false, strings.Repeat("x", 4000)}, {true, "joe\r"}})
+	for _, v := range []struct {
+		name string
+		end  func(p port.Port)
+	}{
+		{"a write deadline", func(p port.Port) { p.SetWriteDeadline(time.Now()) }},
+		{"a deadline", func(p port.Port) { p.SetDeadline(time.Now()) }},
+		{"close", func(p port.Port) { p.Close() }},
+	} {
+		t.Run(v.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := virtual.Pair(virtual.BufferSize(16))
+				defer near.Close()
+				play := capture.Play(far, openFile(t, file), nil)
+				p := play.Near(near)
+				start := time.Now()
+				time.AfterFunc(time.Millisecond, func() { v.end(p) })
+				p.Write([]byte("joe\r"))
+				if d := time.Since(start); d > time.Millisecond {
+					t.Errorf("Write returned after %v", d)
+				}
+				near.Close()
+				play.Close()
+			})
+		})
+	}
+}
