@@ -139,9 +139,11 @@ func (d *dialer) once(ctx context.Context, e *dialup.Entry, cfg *dialup.Config) 
 	if d.opts.port == "-" && d.opts.hangup == nil && err == nil {
 		return c.Port.Close() // without a hang-up: the line is pppd's
 	}
-	switch closeErr := c.Close(); {
+	closeErr := c.Close()
+	var diverged *capture.DivergenceError
+	switch {
 	case closeErr == nil:
-	case d.opts.hangup != nil && err == nil:
+	case err == nil && (d.opts.hangup != nil || errors.As(closeErr, &diverged) && diverged.Want != "" && !diverged.Connected):
 		return closeErr
 	default:
 		d.log.Warn("hang-up", "error", closeErr)

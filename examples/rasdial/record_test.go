@@ -117,6 +117,22 @@ func testReplayPlace(t *testing.T) {
 	}
 }
 
+// TestReplayThatIsLeftEarly plays recordings to scripts that send nothing: they have
+// not done what the recorded script did, and there is no carrier that they lose.
+func TestReplayThatIsLeftEarly(t *testing.T) {
+	onFakeTime(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "demo.pcapng")
+		rasdial(t, t.Context(), "-record", path).expect(t, exitOK, "RASCS_Disconnected")
+		script := file(t, "none.scp", "proc main\n  delay 1\nendproc\n")
+		for _, recorded := range []string{path, recordedSer2net} {
+			for _, hangup := range []string{"none", "dtr", "ath"} {
+				r := rasdial(t, t.Context(), "-port", "replay:"+recorded, "-script", script, "-hangup", hangup)
+				r.expect(t, exitFailed, "the recording diverges at event [0-9]+ ")
+			}
+		}
+	})
+}
+
 // TestTsharkReadsTheDemonstration lists a recording with tshark(1).
 func TestTsharkReadsTheDemonstration(t *testing.T) {
 	t.Parallel()

@@ -16,6 +16,11 @@ type DivergenceError struct {
 	Want   string        // what the recording has from there on
 	Got    string        // what was received instead; secrets given to Hide are masked
 	Ended  bool          // the near side closed the line instead
+
+	// Connected is whether the script of the recording had ended before: a note has
+	// the state RASCS_Connected, or what was to be sent is a PPP frame. What follows is
+	// the use of the connection and its hang-up.
+	Connected bool
 }
 
 // Error shows the place in the recording and both sides.
@@ -30,6 +35,9 @@ func (e *DivergenceError) Error() string {
 	return fmt.Sprintf("%s: %q is sent there, and %q was sent", place, e.Want, e.Got)
 }
 
+// pppFlag is the byte that PPP frames begin with (RFC 1662, section 3.1).
+const pppFlag = 0x7E
+
 // diverges returns the error for bytes that were received where the recording
 // has want.
 func (p *Playback) diverges(want string, got []byte) error {
@@ -40,6 +48,7 @@ func (p *Playback) diverges(want string, got []byte) error {
 
 func (p *Playback) at(e *DivergenceError) error {
 	e.Event, e.Offset, e.Time, e.After = p.number, p.offset, p.event.Time, p.event.Time.Sub(p.first)
+	e.Connected = p.connected || p.event.Kind == Sent && bytes.HasPrefix(p.event.Data, []byte{pppFlag})
 	return e
 }
 
@@ -63,7 +72,10 @@ func (e *PortError) Error() string {
 	for _, p := range e.Ports {
 		names = append(names, fmt.Sprintf("%q", p.Name))
 	}
-	if e.Name == "" {
+	switch {
+	case len(e.Ports) == 0:
+		return "capture: the recording has no port"
+	case e.Name == "":
 		return fmt.Sprintf("capture: the recording is of several ports: name one of %v", names)
 	}
 	return fmt.Sprintf("capture: the recording has no port %q: name one of %v", e.Name, names)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -52,6 +53,8 @@ type Playback struct {
 	lines    port.Lines
 	hidden   bool // a secret is being received
 	accepted int  // bytes of the event that were accepted
+
+	connected bool // a note had the state RASCS_Connected
 
 	mu    sync.Mutex
 	in    []byte        // received and not compared yet
@@ -300,6 +303,8 @@ func (p *Playback) play() error {
 		}
 	case End:
 		return p.pause()
+	case Note:
+		p.connected = p.connected || isConnected(e.Note)
 	case Lost:
 		return &FormatError{p.offset, fmt.Errorf("the recording lacks events here (%s): it cannot be played further", e.Note)}
 	}
@@ -472,8 +477,12 @@ func (p *Playback) leftover(index int) error {
 		}
 		p.number++
 		p.event, p.accepted = e, 0
+		p.connected = p.connected || e.Kind == Note && isConnected(e.Note)
 	}
 }
+
+// isConnected reports whether a note has the state that follows the last script.
+func isConnected(note string) bool { return strings.Contains(note, "state=RASCS_Connected") }
 
 // hold receives and ignores what the near side sends, until it closes the line.
 func (p *Playback) hold() {

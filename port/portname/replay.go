@@ -42,7 +42,7 @@ func openReplay(_ context.Context, name string, cfg *Config) (port.Port, error) 
 }
 
 func replay(file *os.File, name string, play *capture.PlayConfig, cfg *port.Config) (port.Port, error) {
-	info, lines, err := survey(file, play.Port)
+	info, lines, first, err := survey(file, play.Port)
 	if err != nil {
 		return nil, err
 	}
@@ -69,41 +69,45 @@ func replay(file *os.File, name string, play *capture.PlayConfig, cfg *port.Conf
 	if err := near.SetMode(cfg.Mode); err != nil {
 		return nil, err
 	}
+	if lines { // before the near end can be asked for them
+		far.Drive(port.Inputs, first)
+	}
 	playback := capture.Play(far, r, play)
 	return &replayPort{Forward: port.Forward{Port: playback.Near(near)}, play: playback, file: file, hasMode: hasMode}, nil
 }
 
 // survey reads a whole recording, so that one that cannot be played is refused
-// here, and returns the port that is to be played and whether its modem lines
-// were recorded.
-func survey(file io.Reader, name string) (info capture.PortInfo, lines bool, err error) {
+// here, and returns the port that is to be played, whether its modem lines were
+// recorded, and how they were first.
+func survey(file io.Reader, name string) (info capture.PortInfo, lines bool, first port.Lines, err error) {
 	r, err := capture.NewReader(file)
 	if err != nil {
-		return info, false, err
+		return info, false, 0, err
 	}
-	seen := make(map[int]bool)
+	seen := make(map[int]port.Lines)
 	for {
 		e, err := r.Next()
 		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
 			break
 		}
 		if err != nil {
-			return info, false, err
+			return info, false, 0, err
 		}
-		if e.Kind == capture.LinesChanged {
-			seen[e.Port] = true
+		if _, ok := seen[e.Port]; !ok && e.Kind == capture.LinesChanged {
+			seen[e.Port] = e.Lines
 		}
 	}
 	ports := r.Ports()
 	if name == "" && len(ports) > 1 {
-		return info, false, &capture.PortError{Ports: ports}
+		return info, false, 0, &capture.PortError{Ports: ports}
 	}
 	for i, p := range ports {
 		if name == "" || p.Name == name {
-			return p, seen[i], nil
+			first, lines := seen[i]
+			return p, lines, first, nil
 		}
 	}
-	return info, false, &capture.PortError{Name: name, Ports: ports}
+	return info, false, 0, &capture.PortError{Name: name, Ports: ports}
 }
 
 // replayPort is the near end of a playback.
@@ -114,13 +118,19 @@ type replayPort struct {
 	hasMode bool
 }
 
-// Close closes the port and ends the playback.
+// Close closes the port and ends the playback. The error is a
+// *capture.DivergenceError if the recorded script had more to send; where a read or
+// write has reported a divergence, it is not reported again.
 func (p *replayPort) Close() error {
 	err := p.Port.Close()
-	if !errors.Is(err, net.ErrClosed) {
-		p.play.Close() // whose error the reads and writes have reported
-		p.file.Close()
+	if errors.Is(err, net.ErrClosed) {
+		return err
 	}
+	var diverged *capture.DivergenceError
+	if errors.As(p.play.Close(), &diverged) && diverged.Ended && !diverged.Connected {
+		err = errors.Join(err, diverged)
+	}
+	p.file.Close()
 	return err
 }
 

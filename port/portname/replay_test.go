@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -157,5 +158,84 @@ func TestReplayNames(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tt.want) || tt.is != nil && !errors.Is(err, tt.is) || !errors.As(err, new(*port.OpError)) {
 			t.Errorf("%s: error %v, want an OpError with %q", tt.name, err, tt.want)
 		}
+	}
+}
+
+// TestReplayBeginsWithTheRecordedLines has the lines of the recording before the
+// playback has begun: a carrier that was never there is not seen to fall.
+func TestReplayBeginsWithTheRecordedLines(t *testing.T) {
+	near, far := virtual.Pair(virtual.Names("line", "far"))
+	defer far.Close()
+	far.Drive(port.Inputs, port.DSR|port.CTS)
+	far.Write([]byte("hello"))
+	path := recording(t, near)
+	for range 100 {
+		p, err := Open(t.Context(), "replay:"+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l, err := p.(port.LineController).Lines(); err != nil || l.Has(port.DCD) {
+			t.Fatalf("lines %v, %v; want no DCD", l, err)
+		}
+		p.Close()
+	}
+}
+
+// TestReplayThatIsLeftEarly closes the port before all was sent that the recorded
+// script has sent. What follows the state Connected, or is PPP, may be left out.
+func TestReplayThatIsLeftEarly(t *testing.T) {
+	for _, v := range []struct {
+		name     string
+		state    string // before what is sent
+		sent     string
+		diverges bool
+	}{
+		{"in the script", "RASCS_Interactive", "yes", true},
+		{"after the script", "RASCS_Connected", "yes", false},
+		{"PPP", "RASCS_Interactive", "~\xff}#", false},
+	} {
+		t.Run(v.name, func(t *testing.T) {
+			var file bytes.Buffer
+			w, err := capture.NewWriter(&file, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := capture.Record(greeting(t, "line"), w)
+			if _, err := io.ReadFull(p, make([]byte, 5)); err != nil {
+				t.Fatal(err)
+			}
+			slog.New(w.Handler()).Info("state", "state", v.state)
+			p.Write([]byte(v.sent))
+			p.Close()
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(t.TempDir(), "line.pcapng")
+			if err := os.WriteFile(path, file.Bytes(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if p, err = Open(t.Context(), "replay:"+path, nil); err != nil {
+				t.Fatal(err)
+			}
+			io.ReadFull(p, make([]byte, 5))
+			if err := p.Close(); errors.As(err, new(*capture.DivergenceError)) != v.diverges {
+				t.Errorf("Close: %v, want a divergence: %v", err, v.diverges)
+			}
+		})
+	}
+}
+
+// TestReplayOfNothing refuses a recording without a port.
+func TestReplayOfNothing(t *testing.T) {
+	var file bytes.Buffer
+	if _, err := capture.NewWriter(&file, nil); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "empty.pcapng")
+	if err := os.WriteFile(path, file.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), "replay:"+path, nil); err == nil || !strings.Contains(err.Error(), "the recording has no port") {
+		t.Errorf("Open: %v", err)
 	}
 }
