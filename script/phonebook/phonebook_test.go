@@ -3,6 +3,7 @@ package phonebook
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -192,6 +193,22 @@ func TestWvdialMistakes(t *testing.T) {
 				t.Errorf("error %v, want %q and %v", err, tt.want, tt.code)
 			}
 		})
+	}
+}
+
+// TestLongChain lists and reads a book in which each section inherits from the one
+// before: what that takes does not grow with the square of its length.
+func TestLongChain(t *testing.T) {
+	var src strings.Builder
+	for i := range 10_000 {
+		fmt.Fprintf(&src, "[Dialer e%d]\nPhone=%d\nInherits=Dialer e%d\n", i, i, max(i-1, 0))
+	}
+	b := parse(t, "w.conf", src.String(), &Config{Kind: KindWvdial})
+	if n := len(b.Entries()); n != 10_000 {
+		t.Errorf("%d entries", n)
+	}
+	if _, _, err := b.Entry(nil, "e9999"); !errors.Is(err, ras.ErrCorruptPhonebook) || !strings.Contains(err.Error(), "more than 100 sections") {
+		t.Errorf("Entry: %v", err)
 	}
 }
 

@@ -191,10 +191,17 @@ func (w *wvdial) missing(name string) error {
 		Why: fmt.Sprintf("there is no section [Dialer %s]; there is: %s", name, strings.Join(have, ", "))}
 }
 
+// maxInherit bounds the sections that an entry inherits one through the other: a
+// book of one long chain would otherwise cost the square of its length for each entry.
+const maxInherit = 100
+
 // inherit adds a section and those it inherits from.
 func (c *chain) inherit(w *wvdial, s *section, below []*section) error {
 	if slices.Contains(below, s) {
 		return &Error{Entry: s.name, Code: ras.ErrCorruptPhonebook, Why: fmt.Sprintf("line %d: Inherits leads back to this section", s.line)}
+	}
+	if len(below) > maxInherit {
+		return &Error{Entry: below[0].name, Code: ras.ErrCorruptPhonebook, Why: fmt.Sprintf("line %d: Inherits goes through more than %d sections", s.line, maxInherit)}
 	}
 	if slices.Contains(c.list, s) {
 		return nil
