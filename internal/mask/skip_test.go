@@ -184,3 +184,37 @@ func FuzzSkip(f *testing.F) {
 		}
 	})
 }
+
+// TestSkipWithSecretsAddedMeanwhile adds secrets between the pieces of a stream.
+func TestSkipWithSecretsAddedMeanwhile(t *testing.T) {
+	sets := [][]string{
+		{"login: guest", "guest", "uest1"}, {"aaaa", "aaaaaaaa", "abab"}, {"hunter22", "ter22", "22hunter", "pÄsswört9z"}, echo.Secrets,
+	}
+	for _, secrets := range sets {
+		for seed := range uint64(12) {
+			rnd := rand.New(rand.NewPCG(seed, uint64(len(secrets))))
+			pieces := cutAtRandom(rnd, textOf(rnd, secrets, 4000))
+			var m mask.Masker
+			a, b := newShown(&m), newShown(&m)
+			for i, piece := range pieces {
+				switch rnd.IntN(6) {
+				case 0:
+					m.Add(secrets[rnd.IntN(len(secrets))])
+				case 1:
+					m.Expect("q" + secrets[0][:1])
+				}
+				if piece == nil {
+					a.FlushPieces(a.emit)
+					b.FlushPieces(b.emit)
+				}
+				a.WritePieces(piece, a.emit)
+				for j := range piece {
+					b.WritePieces(piece[j:j+1], b.emit)
+				}
+				if len(piece) > 0 && !bytes.Equal(a.out.Bytes(), b.out.Bytes()) {
+					t.Fatalf("%q, seed %d, piece %d %q: shown\n%q\nbyte by byte\n%q", secrets, seed, i, piece, a.out.String(), b.out.String())
+				}
+			}
+		}
+	}
+}
