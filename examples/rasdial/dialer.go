@@ -162,25 +162,20 @@ func (d *dialer) use(ctx context.Context, c *dialup.Conn) error {
 		}), nil)
 		return err
 	case d.opts.exec != "":
-		return d.handOver(ctx, c)
+		cmd, err := words.Command(d.opts.exec, d.opts.shell)
+		if err != nil {
+			return err
+		}
+		cmd.Stderr = d.std.err
+		if d.opts.logFormat == "json" {
+			lines := console.Lines(func(line string) { d.log.Info("exec", "line", line) })
+			defer lines.Close()
+			cmd.Stderr = lines
+			cmd.WaitDelay = time.Second // for what the command has left running
+		}
+		return c.Handover(ctx, cmd)
 	}
 	return nil
-}
-
-// handOver runs the command of -exec on the line.
-func (d *dialer) handOver(ctx context.Context, c *dialup.Conn) error {
-	cmd, err := words.Command(d.opts.exec, d.opts.shell)
-	if err != nil {
-		return err
-	}
-	cmd.Stderr = d.std.err
-	if d.opts.logFormat == "json" {
-		lines := console.Lines(func(line string) { d.log.Info("exec", "line", line) })
-		defer lines.Close()
-		cmd.Stderr = lines
-		cmd.WaitDelay = time.Second // for what the command has left running
-	}
-	return c.Handover(ctx, cmd)
 }
 
 // open opens the port of the entry.

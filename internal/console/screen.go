@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/rasline/rasline/internal/tee"
 	"github.com/rasline/rasline/script"
 	"github.com/rasline/rasline/script/lint"
 )
@@ -221,3 +222,34 @@ func (w watching) WithGroup(name string) slog.Handler {
 }
 
 func stamp(d time.Duration) string { return fmt.Sprintf("[%7.3fs]", d.Seconds()) }
+
+// Log returns the handler of a program's log on the screen, in a format: "text" and
+// "json" as in package slog, with states, which State does not print then, and ""
+// for people, without them and without the records whose message is one of others.
+// name is that of the program.
+func (s *Screen) Log(format, name string, level slog.Leveler, others ...string) slog.Handler {
+	var h slog.Handler
+	switch format {
+	case "text":
+		h = slog.NewTextHandler(s, &slog.HandlerOptions{Level: level})
+	case "json":
+		h = slog.NewJSONHandler(s, &slog.HandlerOptions{Level: level})
+	default:
+		h = tee.Without(script.NewPrinter(s, &script.PrinterConfig{Level: level, Start: s.start, Name: name}), append(others, "state")...)
+	}
+	s.silent = format != ""
+	return s.Handler(h)
+}
+
+// defaultWidth is that of a terminal that does not report one.
+const defaultWidth = 80
+
+// width returns how many characters a line of the terminal w has.
+func width(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		if n := columns(f); n > 0 {
+			return n
+		}
+	}
+	return defaultWidth
+}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/ras"
 )
 
 // Terminal is the user's keyboard and screen, for a script or for the peer. A
@@ -126,4 +127,28 @@ func (s *Screen) ReadPassword(ctx context.Context, in *os.File, prompt string) (
 		s.Printf("\n")
 		return "", false, context.Cause(ctx)
 	}
+}
+
+const maxPasswordFile = 4096
+
+// PasswordFile reads a password: the first line of a file, or of standard input if
+// the name is "-".
+func PasswordFile(name string) (ras.Secret, error) {
+	f := os.Stdin
+	if name != "-" {
+		var err error
+		if f, err = os.Open(name); err != nil {
+			return "", err
+		}
+		defer f.Close()
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxPasswordFile))
+	if err != nil {
+		return "", err
+	}
+	line, _, _ := strings.Cut(strings.TrimPrefix(string(data), "\ufeff"), "\n") // some editors begin a file with the mark
+	if line = strings.TrimSuffix(line, "\r"); line == "" {
+		return "", fmt.Errorf("the first line of %s is empty", name)
+	}
+	return ras.Secret(line), nil
 }

@@ -171,11 +171,11 @@ func (s *Stream) WritePieces(b []byte, emit func(b []byte, hidden, more bool)) {
 			s.short = nil
 		}
 		// What is shown after each byte does not depend on how the stream is cut.
-		clear := s.base + len(s.held)
+		decided := s.base + len(s.held)
 		if s.live >= 0 {
-			clear = min(clear, s.live)
+			decided = min(decided, s.live)
 		}
-		s.clear = max(s.clear, clear)
+		s.clear = max(s.clear, decided)
 	}
 	s.emit(max(s.clear-s.base, 0), emit)
 }

@@ -116,6 +116,6 @@ func (w *Writer) note(name, text string) {
 	}
 	w.pushLocked(event{rec: r, kind: Note, note: text}, nil)
 	if strings.Contains(text, "RASCS_") {
-		w.hurry() // a program that dies leaves the states that it has reached
+		w.arm(0) // a program that dies leaves the states that it has reached
 	}
 }

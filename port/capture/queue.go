@@ -51,7 +51,7 @@ func (w *Writer) pushLocked(e event, data []byte) bool {
 			w.queue.events = append(w.queue.events, e)
 		case e.rec != nil && !w.closed:
 			w.lost++
-			w.untold++
+			w.pending++
 		}
 		all = all && ok
 		if len(data) == 0 {
@@ -59,7 +59,7 @@ func (w *Writer) pushLocked(e event, data []byte) bool {
 		}
 	}
 	if w.queued() > maxQueue/4 {
-		w.hurry()
+		w.arm(0)
 	} else if !w.armed {
 		w.arm(flushAfter)
 	}
@@ -83,7 +83,7 @@ func (w *Writer) accepts(n int) bool {
 	limit := time.NewTimer(patience)
 	defer limit.Stop()
 	for w.ready() && !fits() && !w.slow {
-		w.hurry()
+		w.arm(0)
 		changed := w.room.Changed()
 		w.mu.Unlock()
 		select {

@@ -10,7 +10,7 @@ import (
 	"github.com/rasline/rasline/port"
 )
 
-// recording is what a Writer knows of one port.
+// recording is the state of one port in a Writer.
 type recording struct {
 	w     *Writer
 	index uint32
@@ -79,16 +79,6 @@ func (r *recording) add(e *event, data []byte) {
 	f.input = append(f.input, data...)
 }
 
-// mask gives the streams what was added.
-func (r *recording) mask() {
-	for way := range r.flows {
-		if f := &r.flows[way]; len(f.input) > 0 {
-			f.stream.WritePieces(f.input, func(b []byte, hidden, more bool) { r.decided(way, b, hidden, more) })
-			f.input = f.input[:0]
-		}
-	}
-}
-
 // decided gives bytes of a stream to the events that they are part of.
 func (r *recording) decided(way_ int, b []byte, hidden, more bool) {
 	f := &r.flows[way_]
@@ -128,26 +118,13 @@ func (r *recording) release(n int) {
 		// Bytes that continue a secret are dropped with their event, whose
 		// number would show the length of the secret.
 		if !h.emptied || h.shown > 0 {
-			r.encode(h, data, spans)
+			r.describe()
+			if h.kind == End { // no bytes follow
+				r.flows[0].stream, r.flows[1].stream = nil, nil
+			}
+			r.w.enc.event(r.index, h.kind, h.out, h.at, h.lines, data, spans, r.w.maskNote(h.note))
+			r.w.encoded++
 		}
-	}
-}
-
-// tidy drops what is encoded.
-func (r *recording) tidy() {
-	n := copy(r.held, r.held[r.written:])
-	clear(r.held[n:])
-	r.held = r.held[:n]
-	for i := range r.flows {
-		f := &r.flows[i]
-		f.next = max(f.next-r.written, 0)
-		f.output = append(f.output[:0], f.output[f.bytes:]...)
-		f.spans = append(f.spans[:0], f.spans[f.marks:]...)
-		f.bytes, f.marks = 0, 0
-	}
-	r.written = 0
-	if r.flows[0].stream == nil && n == 0 { // no data follows
-		r.held, r.flows = nil, [2]flow{}
 	}
 }
 
@@ -157,15 +134,6 @@ func (r *recording) waiting() *heldEvent {
 		return nil
 	}
 	return &r.held[r.written]
-}
-
-func (r *recording) encode(h *heldEvent, data []byte, spans []Span) {
-	r.describe()
-	if h.kind == End { // no bytes follow
-		r.flows[0].stream, r.flows[1].stream = nil, nil
-	}
-	r.w.enc.event(r.index, h.kind, h.out, h.at, h.lines, data, spans, r.w.maskNote(h.note))
-	r.w.encoded++
 }
 
 var stateName = regexp.MustCompile(`RASCS_[A-Za-z]+`)
@@ -184,13 +152,6 @@ func (w *Writer) maskNote(text string) string {
 		text = text[at[1]:]
 	}
 	return b.String()
-}
-
-// recorded reports whether the port was given to Record.
-func (r *recording) recorded() bool {
-	r.w.mu.Lock()
-	defer r.w.mu.Unlock()
-	return r.below != nil
 }
 
 // describe writes the interface blocks up to that of r, in the order of their
@@ -224,7 +185,21 @@ func (r *recording) expire(now int64, final bool) {
 		r.flows[way].stream.FlushPieces(func(b []byte, hidden, more bool) { r.decided(way, b, hidden, more) })
 		r.release(0)
 	}
-	r.tidy()
+	// What is encoded is dropped.
+	n := copy(r.held, r.held[r.written:])
+	clear(r.held[n:])
+	r.held = r.held[:n]
+	for i := range r.flows {
+		f := &r.flows[i]
+		f.next = max(f.next-r.written, 0)
+		f.output = append(f.output[:0], f.output[f.bytes:]...)
+		f.spans = append(f.spans[:0], f.spans[f.marks:]...)
+		f.bytes, f.marks = 0, 0
+	}
+	r.written = 0
+	if r.flows[0].stream == nil && n == 0 { // no data follows
+		r.held, r.flows = nil, [2]flow{}
+	}
 }
 
 // seeLines notes the lines of the port, as one of its methods has reported them.
@@ -240,8 +215,8 @@ func (r *recording) lineEvent(l port.Lines, inner bool) {
 	r.w.pushLocked(event{rec: r, kind: LinesChanged, inner: inner}, nil)
 }
 
-// sample asks the ports for their modem lines and error counts, where something
-// has passed since the last time. Writer.out is held.
+// sample reads the modem lines and error counts of the ports on which something has
+// passed since the last time. Writer.out is held.
 func (w *Writer) sample() {
 	w.mu.Lock()
 	var active []*recording
@@ -253,17 +228,13 @@ func (w *Writer) sample() {
 	}
 	w.mu.Unlock()
 	for _, r := range active {
-		r.sample()
-	}
-}
-
-func (r *recording) sample() {
-	if c, ok := r.below.(port.LineController); ok {
-		if l, err := c.Lines(); err == nil {
-			r.lineEvent(l, true)
+		if c, ok := r.below.(port.LineController); ok {
+			if l, err := c.Lines(); err == nil {
+				r.lineEvent(l, true)
+			}
 		}
+		r.sampleStats()
 	}
-	r.sampleStats()
 }
 
 // sampleStats queues an event for each count of line errors that has risen.

@@ -108,7 +108,7 @@ type Writer struct {
 	slow    bool  // the queue was full, and was not processed since
 	room    wait.Notifier
 	lost    uint64 // events that are not in the file
-	untold  uint64 // of them, those dropped since the last Lost event
+	pending uint64 // of them, those dropped since the last Lost event
 	failed  bool
 	closing bool // Close has begun
 	closed  bool
@@ -200,9 +200,6 @@ func (w *Writer) arm(d time.Duration) {
 	w.timer.Reset(d)
 }
 
-// hurry makes the timer fire now. w.mu is held.
-func (w *Writer) hurry() { w.arm(0) }
-
 // fire is what the timer calls. While one call of it writes, which may take long,
 // the next ones leave their work to it.
 func (w *Writer) fire() {
@@ -223,7 +220,7 @@ func (w *Writer) fire() {
 	defer w.mu.Unlock()
 	w.firing = false
 	if w.again {
-		w.hurry()
+		w.arm(0)
 	}
 }
 
@@ -242,12 +239,15 @@ func (w *Writer) process(final bool) {
 			left = left[1:]
 		}
 	}
-	now, next := w.now(), time.Duration(-1) // when to look again; negative: not
+	now, next := w.now(), time.Duration(-1) // when the timer must fire again; negative: not
 	w.mu.Lock()
 	ports := w.ports
 	w.mu.Unlock()
 	for _, r := range ports {
-		if r.recorded() {
+		w.mu.Lock()
+		recorded := r.below != nil
+		w.mu.Unlock()
+		if recorded {
 			r.describe() // also of a port on which nothing passes
 		}
 		r.expire(now, final)
@@ -286,7 +286,13 @@ func (w *Writer) mask(events []event) {
 		e.rec.add(e, w.work.bytes[e.from:e.from+e.n])
 	}
 	for i := range events {
-		events[i].rec.mask()
+		r := events[i].rec
+		for way := range r.flows {
+			if f := &r.flows[way]; len(f.input) > 0 {
+				f.stream.WritePieces(f.input, func(b []byte, hidden, more bool) { r.decided(way, b, hidden, more) })
+				f.input = f.input[:0]
+			}
+		}
 	}
 	for i := range events { // in the order of all ports
 		events[i].rec.release(1)
@@ -307,7 +313,7 @@ func (w *Writer) take(final bool) {
 		first.named = true
 	}
 	w.queue, w.work = w.work, w.queue
-	w.room.Notify() // the waiters look when w.mu is released
+	w.room.Notify() // the waiters check it when w.mu is released
 	now := w.now()
 	kept := w.work.events[:0]
 	for i := range w.work.events {
@@ -334,9 +340,9 @@ func (w *Writer) take(final bool) {
 		kept = append(kept, *e)
 	}
 	w.work.events = kept
-	if w.untold > 0 && !w.failed {
-		lost := fmt.Sprintf("%d events lost", w.untold)
-		w.untold = 0
+	if w.pending > 0 && !w.failed {
+		lost := fmt.Sprintf("%d events lost", w.pending)
+		w.pending = 0
 		w.work.events = append(w.work.events, event{rec: w.ports[0], kind: Lost, at: now, lines: w.ports[0].lines, note: lost})
 	}
 }

@@ -112,7 +112,8 @@ type Conn struct {
 var _ net.Conn = (*Conn)(nil)
 
 func newConn(d *dial, res *script.Result) *Conn {
-	l := newConnPort(res.Port())
+	l := new(connPort)
+	l.set(res.Port())
 	c := &Conn{
 		Forward: port.Forward{Port: l},
 		line:    l,

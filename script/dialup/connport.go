@@ -15,12 +15,6 @@ import (
 // port.Forward has.
 type connPort struct{ now atomic.Pointer[port.Forward] }
 
-func newConnPort(p port.Port) *connPort {
-	l := new(connPort)
-	l.set(p)
-	return l
-}
-
 func (l *connPort) set(p port.Port) { l.now.Store(&port.Forward{Port: p}) }
 
 func (l *connPort) Read(b []byte) (int, error)         { return l.now.Load().Read(b) }

@@ -34,7 +34,14 @@ func Dial(ctx context.Context, e *Entry, cfg *Config) (*Conn, error) {
 	if cfg != nil {
 		d.cfg = *cfg
 	}
-	d.log = slog.New(d.cfg.handler())
+	var logs tee.Handler
+	if d.cfg.Log != nil {
+		logs = append(logs, d.cfg.Log)
+	}
+	if d.cfg.Record != nil {
+		logs = append(logs, d.cfg.Record.Handler())
+	}
+	d.log = slog.New(logs)
 	return d.dial(ctx)
 }
 
@@ -146,7 +153,16 @@ func (d *dial) execute(ctx context.Context, call *ras.Call) error {
 			return err
 		}
 	case d.entry.Dialer != nil:
-		if err := d.dialer().Execute(ctx, call); err != nil {
+		dialer := *d.entry.Dialer // with what this dial adds to it
+		dialer.Config = d.modem()
+		after := dialer.OnState
+		dialer.OnState = func(s State) {
+			if after != nil {
+				after(s)
+			}
+			d.tell(s)
+		}
+		if err := dialer.Execute(ctx, call); err != nil {
 			return err
 		}
 	}
@@ -176,21 +192,7 @@ func (d *dial) execute(ctx context.Context, call *ras.Call) error {
 	return modem.WatchCarrier(d.entry.Script, &carrier).Execute(ctx, call)
 }
 
-// dialer returns the entry's Dialer with what this dial adds to it.
-func (d *dial) dialer() *modem.Dialer {
-	dialer := *d.entry.Dialer
-	dialer.Config = d.modem()
-	after := dialer.OnState
-	dialer.OnState = func(s State) {
-		if after != nil {
-			after(s)
-		}
-		d.tell(s)
-	}
-	return &dialer
-}
-
-// answerer does the same for an Answerer.
+// answerer returns the entry's Answerer with what this dial adds to it.
 func (d *dial) answerer() *modem.Answerer {
 	answerer := *d.entry.Answerer
 	answerer.Config = d.modem()

@@ -129,8 +129,8 @@ func NewPool(cfg *PoolConfig, lines ...Line) *Pool {
 
 // Dial waits for a line of the entry's Class, any if that is empty, and dials on
 // it: its port takes the place of the entry's, and its Dialer is used if the entry
-// has none. When the line fails, which the peer's answers do not, the dial goes on
-// with another one; the error is then that of every line. The line is free again
+// has none. When the line fails, which the peer's answers do not, the dial continues on
+// another one; the error is then that of every line. The line is free again
 // when the Conn is closed.
 //
 // ctx bounds the wait too. The error matches net.ErrClosed after Close, and

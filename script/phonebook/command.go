@@ -17,7 +17,6 @@ import (
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
 	"github.com/rasline/rasline/script/chat"
-	"github.com/rasline/rasline/script/modem"
 )
 
 // executor returns what runs the command of an init, connect, welcome or disconnect
@@ -200,13 +199,6 @@ func (b *peerEntry) secrets() (out []ras.Secret) {
 // carrierWait bounds the wait for the carrier of a line that nothing dials. pppd
 // waits without a limit; the dial has its own.
 const carrierWait = 24 * time.Hour
-
-// awaitCarrier waits for DCD, as pppd does with its option modem where it opens a
-// line that no connect script dials. On a port without modem lines it does nothing.
-func awaitCarrier() script.Executor {
-	none := script.ExecutorFunc(func(context.Context, *ras.Call) error { return nil })
-	return modem.WatchCarrier(none, &modem.CarrierConfig{Require: carrierWait, Step: "line", Text: modem.TextIgnore})
-}
 
 // pulseDTR drops DTR for a second before a connect script, as pppd does with its
 // option modem. On a port without modem lines it does nothing.

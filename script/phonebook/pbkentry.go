@@ -26,6 +26,7 @@ import (
 
 // entry makes a dialup.Entry of an entry.
 func (p *pbk) entry(found *findings, cfg *EntryConfig, names []string) (*dialup.Entry, error) {
+	var err error
 	var e *pbkEntry
 	switch {
 	case len(names) == 0 && len(p.list) == 1:
@@ -33,14 +34,31 @@ func (p *pbk) entry(found *findings, cfg *EntryConfig, names []string) (*dialup.
 	case len(names) == 0:
 		return nil, &Error{Code: ras.ErrCannotFindPhonebookEntry, Why: "the phone book has several entries: name one"}
 	default:
-		var err error
 		if e, err = p.find(strings.Join(names, " ")); err != nil {
 			return nil, err
 		}
 	}
 	b := &pbkBuilder{found: found, cfg: cfg, in: e,
 		entry: &dialup.Entry{Name: e.name, Params: ras.DialParams{EntryName: e.name}}}
-	return b.build()
+	if b.media, b.main, err = e.serial(found.file); err != nil {
+		return nil, err
+	}
+	if err := b.unsupported(); err != nil {
+		return nil, err
+	}
+	if len(e.media) > 1 {
+		found.warnf(e.media[1].keys.line, 1, "lines are not bundled: the first serial one is used alone")
+	}
+	b.line()
+	before, after, pad := b.order()
+	b.entry.Before = b.switched(before)
+	post := b.switched(after)
+	if b.main.kind == "modem" {
+		b.dial()
+	}
+	b.entry.Script = sequence(b.pad(pad), post, b.dll())
+	b.rest()
+	return b.entry, nil
 }
 
 // pbkBuilder is an entry while its keys are read.
@@ -51,30 +69,6 @@ type pbkBuilder struct {
 	media *pbkMedia
 	main  *pbkDevice
 	entry *dialup.Entry
-}
-
-func (b *pbkBuilder) build() (*dialup.Entry, error) {
-	var err error
-	if b.media, b.main, err = b.in.serial(b.found.file); err != nil {
-		return nil, err
-	}
-	if err := b.unsupported(); err != nil {
-		return nil, err
-	}
-	if len(b.in.media) > 1 {
-		b.found.warnf(b.in.media[1].keys.line, 1, "lines are not bundled: the first serial one is used alone")
-	}
-	b.line()
-	before, after, pad := b.order()
-	e := b.entry
-	e.Before = b.switched(before)
-	post := b.switched(after)
-	if b.main.kind == "modem" {
-		b.dial()
-	}
-	e.Script = sequence(b.pad(pad), post, b.dll())
-	b.rest()
-	return e, nil
 }
 
 // unsupported refuses what replaces the dialler or is no PPP.
@@ -205,7 +199,23 @@ func (b *pbkBuilder) switched(d *pbkDevice) script.Executor {
 		return nil
 	}
 	if strings.HasSuffix(strings.ToLower(name), ".scp") || strings.ContainsAny(name, `\/`) || len(name) > 1 && name[1] == ':' {
-		return b.scriptFile(name, at)
+		// A script file is loaded by the last part of its path.
+		if strings.Contains(name, "..") {
+			b.found.errorf(at.line, at.col, "the script %s has .. in its path, which is not followed", name)
+			return nil
+		}
+		base := path.Base(strings.ReplaceAll(name, `\`, "/"))
+		src, where, err := b.lookUp(base)
+		if err != nil {
+			b.found.errorf(at.line, at.col, "script %s: %v", name, err)
+			return nil
+		}
+		s, err := scriptfile.Load(where, src, nil)
+		if err != nil {
+			b.found.errorf(at.line, at.col, "script %s: %v", where, err)
+			return nil
+		}
+		return s.Executor()
 	}
 	section := strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")
 	return b.section("switch.inf", section, at, nil)
@@ -224,26 +234,6 @@ func (userTerminal) Execute(ctx context.Context, call *ras.Call) error {
 	d := script.NewDialog(call, nil)
 	defer d.Close()
 	return d.Interact(ctx, call.Terminal, nil)
-}
-
-// scriptFile loads a script by the last part of its path.
-func (b *pbkBuilder) scriptFile(name string, at setting) script.Executor {
-	if strings.Contains(name, "..") {
-		b.found.errorf(at.line, at.col, "the script %s has .. in its path, which is not followed", name)
-		return nil
-	}
-	base := path.Base(strings.ReplaceAll(name, `\`, "/"))
-	src, where, err := b.lookUp(base)
-	if err != nil {
-		b.found.errorf(at.line, at.col, "script %s: %v", name, err)
-		return nil
-	}
-	s, err := scriptfile.Load(where, src, nil)
-	if err != nil {
-		b.found.errorf(at.line, at.col, "script %s: %v", where, err)
-		return nil
-	}
-	return s.Executor()
 }
 
 // section returns a section of SWITCH.INF or PAD.INF.

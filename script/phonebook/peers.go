@@ -1,6 +1,7 @@
 package phonebook
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -74,13 +75,6 @@ var flags = func() map[string]bool {
 	}
 	return known
 }()
-
-// parsePeer reads a file and those that it calls.
-func parsePeer(found *findings, name string, src []byte, fsys fs.FS) *peer {
-	p := &peer{name: path.Base(strings.ReplaceAll(name, `\`, "/")), texts: make(map[string]*lint.Source)}
-	p.read(found, name, string(src), fsys, nil)
-	return p
-}
 
 func (p *peer) read(found *findings, name, src string, fsys fs.FS, callers []string) {
 	inner := &findings{file: name}
@@ -390,7 +384,10 @@ func (b *peerEntry) finish() (*dialup.Entry, error) {
 	case connect != nil && b.modem:
 		before = sequence(before, script.ExecutorFunc(pulseDTR))
 	case b.command.connect.text == "" && b.modem:
-		before = sequence(before, awaitCarrier())
+		// Wait for DCD, as pppd does with its option modem where it opens a
+		// line that no connect script dials. On a port without modem lines it does nothing.
+		none := script.ExecutorFunc(func(context.Context, *ras.Call) error { return nil })
+		before = sequence(before, modem.WatchCarrier(none, &modem.CarrierConfig{Require: carrierWait, Step: "line", Text: modem.TextIgnore}))
 	}
 	e.Before = before
 	e.Script = sequence(connect, b.executor(b.command.welcome))

@@ -155,7 +155,7 @@ func (e *Error) Unwrap() error { return e.Code }
 // Parse reads a phone book. The name is for messages, and determines the kind if the
 // Config does not. A nil cfg means the zero Config. The error is a
 // *lint.ParseError with every error that was found in what concerns all entries; a
-// mistake in one entry is an error of Entry.
+// error in one entry is an error of Entry.
 func Parse(name string, src []byte, cfg *Config) (*Book, error) {
 	var c Config
 	if cfg != nil {
@@ -174,7 +174,8 @@ func Parse(name string, src []byte, cfg *Config) (*Book, error) {
 	case c.Kind == KindWvdial:
 		b.wvdial = parseWvdial(found, src)
 	case c.Kind == KindPeers:
-		b.peer = parsePeer(found, name, src, c.FS)
+		b.peer = &peer{name: path.Base(strings.ReplaceAll(name, `\`, "/")), texts: make(map[string]*lint.Source)}
+		b.peer.read(found, name, string(src), c.FS, nil)
 	case c.Kind == KindRasphone:
 		b.pbk = parsePBK(found, src, c.CodePage)
 	}
@@ -327,12 +328,7 @@ func (b *Book) Entry(cfg *EntryConfig, names ...string) (*dialup.Entry, []lint.F
 		list = append([]lint.Finding{{File: b.name, Line: 1, Col: 1, Severity: lint.SeverityWarning,
 			Text: fmt.Sprintf("the location %s is not used: a file of %v has no dialling rules, and its numbers are dialled as they are", c.Location, b.kind)}}, list...)
 	}
-	c.setParams(&e.Params)
-	return e, list, nil
-}
-
-// setParams changes what Params has.
-func (c *EntryConfig) setParams(p *ras.DialParams) {
+	p := &e.Params // which the user's override
 	p.EntryName = cmp.Or(c.Params.EntryName, p.EntryName)
 	p.CallbackNumber = cmp.Or(c.Params.CallbackNumber, p.CallbackNumber)
 	p.UserName = cmp.Or(c.Params.UserName, p.UserName)
@@ -340,6 +336,7 @@ func (c *EntryConfig) setParams(p *ras.DialParams) {
 	if c.Params.Password != "" || c.Params.NoPassword {
 		p.Password, p.NoPassword = c.Params.Password, c.Params.NoPassword
 	}
+	return e, list, nil
 }
 
 const maxFile = 1 << 20

@@ -54,7 +54,12 @@ func parseWvdial(found *findings, src []byte) *wvdial {
 		switch {
 		case line == "" || line[0] == ';' || line[0] == '#':
 		case line[0] == '[' && strings.HasSuffix(line, "]"):
-			now = w.section(strings.TrimSpace(line[1:len(line)-1]), n)
+			name := strings.TrimSpace(line[1 : len(line)-1])
+			if now = w.sections[lint.Fold(name)]; now == nil {
+				now = &section{name: name, line: n, keys: make(map[string]setting)}
+				w.sections[lint.Fold(name)] = now
+				w.order = append(w.order, now)
+			}
 		case !strings.Contains(line, "="):
 			found.warnf(n, 1, "neither [section] nor key = value: skipped")
 		case now == nil:
@@ -86,17 +91,6 @@ func parseWvdial(found *findings, src []byte) *wvdial {
 		found.errorf(1, 1, "no [Dialer …] section")
 	}
 	return w
-}
-
-func (w *wvdial) section(name string, line int) *section {
-	folded := lint.Fold(name)
-	s := w.sections[folded]
-	if s == nil {
-		s = &section{name: name, line: line, keys: make(map[string]setting)}
-		w.sections[folded] = s
-		w.order = append(w.order, s)
-	}
-	return s
 }
 
 // wvdialKeys are the keys of wvdial.conf(5), by their folded names.
@@ -171,7 +165,16 @@ func (w *wvdial) chain(found *findings, cfg *EntryConfig, names []string) (*chai
 			return c, &Error{Code: ras.ErrInvalidParameter, Why: fmt.Sprintf("wvdial has no key %q", c.set[key].key)}
 		}
 	}
-	c.differ()
+	// By the manual the last of the named sections wins, in the program the first.
+	for i, s := range c.named {
+		for key, v := range s.keys {
+			for _, other := range c.named[:i] {
+				if o, ok := other.keys[key]; ok && o.value != v.value && key != "inherits" && !isSecret(key, v.value) && !isSecret(key, o.value) {
+					c.found.warnf(v.line, v.col, "%s is %q here and %q in [%s], which wins", v.key, v.value, o.value, other.name)
+				}
+			}
+		}
+	}
 	if s := w.sections[dialer+"defaults"]; s != nil && !slices.Contains(c.list, s) {
 		if err := c.inherit(w, s, nil); err != nil {
 			return c, err
@@ -222,20 +225,6 @@ func (c *chain) inherit(w *wvdial, s *section, below []*section) error {
 		return nil
 	}
 	return c.inherit(w, next, append(below, s))
-}
-
-// differ warns about keys in which named sections differ, since the manual has the
-// last one win and the program the first.
-func (c *chain) differ() {
-	for i, s := range c.named {
-		for key, v := range s.keys {
-			for _, other := range c.named[:i] {
-				if o, ok := other.keys[key]; ok && o.value != v.value && key != "inherits" && !isSecret(key, v.value) && !isSecret(key, o.value) {
-					c.found.warnf(v.line, v.col, "%s is %q here and %q in [%s], which wins", v.key, v.value, o.value, other.name)
-				}
-			}
-		}
-	}
 }
 
 // get returns the value of the first section that has the key.
@@ -301,7 +290,13 @@ func (w *wvdial) entry(found *findings, cfg *EntryConfig, names []string) (*dial
 	if err != nil {
 		return nil, err
 	}
-	e := &dialup.Entry{Name: strings.Join(sectionsOf(names), " ")}
+	var sections []string // the names that are no KEY=VALUE
+	for _, name := range names {
+		if !strings.Contains(name, "=") {
+			sections = append(sections, name)
+		}
+	}
+	e := &dialup.Entry{Name: strings.Join(sections, " ")}
 	if e.Name == "" {
 		e.Name = "Defaults"
 	}
@@ -336,16 +331,6 @@ func (w *wvdial) entry(found *findings, cfg *EntryConfig, names []string) (*dial
 	e.Persist = c.yes("Auto Reconnect", true) && idle == 0
 	e.PPP = c.ppp(e, idle)
 	return e, nil
-}
-
-// sectionsOf returns the names that are no KEY=VALUE.
-func sectionsOf(names []string) (out []string) {
-	for _, name := range names {
-		if !strings.Contains(name, "=") {
-			out = append(out, name)
-		}
-	}
-	return out
 }
 
 // login returns what answers the prompts. It is refused before dialling without a
