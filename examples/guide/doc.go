@@ -1,4 +1,4 @@
-// Package guide has recipes for people who come from other programs, each with an
+// Package guide has recipes for users of other programs, each with an
 // example that runs. It holds no code to import.
 //
 // # From a custom-scripting DLL in C
@@ -19,7 +19,7 @@
 //
 // Give the limit to ReceiveBuffer and wait for the event alone: the callback then
 // ends the receive, and RetrieveBuffer reports ras.ErrRequestTimeout. What a script
-// has received behind its match is given back with Call.Unread. Example_rawExecutor
+// has received after its match is given back with Call.Unread. Example_rawExecutor
 // is such a script; Example_dialog is the same on script.Dialog, which does all of
 // that by itself. A DLL whose source is lost runs as it is: package script/dll.
 //
@@ -39,7 +39,7 @@
 // # From wvdial
 //
 // The file stays: rasdial -phonebook /etc/wvdial.conf office, or with KEY=VALUE
-// behind the name. wvdial's start of pppd is -exec, its Auto Reconnect -persist.
+// after the name. wvdial's start of pppd is -exec, its Auto Reconnect -persist.
 // phonebook.KindWvdial lists what is different.
 //
 // # From pyserial and pexpect
@@ -61,18 +61,18 @@
 //	rasdial -port /dev/ttyUSB0 -mode 115200,8N1 -interact
 //
 // talks to a port (Ctrl-] leaves), and with -script FILE.chat logs in before that:
-// what the others leave to expect. It takes every kind of port, and -record keeps
+// what the others leave to expect. It accepts every kind of port, and -record keeps
 // what passed.
 //
 // # Programs
 //
-// A pool of modems that reads meters (Example_meters), consoles behind RFC 2217
+// A pool of modems that reads meters (Example_meters), consoles on RFC 2217
 // (Example_consoles), a port of one's own (Example_ownPort), the hand-over to pppd
 // (dialup.Conn.Handover). Each is shorter than sixty lines.
 //
 // # Testing with fake time
 //
 // A script runs in testing/synctest against package script/scripttest over a pair
-// of package port/virtual, where a timeout of 45 seconds takes microseconds; see
+// of package port/virtual, where a timeout of 45 seconds passes in microseconds; see
 // TestSilentHost in this package's source, and package script/scripttest.
 package guide

@@ -164,7 +164,7 @@ func Example_meters() {
 	// Output: [20 kWh 21 kWh 22 kWh]
 }
 
-// Consoles behind an RFC 2217 server: a command on each, at its prompt.
+// Consoles on an RFC 2217 server: a command on each, at its prompt.
 func Example_consoles() {
 	shared, console := virtual.Pair() // a port of the server, and what is on it
 	go func() {

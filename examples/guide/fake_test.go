@@ -13,7 +13,7 @@ import (
 )
 
 // TestSilentHost is the guide's test on fake time: a host that falls silent, and a
-// limit of a minute that takes no time.
+// limit of a minute that passes in no time.
 func TestSilentHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := virtual.Pair()

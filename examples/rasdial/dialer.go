@@ -50,7 +50,7 @@ func newDialer(opts *options, std streams) *dialer {
 	return d
 }
 
-// stopNotice is how long a stop may take before the user is told why.
+// stopNotice is how long a stop may last before the user sees why.
 const stopNotice = 500 * time.Millisecond
 
 func (d *dialer) run(ctx context.Context) int {
@@ -213,7 +213,7 @@ func (d *dialer) isDemo() bool { return d.opts.port == "" && d.opts.phonebook ==
 func (d *dialer) isWatched() bool { return d.isDemo() && !d.opts.terminal && !d.opts.interact }
 
 // credentials completes what the scripts need and refuses to dial without it. A
-// password that is missing is asked for if there is a user to ask.
+// password that is missing is prompted for if there is a user.
 func (d *dialer) credentials(ctx context.Context, e *dialup.Entry) int {
 	err := e.Check()
 	var missing *script.MissingError

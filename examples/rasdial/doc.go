@@ -16,7 +16,7 @@
 //	-mode M           bit rate, format and flow control: 115200,8N1,rtscts
 //	-dial NUMBER      dial through an AT modem first (repeatable): a number, or a
 //	                  host and a port for a modem in software
-//	-answer           wait for a call instead; -rings N takes it at that ring
+//	-answer           wait for a call instead; -rings N answers it at that ring
 //	-init COMMAND     command for the modem before dialling (repeatable)
 //	-redial N         further attempts after a failed one
 //	-hangup HOW       dtr, ath, both or none. Without it a call is hung up both
@@ -56,22 +56,22 @@
 //	                  error included
 //	-v                show the conversation
 //
-// A password is never taken from the command line, where other users can read
+// A password is never read from the command line, where other users can read
 // it.
 //
 // A name, a password or a number that the script sends and that is not given is
-// known before anything is opened: a password is asked for if standard input is a
+// known before anything is opened: a password is prompted for if standard input is a
 // terminal, and otherwise the program ends with status 2.
 //
 // With -terminal what the peer sends reaches the terminal as it is, sequences that
 // clear the screen or set its title included. Without it, what a script shows has
 // the control characters as ^[ and the like.
 //
-// In a chat script \T stands for the user name and \U for the password.
+// In a chat script \T is the user name and \U the password.
 //
 // With -port rfc2217://host:port, options follow a question mark, joined by &:
-// ack=5s bounds each acknowledgement, ignoreacks takes a server that gives none,
-// keepalive=30s bounds how long a dead connection lives, and plain takes a
+// ack=5s bounds each acknowledgement, ignoreacks accepts a server that gives none,
+// keepalive=30s bounds how long a dead connection is kept, and plain accepts a
 // server without the COM-PORT option. With rfc2217+tls://, ca=FILE is the
 // certificate authority of the server, and cert=FILE&key=FILE the client's
 // certificate.

@@ -106,7 +106,7 @@ func (l login) Check(p *ras.DialParams) error {
 	return errors.Join(l.Executor.(script.Checker).Check(p), script.CheckParam(p, "Password"))
 }
 
-// addFlags changes the entry as the flags say.
+// addFlags changes the entry as the flags specify.
 func (d *dialer) addFlags(e *dialup.Entry) {
 	o := d.opts
 	e.Timeout = o.timeout

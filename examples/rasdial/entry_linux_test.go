@@ -179,7 +179,7 @@ func TestDocuments(t *testing.T) {
 
 // TestJSONAlone is that every line on standard error is a record, whatever the
 // commands of a phone book and of -exec write there, and that a child which -exec
-// leaves behind does not hold the end up.
+// has started does not hold the end up.
 func TestJSONAlone(t *testing.T) {
 	t.Parallel()
 	port, m := modemPort(t, nil)

@@ -10,7 +10,7 @@ import (
 	"github.com/rasline/rasline/script/scripttest"
 )
 
-// modemPort is a modem on a pseudo-terminal, behind which a host answers every
+// modemPort is a modem on a pseudo-terminal that reaches a host, which answers every
 // call. It returns the path of the line.
 func modemPort(t *testing.T, host *scripttest.LoginConfig) (path string, m *scripttest.Modem) {
 	t.Helper()

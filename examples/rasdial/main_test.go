@@ -108,7 +108,7 @@ func file(t *testing.T, name, text string) string {
 	return path
 }
 
-// host serves logins on a loopback address and returns it as -port takes it.
+// host serves logins on a loopback address and returns it as -port accepts it.
 func host(t *testing.T, cfg *scripttest.LoginConfig) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

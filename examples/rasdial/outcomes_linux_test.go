@@ -61,7 +61,7 @@ func TestAtATerminal(t *testing.T) {
 }
 
 // status waits for the exit status of the command that run has started with a
-// "; echo" behind it.
+// "; echo" after it.
 func (s *screenOf) status(want int) {
 	s.t.Helper()
 	s.until(fmt.Sprint("status ", want), func() bool { return strings.Contains("\n"+s.text(), fmt.Sprintf("\nstatus %d\n", want)) })

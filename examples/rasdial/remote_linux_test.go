@@ -19,7 +19,7 @@ import (
 	"github.com/rasline/rasline/script/scripttest"
 )
 
-// remote is a host behind a terminal that ser2net shares.
+// remote is a host on a terminal that ser2net shares.
 type remote struct {
 	name    string // of the port, for -port
 	host    *scripttest.Login
@@ -105,7 +105,7 @@ func TestLoginOverSer2net(t *testing.T) {
 		record = recordedSer2net
 		os.Remove(record)
 	}
-	// ser2net puts the settings back when the client has left, so they are looked
+	// ser2net restores the settings when the client has disconnected, so they are looked
 	// at meanwhile.
 	stty := peertest.Program(t, "stty")
 	speeds := make(map[string]bool)
@@ -218,7 +218,7 @@ func TestNothingIsTakenPastTheMatch(t *testing.T) {
 	}
 }
 
-// leftOn reads what the far end has sent up to the end of its first frame.
+// leftOn reads what the peer has sent up to the end of its first frame.
 func leftOn(t *testing.T, line *os.File) (got []byte) {
 	t.Helper()
 	p, err := port.Stdio(line, line, nil)

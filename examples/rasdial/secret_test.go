@@ -61,7 +61,7 @@ func TestNoEchoOfASecretIsPrinted(t *testing.T) {
 	}
 }
 
-// echoingHost returns the address of a host that asks for a name and a password,
+// echoingHost returns the address of a host that prompts for a name and a password,
 // echoes the password in every way and refuses it.
 func echoingHost(t *testing.T, secret string) string {
 	t.Helper()

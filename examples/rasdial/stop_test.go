@@ -77,7 +77,7 @@ func TestHangupNoneLeavesTheCall(t *testing.T) {
 	}
 }
 
-// -answer takes the call of the built-in modem.
+// -answer answers the call of the built-in modem.
 func TestAnswer(t *testing.T) {
 	t.Parallel()
 	for _, rings := range []string{"1", "2", "4"} {

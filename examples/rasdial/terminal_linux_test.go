@@ -85,7 +85,7 @@ func (s *screenOf) await(text string) {
 	s.until(text, func() bool { return s.shows(text) })
 }
 
-// awaitPrompt waits until the shell asks for the next command.
+// awaitPrompt waits until the shell is ready for the next command.
 func (s *screenOf) awaitPrompt() {
 	s.t.Helper()
 	s.until("the shell's prompt", func() bool { return strings.HasSuffix(s.text(), "\n$\n") })
@@ -139,8 +139,8 @@ func (s *screenOf) picture(name string) {
 }
 
 // userAtATerminal answers a login, a password and a menu at a real terminal. The peer
-// asks the terminal for its position and its kind meanwhile; what the terminal
-// answers goes to the peer and not to the user's shell.
+// queries the terminal's position and its kind meanwhile; what the terminal
+// answers is sent to the peer and not to the user's shell.
 func userAtATerminal(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "menu.scp"), []byte(terminalScript), 0o600); err != nil {
@@ -177,7 +177,7 @@ func userAtATerminal(t *testing.T) {
 }
 
 // haltAtATerminal runs a script that halts, which lets the user talk to the peer until Ctrl-], and Ctrl-C
-// puts the terminal back.
+// restores the terminal.
 func haltAtATerminal(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "halt.scp"), []byte("proc main\nset screen keyboard on\nhalt\nendproc\n"), 0o600); err != nil {
@@ -222,7 +222,7 @@ func haltAtATerminal(t *testing.T) {
 	}
 }
 
-// passwordIsAskedFor asks for a password that is needed and not given, without echo,
+// passwordIsAskedFor prompts for a password that is needed and not given, without echo,
 // before anything is opened.
 func passwordIsAskedFor(t *testing.T) {
 	address := host(t, &scripttest.LoginConfig{User: "joe", Password: password})

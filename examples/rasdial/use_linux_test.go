@@ -14,7 +14,7 @@ import (
 )
 
 // interactAtATerminal logs in and lets the user talk to the peer until Ctrl-],
-// which hangs up and puts the terminal back.
+// which hangs up and restores the terminal.
 func interactAtATerminal(t *testing.T) {
 	pair, m := modemPort(t, &scripttest.LoginConfig{User: "joe", Password: password, Frame: []byte("~\xff}#\r\nprompt> ")})
 	pw := file(t, "pw", password)

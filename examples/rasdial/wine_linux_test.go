@@ -13,7 +13,7 @@ import (
 )
 
 // TestLoginOnACOMPort runs rasdial.exe under wine on a COM port, which is a
-// pseudo-terminal with a login server behind it.
+// pseudo-terminal on which a login server answers.
 func TestLoginOnACOMPort(t *testing.T) {
 	wine := winetest.Start(t)
 	dir := t.TempDir()

@@ -8,7 +8,7 @@
 //	rastrace scp FILE           a script that holds the recorded conversation, in
 //	rastrace chat FILE          the language of .scp files or of chat(8)
 //
-// Flags stand before FILE:
+// Flags precede FILE:
 //
 //	-port NAME     the port of a recording of several; without it text, stats,
 //	               html and serve show all
@@ -20,7 +20,7 @@
 // is used up to there, with a warning.
 //
 // A draft waits for the end of what the peer had sent before each answer. It is
-// a start: a password is asked of the caller (scp) or has to be put in (chat),
+// a start: a password is that of the caller (scp) or has to be inserted (chat),
 // and an answer that depends on what was received is for the author to see.
 //
 // # Exit status

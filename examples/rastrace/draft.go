@@ -62,7 +62,7 @@ func (p *program) turns() ([]turn, error) {
 	return all, err
 }
 
-// visible returns the bytes behind the last secret of an event: what was masked
+// visible returns the bytes after the last secret of an event: what was masked
 // cannot be waited for.
 func visible(e *capture.Event) []byte {
 	if n := len(e.Secrets); n > 0 {

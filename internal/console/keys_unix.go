@@ -10,8 +10,8 @@ import (
 
 // oneKeyAtATime lets a program read each key of a terminal when it is typed,
 // without echo; Ctrl-C and Ctrl-\ still stop the program. Without keys it turns
-// off the echo alone, for a line such as a password. The returned function puts
-// the settings back and discards what was typed and not read. The error is
+// off the echo alone, for a line such as a password. The returned function restores
+// the settings and discards what was typed and not read. The error is
 // ENOTTY for a file that is no terminal.
 func oneKeyAtATime(f *os.File, keys bool) (restore func(), err error) {
 	var old *unix.Termios

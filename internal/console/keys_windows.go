@@ -8,7 +8,7 @@ import (
 
 // oneKeyAtATime lets a program read each key of a console when it is typed,
 // without echo; Ctrl-C still stops the program. Without keys it turns off the
-// echo alone. The returned function puts the settings back and discards what was
+// echo alone. The returned function restores the settings and discards what was
 // typed and not read.
 func oneKeyAtATime(f *os.File, keys bool) (restore func(), err error) {
 	console := windows.Handle(f.Fd())

@@ -14,7 +14,7 @@ type LineWriter struct {
 	rest []byte
 }
 
-// Write takes a piece of the lines.
+// Write adds a piece of the lines.
 func (w *LineWriter) Write(b []byte) (int, error) {
 	w.rest = append(w.rest, b...)
 	for {

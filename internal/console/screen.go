@@ -119,7 +119,7 @@ func (s *Screen) erase() {
 // Write writes text that a script has for the user.
 func (s *Screen) Write(b []byte) (int, error) { return s.Pass(s.w, b) }
 
-// Pass is Write for text that goes to w, which may be the same terminal.
+// Pass is Write for text for w, which may be the same terminal.
 func (s *Screen) Pass(w io.Writer, b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"github.com/rasline/rasline/script/phonebook"
 )
 
-// Ports writes a line for each port: its name, its USB numbers as usb: takes them,
+// Ports writes a line for each port: its name, its USB numbers as usb: accepts them,
 // what it is, and a name that stays.
 func Ports(w io.Writer, ports []port.Info) error {
 	var rows [][]string
@@ -45,7 +45,7 @@ func Entries(w io.Writer, entries []phonebook.Info) error {
 	return table(w, rows)
 }
 
-// table writes rows in columns. Devices and files have a say in what is in them.
+// table writes rows in columns. Parts of them are read from devices and files.
 func table(w io.Writer, rows [][]string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, row := range rows {

@@ -22,7 +22,7 @@ import (
 type Terminal struct {
 	port.Port
 	screen  *Screen
-	queried atomic.Int64 // when the peer last asked the terminal something, in ns
+	queried atomic.Int64 // when the peer last queried the terminal, in ns
 	restore func()       // may be called more than once
 	release func() error // closes the controlling terminal
 }
@@ -55,7 +55,7 @@ func OpenTerminal(ctx context.Context, in, out *os.File, screen *Screen) (*Termi
 	return t, nil
 }
 
-// answerTime is how long a terminal may take to answer what the peer asked it.
+// answerTime is how long a terminal may need to answer a query of the peer.
 const answerTime = 300 * time.Millisecond
 
 // Write shows what the peer sends. A terminal answers some of it, ENQ and
@@ -77,7 +77,7 @@ func (t *Terminal) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Close puts the keyboard back. What the terminal has answered to the peer is
+// Close restores the keyboard. What the terminal has answered to the peer is
 // discarded, so that it is not left for the user's shell.
 func (t *Terminal) Close() error {
 	if asked := t.queried.Load(); asked != 0 {

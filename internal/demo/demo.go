@@ -1,4 +1,4 @@
-// Package demo is a modem with a host behind it, in memory, for programs that show
+// Package demo is a modem that reaches a host, in memory, for programs that show
 // what they do without a device.
 package demo
 

@@ -19,8 +19,8 @@ type Program struct {
 	Usage    string // what -h shows before the flags
 	Flags    *flag.FlagSet
 
-	// Values are what a flag takes, by its name: "text", "json". A flag without
-	// some takes a file name.
+	// Values are what a flag accepts, by its name: "text", "json". A flag without
+	// some accepts a file name.
 	Values map[string][]string
 }
 

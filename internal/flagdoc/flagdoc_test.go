@@ -63,7 +63,7 @@ func TestMan(t *testing.T) {
 	}
 }
 
-// TestParse takes flags in any place, and explains what is wrong in one line.
+// TestParse parses flags in any place, and explains what is wrong in one line.
 func TestParse(t *testing.T) {
 	for _, tt := range []struct {
 		args, others, out string

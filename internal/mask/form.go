@@ -221,7 +221,7 @@ func (s *formState) step(c byte, offset int) (from, live, hide int) {
 			s.keep(wrong, j, &live, &hide)
 		}
 	}
-	// A piece that ended one character ago goes on if this one is the error.
+	// A piece that ended one character ago continues if this one is the error.
 	if prev.set {
 		for j := int(s.head[prev.char]); j >= 0; j = int(s.next[j]) {
 			if p := prev.exact[j]; p.n >= 3 {

@@ -125,7 +125,7 @@ func (m *Masker) Mask(b []byte, tail bool) []byte {
 }
 
 // MaskText returns a copy of a text that is whole and may be shown, such as a
-// message: only what is recognised is hidden, and its end is not taken for the
+// message: only what is recognised is hidden, and its end is not treated as the
 // beginning of a secret that is still arriving.
 func (m *Masker) MaskText(text string) string {
 	m.mu.Lock()

@@ -9,7 +9,7 @@ import (
 // one error at most, so that half of its characters follow each other as in the
 // form: it has a gram of it, two to four characters. Stream.skip looks for grams
 // alone, which costs the same however many secrets there are; where it finds one
-// it steps that form, and only where the form goes on to be recognised are all
+// it steps that form, and only where the form is then recognised are all
 // forms stepped.
 //
 // The forms have no state for what was skipped. They do not need it: a piece

@@ -14,7 +14,7 @@ type Stream struct {
 	has    [2][256]uint64 // by view, plain and strip, and character: the forms that have it
 	active uint64         // forms whose state a character changes that they do not have
 	short  []*formState   // of expected echoes; they end at the next line end
-	heard  int            // announcements of the masker that were taken up
+	heard  int            // announcements of the masker that were applied
 	plain  view
 	strip  view
 
@@ -50,7 +50,7 @@ func (s *Stream) start(m *Masker) {
 	}
 }
 
-// sync takes up secrets that were added to the masker. The masker is locked.
+// sync adds the secrets that were added to the masker. The masker is locked.
 func (s *Stream) sync() {
 	for len(s.forms) < len(s.masker.forms) {
 		f := newFormState(s.masker.forms[len(s.forms)])

@@ -388,7 +388,7 @@ func TestFailingFile(t *testing.T) {
 
 var errFull = errors.New("disk full")
 
-// fullDisk takes a number of bytes.
+// fullDisk accepts a number of bytes.
 type fullDisk struct {
 	room int
 	kept []byte
@@ -404,7 +404,7 @@ func (f *fullDisk) Write(b []byte) (int, error) {
 	return n, nil
 }
 
-// TestStuckFile has a disk that does not return: the line goes on, and what does
+// TestStuckFile has a disk that does not return: the line works on, and what does
 // not fit into memory is counted.
 func TestStuckFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

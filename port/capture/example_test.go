@@ -25,7 +25,7 @@ var exampleLogin = script.ExecutorFunc(func(ctx context.Context, call *ras.Call)
 	return err
 })
 
-// A run of a script is recorded: the log goes into the recording as notes, and the
+// A run of a script is recorded: the log is written into the recording as notes, and the
 // password does not.
 func ExampleRecord() {
 	line, peer := virtual.Pair(virtual.NoLines())

@@ -59,7 +59,7 @@ type Playback struct {
 	mu    sync.Mutex
 	in    []byte        // received and not compared yet
 	total int64         // bytes that were received
-	seen  int64         // of them, those that the goroutine of the Playback has looked at
+	seen  int64         // of them, those that the goroutine of the Playback has read
 	known int64         // and compared as far as is possible without more
 	asked wait.Notifier // of known
 	ended bool          // the near side has closed the line
@@ -352,7 +352,7 @@ func (p *Playback) compare() error {
 	return p.literal(data[at:])
 }
 
-// literal receives text. After a secret any bytes may come before it.
+// literal receives text. After a secret any bytes may precede it.
 func (p *Playback) literal(text []byte) error {
 	for len(text) > 0 {
 		in, ended := p.received()
@@ -432,7 +432,7 @@ func (p *Playback) awaitDTR(c port.LineController, on bool) error {
 		defer close(changed)
 		lines, err := c.Lines()
 		for err == nil && lines.Has(port.DSR) != on {
-			wait, stop := context.WithTimeout(ctx, 100*time.Millisecond) // a change between two waits goes unseen
+			wait, stop := context.WithTimeout(ctx, 100*time.Millisecond) // a change between two waits is not seen
 			lines, err = c.WaitLines(wait, port.DSR)
 			if err != nil && wait.Err() != nil && ctx.Err() == nil {
 				lines, err = c.Lines()

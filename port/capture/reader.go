@@ -156,7 +156,7 @@ func (r *Reader) next() (kind uint32, body []byte, at int64, err error) {
 	size := r.order.Uint32(head[4:])
 	switch {
 	case size%4 != 0 || size < uint32(read)+4:
-		return fail(fmt.Errorf("a block has the length %d, which cannot be", size))
+		return fail(fmt.Errorf("a block has the length %d, which is not valid", size))
 	case size > maxBlock:
 		return fail(fmt.Errorf("a block of %d bytes is larger than the limit of %d", size, maxBlock))
 	}
@@ -174,7 +174,7 @@ func (r *Reader) next() (kind uint32, body []byte, at int64, err error) {
 	return kind, body, at, nil
 }
 
-// handle does what a block asks for. ok reports whether it is an event.
+// handle reads a block. ok reports whether it is an event.
 func (r *Reader) handle(kind uint32, body []byte, at int64) (e Event, ok bool, err error) {
 	switch kind {
 	case blockSection:
@@ -197,7 +197,7 @@ func (r *Reader) handle(kind uint32, body []byte, at int64) (e Event, ok bool, e
 	return e, ok, nil
 }
 
-var errOptions = errors.New("the options of a block lie about their length")
+var errOptions = errors.New("the options of a block are longer than the block")
 
 // eachOption calls f with the options of a block.
 func (r *Reader) eachOption(b []byte, f func(code int, value []byte) error) error {
@@ -309,7 +309,7 @@ func (r *Reader) event(body []byte) (e Event, ok bool, err error) {
 	n := r.order.Uint32(body[12:])
 	rest := body[20:]
 	if uint64(n) > uint64(len(rest)) || n < headerLen {
-		return e, false, fmt.Errorf("a packet has %d bytes of data, which cannot be", n)
+		return e, false, fmt.Errorf("a packet has %d bytes of data, which is not valid", n)
 	}
 	data, options := rest[:n], rest[min((uint64(n)+3)&^3, uint64(len(rest))):]
 	if int(data[8]) >= len(typeKinds) {

@@ -110,7 +110,7 @@ func TestBadFiles(t *testing.T) {
 		{"data short", change(at[2]+20, 3, 0, 0, 0), "a packet has 3 bytes"},
 		{"interface", change(at[2]+8, 7), "interface 7, which the section does not have"},
 		{"event type", change(at[2]+28+8, 99), "event type 99"},
-		{"option", change(at[1]+16+2, 255, 255), "options of a block lie"},
+		{"option", change(at[1]+16+2, 255, 255), "the options of a block are longer"},
 		{"resolution", change(bytes.Index(file, []byte{9, 0, 1, 0, 9})+4, 25), "resolution of 10**-25"},
 		{"hidden", bytes.Replace(file, []byte("rasline:hidden 0 8"), []byte("rasline:hidden 0 9"), 1), ""},
 		{"hidden out of it", bytes.Replace(file, []byte("rasline:hidden 0 8"), []byte("rasline:hidden 8 8"), 1), "marks 8 bytes at 8 as hidden"},

@@ -50,7 +50,7 @@ type flow struct {
 }
 
 // heldEvent is an event whose bytes are not all known to be shown or hidden, or
-// one behind such an event.
+// one after such an event.
 type heldEvent struct {
 	event
 	shown   int  // bytes of the output that are its data
@@ -71,7 +71,7 @@ func way(k Kind) int {
 	return 0
 }
 
-// add takes an event from the queue. Its data is masked by the next call of mask.
+// add adds an event of the queue. Its data is masked by the next call of mask.
 // Writer.out is held.
 func (r *recording) add(e *event, data []byte) {
 	r.held = append(r.held, heldEvent{event: *e, left: len(data), emptied: len(data) > 0})

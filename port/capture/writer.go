@@ -38,7 +38,7 @@ const (
 	flushAfter = 100 * time.Millisecond
 
 	// holdLimit is how long bytes may wait that may be the beginning of a
-	// secret, and events behind a Write that has not returned.
+	// secret, and events after a Write that has not returned.
 	holdLimit = 200 * time.Millisecond
 
 	// maxQueue bounds the bytes of the events in memory.
@@ -50,7 +50,7 @@ const (
 	maxData = 16 << 10
 
 	// maxTogether and maxTogetherData bound the events that are masked at a time, and their
-	// data: the masker takes less time for a long text than for its pieces.
+	// data: the masker is faster with a long text than with its pieces.
 	maxTogether     = 2048
 	maxTogetherData = 64 << 10
 
@@ -94,7 +94,7 @@ type Writer struct {
 	work    batch
 	err     error // of w; nothing is written after it
 
-	// mu guards the queue and the fields of the ports that say so. No caller
+	// mu guards the queue and the fields of the ports that are marked so. No caller
 	// holds it while it calls anything that blocks.
 	mu      sync.Mutex
 	queue   batch

@@ -26,7 +26,7 @@ const (
 // is off for less than lookEvery may go unnoticed, as one does that is off for less
 // than the debounce time.
 //
-// There is no goroutine for all connections: it would stand still with the slowest
+// There is no goroutine for all connections: it would wait for the slowest
 // driver, and it could not serve tests on fake time (testing/synctest) side by side.
 type carrierWatch struct {
 	port     port.Forward

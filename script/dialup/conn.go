@@ -103,7 +103,7 @@ type Conn struct {
 	hangErr   error
 	closed    bool
 	closeErr  error
-	release   func() // told when the port is closed; see Pool
+	release   func() // called when the port is closed; see Pool
 	file      *os.File
 
 	stopHandover context.CancelFunc // ends a Handover that is under way

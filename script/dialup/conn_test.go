@@ -224,7 +224,7 @@ func TestStuckPort(t *testing.T) {
 	})
 }
 
-// TestKeptCall leaves a call up where that is asked for.
+// TestKeptCall leaves a call up where that is requested.
 func TestKeptCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newExchange(t, &scripttest.ModemConfig{Profile: "&D0"}, nil)
@@ -286,7 +286,7 @@ func TestPersist(t *testing.T) {
 	})
 }
 
-// TestPersistAfterSlowFailures lets the pauses grow though a dial takes longer than a
+// TestPersistAfterSlowFailures lets the pauses grow although a dial lasts longer than a
 // connection that counts as one.
 func TestPersistAfterSlowFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -32,7 +32,7 @@
 // number that a modem must not get. What the port lacks, such as modem lines for
 // a hang-up by DTR alone, is refused before anything is sent.
 //
-// # No call is left behind
+// # No call is left up
 //
 // A dial that fails, is cancelled or panics hangs up the call that it has made,
 // within a time of its own, before Dial returns, and closes the port. So do HangUp

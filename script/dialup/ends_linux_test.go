@@ -92,7 +92,7 @@ func newLockedLine(t *testing.T) *lockedLine {
 	return l
 }
 
-// entry is an entry that takes a lock file.
+// entry is an entry that makes a lock file.
 func (l *lockedLine) entry() *dialup.Entry {
 	e := entry()
 	e.Port = l.name

@@ -22,10 +22,10 @@ import (
 // time, if its scripts allow it.
 type Entry struct {
 	// Name is the entry's name, and Phonebook the path of the file it is from,
-	// for messages and for scripts that ask for them. Default: empty.
+	// for messages and for scripts that need them. Default: empty.
 	Name, Phonebook string
 
-	// Port is the name of the port, as portname.Open takes it. A Pool chooses
+	// Port is the name of the port, as portname.Open accepts it. A Pool chooses
 	// the port instead, among the lines of the Class; an empty Class is any.
 	Port, Class string
 
@@ -66,7 +66,7 @@ type Entry struct {
 	Carrier *modem.CarrierConfig
 
 	// Persist is whether the entry is to be dialled again when its connection
-	// ends; see the function Persist. Dial does not look at it.
+	// ends; see the function Persist. Dial ignores it.
 	Persist bool
 
 	// PPP are the words of the entry that are meant for pppd(8).
@@ -95,7 +95,7 @@ type Config struct {
 	// warnings; secrets are masked. Default: no log.
 	Log slog.Handler
 
-	// Terminal is the user's terminal, for scripts that show or ask something.
+	// Terminal is the user's terminal, for scripts that show text or read an answer.
 	// Default: there is no user.
 	Terminal io.ReadWriter
 
@@ -144,7 +144,7 @@ func (e *Entry) fail(op string, err error) error {
 // Check returns what keeps the entry from being dialled, or nil: a parameter that
 // a script needs and that is missing (a *script.MissingError), a telephone number
 // that must not be sent (a *modem.InputError). Dial calls it before it opens the
-// port; a program that can ask its user for a password calls it before that. The
+// port; a program that can prompt its user for a password calls it before that. The
 // error is an *Error that joins all that was found.
 func (e *Entry) Check() error {
 	errs := []error{e.Params.Validate()}
@@ -184,7 +184,7 @@ func (e *Entry) needsTerminal() bool {
 	})
 }
 
-// lacks returns what the entry asks for and the port cannot do.
+// lacks returns what the entry requires and the port does not support.
 func (e *Entry) lacks(p port.Port) error {
 	has := port.AbilitiesOf(p)
 	var errs []error

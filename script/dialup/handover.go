@@ -20,7 +20,7 @@ import (
 	"github.com/rasline/rasline/port/pty"
 )
 
-// stopGrace is how long a program that was told to end may take before it is
+// stopGrace is how long a program that was signalled to end may run before it is
 // killed.
 const stopGrace = 5 * time.Second
 
@@ -41,7 +41,7 @@ const stopGrace = 5 * time.Second
 // processes that cmd has started, too, unless one of them has left the others as a
 // daemon does; elsewhere the caller can give cmd a process group of its own
 // (SysProcAttr) and end that. cmd stays in the process group of the caller, so that it
-// can ask the user's terminal for a password. Afterwards the Conn can be used again, and HangUp and Close hang up as ever; what cmd has received and not read
+// can read a password from the user's terminal. Afterwards the Conn can be used again, and HangUp and Close hang up as ever; what cmd has received and not read
 // is lost. The error is an *Error with cmd's *exec.ExitError, the context's error
 // or why the Conn has ended.
 func (c *Conn) Handover(ctx context.Context, cmd *exec.Cmd) error {
@@ -204,7 +204,7 @@ func await(ctx context.Context, cmd *exec.Cmd) error {
 	return errors.Join(context.Cause(ctx), err)
 }
 
-// familyEvery is how often the processes that a program has left behind are checked.
+// familyEvery is how often the remaining processes of a program are checked.
 const familyEvery = 20 * time.Millisecond
 
 // runOnPipes runs cmd on pipes. They are not those of cmd, whose Wait closes them
@@ -239,7 +239,7 @@ func (c *Conn) runOnPipes(ctx context.Context, cmd *exec.Cmd) error {
 }
 
 // What a program has written last is copied until the program's side is closed or
-// silent for flushQuiet, which a child that it has left behind may make it, and for
+// silent for flushQuiet, which a remaining child may make it, and for
 // flushLimit at most.
 const (
 	flushQuiet = 250 * time.Millisecond

@@ -85,7 +85,7 @@ func TestHandoverOfTheDevice(t *testing.T) {
 	io.WriteString(p, "hello\n")
 	p.wantLine(t, "got hello")
 	must(t, <-done)
-	// The connection goes on.
+	// The connection continues.
 	io.WriteString(c, "again\n")
 	p.wantLine(t, "again")
 	io.WriteString(p, "more")

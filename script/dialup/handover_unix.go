@@ -11,7 +11,7 @@ import (
 // controlling terminal of this program.
 const noControllingTerminal = syscall.O_NOCTTY
 
-// signalNone asks whether a process exists.
+// signalNone checks whether a process exists.
 const signalNone = syscall.Signal(0)
 
 func hangUpProcess(p *os.Process) error { return p.Signal(syscall.SIGHUP) }

@@ -181,7 +181,7 @@ func (c *Conn) Detach() (f *os.File, first []byte, err error) {
 	return f, first, nil
 }
 
-// detach takes the descriptor of the port. The carrier is not looked at any more,
+// detach acquires the descriptor of the port. The carrier is no longer watched,
 // since a port that is detached is one that has failed, unless it cannot be.
 func (c *Conn) detach() (*os.File, error) {
 	c.mu.Lock()

@@ -19,7 +19,7 @@ import (
 
 const number = "5550100"
 
-// exchange is a modem on a virtual line, and hosts behind it.
+// exchange is a modem on a virtual line, and hosts that it reaches.
 type exchange struct {
 	modem *scripttest.Modem
 	line  *virtual.Port // the end that is dialled from

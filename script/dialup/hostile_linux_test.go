@@ -27,7 +27,7 @@ func descriptors(t *testing.T) int {
 // that another program has: deadlines, a second Handover, Detach.
 func TestHandoverIsAlone(t *testing.T) {
 	p := newPeer(t)
-	c := greeted(t, p, "x") // which takes a pseudo-terminal that is joined to the line
+	c := greeted(t, p, "x") // which needs a pseudo-terminal that is joined to the line
 	first, second, detached := make(chan error, 1), make(chan error, 1), make(chan error, 1)
 	go func() {
 		first <- c.Handover(t.Context(), shell(`echo started; read -r x; echo "got $x"`))
@@ -92,7 +92,7 @@ func TestHandoversEnd(t *testing.T) {
 	}
 }
 
-// TestHandoversLeak takes no descriptor that Close does not give back, nor more for
+// TestHandoversLeak acquires no descriptor that Close does not release, nor more for
 // each further program.
 func TestHandoversLeak(t *testing.T) {
 	p := newPeer(t)

@@ -109,7 +109,7 @@ func hold(t *testing.T, n int) *held {
 		})
 	}
 	runtime.GC()
-	<-time.After(500 * time.Millisecond) // two looks at each carrier
+	<-time.After(500 * time.Millisecond) // two checks of each carrier
 	h.resident = (procStatus(t, "VmRSS")*1024 - before) / n
 	return h
 }
@@ -164,7 +164,7 @@ func cpuTime(t *testing.T) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// TestThousandDials leaves no goroutine and no descriptor behind, whether a dial
+// TestThousandDials leaks no goroutine and no descriptor, whether a dial
 // connects, fails or is cancelled.
 func TestThousandDials(t *testing.T) {
 	p := newPeer(t)

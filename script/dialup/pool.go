@@ -25,7 +25,7 @@ type Line struct {
 	Port       string
 	PortConfig *portname.Config
 
-	// Class is what the line is for: "analog", "gsm". A dial asks for it with
+	// Class is what the line is for: "analog", "gsm". A dial requests it with
 	// Entry.Class.
 	Class string
 
@@ -67,7 +67,7 @@ const (
 //
 // States of a line:
 //
-//	free     -> busy      a dial takes it
+//	free     -> busy      a dial acquires it
 //	busy     -> free      its Conn is closed, or the dial has failed for a reason of
 //	                      the peer's: BUSY, NO ANSWER, a refused password
 //	busy     -> resting   the port or the modem has failed, or LinePause is set
@@ -128,7 +128,7 @@ func NewPool(cfg *PoolConfig, lines ...Line) *Pool {
 }
 
 // Dial waits for a line of the entry's Class, any if that is empty, and dials on
-// it: its port takes the place of the entry's, and its Dialer is used if the entry
+// it: its port replaces the entry's, and its Dialer is used if the entry
 // has none. When the line fails, which the peer's answers do not, the dial continues on
 // another one; the error is then that of every line. The line is free again
 // when the Conn is closed.
@@ -191,7 +191,7 @@ func (p *Pool) dialOn(ctx context.Context, l *line, e *Entry, cfg *Config) (*Con
 	return c, nil
 }
 
-// probe asks the modem of a line that has failed before for an answer.
+// probe checks that the modem of a line that has failed before answers.
 func (p *Pool) probe(ctx context.Context, l *line, cfg *Config) error {
 	p.mu.Lock()
 	needed := l.failures > 0 && l.Dialer != nil && p.cfg.ProbeTimeout > 0
@@ -273,7 +273,7 @@ func (p *Pool) acquire(ctx context.Context, w *waiter) (*line, error) {
 }
 
 // serve gives free lines to those that wait, oldest first; one that waits for
-// another class, or for its number, does not hold up those behind it. p.mu is held.
+// another class, or for its number, does not hold up those after it. p.mu is held.
 func (p *Pool) serve() {
 	now := time.Now()
 	var next time.Time // the end of the next rest

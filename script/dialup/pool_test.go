@@ -221,7 +221,7 @@ func TestPoolLimits(t *testing.T) {
 	})
 }
 
-// TestPoolCancel takes a dial that waits out of the queue, and Close all of them.
+// TestPoolCancel removes a dial that waits from the queue, and Close removes all of them.
 func TestPoolCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBank(t, 1, nil)

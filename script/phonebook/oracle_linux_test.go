@@ -33,7 +33,7 @@ var (
 type conf struct {
 	text  string
 	names []string
-	login bool // the peer asks for a name and a password
+	login bool // the peer prompts for a name and a password
 	busy  bool // the first call finds the line engaged
 }
 
@@ -105,7 +105,7 @@ func generate(r *rand.Rand) conf {
 	return c
 }
 
-// line is a modem on a pseudo-terminal with a host behind it.
+// line is a modem on a pseudo-terminal that reaches a host.
 type line struct {
 	path  string
 	modem *scripttest.Modem
@@ -190,7 +190,7 @@ func TestWvdialAgrees(t *testing.T) {
 			if c.login {
 				theirs = theirs[:min(len(theirs), slices.IndexFunc(theirs, isDial)+1+btoi(c.busy))]
 			}
-			// Ours also asks the modem for its state.
+			// Ours also reads the modem's state.
 			ours = slices.DeleteFunc(ours, func(s string) bool { return !slices.Contains(theirs, s) })
 			if !slices.Equal(ours, theirs) {
 				t.Errorf("commands\nours   %q\nwvdial %q\n%v of\n%s", ours, theirs, c.names, c.text)

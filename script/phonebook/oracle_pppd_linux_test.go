@@ -216,7 +216,7 @@ type dump struct {
 }
 
 // dumpAll runs pppd on the files peer0, peer1 and so on of dir. It prints its options
-// only where it finds /dev/ppp, and takes devices that exist alone: it is given a
+// only where it finds /dev/ppp, and accepts only devices that exist: it is given a
 // /dev and an /etc/ppp of its own, in a mount namespace.
 func dumpAll(t *testing.T, pppd, dir string) []dump {
 	t.Helper()

@@ -157,7 +157,7 @@ func parsePBK(found *findings, src []byte, codePage int) *pbk {
 }
 
 // decoded returns a text of the entry as UTF-8: Encoding specifies it, and
-// without it a text that is valid UTF-8 is taken for that.
+// without it a text that is valid UTF-8 is read as such.
 func (e *pbkEntry) decoded(s string, codePage int) string {
 	if e.keys.text("Encoding") != "0" && utf8.ValidString(s) {
 		return s
@@ -173,7 +173,7 @@ func isDeviceType(s string) bool {
 	return slices.Contains(deviceTypes, lint.Fold(strings.TrimSpace(s)))
 }
 
-// check finds names that stand twice.
+// check reports names that occur twice.
 func (p *pbk) check(found *findings) {
 	seen := make(map[string]int)
 	for _, e := range p.list {

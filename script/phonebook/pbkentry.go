@@ -165,7 +165,7 @@ func (b *pbkBuilder) order() (before, after, pad *pbkDevice) {
 }
 
 // switched returns the script of a switch group, and the user's terminal where the
-// group asks for it; nil if it has neither.
+// group requires it; nil if it has neither.
 func (b *pbkBuilder) switched(d *pbkDevice) script.Executor {
 	if d == nil {
 		return nil
@@ -413,7 +413,7 @@ func (b *pbkBuilder) pad(d *pbkDevice) script.Executor {
 	})
 }
 
-// dll returns the machine's custom-scripting DLL if the entry asks for it.
+// dll returns the machine's custom-scripting DLL if the entry requires it.
 func (b *pbkBuilder) dll() script.Executor {
 	v, ok := b.in.keys.keys["customscript"]
 	if !ok || v.value != "1" {
@@ -431,7 +431,7 @@ func (b *pbkBuilder) dll() script.Executor {
 	return s.Executor()
 }
 
-// rest takes what is left of the entry's keys.
+// rest reads the remaining keys of the entry.
 func (b *pbkBuilder) rest() {
 	e, keys := b.entry, &b.in.keys
 	if n := keys.number(b.found, "IdleDisconnectSeconds", 0); n > 0 {

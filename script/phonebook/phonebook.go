@@ -32,7 +32,7 @@ const (
 	// wins, as in wvdial 1.61, and "Dialer Defaults" is what the others lack.
 	//
 	// Other than in wvdial, a section that does not exist is an error, a BUSY
-	// counts as an attempt, DISCONNECTED is not taken for a connection, the choice
+	// counts as an attempt, DISCONNECTED is not treated as a connection, the choice
 	// from a menu is sent, PPP's first frame is left for pppd, and giving up is a
 	// failure.
 	KindWvdial
@@ -90,7 +90,7 @@ type Info struct {
 	Why    string // why it cannot be dialled; empty if it can, as far as is known without its scripts
 }
 
-// EntryConfig holds what an entry takes from outside its file. The zero EntryConfig
+// EntryConfig holds what an entry uses from outside its file. The zero EntryConfig
 // and a nil one work.
 type EntryConfig struct {
 	// Ports gives the ports of this machine for those in the file: "COM3" or the
@@ -129,7 +129,7 @@ type EntryConfig struct {
 	DLL string
 
 	// Params are used instead of the entry's parameters where they are not empty.
-	// Its PhoneNumber is not looked at; see Phone. Default: those of the entry.
+	// Its PhoneNumber is ignored; see Phone. Default: those of the entry.
 	Params ras.DialParams
 }
 
@@ -227,7 +227,7 @@ func ReadFile(name string, cfg *Config) (*Book, error) {
 	return b, err
 }
 
-// MaxSize is the size in bytes of the largest phone book that Parse takes.
+// MaxSize is the size in bytes of the largest phone book that Parse accepts.
 const MaxSize = 4 << 20
 
 var maxSize = [...]int{KindWvdial: 1 << 20, KindPeers: 1 << 20, KindRasphone: MaxSize}

@@ -197,7 +197,7 @@ func TestWvdialMistakes(t *testing.T) {
 }
 
 // TestLongChain lists and reads a book in which each section inherits from the one
-// before: what that takes does not grow with the square of its length.
+// before: the time for that does not grow with the square of its length.
 func TestLongChain(t *testing.T) {
 	var src strings.Builder
 	for i := range 10_000 {
@@ -212,7 +212,7 @@ func TestLongChain(t *testing.T) {
 	}
 }
 
-// TestWvdialNeedsItsName refuses an entry that will be asked for a name before it
+// TestWvdialNeedsItsName refuses an entry that needs a name before it
 // is dialled, and not one in Stupid Mode.
 func TestWvdialNeedsItsName(t *testing.T) {
 	b := parse(t, "w.conf", "[Dialer a]\nPhone=1\n[Dialer b]\nPhone=1\nStupid Mode=1\n", &Config{Kind: KindWvdial})
@@ -412,7 +412,7 @@ func TestCodePage(t *testing.T) {
 	}
 }
 
-// dial dials an entry on a modem behind which a host lets in guest.
+// dial dials an entry on a modem that reaches a host with the user guest.
 func dial(t *testing.T, e *dialup.Entry, host *scripttest.LoginConfig) (*scripttest.Modem, *dialup.Conn) {
 	t.Helper()
 	line, dce := virtual.Pair()

@@ -16,7 +16,7 @@ type word struct {
 
 // pppdWords cuts an options file into words as pppd 2.4.9 does: at white space,
 // with quotes of both kinds anywhere in a word, comments from a # on, and the
-// escapes of C behind a backslash.
+// escapes of C after a backslash.
 func pppdWords(found *findings, file, src string) (words []word) {
 	line, col := 1, 0
 	pos := 0
@@ -107,7 +107,7 @@ func pppdWords(found *findings, file, src string) (words []word) {
 	return words
 }
 
-// cEscape returns the byte that \c and the digits after it stand for, and how many
+// cEscape returns the byte that \c and the digits after it denote, and how many
 // digits that are.
 func cEscape(c byte, rest string) (b byte, n int) {
 	switch c {

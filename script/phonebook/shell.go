@@ -53,7 +53,7 @@ func (s *shellCommand) Execute(ctx context.Context, call *ras.Call) error {
 	if s.stderr == nil {
 		cmd.Stderr = os.Stderr
 	}
-	cmd.WaitDelay = time.Second // for a child that is left behind with standard error
+	cmd.WaitDelay = time.Second // for a remaining child that has standard error
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -88,11 +88,11 @@ type terminal struct {
 
 	mu    sync.Mutex // guards what follows
 	until time.Time  // when reading ends at the latest; zero: the command runs
-	rest  []byte     // for the command, and not taken by the pseudo-terminal
+	rest  []byte     // for the command, and not accepted by the pseudo-terminal yet
 }
 
 // What a command has written is in the pseudo-terminal when it ends, so a short
-// silence is the end of it. A child that it has left behind may go on.
+// silence is the end of it. A child that it has started may continue.
 const (
 	quiet      = 20 * time.Millisecond
 	flushLimit = 30 * time.Second

@@ -96,7 +96,7 @@ func TestShellEnds(t *testing.T) {
 	flood := make(chan struct{})
 	go func() {
 		defer close(flood)
-		far.Write(make([]byte, 1<<20)) // more than the command's terminal takes
+		far.Write(make([]byte, 1<<20)) // more than the command's terminal accepts
 	}()
 	if _, err := dialup.Dial(ctx, e, &dialup.Config{
 		Open: func(context.Context, string, *portname.Config) (port.Port, error) { return near, nil },

@@ -134,7 +134,7 @@ type chain struct {
 	list  []*section
 }
 
-// chain collects the sections that names stand for, what they inherit, and the
+// chain collects the sections that names denote, what they inherit, and the
 // defaults.
 func (w *wvdial) chain(found *findings, cfg *EntryConfig, names []string) (*chain, error) {
 	c := &chain{found: found, set: make(map[string]setting)}
@@ -334,7 +334,7 @@ func (w *wvdial) entry(found *findings, cfg *EntryConfig, names []string) (*dial
 }
 
 // login returns what answers the prompts. It is refused before dialling without a
-// name and a password, which wvdial asks for as well.
+// name and a password, which wvdial requires as well.
 func (c *chain) login() script.Executor {
 	cfg := &script.LoginConfig{Hope: true, DefaultReply: c.text("Default Reply", "ppp")}
 	for key, list := range map[string]*[]string{"Login Prompt": &cfg.NamePrompts, "Password Prompt": &cfg.PasswordPrompts} {
@@ -401,7 +401,7 @@ func (c *chain) dialer(cfg *EntryConfig) *modem.Dialer {
 	return d
 }
 
-// dialCommand takes "ATX3DT" apart into a command and what precedes the number.
+// dialCommand splits "ATX3DT" into a command and what precedes the number.
 func (c *chain) dialCommand(d *modem.Dialer) {
 	v, ok := c.get("Dial Command")
 	if !ok || v.value == "" {

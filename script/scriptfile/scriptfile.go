@@ -229,7 +229,7 @@ func loadSwitchINF(name string, src []byte, cfg *Config) (*Script, error) {
 		return s, nil
 	}
 	s.executor, err = s.section(section)
-	if err != nil && cfg.Section == "" { // the findings say why
+	if err != nil && cfg.Section == "" { // the findings report why
 		s.executor = script.ExecutorFunc(func(context.Context, *ras.Call) error { return err })
 		return s, nil
 	}
