@@ -273,7 +273,7 @@ func (c *com) status() (s windows.ComStat, err error) {
 }
 
 func (c *com) SetDeadline(t time.Time) error {
-	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+	return cmp.Or(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
 func (c *com) SetReadDeadline(t time.Time) error {

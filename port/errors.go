@@ -63,6 +63,9 @@ func (e *OpError) Error() string {
 	if e.Port != "" {
 		s += " " + e.Port
 	}
+	if e.Err == net.ErrClosed { // whose text names a network connection
+		return s + ": the port is closed"
+	}
 	return s + ": " + e.Err.Error()
 }
 

@@ -2,8 +2,8 @@ package port
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"errors"
 	"net"
 	"os"
 	"sync"
@@ -257,7 +257,7 @@ func (p *pump) takeFailure() error {
 }
 
 func (p *pump) SetDeadline(t time.Time) error {
-	return errors.Join(p.SetReadDeadline(t), p.SetWriteDeadline(t))
+	return cmp.Or(p.SetReadDeadline(t), p.SetWriteDeadline(t))
 }
 
 func (p *pump) SetReadDeadline(t time.Time) error { return p.setDeadline(&p.readBy, t) }

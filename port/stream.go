@@ -125,6 +125,21 @@ func (p *streamPort) Write(b []byte) (int, error) {
 	return n, p.wrap("write", err)
 }
 
+// SetDeadline sets the deadlines of reads and of writes.
+func (p *streamPort) SetDeadline(t time.Time) error {
+	return p.wrap("set deadline", p.pump.SetDeadline(t))
+}
+
+// SetReadDeadline sets the deadline of reads.
+func (p *streamPort) SetReadDeadline(t time.Time) error {
+	return p.wrap("set deadline", p.pump.SetReadDeadline(t))
+}
+
+// SetWriteDeadline sets the deadline of writes.
+func (p *streamPort) SetWriteDeadline(t time.Time) error {
+	return p.wrap("set deadline", p.pump.SetWriteDeadline(t))
+}
+
 // Close closes the stream and unblocks pending reads and writes.
 func (p *streamPort) Close() error {
 	if !p.closing.CompareAndSwap(false, true) {

@@ -1,6 +1,7 @@
 package port
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -153,7 +154,7 @@ func (t *tty) leftover(b []byte) (n int) {
 }
 
 func (t *tty) SetDeadline(d time.Time) error {
-	return errors.Join(t.SetReadDeadline(d), t.SetWriteDeadline(d))
+	return cmp.Or(t.SetReadDeadline(d), t.SetWriteDeadline(d))
 }
 
 func (t *tty) SetReadDeadline(d time.Time) error {

@@ -216,6 +216,15 @@ var faults = []fault{
 			return l, err
 		}
 	}, []string{"UseAfterClose"}},
+	{"reports a network connection when it is closed", func(b *broken) {
+		b.read = func(p []byte) (int, error) {
+			n, err := b.Port.Read(p)
+			if errors.Is(err, net.ErrClosed) {
+				err = &port.OpError{Op: "read", Err: fmt.Errorf("tty: %w", net.ErrClosed)}
+			}
+			return n, err
+		}
+	}, []string{"UseAfterClose", "CloseFreesRead"}},
 	{"discards and jams", func(b *broken) {
 		b.discard = func(d port.Direction) error {
 			b.write = func(p []byte) (int, error) { return len(p), nil }

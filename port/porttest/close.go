@@ -79,11 +79,15 @@ var closeChecks = []Check{
 			e.close(e.a)
 			n, err := e.read(e.a, make([]byte, 10))
 			e.closedCall(e.a, "Read after Close", n, err)
+			e.isOp(e.a, "Read after Close", "read", err)
 			e.doing("Write after Close")
 			n, err = e.a.Write([]byte("late"))
 			e.closedCall(e.a, "Write after Close", n, err)
+			e.isOp(e.a, "Write after Close", "write", err)
 			for _, set := range []func(time.Time) error{e.a.SetDeadline, e.a.SetReadDeadline, e.a.SetWriteDeadline} {
-				e.isClosed(e.a, "setting a deadline after Close", set(time.Now().Add(long)))
+				err := set(time.Now().Add(long))
+				e.isClosed(e.a, "setting a deadline after Close", err)
+				e.isOp(e.a, "setting a deadline after Close", "set deadline", err)
 			}
 			// Call the optional methods of the closed port.
 			p := e.a
@@ -94,11 +98,7 @@ var closeChecks = []Check{
 				if !errors.Is(err, errors.ErrUnsupported) {
 					e.isClosed(p, call.name+" after Close", err)
 				}
-				// Every port uses the same words for the operation.
-				var o *port.OpError
-				if !errors.As(err, &o) || o.Op != call.op {
-					e.fatalf("%s: error %#v; want a port.OpError of %q", call.name+" after Close", err, call.op)
-				}
+				e.isOp(p, call.name+" after Close", call.op, err)
 			}
 		},
 	},
@@ -168,6 +168,16 @@ func (e *env) close(p port.Port) {
 
 func (e *env) closing(p port.Port) *task {
 	return e.start("Close", func() (int, error) { return 0, p.Close() })
+}
+
+// isOp ends the check unless an error has the name of the operation that every port
+// uses. A net.Conn has its own.
+func (e *env) isOp(p port.Port, what, op string, err error) {
+	e.t.Helper()
+	var o *port.OpError
+	if !isConn(p) && (!errors.As(err, &o) || o.Op != op) {
+		e.fatalf("%s: error %#v; want a port.OpError of %q", what, err, op)
+	}
 }
 
 // closedCall ends the check unless a call without result failed because its

@@ -1,6 +1,7 @@
 package rfc2217
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -253,7 +254,7 @@ func (p *Port) Interruptible() bool { return true }
 // SetDeadline is SetReadDeadline and SetWriteDeadline. Deadlines are local:
 // nothing is sent to the server.
 func (p *Port) SetDeadline(t time.Time) error {
-	return errors.Join(p.SetReadDeadline(t), p.SetWriteDeadline(t))
+	return cmp.Or(p.SetReadDeadline(t), p.SetWriteDeadline(t))
 }
 
 // SetReadDeadline moves the time at which Read gives up; the zero time means
