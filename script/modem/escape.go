@@ -15,11 +15,11 @@ import (
 const escapeSequence = "+++"
 
 // Escape brings the modem from online to command mode and leaves the call up.
-// It waits until all output has left, keeps Config.Guard of silence, sends +++,
-// and keeps silent until the modem answers, so nothing may use the Dialog
-// meanwhile. An OK counts if the modem's guard time can have passed and if it is
-// the last that is received: until then it is data of the peer. Data that the
-// peer sends until then is returned: it precedes what is read after Online.
+// It waits until all output has been transmitted, sends nothing for Config.Guard,
+// sends +++, and sends nothing until the modem answers, so nothing may use the
+// Dialog meanwhile. An OK counts if the modem's guard time can have passed and if
+// nothing is received after it; before that it is data of the peer. Data that the
+// peer sends meanwhile is returned: it precedes what is read after Online.
 // In command mode Escape does nothing.
 //
 // The error is a *CommandError. It matches ras.ErrRemoteDisconnection if the
@@ -54,9 +54,28 @@ func (m *Modem) escapeNow(ctx context.Context, limit time.Duration, keep int) ([
 	m.state = Unsynchronised
 	m.takeLine("")
 	m.in.raw = m.in.raw[:0]
-	e := escaping{modem: m, start: time.Now(), limit: limit, keep: keep}
-	err := e.read(ctx)
-	return e.data, err
+	e := escaping{modem: m, start: time.Now(), keep: keep}
+	for { // until silence follows an answer
+		left := limit - time.Since(e.start)
+		if left <= 0 {
+			return e.data, m.timeout("OK to "+escapeSequence, e.start, limit)
+		}
+		c, err := m.readByte(ctx, min(left, m.cfg.Quiet))
+		switch {
+		case script.IsTimeout(err):
+			if done, err := e.decide(); done || err != nil {
+				return e.data, err
+			}
+		case err != nil:
+			return e.data, err
+		default:
+			e.data = append(e.data, c)
+			e.last = time.Now()
+			if err := e.bound(); err != nil {
+				return e.data, err
+			}
+		}
+	}
 }
 
 // The answers to +++, as the last line of the data.
@@ -66,58 +85,29 @@ var (
 	escapeLost      = regexp.MustCompile(`(?:^|\r\n|\r|\n)NO CARRIER[^\r\n]*[\r\n]+(?:\+\+\+)?$`)
 )
 
-// escaping is the wait for the modem's answer to +++, in the middle of data.
+// escaping is the wait for the modem's answer to +++ among data.
 type escaping struct {
 	modem *Modem
 	start time.Time
-	limit time.Duration
 	keep  int
 	data  []byte
-	sent  time.Time // when the byte that ends data was read
+	last  time.Time // when the byte that ends data was read
 }
-
-// read reads until silence follows an answer.
-func (e *escaping) read(ctx context.Context) error {
-	m := e.modem
-	for {
-		left := e.limit - time.Since(e.start)
-		if left <= 0 {
-			return m.timeout("OK to "+escapeSequence, e.start, e.limit)
-		}
-		c, err := m.readByte(ctx, min(left, m.cfg.Quiet))
-		switch {
-		case script.IsTimeout(err):
-			if done, err := e.decide(); done || err != nil {
-				return err
-			}
-		case err != nil:
-			return err
-		default:
-			e.data = append(e.data, c)
-			e.sent = time.Now()
-			if err := e.bound(); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// earliest is when an answer can be the modem's: its guard time, in S12, may be
-// a little shorter than Config.Guard.
-func (e *escaping) earliest() time.Time { return e.start.Add(e.modem.cfg.Guard * 4 / 5) }
 
 // decide reports whether the data ends with the modem's answer, now that the
 // line is silent.
 func (e *escaping) decide() (done bool, err error) {
 	m := e.modem
-	// A lost carrier leaves the modem in command mode, and it can be reported at
+	// A modem that has lost the carrier is in command mode, and can report it at
 	// any time; silence up to the guard time shows that it is not data.
 	if time.Since(e.start) >= m.cfg.Guard && e.cut(escapeLost) {
 		m.state, m.notation, m.proven = CommandMode, verbose, true
 		m.ended()
 		return true, ras.ErrRemoteDisconnection
 	}
-	if e.sent.Before(e.earliest()) {
+	// The modem's guard time, in S12, may be a little shorter than Config.Guard;
+	// an OK before its end is data.
+	if e.last.Before(e.start.Add(m.cfg.Guard * 4 / 5)) {
 		return false, nil
 	}
 	switch {
@@ -132,7 +122,7 @@ func (e *escaping) decide() (done bool, err error) {
 	return true, nil
 }
 
-// cut takes an answer off the data, if it is there.
+// cut removes an answer from the end of the data and reports whether it was there.
 func (e *escaping) cut(answer *regexp.Regexp) bool {
 	tail := max(0, len(e.data)-tailLimit)
 	at := answer.FindIndex(e.data[tail:])
@@ -143,7 +133,7 @@ func (e *escaping) cut(answer *regexp.Regexp) bool {
 	return true
 }
 
-// bound keeps the data within its limit.
+// bound limits the data to keep, or to its end if it is dropped.
 func (e *escaping) bound() error {
 	if e.keep == 0 && len(e.data) > 2*tailLimit {
 		e.data = e.data[:copy(e.data, e.data[tailLimit:])]

@@ -24,8 +24,8 @@ const (
 	// ATH sends +++ and ATH.
 	ATH
 
-	// CR sends a carriage return, which ends a call in the making. It is always
-	// the first where there is one, and need not be asked for.
+	// CR sends a carriage return, which ends a call that is being set up. HangUp
+	// always does so first where there is one.
 	CR
 )
 
@@ -74,7 +74,7 @@ type HangupReport struct {
 	// Tried holds the error of each method that did not work, in order.
 	Tried []error
 
-	// Took is the time that all took.
+	// Took is the duration of the hang-up.
 	Took time.Duration
 }
 
@@ -82,16 +82,17 @@ type HangupReport struct {
 var errStillOn = errors.New("DCD is still on")
 
 // HangUp ends the call with the first of the methods that works; with no
-// argument it tries DTR and then ATH, with an empty slice nothing. A call in the
-// making is ended by a carriage return before.
+// argument it tries DTR and then ATH, with an empty slice nothing. A call that is
+// being set up is ended by a carriage return first.
 //
 // A DTR drop has worked when DCD was on at the start and has fallen within
 // Config.CarrierTimeout. Where it was off already, which may be a cable without
 // the wire, the drop shows nothing, and the next method is tried as well. ATH
 // has worked when the modem has confirmed it: by OK, by NO CARRIER, or by ERROR
-// from a modem that has no call: one that has answered +++, or holds DCD on, has
-// one and refuses. DCD is waited for, but modems set to &C0 hold
-// it on all the time. DTR is raised again in any case.
+// from a modem that has no call; one that has answered +++, or asserts DCD, has
+// one and refuses. A modem that is online and gives no answer to +++ is sent it
+// once more. DCD is awaited, but modems set to &C0 assert it all the time. DTR is
+// asserted again in any case.
 //
 // HangUp is clean-up: it runs also when ctx has ended, for Config.HangUpTimeout at
 // most. The error is a *HangupError if no method has worked. A drop that could
@@ -197,7 +198,7 @@ func (m *Modem) dropDTR(ctx context.Context) (proved bool, err error) {
 }
 
 // holdDTR holds DTR off for its time, and until DCD has fallen if that is to be
-// awaited, and raises it again in any case.
+// awaited, and asserts it again in any case.
 func (m *Modem) holdDTR(ctx context.Context, lines port.LineController, awaited bool) (fell bool, err error) {
 	if err := lines.SetLines(port.DTR, 0); err != nil {
 		return false, err
@@ -234,11 +235,19 @@ func (m *Modem) sendATH(ctx context.Context) (proved, confirmed bool, err error)
 		if err := m.dialog.Pause(ctx, m.cfg.Guard); err != nil {
 			return false, false, err
 		}
+		online := m.state == OnlineMode || known
 		_, err := m.escapeNow(ctx, m.cfg.Guard+m.cfg.ProbeTimeout, 0)
+		if script.IsTimeout(err) && online {
+			// The modem may have received data within its guard time, which was
+			// in flight, or whose S12 is longer than Config.Guard; +++ was then
+			// data. The wait for its answer was a longer silence.
+			m.logf(ctx, "hang up", escapeSequence+" again")
+			_, err = m.escapeNow(ctx, m.cfg.Guard+m.cfg.ProbeTimeout, 0)
+		}
 		if script.IsTimeout(err) {
-			// It may have been in command mode all the time, with +++ now at
-			// the head of its line, or give no results. One line serves both;
-			// more would be typed at a login host.
+			// The modem may have been in command mode before, with +++ now at
+			// the head of its line, or send no results. One line serves both;
+			// further lines could be input to a login host.
 			body = "Q0V1H"
 			err = m.sendLine(ctx, "", "")
 		}
@@ -288,8 +297,8 @@ func (m *Modem) askH(ctx context.Context, body string) (refusal, err error) {
 	return nil, err
 }
 
-// isHangupResult reports whether an outcome is the answer to H. NO CARRIER is
-// the word of some modems for it, and ERROR that of a modem without a call.
+// isHangupResult reports whether an outcome is the answer to H. Some modems answer
+// NO CARRIER, and one without a call may answer ERROR.
 func isHangupResult(o Outcome) bool { return o == OK || o == NoCarrier || o == Failed }
 
 // awaitFall waits until DCD is off, for the limit at most, and reports whether
@@ -309,8 +318,8 @@ func awaitFall(ctx context.Context, lines port.LineController, limit time.Durati
 	}
 }
 
-// waitChange waits until a line of mask may have changed: a change before the
-// wait has begun goes unseen, hence the limit.
+// waitChange waits until a line of mask may have changed. A change before the wait
+// has begun is not reported, hence the limit.
 func waitChange(ctx context.Context, lines port.LineController, mask port.Lines) {
 	ctx, cancel := context.WithTimeout(ctx, pollLines)
 	defer cancel()
@@ -319,14 +328,14 @@ func waitChange(ctx context.Context, lines port.LineController, mask port.Lines)
 
 // HangUp ends a call on p after a script has ended, however it ended: it runs
 // Modem.HangUp on a session of its own, also with a context that has ended. The
-// modem is taken to be online. The port is left open.
+// modem is assumed to be online. The port stays open.
 func HangUp(ctx context.Context, p port.Port, cfg *Config, methods ...Method) (HangupReport, error) {
 	return hangUp(ctx, p, cfg, nil, methods...)
 }
 
 // EndCall returns an Executor that hangs up in the middle of a Sequence: a script
 // that is called back runs a Dialer, asks for the callback, and continues with
-// EndCall and an Answerer. The modem is taken to be online. A nil cfg means the
+// EndCall and an Answerer. The modem is assumed to be online. A nil cfg means the
 // zero Config.
 func EndCall(cfg *Config) script.Executor {
 	return script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
@@ -339,7 +348,7 @@ func EndCall(cfg *Config) script.Executor {
 	})
 }
 
-// hangUp is HangUp with what another Modem knows of the modem.
+// hangUp is HangUp with the state of another Modem; nil: online.
 func hangUp(ctx context.Context, p port.Port, cfg *Config, known *Modem, methods ...Method) (rep HangupReport, err error) {
 	var c Config
 	if cfg != nil {

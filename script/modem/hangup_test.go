@@ -100,6 +100,39 @@ func TestHangupHoldsDTR(t *testing.T) {
 	}
 }
 
+// A modem whose guard time, of 1.2 s here, was missed takes +++ for data. It is
+// sent once more after a longer silence.
+func TestHangupEscapesAgain(t *testing.T) {
+	tests := []struct {
+		name    string
+		profile string
+		opts    []virtual.Option
+	}{
+		{"with DCD", "&D0S12=60", nil},
+		{"without DCD", "&C0S12=60", []virtual.Option{virtual.NoLines()}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := virtual.Pair(tt.opts...)
+				defer near.Close()
+				tm := scripttest.NewModem(far, &scripttest.ModemConfig{Profile: tt.profile, Dial: host(nil)})
+				defer tm.Close()
+				if _, err := script.Run(t.Context(), near, &Dialer{Numbers: []string{"1"}, Init: []string{}}, nil); err != nil {
+					t.Fatal(err)
+				}
+				rep, err := HangUp(t.Context(), near, nil, ATH)
+				if err != nil || rep.Method != ATH || !rep.Confirmed || tm.Connected() {
+					t.Errorf("%+v, %v, connected %v; want ATH to be confirmed", rep, err, tm.Connected())
+				}
+				if strings.Contains(string(tm.Transcript().Received()), "Q0V1H") {
+					t.Error("a command was sent without an answer to +++")
+				}
+			})
+		})
+	}
+}
+
 // After a hang-up the modem can be used, whatever it said about it.
 func TestCommandAfterHangup(t *testing.T) {
 	for _, method := range []Method{DTR, ATH} {
