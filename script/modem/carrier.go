@@ -14,8 +14,8 @@ import (
 	"github.com/rasline/rasline/script"
 )
 
-// CarrierConfig holds what the carrier means to a script that runs on a call. The
-// zero CarrierConfig and a nil one are right for most.
+// CarrierConfig specifies how a script that runs on a call reacts to the carrier.
+// The zero CarrierConfig and a nil one suit most.
 type CarrierConfig struct {
 	// Ignore runs the script as if there were no DCD, for adapters that lack
 	// the wire. Default: a loss ends the script. On a port without modem lines
@@ -32,8 +32,8 @@ type CarrierConfig struct {
 	// was seen.
 	Require time.Duration
 
-	// Debounce is how long DCD must be off to count as lost. It gives what the
-	// peer sent last the time to be read. Default: 200 ms. Negative: none.
+	// Debounce is how long DCD must be off to count as lost. Meanwhile the script
+	// can read what the peer sent last. Default: 200 ms. Negative: none.
 	Debounce time.Duration
 
 	// Grace is how long the script has to return after a loss before its
@@ -44,7 +44,7 @@ type CarrierConfig struct {
 	Step string
 }
 
-// CarrierText is whether a modem's word is taken for the loss of the carrier.
+// CarrierText is whether a modem's NO CARRIER counts as the loss of the carrier.
 type CarrierText uint8
 
 // What a CarrierConfig may specify for the text.
@@ -58,9 +58,9 @@ const (
 	defaultDebounce = 200 * time.Millisecond
 	defaultGrace    = time.Second
 
-	// A change between two waits on the lines goes unseen, so they are polled
-	// at that often in any case.
-	lookAgain = time.Second
+	// A change between two waits on the lines is not reported, so they are
+	// polled at this interval as well.
+	pollInterval = time.Second
 )
 
 // CarrierError reports that the carrier was lost while a script ran. It matches
@@ -70,8 +70,8 @@ type CarrierError struct {
 	Doing string        // what the script was doing: `wait for "ogin:"`; empty if it does not report that
 	Time  time.Time     // when DCD fell
 	After time.Duration // since the script was started
-	Text  string        // the modem's word, if that is how it was noticed: "NO CARRIER (00:01:28)"
-	Err   error         // what the script made of it; may be nil
+	Text  string        // the modem's result, if the loss was detected by it: "NO CARRIER (00:01:28)"
+	Err   error         // the script's error; may be nil
 }
 
 // Error reports step and time.
@@ -97,9 +97,9 @@ func (e *CarrierError) Unwrap() []error {
 // does not result from the loss, such as a refused password, is first, joined
 // with the CarrierError.
 //
-// The context of e ends at the loss. If e does not mind contexts, its callbacks
-// fail a little later, which leaves the session unusable. If e succeeds all the
-// same, that counts.
+// The context of e ends at the loss. If e ignores its context, its callbacks fail
+// after CarrierConfig.Grace, and the session cannot be used any more. If e
+// nevertheless succeeds, WatchCarrier does too.
 func WatchCarrier(e script.Executor, c *CarrierConfig) script.Executor {
 	w := watcher{script: e}
 	if c != nil {
@@ -133,31 +133,22 @@ func (w *watcher) Execute(ctx context.Context, call *ras.Call) error {
 		return w.script.Execute(ctx, call)
 	}
 	if lines != nil && w.Require > 0 && !now.Has(port.DCD) {
-		if err := w.awaitCarrier(ctx, lines); err != nil {
-			return err
+		limited, cancel := context.WithTimeout(ctx, w.Require)
+		defer cancel()
+		for !now.Has(port.DCD) {
+			switch {
+			case ctx.Err() != nil:
+				return context.Cause(ctx)
+			case limited.Err() != nil:
+				return fmt.Errorf("%s: no carrier (DCD) within %v: %w", w.Step, w.Require, ras.ErrNoCarrier)
+			}
+			waitChange(limited, lines, port.DCD)
+			if now, err = lines.Lines(); err != nil {
+				return err
+			}
 		}
 	}
 	return w.run(ctx, call, lines, text)
-}
-
-// awaitCarrier waits for DCD.
-func (w *watcher) awaitCarrier(ctx context.Context, lines port.LineController) error {
-	limited, cancel := context.WithTimeout(ctx, w.Require)
-	defer cancel()
-	for {
-		now, err := lines.Lines()
-		switch {
-		case err != nil:
-			return err
-		case now.Has(port.DCD):
-			return nil
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case limited.Err() != nil:
-			return fmt.Errorf("%s: no carrier (DCD) within %v: %w", w.Step, w.Require, ras.ErrNoCarrier)
-		}
-		waitChange(limited, lines, port.DCD)
-	}
 }
 
 // run runs the script beside a goroutine that watches, and waits for both. lines
@@ -168,26 +159,36 @@ func (w *watcher) run(ctx context.Context, call *ras.Call, lines port.LineContro
 	watch, stop := context.WithCancel(ctx)
 	finished := make(chan struct{})
 	watched := make(chan struct{})
-	said := lostText{debounce: w.Debounce, found: make(chan struct{})}
+	byText := lostText{debounce: w.Debounce, found: make(chan struct{})}
 	if text {
-		defer call.OnReceive(said.receive)()
+		defer call.OnReceive(byText.receive)()
 	}
 	var lost *CarrierError
 	go func() {
 		defer close(watched)
-		fell, ok := w.awaitEither(watch, lines, &said)
+		fell, ok := w.awaitEither(watch, lines, &byText)
 		if !ok {
 			return
 		}
-		lost = &CarrierError{Step: w.Step, Time: fell, After: fell.Sub(start), Text: said.lost()}
+		lost = &CarrierError{Step: w.Step, Time: fell, After: fell.Sub(start), Text: byText.lost()}
 		end(lost)
-		w.enforce(call, lost, finished)
+
+		// The session fails if the script has not returned in time.
+		t := time.NewTimer(w.Grace)
+		defer t.Stop()
+		select {
+		case <-finished:
+		case <-t.C:
+			if s, ok := call.API.(ras.Failer); ok {
+				s.Fail(lost)
+			}
+		}
 	}()
 	err := w.script.Execute(inner, call)
 	close(finished)
 	stop()
 	<-watched
-	said.stop()
+	byText.stop()
 	end(nil)
 	if err == nil || lost == nil {
 		return err
@@ -202,13 +203,13 @@ func (w *watcher) run(ctx context.Context, call *ras.Call, lines port.LineContro
 	return errors.Join(err, lost) // the script has its own view of what happened
 }
 
-// awaitEither waits until the carrier is lost by DCD or by the modem's word, and
+// awaitEither waits until the carrier is lost by DCD or by the modem's result, and
 // returns when. It returns false if the context or the port ends first.
-func (w *watcher) awaitEither(ctx context.Context, lines port.LineController, said *lostText) (fell time.Time, ok bool) {
+func (w *watcher) awaitEither(ctx context.Context, lines port.LineController, byText *lostText) (fell time.Time, ok bool) {
 	if lines == nil {
 		select {
-		case <-said.found:
-			return said.time(), true
+		case <-byText.found:
+			return byText.time(), true
 		case <-ctx.Done():
 			return time.Time{}, false
 		}
@@ -219,7 +220,7 @@ func (w *watcher) awaitEither(ctx context.Context, lines port.LineController, sa
 	go func() {
 		defer close(stop)
 		select {
-		case <-said.found:
+		case <-byText.found:
 			cancel()
 		case <-ctx.Done():
 		}
@@ -227,13 +228,13 @@ func (w *watcher) awaitEither(ctx context.Context, lines port.LineController, sa
 	fell, ok = w.awaitLoss(ctx, lines)
 	cancel()
 	<-stop
-	if !ok && said.lost() != "" {
-		return said.time(), true
+	if !ok && byText.lost() != "" {
+		return byText.time(), true
 	}
 	return fell, ok
 }
 
-// lostText looks for the line NO CARRIER at the end of what is received.
+// lostText detects the line NO CARRIER at the end of what is received.
 type lostText struct {
 	debounce time.Duration
 	found    chan struct{} // closed when nothing has followed it
@@ -247,10 +248,10 @@ type lostText struct {
 	stopped bool
 }
 
-// WatchText looks for the line NO CARRIER in what is received on a call, as
+// WatchText detects the line NO CARRIER in what is received on a call, as
 // WatchCarrier does on a line without DCD, for a program that reads the line
-// itself: it gives receive what it has read. lost is called once, on a goroutine
-// of its own, when the line was the last that was received for the time Debounce
+// itself: it calls receive with what it has read. lost is called once, on its own
+// goroutine, when the line was the last that was received for the time Debounce
 // of c. stop ends the watch. A nil c means the zero CarrierConfig.
 func WatchText(c *CarrierConfig, lost func(*CarrierError)) (receive func(b []byte), stop func()) {
 	var cfg CarrierConfig
@@ -268,7 +269,7 @@ func WatchText(c *CarrierConfig, lost func(*CarrierError)) (receive func(b []byt
 	return t.receive, t.stop
 }
 
-// receive takes what was received.
+// receive examines what was received.
 func (t *lostText) receive(b []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -291,7 +292,7 @@ func (t *lostText) receive(b []byte) {
 	}
 }
 
-// drop takes the text back, since more was received. t.mu is held.
+// drop discards the text, since more was received. t.mu is held.
 func (t *lostText) drop() {
 	if t.timer != nil && t.timer.Stop() {
 		t.timer, t.text = nil, ""
@@ -338,8 +339,8 @@ func (t *lostText) time() time.Time {
 }
 
 // awaitLoss waits until DCD has fallen and stayed off, and returns when it
-// fell. It returns false if the context or the port ends first: the script
-// hears of those by itself.
+// fell. It returns false if the context or the port ends first, which the
+// script detects by itself.
 func (w *watcher) awaitLoss(ctx context.Context, lines port.LineController) (fell time.Time, ok bool) {
 	now, err := lines.Lines()
 	seen := err == nil && now.Has(port.DCD)
@@ -353,7 +354,18 @@ func (w *watcher) awaitLoss(ctx context.Context, lines port.LineController) (fel
 		if !fell.IsZero() && time.Since(fell) >= w.Debounce {
 			return fell, true
 		}
-		now, err = w.nextLines(ctx, lines, fell)
+
+		// Wait for DCD to change, or for the debounce time after it fell.
+		limit := pollInterval
+		if !fell.IsZero() {
+			limit = min(limit, w.Debounce-time.Since(fell))
+		}
+		limited, cancel := context.WithTimeout(ctx, limit)
+		now, err = lines.WaitLines(limited, port.DCD)
+		if err != nil && ctx.Err() == nil && limited.Err() != nil {
+			now, err = lines.Lines()
+		}
+		cancel()
 	}
 	if !errors.Is(err, port.ErrCarrierLost) {
 		return time.Time{}, false
@@ -362,32 +374,4 @@ func (w *watcher) awaitLoss(ctx context.Context, lines port.LineController) (fel
 		fell = time.Now()
 	}
 	return fell, wait.Sleep(ctx, w.Debounce-time.Since(fell)) == nil
-}
-
-// nextLines waits for DCD to change, or for the debounce time after it fell.
-func (w *watcher) nextLines(ctx context.Context, lines port.LineController, fell time.Time) (port.Lines, error) {
-	limit := lookAgain
-	if !fell.IsZero() {
-		limit = min(limit, w.Debounce-time.Since(fell))
-	}
-	limited, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	now, err := lines.WaitLines(limited, port.DCD)
-	if err != nil && ctx.Err() == nil && limited.Err() != nil {
-		return lines.Lines()
-	}
-	return now, err
-}
-
-// enforce makes the session fail if the script has not returned in time.
-func (w *watcher) enforce(call *ras.Call, cause error, finished <-chan struct{}) {
-	t := time.NewTimer(w.Grace)
-	defer t.Stop()
-	select {
-	case <-finished:
-	case <-t.C:
-		if s, ok := call.API.(ras.Failer); ok {
-			s.Fail(cause)
-		}
-	}
 }

@@ -175,7 +175,11 @@ func scanOne(s string, i int) (end int, why string) {
 	case c == 'D' || c == 'A' || c == 'O':
 		return i, fmt.Sprintf("%q leaves command mode: use Dial, Answer or Online", s[i])
 	case c == 'S':
-		return scanRegister(s, i)
+		end := skipDigits(s, i+1)
+		if end < len(s) && s[end] == '=' {
+			return skipDigits(s, end+1), ""
+		}
+		return skipQuery(s, end), ""
 	}
 	if i+1 < len(s) && s[i+1] == '=' {
 		return skipDigits(s, i+2), ""
@@ -223,15 +227,6 @@ func scanValue(s string, i int) (end int, why string) {
 		return quote, "the quotation mark is not closed"
 	}
 	return i, ""
-}
-
-// scanRegister scans S with a number and "?" or "=" with a value.
-func scanRegister(s string, i int) (end int, why string) {
-	end = skipDigits(s, i+1)
-	if end < len(s) && s[end] == '=' {
-		return skipDigits(s, end+1), ""
-	}
-	return skipQuery(s, end), ""
 }
 
 func skipDigits(s string, i int) int {

@@ -20,8 +20,8 @@ import (
 // first, the call is given up as V.250 has it, by sending a carriage return, and
 // by DTR if that brings no answer. OK is no result of a call, and is passed over.
 //
-// A call that has been made, and one in the making, does not outlive a run that
-// fails; see Config.KeepCall.
+// A call that is up or being set up does not outlive a run that fails; see
+// Config.KeepCall.
 func (m *Modem) Dial(ctx context.Context, number string) (Result, error) {
 	body, err := m.cfg.dialBody(number)
 	if err != nil {
@@ -47,7 +47,7 @@ func (c *Config) dialBody(number string) (string, error) {
 	return prefix + digits, nil
 }
 
-// checkPrefix holds Config.DialPrefix to its promise.
+// checkPrefix checks Config.DialPrefix.
 func checkPrefix(prefix string) error {
 	if prefix[0] != 'D' {
 		return &InputError{What: "dial prefix", Pos: 1, Why: "begin it with D", Code: ras.ErrInvalidParameter}
@@ -94,7 +94,11 @@ func (m *Modem) Online(ctx context.Context) (Result, error) {
 	m.keep = nil
 	switch res := r.Result; {
 	case script.IsTimeout(err):
-		m.putBack(withoutEcho(kept, "ATO"))
+		const echo = "ATO\r"
+		if hasFold(string(kept), echo) {
+			kept = kept[len(echo):]
+		}
+		m.putBack(kept)
 		m.takeLine("")
 		m.setOnline()
 		return res, err
@@ -109,28 +113,20 @@ func (m *Modem) Online(ctx context.Context) (Result, error) {
 	}
 }
 
-// withoutEcho returns b without the echo of a line at its head.
-func withoutEcho(b []byte, echo string) []byte {
-	if len(b) > len(echo) && hasFold(string(b), echo) && b[len(echo)] == '\r' {
-		return b[len(echo)+1:]
-	}
-	return b
-}
-
 // isCallResult reports whether an outcome ends the making of a call.
 func isCallResult(o Outcome) bool { return o != Unknown && o != Ring && o != Ongoing && o != OK }
 
 // isOnlineResult reports whether an outcome is the answer to O.
 func isOnlineResult(o Outcome) bool { return isCallResult(o) || o == OK }
 
-// callState is what the modems of one call know of each other.
+// callState is the state that the Modems of one call share.
 type callState struct {
 	deferred bool
 	dialled  bool   // a connection has been made in this run
-	active   *Modem // has a call, in the making or up, that must not outlive a run that fails
+	active   *Modem // has a call, up or being set up, that must not outlive a run that fails
 }
 
-// begin notes that a call is in the making.
+// begin records that a call is being set up.
 func (m *Modem) begin() {
 	m.dialling, m.proven = true, false
 	c := m.dialog.Call()
@@ -142,7 +138,7 @@ func (m *Modem) begin() {
 	}
 }
 
-// setOnline notes that a call is up and that what is sent goes to the peer.
+// setOnline records that a call is up and that what is sent is data.
 func (m *Modem) setOnline() {
 	m.begin()
 	m.state, m.dialling, m.up = OnlineMode, false, true
@@ -150,7 +146,7 @@ func (m *Modem) setOnline() {
 	script.Shared[callState](m.dialog.Call()).dialled = true
 }
 
-// ended notes that there is no call any more.
+// ended records that there is no call.
 func (m *Modem) ended() {
 	m.dialling, m.up = false, false
 	script.Shared[callState](m.dialog.Call()).active = nil
@@ -170,11 +166,15 @@ func (m *Modem) connect(ctx context.Context, req request) (Result, error) {
 	switch {
 	case script.IsTimeout(err):
 		m.giveUp(ctx)
-		res = m.lastWord(r.Lines)
-		if res.Outcome != Unknown {
-			return res, err
+		res = Result{Outcome: TimedOut, Lines: r.Lines}
+		if n := len(r.Lines); n > 0 {
+			// A last line that is not known is most likely the result.
+			if last, known := parseResult(r.Lines[n-1], &m.cfg); !known {
+				res.Outcome, res.Text = Unknown, last.Text
+				return res, m.commandError(req.body, r.Lines, &OutcomeError{res})
+			}
 		}
-		return res, m.commandError(req.body, r.Lines, &OutcomeError{res})
+		return res, err
 	case err != nil && res.Outcome != Failed:
 		m.giveUp(ctx)
 		return res, err
@@ -194,20 +194,7 @@ func (m *Modem) connect(ctx context.Context, req request) (Result, error) {
 
 var errHeld = &ras.Error{Code: ras.ErrDialAlreadyInProgress, Err: errors.New("a call is up: use HangUp or Online first")}
 
-// lastWord is the outcome of a call that no result has ended: Unknown if the
-// last line is a text that is not known, which is most likely the result.
-func (m *Modem) lastWord(lines []string) Result {
-	res := Result{Outcome: TimedOut, Lines: lines}
-	if len(lines) > 0 {
-		last, known := parseResult(lines[len(lines)-1], &m.cfg)
-		if !known {
-			res.Outcome, res.Text = Unknown, last.Text
-		}
-	}
-	return res
-}
-
-// giveUp breaks off a call in the making. It has its own limits, since the
+// giveUp aborts a call that is being set up. It has its own limits, since the
 // context may have ended. If that has failed the whole session as well, the run
 // cleans up at its end.
 func (m *Modem) giveUp(ctx context.Context) {
@@ -225,9 +212,9 @@ func (m *Modem) giveUp(ctx context.Context) {
 	}
 }
 
-// abort sends a carriage return, with which a call in the making ends, and
-// reports whether the modem has confirmed that. A call that was set up at the
-// last moment makes the modem online.
+// abort sends a carriage return, which ends a call that is being set up, and
+// reports whether the modem has confirmed that. A call that has been set up in
+// the meantime makes the modem online.
 func (m *Modem) abort(ctx context.Context) (ended bool, err error) {
 	if err := m.sendLine(ctx, "", ""); err != nil {
 		return false, err

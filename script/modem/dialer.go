@@ -59,24 +59,24 @@ type Dialer struct {
 
 var _ script.Executor = (*Dialer)(nil)
 
-// Redial is what a Dialer does about attempts that fail. Only outcomes and
+// Redial specifies what a Dialer does after attempts that fail. Only outcomes and
 // timeouts are tried again; a line that fails or a context that ends stops it.
 type Redial struct {
-	// Attempts is the number of attempts in all, going round the numbers.
-	// Default, and for 0: each number once. Negative: without end.
+	// Attempts is the number of attempts in all, with the numbers in rotation.
+	// Default, and for 0: each number once. Negative: no limit.
 	Attempts int
 
 	// Pause is the time between two attempts, Pauses that after certain
 	// outcomes, and RoundPause that after the last of the numbers, before the
-	// first is dialled again. A modem that reports DELAYED with a time is left
-	// alone for that time at least. Many countries ask for some seconds.
+	// first is dialled again. After a DELAYED with a time the pause is that time at
+	// least. Many countries ask for some seconds.
 	// Default: 5 s; RoundPause that of Pause. Negative: none.
 	Pause, RoundPause time.Duration
 	Pauses            map[Outcome]time.Duration
 
 	// Stop are the outcomes after which no further attempt is made. Default,
 	// and for nil: Voice, Blacklisted and Failed, unless the modem gives a
-	// CMEError that is Temporary. Add Busy and NoDialtone to give up on those.
+	// CMEError that is Temporary. Add Busy and NoDialtone to stop after those.
 	Stop []Outcome
 
 	// Timeout bounds the whole: setting up, attempts and pauses. Default, and
@@ -97,23 +97,6 @@ func (r *Redial) stops(err error) bool {
 		return false
 	}
 	return outcome == Voice || outcome == Blacklisted || outcome == Failed
-}
-
-// pauseAfter returns the time to wait after an attempt. Last is whether it was
-// that of the last number.
-func (r *Redial) pauseAfter(err error, last bool) time.Duration {
-	pause := cmp.Or(r.Pause, defaultPause)
-	if last {
-		pause = cmp.Or(r.RoundPause, pause)
-	}
-	if p, ok := r.Pauses[OutcomeOf(err)]; ok {
-		pause = p
-	}
-	var o *OutcomeError
-	if errors.As(err, &o) {
-		pause = max(pause, o.Result.Wait)
-	}
-	return max(0, pause)
 }
 
 // Attempt is one call that was tried.
@@ -171,13 +154,13 @@ func (d *Dialer) Execute(ctx context.Context, call *ras.Call) error {
 		defer cancel()
 		ctx = limited
 	}
-	run.tell(script.State{Conn: ras.StateConnectDevice, Text: "setting up the modem"})
+	run.report(script.State{Conn: ras.StateConnectDevice, Text: "setting up the modem"})
 	err := run.modem.leaveCall(ctx)
 	if err == nil {
 		err = run.modem.Init(ctx, run.commands...)
 	}
 	if err != nil {
-		run.tell(script.State{Conn: ras.StateConnectDevice, Err: err})
+		run.report(script.State{Conn: ras.StateConnectDevice, Err: err})
 		return err
 	}
 	return run.dial(ctx)
@@ -237,7 +220,18 @@ func (r *dialing) dial(ctx context.Context) error {
 		if i == most-1 || ctx.Err() != nil || !repeatable(err) || r.Redial.stops(err) {
 			return &DialError{Attempts: r.attempts, Err: err}
 		}
-		pause := r.Redial.pauseAfter(err, (i+1)%len(r.numbers) == 0)
+		pause := cmp.Or(r.Redial.Pause, defaultPause)
+		if (i+1)%len(r.numbers) == 0 {
+			pause = cmp.Or(r.Redial.RoundPause, pause)
+		}
+		if p, ok := r.Redial.Pauses[OutcomeOf(err)]; ok {
+			pause = p
+		}
+		var o *OutcomeError
+		if errors.As(err, &o) {
+			pause = max(pause, o.Result.Wait)
+		}
+		pause = max(0, pause)
 		if err := r.modem.dialog.Pause(ctx, pause); err != nil {
 			return &DialError{Attempts: r.attempts, Err: err}
 		}
@@ -252,7 +246,7 @@ func repeatable(err error) bool {
 // attempt dials once and reports it.
 func (r *dialing) attempt(ctx context.Context, i int) error {
 	a := Attempt{Index: i + 1, Number: r.numbers[i%len(r.numbers)], Start: time.Now()}
-	r.tell(script.State{Conn: ras.StateConnectDevice, Attempt: a.Index, Number: a.Number, Text: "dialling"})
+	r.report(script.State{Conn: ras.StateConnectDevice, Attempt: a.Index, Number: a.Number, Text: "dialling"})
 	a.Result, a.Err = r.call(ctx, a.Number)
 	a.Took = time.Since(a.Start)
 	if len(r.attempts) == maxAttempts { // an endless redial keeps the first and the latest
@@ -266,12 +260,12 @@ func (r *dialing) attempt(ctx context.Context, i int) error {
 	p := script.State{Conn: ras.StateDeviceConnected, Attempt: a.Index, Number: a.Number, Text: a.Result.Text}
 	if a.Err != nil {
 		p.Conn, p.Err = ras.StateConnectDevice, a.Err
-		r.tell(p)
+		r.report(p)
 		return a.Err
 	}
-	r.tell(p)
+	r.report(p)
 	p.Conn = ras.StateAllDevicesConnected
-	r.tell(p)
+	r.report(p)
 	return nil
 }
 
@@ -294,7 +288,7 @@ func (r *dialing) call(ctx context.Context, number string) (Result, error) {
 	return r.modem.Dial(ctx, number)
 }
 
-func (r *dialing) tell(p script.State) {
+func (r *dialing) report(p script.State) {
 	if r.OnState != nil {
 		p.Time, p.Elapsed = time.Now(), time.Since(r.start)
 		r.OnState(p)

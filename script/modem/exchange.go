@@ -20,7 +20,7 @@ const (
 	resyncs      = 3                     // how often a command is held back because of a late answer
 )
 
-// echoing is what is known of the modem's echo.
+// echoing is whether the modem is known to echo.
 type echoing uint8
 
 const (
@@ -29,7 +29,7 @@ const (
 	echoOff
 )
 
-// request is a command line and what its answer is.
+// request is a command line with the criteria for its answer.
 type request struct {
 	body    string // without AT
 	end     string // after the line; "" is Config.End
@@ -39,9 +39,9 @@ type request struct {
 }
 
 // errPrompted is the error of an answer that the prompt has ended.
-var errPrompted = errors.New("the modem asks for a text")
+var errPrompted = errors.New("the modem prompts for a text")
 
-// ready synchronises if need be, and leaves nothing unread.
+// ready synchronises if need be, and reads what was received before.
 func (m *Modem) ready(ctx context.Context) error {
 	for range resyncs {
 		if err := m.Sync(ctx); err != nil {
@@ -103,8 +103,8 @@ func (m *Modem) sendLine(ctx context.Context, text, end string) error {
 // changesEcho reports whether a command can change the echo.
 func changesEcho(body string) bool { return strings.ContainsAny(body, "EeZzFfYy") }
 
-// strays hands on what the modem has sent unasked since the last command, and
-// reports whether a result was among it: an answer to an earlier command, behind
+// strays handles what the modem has sent unasked since the last command, and
+// reports whether a result was among it: an answer to an earlier command, after
 // which another may follow. It waits until the modem has been silent for
 // Config.Settle, or for Config.Quiet where no echo shows whose an answer is. A
 // line that has begun is awaited, so that its end is not taken for an answer.
@@ -199,7 +199,7 @@ func (a *answer) read(ctx context.Context) error {
 	}
 }
 
-// take does with a line what it is, and reports whether the answer is complete.
+// take processes a line and reports whether the answer is complete.
 func (a *answer) take(ctx context.Context, l line) (done bool, err error) {
 	m := a.modem
 	if a.takeEcho(l.text) {
@@ -214,7 +214,15 @@ func (a *answer) take(ctx context.Context, l line) (done bool, err error) {
 			return false, err
 		}
 		a.quiet = time.Now().Add(m.cfg.Quiet)
-		return false, a.add(l.text)
+		if a.size += len(l.text); a.size > answerLimit {
+			return false, ras.ErrRecvBufFull
+		}
+		if a.held != nil {
+			a.after = append(a.after, l.text)
+		} else {
+			a.response.Lines = append(a.response.Lines, l.text)
+		}
+		return false, nil
 	}
 	if res.Outcome != Connect && m.echo == echoOn && !a.echoed {
 		m.logf(ctx, "a result was received before the echo of the command", l.text)
@@ -273,19 +281,6 @@ func (a *answer) takeEcho(text string) bool {
 	return true
 }
 
-// add keeps a line of information.
-func (a *answer) add(text string) error {
-	if a.size += len(text); a.size > answerLimit {
-		return ras.ErrRecvBufFull
-	}
-	if a.held != nil {
-		a.after = append(a.after, text)
-	} else {
-		a.response.Lines = append(a.response.Lines, text)
-	}
-	return nil
-}
-
 func (a *answer) finish(res Result) {
 	a.stale = a.stale || a.doubt
 	a.modem.previous = a.body
@@ -293,13 +288,13 @@ func (a *answer) finish(res Result) {
 	a.response.Result = res
 }
 
-// certain reports whether a number can be nothing but a result: after nothing
-// but a CR, as V.250 has it, on a modem that writes its results so.
+// certain reports whether a number can only be a result: it ends with a CR alone,
+// as V.250 specifies, on a modem whose numeric results end so.
 func (m *Modem) certain(l line) bool {
 	return l.end == "\r" && m.in.ends[numberEnd] == "\r"
 }
 
-// timeout describes a wait that got nothing.
+// timeout returns the error of a wait whose limit has passed.
 func (m *Modem) timeout(want string, start time.Time, limit time.Duration) error {
 	return &script.TimeoutError{
 		Want:    []string{want},

@@ -10,9 +10,9 @@ import (
 
 // Indication is a kind of line that a modem sends unasked.
 type Indication struct {
-	// Prefix is what such a line begins with, letter case aside: "RING",
-	// "+CREG:". A line is left to the command in hand if that command names
-	// it: the +CREG: after AT+CREG? is an answer.
+	// Prefix is what such a line begins with, in any letter case: "RING",
+	// "+CREG:". A line that the current command names is no indication: the +CREG:
+	// after AT+CREG? is an answer.
 	Prefix string
 
 	// Lines is how many lines follow that belong to it: 1 for the text of
@@ -21,17 +21,16 @@ type Indication struct {
 	Lines int
 
 	// Handle is called with the line, without its end, and with those that
-	// follow it after line feeds. That is in the middle of the wait that has
-	// read it, so it must not use the Modem. Nil drops the line.
+	// follow it, separated by line feeds. It is called during the wait that has
+	// read the line, so it must not use the Modem. Nil drops the line.
 	Handle func(line string)
 }
 
 // maxQuotedLines bounds the lines of an indication whose quotation is not closed.
 const maxQuotedLines = 32
 
-// Listen hands on the lines that the modem sends unasked until ctx ends, which
-// is no error. A program calls it between commands, where otherwise nothing is
-// read. The modem must be in command mode; if a call that was ringing has been
+// Listen handles the lines that the modem sends unasked until ctx ends, which is
+// no error. A program calls it between commands, when otherwise nothing is read. The modem must be in command mode; if a call that was ringing has been
 // answered by S0, the modem is online and Listen returns.
 func (m *Modem) Listen(ctx context.Context) error {
 	if err := m.Sync(ctx); err != nil {
@@ -60,14 +59,14 @@ func (m *Modem) Listen(ctx context.Context) error {
 	}
 }
 
-// unasked hands a line on if it is an indication.
+// unasked handles a line if it is an indication.
 func (m *Modem) unasked(ctx context.Context, l line, body string) error {
 	_, err := m.indicated(ctx, l, body)
 	return err
 }
 
-// indicated reports whether a line was sent unasked, and hands it to its
-// handler. Body is the command in hand; what it names is its answer.
+// indicated reports whether a line was sent unasked, and calls its handler. Body
+// is the current command; lines that it names are its answer.
 func (m *Modem) indicated(ctx context.Context, l line, body string) (bool, error) {
 	res, known := m.result(l)
 	if known && res.Outcome == Ring {
@@ -77,11 +76,24 @@ func (m *Modem) indicated(ctx context.Context, l line, body string) (bool, error
 	}
 	for _, in := range m.cfg.Indications {
 		if hasFold(res.Text, in.Prefix) && !names(body, in.Prefix) {
-			text, err := m.restOf(ctx, res.Text, in.Lines)
-			if err == nil && in.Handle != nil {
+			text, lines, quoted := res.Text, in.Lines, in.Lines < 0
+			if quoted {
+				lines = maxQuotedLines
+			}
+			for ; lines > 0 && (!quoted || strings.Count(text, `"`)%2 == 1); lines-- {
+				l, err := m.readLine(ctx, time.Now().Add(m.cfg.CommandTimeout))
+				if script.IsTimeout(err) {
+					break
+				}
+				if err != nil {
+					return true, err
+				}
+				text += "\n" + l.text
+			}
+			if in.Handle != nil {
 				in.Handle(text)
 			}
-			return true, err
+			return true, nil
 		}
 	}
 	if known && res.Outcome == NoCarrier && m.state != OnlineMode && !m.dialling {
@@ -92,25 +104,6 @@ func (m *Modem) indicated(ctx context.Context, l line, body string) (bool, error
 	}
 	name := prefixOf(res.Text)
 	return name != "" && isExtended(body) && !(names(body, "+CMGR") || names(body, "+CMGL")) && !names(body, name), nil
-}
-
-// restOf reads the lines that belong to an indication.
-func (m *Modem) restOf(ctx context.Context, text string, lines int) (string, error) {
-	quoted := lines < 0
-	if quoted {
-		lines = maxQuotedLines
-	}
-	for ; lines > 0 && (!quoted || strings.Count(text, `"`)%2 == 1); lines-- {
-		l, err := m.readLine(ctx, time.Now().Add(m.cfg.CommandTimeout))
-		if script.IsTimeout(err) {
-			break
-		}
-		if err != nil {
-			return text, err
-		}
-		text += "\n" + l.text
-	}
-	return text, nil
 }
 
 // names reports whether a command asks for lines with the prefix.

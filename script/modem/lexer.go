@@ -53,7 +53,8 @@ func (m *Modem) readLine(ctx context.Context, until time.Time) (line, error) {
 	return l, err
 }
 
-// readWholeLine is readLine that keeps what there is of a line.
+// readWholeLine is readLine without the part of a line that has arrived at the
+// time until, which is kept.
 func (m *Modem) readWholeLine(ctx context.Context, until time.Time) (line, error) {
 	for {
 		c, err := m.readByte(ctx, time.Until(until))
@@ -65,9 +66,25 @@ func (m *Modem) readWholeLine(ctx context.Context, until time.Time) (line, error
 				m.in.blank = append(m.in.blank, c)
 				continue
 			}
-			end, err := m.readEnd(ctx, c, until)
-			if err != nil {
-				return line{}, err
+
+			// Read the rest of the line end.
+			kind := wordEnd
+			if _, code := numericText(string(m.in.text), &m.cfg); code && m.notation != verbose {
+				kind = numberEnd
+			}
+			want, end := m.in.ends[kind], string(c)
+			if want == "" && c == '\r' {
+				want = "\r\n"
+			}
+			for strings.HasPrefix(want, end) && len(end) < len(want) {
+				ok, err := m.accept(ctx, want[len(end)], until)
+				if err != nil {
+					return line{}, err
+				}
+				if !ok {
+					break
+				}
+				end = want[:len(end)+1]
 			}
 			l, _ := m.takeLine(end)
 			return l, nil
@@ -82,7 +99,7 @@ func (m *Modem) readWholeLine(ctx context.Context, until time.Time) (line, error
 	}
 }
 
-// takeLine returns what there is of a line.
+// takeLine returns the part of a line that has arrived, with its end.
 func (m *Modem) takeLine(end string) (line, bool) {
 	l := line{text: string(m.in.text), end: end}
 	m.in.text = m.in.text[:0]
@@ -90,26 +107,6 @@ func (m *Modem) takeLine(end string) (line, bool) {
 		m.in.blank = m.in.blank[:0]
 	}
 	return l, l.text != ""
-}
-
-// readEnd reads the rest of a line end whose first byte is c.
-func (m *Modem) readEnd(ctx context.Context, c byte, until time.Time) (string, error) {
-	kind := wordEnd
-	if m.isCode(string(m.in.text)) {
-		kind = numberEnd
-	}
-	want, end := m.in.ends[kind], string(c)
-	if want == "" && c == '\r' {
-		want = "\r\n"
-	}
-	for strings.HasPrefix(want, end) && len(end) < len(want) {
-		ok, err := m.accept(ctx, want[len(end)], until)
-		if err != nil || !ok {
-			return end, err
-		}
-		end = want[:len(end)+1]
-	}
-	return end, nil
 }
 
 // accept reads the next byte and reports whether it is c. Any other is put
@@ -165,13 +162,4 @@ func (m *Modem) readByte(ctx context.Context, limit time.Duration) (byte, error)
 		m.keep = append(m.keep, c)
 	}
 	return c, nil
-}
-
-// isCode reports whether a line may be a numeric result.
-func (m *Modem) isCode(text string) bool {
-	if m.notation == verbose {
-		return false
-	}
-	_, ok := numericText(text, &m.cfg)
-	return ok
 }

@@ -94,34 +94,13 @@ type Config struct {
 	// if they end with an asterisk: "+ERR=*": Failed. Default: none.
 	Results map[string]Outcome
 
-	// Indications take the lines that the modem sends unasked. RING, NO CARRIER
+	// Indications handle the lines that the modem sends unasked. RING, NO CARRIER
 	// and, in the answer to an extended command, lines that begin with the name
 	// of another are kept out of answers in any case. Default: none.
 	Indications []Indication
 
 	// Log receives debug records of what Sync and HangUp do. Default: no log.
 	Log *slog.Logger
-}
-
-func (c *Config) withDefaults() Config {
-	var full Config
-	if c != nil {
-		full = *c
-	}
-	full.CommandTimeout = timeout(full.CommandTimeout, 5*time.Second)
-	full.DialTimeout = timeout(full.DialTimeout, time.Minute)
-	full.OnlineTimeout = timeout(full.OnlineTimeout, 10*time.Second)
-	full.ProbeTimeout = timeout(full.ProbeTimeout, time.Second)
-	full.SyncTimeout = timeout(full.SyncTimeout, 15*time.Second)
-	full.CarrierTimeout = timeout(full.CarrierTimeout, 5*time.Second)
-	full.HangUpTimeout = timeout(full.HangUpTimeout, 30*time.Second)
-	full.Guard = max(0, cmp.Or(full.Guard, 1100*time.Millisecond))
-	full.Quiet = max(time.Millisecond, cmp.Or(full.Quiet, 300*time.Millisecond))
-	full.DropTime = max(0, cmp.Or(full.DropTime, time.Second))
-	full.Settle = max(0, cmp.Or(full.Settle, 100*time.Millisecond))
-	full.DialPrefix = cmp.Or(full.DialPrefix, "DT")
-	full.End = cmp.Or(full.End, "\r")
-	return full
 }
 
 // forever means no limit: longer than any program runs, and short
@@ -177,7 +156,7 @@ const (
 //
 //	state            dialling   up      the line
 //	Unsynchronised   false      false   idle, as far as known; the modem may be anywhere
-//	Unsynchronised   true       false   a dial was given up: a call may be in the making
+//	Unsynchronised   true       false   a dial was given up: a call may be being set up
 //	CommandMode      false      false   idle
 //	CommandMode      false      true    a call is held after Escape; see Held
 //	OnlineMode       false      true    a call, until NO CARRIER or HangUp
@@ -190,7 +169,7 @@ type Modem struct {
 
 	state    State
 	proven   bool // the modem has answered in command mode, and no call was made since
-	dialling bool // a call is in the making, or was given up without an answer
+	dialling bool // a call is being set up, or was given up without an answer
 	up       bool // a call was established, and nothing shows that it has ended
 	woken    bool // the last Sync had to make the modem give results
 	notation notation
@@ -209,14 +188,31 @@ type Modem struct {
 // that fail consume what they have read from now on (Dialog.SetConsume).
 func New(d *script.Dialog, cfg *Config) *Modem {
 	d.SetConsume(true) // an answer that was too late must not be found again
-	m := &Modem{dialog: d, cfg: cfg.withDefaults()}
+	var full Config
+	if cfg != nil {
+		full = *cfg
+	}
+	full.CommandTimeout = timeout(full.CommandTimeout, 5*time.Second)
+	full.DialTimeout = timeout(full.DialTimeout, time.Minute)
+	full.OnlineTimeout = timeout(full.OnlineTimeout, 10*time.Second)
+	full.ProbeTimeout = timeout(full.ProbeTimeout, time.Second)
+	full.SyncTimeout = timeout(full.SyncTimeout, 15*time.Second)
+	full.CarrierTimeout = timeout(full.CarrierTimeout, 5*time.Second)
+	full.HangUpTimeout = timeout(full.HangUpTimeout, 30*time.Second)
+	full.Guard = max(0, cmp.Or(full.Guard, 1100*time.Millisecond))
+	full.Quiet = max(time.Millisecond, cmp.Or(full.Quiet, 300*time.Millisecond))
+	full.DropTime = max(0, cmp.Or(full.DropTime, time.Second))
+	full.Settle = max(0, cmp.Or(full.Settle, 100*time.Millisecond))
+	full.DialPrefix = cmp.Or(full.DialPrefix, "DT")
+	full.End = cmp.Or(full.End, "\r")
+	m := &Modem{dialog: d, cfg: full}
 	if cfg != nil {
 		m.source = *cfg
 	}
 	return m
 }
 
-// logf logs what is done, for people.
+// logf logs an action at debug level.
 func (m *Modem) logf(ctx context.Context, text, step string) {
 	if m.cfg.Log != nil {
 		m.cfg.Log.DebugContext(ctx, "modem: "+text, "step", m.mask(step))

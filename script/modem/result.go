@@ -20,9 +20,9 @@ type Result struct {
 	// Numeric reports that the modem sent a number.
 	Numeric bool
 
-	// Rate is the number in a CONNECT text, in bit/s: the speed on the
-	// telephone line or that of the port, as the modem's settings have it. 0
-	// if there is none.
+	// Rate is the number in a CONNECT text, in bit/s: the rate on the telephone
+	// line or that of the port, depending on the modem's settings. 0 if there is
+	// none.
 	Rate int
 
 	// Protocols are the other words of a CONNECT text, such as "ARQ", "V34",
@@ -88,10 +88,14 @@ func parseResult(line string, c *Config) (Result, bool) {
 	return parseVerbose(line, c)
 }
 
-// numericText returns the text that a number represents.
+// numericText returns the text that a number represents. Result codes have one to
+// three digits, without a leading zero, which the values of registers have.
 func numericText(s string, c *Config) (string, bool) {
-	n, ok := parseCode(s)
-	if !ok {
+	if !isNumber(s) || len(s) > 3 || len(s) > 1 && s[0] == '0' {
+		return "", false
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
 		return "", false
 	}
 	if c != nil {
@@ -104,21 +108,6 @@ func numericText(s string, c *Config) (string, bool) {
 		return "", false
 	}
 	return table[i].text, true
-}
-
-// parseCode reads a number as modems write result codes: one to three digits
-// without a leading zero, which registers have.
-func parseCode(s string) (int, bool) {
-	if s == "" || len(s) > 3 || len(s) > 1 && s[0] == '0' {
-		return 0, false
-	}
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return 0, false
-		}
-	}
-	n, err := strconv.Atoi(s)
-	return n, err == nil
 }
 
 func parseVerbose(line string, c *Config) (Result, bool) {
@@ -139,7 +128,7 @@ func parseVerbose(line string, c *Config) (Result, bool) {
 }
 
 // goesOn reports whether a line that begins with a result's text is a result if
-// it continues with rest. Lines of information begin with such words too: "OK-LED
+// it continues with rest. Lines of information can begin like results: "OK-LED
 // ON", "Error in line 5", "NO CARRIER TIMEOUT 60".
 func (o Outcome) goesOn(rest string) bool {
 	if rest == "" {
@@ -168,10 +157,13 @@ func isAlphanumeric(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
 }
 
-// describe takes a CONNECT text apart.
+// describe parses a CONNECT text, and the time in a DELAYED text: "DELAYED 00:30",
+// "DELAYED 30".
 func describe(r Result) Result {
-	if r.Outcome == Delayed {
-		r.Wait = delay(r.Text)
+	if from := strings.IndexAny(r.Text, "0123456789"); r.Outcome == Delayed && from >= 0 {
+		for part := range strings.SplitSeq(r.Text[from:], ":") {
+			r.Wait = r.Wait*60 + time.Duration(min(leadingNumber(part), 1e6))*time.Second
+		}
 	}
 	if r.Outcome != Connect || len(r.Text) < len("CONNECT") {
 		return r
@@ -189,19 +181,6 @@ func describe(r Result) Result {
 		r.Protocols = append(r.Protocols, w)
 	}
 	return r
-}
-
-// delay reads the time in a DELAYED text: "DELAYED 00:30", "DELAYED 30".
-func delay(text string) time.Duration {
-	from := strings.IndexAny(text, "0123456789")
-	if from < 0 {
-		return 0
-	}
-	var total time.Duration
-	for part := range strings.SplitSeq(text[from:], ":") {
-		total = total*60 + time.Duration(min(leadingNumber(part), 1e6))*time.Second
-	}
-	return total
 }
 
 // leadingNumber reads the digits at the head of s; without any it is 0, and

@@ -18,7 +18,7 @@ type IncomingCall struct {
 	Kind   string // which ring, where the modem distinguishes them: "A" of RING A, "VOICE" of +CRING: VOICE
 	Count  int    // how often it has rung
 
-	// Connect is the result of a call that S0 has taken; the modem is online
+	// Connect is the result of a call that S0 has answered; the modem is online
 	// then. Its Outcome is Unknown while it rings.
 	Connect Result
 }
@@ -35,10 +35,13 @@ type ringing struct {
 // ring every six seconds at most.
 const forgotten = 10 * time.Second
 
-// ringing notes a RING line.
+// ringing processes a RING line.
 func (r *ringing) ringing(text string) {
 	if time.Since(r.last) > forgotten {
-		r.ring = IncomingCall{Number: r.pending(), Name: r.ring.Name, Date: r.ring.Date}
+		if r.ring.Count > 0 { // what is known belongs to the call before
+			r.ring = IncomingCall{}
+		}
+		r.ring = IncomingCall{Number: r.ring.Number, Name: r.ring.Name, Date: r.ring.Date}
 	}
 	r.last, r.unseen = time.Now(), true
 	r.ring.Count++
@@ -50,15 +53,6 @@ func (r *ringing) ringing(text string) {
 	default:
 		r.ring.Kind = rest
 	}
-}
-
-// pending returns a number that was received before its first ring.
-func (r *ringing) pending() string {
-	if r.ring.Count == 0 {
-		return r.ring.Number
-	}
-	r.ring.Name, r.ring.Date = "", ""
-	return ""
 }
 
 // identify reads a line about the caller.
@@ -122,9 +116,9 @@ func (m *Modem) WaitRing(ctx context.Context, timeout time.Duration) (IncomingCa
 	}
 }
 
-// Answerer is a script.Executor that waits for a call and takes it. When it has
+// Answerer is a script.Executor that waits for a call and answers it. When it has
 // succeeded the modem is online, and the next executor gets the peer's first
-// byte. The zero Answerer takes the first call at its first ring. An Answerer
+// byte. The zero Answerer answers the first call at its first ring. An Answerer
 // may be used for several concurrent runs if its functions allow it.
 //
 // A callback, in which a host calls its caller back, is a Dialer, a
@@ -142,13 +136,13 @@ type Answerer struct {
 	// nil: ATZ, ATQ0V1E1 and ATS0=0.
 	Init []string
 
-	// Rings is at which ring the call is taken. Callers are known from the
+	// Rings is at which ring the call is answered. Callers are known from the
 	// second on. Default, and for 0 or less: the first.
 	Rings int
 
-	// Accept decides whether a call is taken: by its number, by its kind of
-	// ring. One that is not rings on, and the next is waited for. A call that
-	// S0 has taken is hung up if it is refused. Default: all are.
+	// Accept decides whether a call is answered: by its number, by its kind of
+	// ring. One that is refused is left to ring, and the next is awaited. A call
+	// that S0 has answered is hung up if it is refused. Default: all are answered.
 	Accept func(IncomingCall) bool
 
 	// Timeout bounds the wait for a call. Default, and for 0 or less: no limit.
@@ -164,7 +158,7 @@ type Answerer struct {
 
 var _ script.Executor = (*Answerer)(nil)
 
-// Execute waits for a call and takes it. The error is a *script.TimeoutError if
+// Execute waits for a call and answers it. The error is a *script.TimeoutError if
 // nothing has called, an *InputError or a *CommandError.
 func (a *Answerer) Execute(ctx context.Context, call *ras.Call) error {
 	dialog := script.NewDialog(call, a.Dialog)

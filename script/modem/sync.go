@@ -15,7 +15,7 @@ import (
 	"github.com/rasline/rasline/script"
 )
 
-// probes are what Sync asks for in turn: the registers S3, S4 and S5, one at
+// probes are what Sync queries in turn: the registers S3, S4 and S5, one at
 // first and then two. V.250 defines them with these values, which there
 // is no reason to change, and to ask for them changes nothing. No two
 // probes have the same answer, so an answer shows which one it belongs to, also
@@ -27,9 +27,9 @@ var probes = [...][]byte{
 	{'\r', '\r'}, {'\n', '\n'}, {'\b', '\b'},
 }
 
-// enough is how many probes a modem that does not answer them properly must
-// answer somehow to be believed.
-const enough = 3
+// otherReplies is how many probes running must get an answer of another kind from
+// a modem that does not answer them properly, to count as synchronised.
+const otherReplies = 3
 
 // SyncError reports that no modem has answered, whatever was tried. It matches
 // ras.ErrRequestTimeout and os.ErrDeadlineExceeded.
@@ -65,13 +65,13 @@ func (e *SyncError) Timeout() bool { return true }
 // It waits until the modem has been silent for Config.Quiet and asks for
 // registers. It is done when the answer, which cannot be mistaken for a late one
 // to another command, has arrived and silence after it. A modem that answers
-// such questions in another way is believed when it has given just that and
+// such queries in another way is synchronised when it has given just that and
 // silence three times running.
 //
-// A modem in an unknown state is brought to that by a ladder, each rung of which
-// is bounded and goes to Config.Log:
+// A modem in an unknown state is synchronised by these steps, each of which is
+// bounded and logged to Config.Log:
 //
-//	ESC and CR          end the prompt for a text, and a call in the making
+//	ESC and CR          end the prompt for a text, and a call being set up
 //	a probe             is answered by a modem in command mode
 //	+++                 with its guard times, if nothing shows command mode: a
 //	                    modem that is online enters command mode, with its
@@ -218,7 +218,7 @@ func (s *syncing) probe(ctx context.Context) (done bool, err error) {
 	if err := m.quiet(ctx, s.left()); err != nil {
 		return false, err
 	}
-	return s.other == enough, nil
+	return s.other == otherReplies, nil
 }
 
 // reply is what a probe has brought.
