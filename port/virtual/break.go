@@ -7,19 +7,16 @@ import (
 	"github.com/rasline/rasline/port"
 )
 
-// SendBreak waits until earlier output has left and then sends a break for d,
-// or for a quarter of a second if d is 0 or less. Meanwhile nothing leaves, and
-// writes queue. The break ends with ctx, with Close, and with the carrier.
-func (p *Port) SendBreak(ctx context.Context, d time.Duration) error {
+// SendBreak waits until earlier output has been transmitted and then sends a
+// break for d, or for a quarter of a second if d is 0 or less. Meanwhile nothing
+// is transmitted, and writes queue. The break ends with ctx, with Close, and with the carrier.
+func (p *Port) SendBreak(ctx context.Context, d time.Duration) (err error) {
 	if d <= 0 {
 		d = port.DefaultBreak
 	}
 	p.cable.mu.Lock()
 	defer p.cable.mu.Unlock()
-	return p.fail("send break", p.sendBreak(ctx, d))
-}
-
-func (p *Port) sendBreak(ctx context.Context, d time.Duration) error {
+	defer func() { err = p.fail("send break", err) }()
 	if err := p.drain(ctx, false); err != nil {
 		return err
 	}
@@ -51,16 +48,16 @@ func (p *Port) beginBreak(now time.Duration) {
 		p.out.rx.Put([]byte{0})
 		p.out.launch(1, now)
 	}
-	p.cable.settle()
+	p.cable.propagate()
 }
 
 func (p *Port) endBreak() {
 	p.breaks--
-	p.cable.settle()
+	p.cable.propagate()
 }
 
 // SetBreak begins a break, or ends the one that SetBreak has begun. Meanwhile
-// nothing leaves, and writes queue.
+// nothing is transmitted, and writes queue.
 func (p *Port) SetBreak(on bool) error {
 	p.cable.mu.Lock()
 	defer p.cable.mu.Unlock()
@@ -84,23 +81,19 @@ func (p *Port) SetBreak(on bool) error {
 func (p *Port) AwaitBreak(ctx context.Context, seen uint64) (uint64, error) {
 	p.cable.mu.Lock()
 	defer p.cable.mu.Unlock()
-	err := p.awaitBreak(ctx, seen)
-	return p.stats.Breaks, p.fail("await break", err)
-}
-
-func (p *Port) awaitBreak(ctx context.Context, seen uint64) error {
 	for {
 		err := p.ended()
-		switch {
-		case err != nil:
-			return err
-		case p.stats.Breaks > seen:
-			return nil
-		case p.lost():
-			return port.ErrCarrierLost
+		if err == nil && p.stats.Breaks > seen {
+			return p.stats.Breaks, nil
 		}
-		if err := p.await(ctx, 0, never); err != nil {
-			return err
+		if err == nil && p.lost() {
+			err = port.ErrCarrierLost
+		}
+		if err == nil {
+			err = p.await(ctx, 0, never)
+		}
+		if err != nil {
+			return p.stats.Breaks, p.fail("await break", err)
 		}
 	}
 }

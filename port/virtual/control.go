@@ -1,6 +1,7 @@
 package virtual
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"time"
@@ -15,10 +16,10 @@ func (p *Port) Mode() (port.Mode, error) {
 	return p.mode, p.fail("mode", p.ended())
 }
 
-// SetMode waits until earlier output has left and sets the fields of m that are
-// not zero. The write deadline bounds the wait; the mode then stays as it was.
-// It does not wait if m has flow control alone.
-// The peer's mode is its own.
+// SetMode waits until earlier output has been transmitted and sets the fields of
+// m that are not zero. If the write deadline passes before, the mode stays as it
+// was. SetMode does not wait if only Flow is set. The peer's mode does not
+// change.
 func (p *Port) SetMode(m port.Mode) error {
 	p.cable.mu.Lock()
 	defer p.cable.mu.Unlock()
@@ -38,7 +39,7 @@ func (p *Port) SetMode(m port.Mode) error {
 	p.cable.match()
 	p.cable.flow()
 	p.cable.update()
-	p.cable.settle()
+	p.cable.propagate()
 	return nil
 }
 
@@ -49,25 +50,16 @@ func (p *Port) tune() {
 	if !c.paced {
 		return
 	}
-	rate := c.rate
-	if rate == 0 {
-		rate = p.mode.Baud
+	rate := cmp.Or(c.rate, p.mode.Baud)
+	halfBits := 2*(1+p.mode.DataBits) + 1 + int(p.mode.StopBits)
+	if p.mode.Parity != port.ParityNone {
+		halfBits += 2
 	}
-	p.out.char = time.Duration(halfBits(p.mode)) * time.Second / time.Duration(2*rate)
-	p.out.char = max(p.out.char, 1)
+	p.out.char = max(time.Duration(halfBits)*time.Second/time.Duration(2*rate), 1)
 }
 
-// halfBits is the length of a character in halves of a bit.
-func halfBits(m port.Mode) int {
-	n := 2 * (1 + m.DataBits)
-	if m.Parity != port.ParityNone {
-		n += 2
-	}
-	return n + 1 + int(m.StopBits)
-}
-
-// Drain blocks until all that was written has left, that is, until the far
-// end's input buffer or the line has it.
+// Drain blocks until all that was written has been transmitted, that is, until it
+// is on the line or in the peer's input buffer.
 func (p *Port) Drain(ctx context.Context) error {
 	p.cable.mu.Lock()
 	defer p.cable.mu.Unlock()
@@ -106,8 +98,8 @@ func (p *Port) drain(ctx context.Context, bounded bool) error {
 	}
 }
 
-// Discard throws away what has arrived and was not read, or what was written
-// and has not left, or both. Bytes on their way still arrive.
+// Discard drops what was received and not read, or what was written and not
+// transmitted, or both. Bytes on the line still arrive.
 func (p *Port) Discard(d port.Direction) error {
 	p.cable.mu.Lock()
 	defer p.cable.mu.Unlock()
@@ -129,12 +121,12 @@ func (p *Port) Discard(d port.Direction) error {
 		p.out.tx.Truncate(0)
 	}
 	p.cable.update()
-	p.cable.settle()
+	p.cable.propagate()
 	return nil
 }
 
 // Stats returns the counts since the pair was made. A character counts as
-// received when the peer's transmitter is done with it.
+// received when the peer has transmitted it.
 func (p *Port) Stats() (port.Stats, error) {
 	p.cable.mu.Lock()
 	defer p.cable.mu.Unlock()
@@ -145,7 +137,7 @@ func (p *Port) Stats() (port.Stats, error) {
 }
 
 // Queued returns the number of bytes that can be read now, and of those that were
-// written and have not left.
+// written and not transmitted.
 func (p *Port) Queued() (in, out int, err error) {
 	p.cable.mu.Lock()
 	defer p.cable.mu.Unlock()

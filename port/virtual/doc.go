@@ -4,8 +4,8 @@
 //
 // [Pair] returns both ends. What is written to one end is read from the other,
 // DTR crosses to the other's DSR and DCD, and RTS to CTS. Options give the line
-// a speed, a delay, noise and loss; methods of [Port] play the modem at the far
-// end and the hand at the plug: Ring, Drive, HangUp, Restore, Unplug.
+// a speed, a delay, noise and loss; methods of [Port] simulate the modem and the
+// cable: Ring, Drive, HangUp, Restore, Unplug.
 //
 // # Time
 //
@@ -38,14 +38,14 @@
 // full, until it is down to a quarter. Under DSR/DTR flow control a sender stops
 // while its DSR is off.
 //
-// An end whose mode has XON/XOFF flow control (port.FlowXONXOFF, FlowBoth) takes
-// XON (0x11) and XOFF (0x13) out of what it receives: an XOFF stops its own
+// An end whose mode has XON/XOFF flow control (port.FlowXONXOFF, FlowBoth) removes
+// XON (0x11) and XOFF (0x13) from what it receives: an XOFF stops its own
 // transmitter until an XON. To other ends they are data.
 //
 // # Ends
 //
 // Calls on an end that was closed return net.ErrClosed, on one that was
 // unplugged port.ErrRemoved. When the peer is closed or unplugged, or after a
-// HangUp, reads deliver what has arrived and then port.ErrCarrierLost, which
+// HangUp, reads return what has arrived and then port.ErrCarrierLost, which
 // writes return immediately. What was written before a Close still arrives.
 package virtual

@@ -2,13 +2,13 @@ package virtual
 
 import "github.com/rasline/rasline/port"
 
-// The methods here are what a test does to a line: they play the modem, the
-// telephone network and the hand at the plug. They never fail; on a port that
-// is closed they do nothing.
+// The methods here are a test's control of the line: they simulate the modem, the
+// telephone network and the connector. They never fail; on a port that is closed
+// they do nothing.
 
-// HangUp loses the carrier between the two ends. DCD falls at both; what had
-// arrived can still be read, and then reads, and immediately all writes, return
-// port.ErrCarrierLost. What had not arrived is lost. See Restore.
+// HangUp drops the carrier between the two ends. DCD falls at both. Reads return
+// what had arrived and then port.ErrCarrierLost, which writes return immediately.
+// What had not arrived is lost. See Restore.
 func (p *Port) HangUp() {
 	p.change(func() {
 		p.cable.hung = true
@@ -17,7 +17,7 @@ func (p *Port) HangUp() {
 	})
 }
 
-// Restore ends a HangUp: DCD is back and both ends work again.
+// Restore ends a HangUp: DCD is asserted and both ends work again.
 func (p *Port) Restore() {
 	p.change(func() { p.cable.hung = false })
 }
@@ -35,7 +35,7 @@ func (p *Port) Unplug() {
 	})
 }
 
-// Ring asserts or clears RI at the peer, as a modem does that is called.
+// Ring asserts or clears RI at the peer, as a modem does for an incoming call.
 func (p *Port) Ring(on bool) {
 	var level port.Lines
 	if on {
@@ -45,8 +45,8 @@ func (p *Port) Ring(on bool) {
 }
 
 // Drive sets inputs of the peer by hand, as a modem does: the lines of mask
-// take their level from values and no longer follow this end's DTR and RTS.
-// Only CTS, DSR, DCD and RI count.
+// have the level in values and no longer follow this end's DTR and RTS. Lines
+// other than CTS, DSR, DCD and RI are ignored.
 func (p *Port) Drive(mask, values port.Lines) {
 	mask &= port.Inputs
 	p.change(func() {
@@ -55,7 +55,7 @@ func (p *Port) Drive(mask, values port.Lines) {
 	})
 }
 
-// change runs f on an open port and spreads the news.
+// change runs f on an open port and propagates the change.
 func (p *Port) change(f func()) {
 	p.cable.mu.Lock()
 	defer p.cable.mu.Unlock()
@@ -63,14 +63,13 @@ func (p *Port) change(f func()) {
 		return
 	}
 	f()
-	p.cable.settle()
+	p.cable.propagate()
 }
 
-// cut loses what this end has sent and what has not arrived.
+// cut drops what this end has sent and what has not arrived.
 func (p *Port) cut() {
-	p.out.step(p.cable.now())
-	// Lose what has not arrived.
 	w := &p.out
+	w.step(p.cable.now())
 	w.tx.Truncate(0)
 	w.rx.Truncate(w.ready)
 	w.flights, w.first = w.flights[:0], 0

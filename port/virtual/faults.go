@@ -9,19 +9,19 @@ import (
 	"github.com/rasline/rasline/port"
 )
 
-// faults is what one wire does to characters: it loses them, turns bits over,
-// and lets the receiver examine them with its own settings.
+// faults models the transmission errors of one wire: characters are lost, bits
+// are inverted, and the receiver samples with its own settings.
 type faults struct {
 	rand   *rand.Rand
 	loss   float64
 	noise  float64
 	strict bool
-	clean  int // bits until noise turns one over
+	clean  int // bits until noise inverts one
 
 	from, to format // of the sender and the receiver
 }
 
-// A format is what a UART needs to know to send or read a character.
+// A format has the settings with which a UART sends or samples a character.
 type format struct {
 	baud   int
 	data   int
@@ -52,7 +52,7 @@ func newFaults(c *config, stream uint64) *faults {
 }
 
 // pass puts characters into rx as they arrive, counts their faults, and returns
-// how many of b it dealt with before rx was full.
+// how many of b it has processed before rx was full.
 func (f *faults) pass(rx *wait.Ring, b []byte, got *counters) int {
 	for i, c := range b {
 		if rx.Room() == 0 {
@@ -71,7 +71,18 @@ func (f *faults) pass(rx *wait.Ring, b []byte, got *counters) int {
 // character returns what the receiver makes of c, and false if it does not
 // notice that a character was received.
 func (f *faults) character(c byte, got *counters) (byte, bool) {
-	line := f.disturb(f.from.frame(c), f.from.bits())
+	line := f.from.frame(c)
+
+	// Noise inverts a bit after each clean ones.
+	n, at := f.from.bits(), 0
+	for f.clean < n-at {
+		at += f.clean
+		line ^= 1 << at
+		at++
+		f.clean = f.gap()
+	}
+	f.clean -= n - at
+
 	if line&1 != 0 {
 		got.Framing++
 		return 0, false
@@ -85,20 +96,7 @@ func (f *faults) character(c byte, got *counters) (byte, bool) {
 	return data, true
 }
 
-// disturb turns over the bits of a character that noise hits.
-func (f *faults) disturb(line uint64, n int) uint64 {
-	at := 0
-	for f.clean < n-at {
-		at += f.clean
-		line ^= 1 << at
-		at++
-		f.clean = f.gap()
-	}
-	f.clean -= n - at
-	return line
-}
-
-// gap draws the number of bits before the next one that noise turns over.
+// gap draws the number of bits before the next one that noise inverts.
 func (f *faults) gap() int {
 	switch f.noise {
 	case 0:
@@ -111,10 +109,10 @@ func (f *faults) gap() int {
 }
 
 // frame returns the levels of the line from the start bit on, one bit each,
-// lowest first; after the character the line rests at 1.
+// lowest first; after the character the line is idle, which is 1.
 func (f format) frame(c byte) uint64 {
 	c &= byte(1<<f.data - 1)
-	line := ^uint64(0) << (1 + f.data) // stop bit and rest
+	line := ^uint64(0) << (1 + f.data) // stop bit and idle line
 	line |= uint64(c) << 1
 	if f.parity != port.ParityNone && !f.parityBit(c) {
 		line &^= 1 << (1 + f.data)
@@ -140,7 +138,7 @@ func (f format) sample(line uint64, baud int) (data byte, parity, stop bool) {
 	return data, parity, at(f.bits() - 1)
 }
 
-// parityBit is the parity bit that goes with c.
+// parityBit returns the parity bit of c.
 func (f format) parityBit(c byte) bool {
 	odd := bits.OnesCount8(c)%2 == 1
 	switch f.parity {

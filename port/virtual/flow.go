@@ -12,15 +12,15 @@ const (
 	xoff = 0x13
 )
 
-// signal is an XON or XOFF on its way to a receiver that obeys them.
+// signal is an XON or XOFF on the line to a receiver that obeys them.
 type signal struct {
 	at   time.Duration // when it arrives
 	stop bool
 }
 
 // joint reports whether the two directions depend on each other: an XOFF that
-// one of them carries stops the other. They are then brought up to the present
-// together, one character at a time.
+// one of them carries stops the other. They are then advanced together, one
+// character at a time.
 func (w *wire) joint() bool { return w.soft || w.rev != nil && w.rev.soft }
 
 // advance brings both directions up to the present, events in the order of
@@ -44,8 +44,8 @@ func (w *wire) advance(now time.Duration) {
 	}
 }
 
-// nextEvent is when the next thing happens on a wire of a joint pair: a signal
-// arrives, or a character leaves.
+// nextEvent is the time of the next event on a wire of a joint pair: a signal or
+// bytes arrive, or a character is transmitted.
 func (w *wire) nextEvent() time.Duration {
 	at := never
 	if len(w.signals) > 0 {
@@ -60,8 +60,8 @@ func (w *wire) nextEvent() time.Duration {
 	return at
 }
 
-// do makes the event at the time at happen, and reports whether those who wait
-// for the other direction should check again.
+// do carries out the event at the time at, and reports whether the calls that
+// wait for the other direction should check again.
 func (w *wire) do(at time.Duration) (woken bool) {
 	if len(w.signals) > 0 && w.signals[0].at <= at {
 		s := w.signals[0]
@@ -87,7 +87,7 @@ func (w *wire) do(at time.Duration) (woken bool) {
 	return true
 }
 
-// room returns how many more bytes may leave.
+// room returns how many more bytes may be transmitted.
 func (w *wire) room() int {
 	if w.hard {
 		return max(w.highWater()-w.rx.Len(), 0)
@@ -95,7 +95,7 @@ func (w *wire) room() int {
 	return w.rx.Room()
 }
 
-// The marks of the input buffer at which RTS is cleared and asserted again.
+// highWater is the fill of the input buffer at which RTS is cleared.
 func (w *wire) highWater() int { return max(w.rx.Max*3/4, 1) }
 
 // throttle clears RTS when the receiver's buffer is nearly full, asserts it when
@@ -121,8 +121,9 @@ func (w *wire) crossing() time.Duration {
 
 func hardFlow(m port.Mode) bool { return m.Flow == port.FlowRTSCTS || m.Flow == port.FlowBoth }
 
-// flow sets what follows from the modes of both ends. An end that gives up
-// XON/XOFF is no longer stopped, and forgets what was on its way.
+// flow derives the flow control of both wires from the modes of the ends. An end
+// whose XON/XOFF is switched off is no longer stopped, and the signals on the
+// line to it are dropped.
 func (c *cable) flow() {
 	now := c.now()
 	for _, p := range c.ends {
@@ -152,7 +153,7 @@ func (c *cable) wakeAll() {
 	for _, p := range c.ends {
 		p.reads.signal()
 		p.writes.signal()
-		p.turns.signal()
+		p.writers.signal()
 		p.changed.Notify()
 	}
 }

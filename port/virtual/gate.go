@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// A gate is where the calls of one kind wait on one port: its reads, its
-// writes, or the writes that await their turn. They all wait for the same
-// thing, so one token is enough: the call that takes it checks again, and the call that
-// leaves passes it on. The port's mutex guards everything but the channel.
+// A gate blocks the calls of one kind on one port: its reads, its writes, or the
+// writes that wait for an earlier one. They all wait for the same condition, so
+// one token is enough: the call that receives it checks again, and passes it on
+// when it returns. The port's mutex guards all fields but the channel.
 //
 // It is a channel, and not a sync.Cond, because a channel is durably blocking
-// under testing/synctest and goes together with a timer.
+// under testing/synctest and can be combined with a timer.
 type gate struct {
 	token   chan struct{} // capacity 1
 	waiting int
@@ -23,9 +23,9 @@ type gate struct {
 
 func newGate() gate { return gate{token: make(chan struct{}, 1)} }
 
-// wait gives mu up, blocks until a signal or until the time until, which is
-// not before now on the same clock, and takes mu again. It may also return for
-// nothing; the caller checks again in any case.
+// wait releases mu, blocks until a signal or until the time until, which is not
+// before now on the same clock, and locks mu again. It may also return without
+// either; the caller checks again in any case.
 func (g *gate) wait(mu *sync.Mutex, now, until time.Duration) {
 	if until != never {
 		g.due = append(g.due, until)
@@ -46,8 +46,8 @@ func (g *gate) wait(mu *sync.Mutex, now, until time.Duration) {
 }
 
 // arm makes the gate signal at the earliest time of its waiting calls. A timer
-// left from an earlier wait costs a later one a needless check, which is
-// cheaper than stopping it each time.
+// of an earlier wait causes a later one to check needlessly, which is cheaper
+// than stopping the timer each time.
 func (g *gate) arm(now time.Duration) {
 	first := slices.Min(g.due)
 	switch {

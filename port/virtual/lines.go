@@ -35,22 +35,18 @@ func (p *Port) SetLines(mask, values port.Lines) error {
 		return p.fail("set lines", fmt.Errorf("%v cannot be set from this side: set only DTR and RTS: %w", mask&^port.Outputs, errors.ErrUnsupported))
 	}
 	p.outputs = p.outputs.With(mask, values)
-	p.cable.settle()
+	p.cable.propagate()
 	return nil
 }
 
 // WaitLines blocks until one of the lines in mask changes, counted from the
 // call, and returns the lines after the change. No change is missed, however
-// short. When the carrier is lost and the change is not one of mask it returns
+// short. If the carrier is lost and the change is not one of mask it returns
 // port.ErrCarrierLost.
-func (p *Port) WaitLines(ctx context.Context, mask port.Lines) (port.Lines, error) {
+func (p *Port) WaitLines(ctx context.Context, mask port.Lines) (lines port.Lines, err error) {
 	p.cable.mu.Lock()
 	defer p.cable.mu.Unlock()
-	lines, err := p.waitLines(ctx, mask)
-	return lines, p.fail("wait lines", err)
-}
-
-func (p *Port) waitLines(ctx context.Context, mask port.Lines) (port.Lines, error) {
+	defer func() { err = p.fail("wait lines", err) }()
 	before := p.edges
 	for {
 		err := p.linesEnded()
@@ -85,7 +81,7 @@ func (p *Port) linesEnded() error {
 	return nil
 }
 
-// lines works out the lines as this end sees them.
+// lines returns the levels of the lines at this end.
 func (p *Port) lines() port.Lines {
 	var in port.Lines
 	if p.peer.outputs.Has(port.DTR) {
@@ -105,21 +101,9 @@ func (p *Port) lines() port.Lines {
 	return in | out
 }
 
-// noteEdges counts the lines that have changed.
-func (p *Port) noteEdges() {
-	now := p.lines()
-	p.edges.Count(uint8(now ^ p.seen))
-	p.seen = now
-	if p.cable.carrier == port.CarrierIgnore || p.cable.noLines {
-		return
-	}
-	p.fell = p.fell || p.seenDCD && !now.Has(port.DCD)
-	p.seenDCD = p.seenDCD || now.Has(port.DCD)
-}
-
 // heldOff reports whether the transmitter must not send: during a break, and
-// under RTS/CTS flow control while the peer holds CTS off. What was written
-// before a Close still leaves.
+// under RTS/CTS flow control while CTS is off. What was written before a
+// Close is still transmitted.
 func (p *Port) heldOff() bool {
 	if p.breaks > 0 {
 		return true

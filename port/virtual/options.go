@@ -7,7 +7,7 @@ import (
 	"github.com/rasline/rasline/port"
 )
 
-// An Option changes what Pair makes. Both ends are alike.
+// An Option configures Pair. It applies to both ends.
 type Option func(*config)
 
 type config struct {
@@ -27,16 +27,7 @@ type config struct {
 	carrier port.CarrierPolicy
 }
 
-func defaults() config {
-	return config{
-		names:  [2]string{"virtual-a", "virtual-b"},
-		mode:   port.Mode{Baud: 115200, DataBits: 8, Parity: port.ParityNone, StopBits: port.StopOne, Flow: port.FlowNone},
-		buffer: 4096,
-		seed:   1,
-	}
-}
-
-// Names sets what the two ends call themselves in errors. Default: "virtual-a"
+// Names sets the names of the two ends, which errors contain. Default: "virtual-a"
 // and "virtual-b".
 func Names(a, b string) Option {
 	return func(c *config) { c.names = [2]string{a, b} }
@@ -55,29 +46,29 @@ func BufferSize(n int) Option {
 	return func(c *config) { c.buffer = max(n, 1) }
 }
 
-// LineSpeed makes characters take the time that they take on a serial line:
+// LineSpeed sets the transmission time of a character to that of a serial line:
 // start, data, parity and stop bits of the sender's mode at rate bits a second,
-// or at the sender's Mode.Baud if rate is 0 or less. Default: no time at all.
+// or at the sender's Mode.Baud if rate is 0 or less. Default: no time.
 func LineSpeed(rate int) Option {
 	return func(c *config) { c.paced, c.rate = true, max(rate, 0) }
 }
 
-// Delay sets how long a character is under way after it has left. Bytes under
-// way count against the input buffer, so buffer size and delay bound the
-// throughput. Default, and for less than 0: none.
+// Delay sets how long a character is on the line after it has been transmitted.
+// Bytes on the line count against the input buffer, so buffer size and delay
+// bound the throughput. Default, and for less than 0: none.
 func Delay(d time.Duration) Option {
 	const most = 1 << 60 // 36 years; sums of times stay in range
 	return func(c *config) { c.delay = min(max(d, 0), most) }
 }
 
-// Loss makes the line lose characters without a trace, each with probability
-// p from 0 to 1. Default: 0.
+// Loss makes the line lose characters without an error count, each with
+// probability p from 0 to 1. Default: 0.
 func Loss(p float64) Option {
 	return func(c *config) { c.loss = probability(p) }
 }
 
-// Noise makes the line turn bits over, each with probability p from 0 to 1.
-// What the receiver can notice is counted: a wrong parity bit in Stats.Parity,
+// Noise makes the line invert bits, each with probability p from 0 to 1.
+// What the receiver can detect is counted: a wrong parity bit in Stats.Parity,
 // a missing stop bit in Stats.Framing. The damaged character is delivered
 // nevertheless; one without its start bit is lost and counts as a framing
 // error. Default: 0.
@@ -92,7 +83,7 @@ func probability(p float64) float64 {
 	return min(max(p, 0), 1)
 }
 
-// Seed sets where the random numbers of Loss and Noise begin; the same seed
+// Seed sets the seed of the random numbers of Loss and Noise; the same seed
 // and the same bytes give the same faults. Default: 1.
 func Seed(n uint64) Option {
 	return func(c *config) { c.seed = n }
@@ -107,7 +98,7 @@ func StrictModes() Option {
 	return func(c *config) { c.strict = true }
 }
 
-// Overrun makes a full input buffer drop what arrives and count it in
+// Overrun makes a full input buffer drop further bytes and count them in
 // Stats.Buffer, as long as the sender's mode has no flow control. Default: a
 // full buffer stops the sender, and nothing is dropped.
 func Overrun() Option {
@@ -115,7 +106,7 @@ func Overrun() Option {
 }
 
 // BreakAsNUL makes a break arrive as a NUL byte too, in order with the data,
-// which is how most drivers hand it on; a full input buffer loses it. Default:
+// which is how most drivers report it; a full input buffer loses it. Default:
 // a break is only counted, see Port.AwaitBreak.
 func BreakAsNUL() Option {
 	return func(c *config) { c.breaks = true }
@@ -123,15 +114,14 @@ func BreakAsNUL() Option {
 
 // Carrier gives both ends a carrier policy, as port.Config.Carrier does: once DCD
 // has been seen and falls, because the peer drops its DTR or drives DCD by
-// hand, reads deliver what has arrived and then fail with port.ErrCarrierLost for
-// good, which writes do immediately. DCD is there when the pair is made.
+// hand, reads return what has arrived and then fail with port.ErrCarrierLost for
+// good, which writes do immediately. DCD is asserted when the pair is made.
 // Default: port.CarrierIgnore.
 func Carrier(policy port.CarrierPolicy) Option {
 	return func(c *config) { c.carrier = policy }
 }
 
-// NoLines makes ports without modem lines, such as pseudo-terminals are: Lines,
-// SetLines and WaitLines return errors.ErrUnsupported.
+// NoLines makes ports without modem lines, as pseudo-terminals are: Lines, SetLines and WaitLines return errors.ErrUnsupported.
 func NoLines() Option {
 	return func(c *config) { c.noLines = true }
 }

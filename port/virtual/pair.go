@@ -10,10 +10,10 @@ import (
 	"github.com/rasline/rasline/port"
 )
 
-// never is the time of what does not happen.
+// never is the time of an event that does not occur.
 const never = time.Duration(math.MaxInt64)
 
-// A cable is what the two ends of a pair share.
+// A cable holds the state that the two ends of a pair share.
 type cable struct {
 	config
 	epoch time.Time // times within the package count from here
@@ -26,12 +26,20 @@ type cable struct {
 }
 
 // Pair returns the two ends of a null-modem cable. DTR and RTS are asserted at
-// both, so that each sees CTS, DSR and DCD. Without options bytes arrive at
-// once, in order and undamaged.
+// both, so that CTS, DSR and DCD are as well. Without options bytes arrive
+// immediately, in order and undamaged.
 //
 // Under testing/synctest call Pair within the bubble that uses the ports.
 func Pair(opts ...Option) (a, b *Port) {
-	c := &cable{config: defaults(), epoch: time.Now()}
+	c := &cable{
+		config: config{
+			names:  [2]string{"virtual-a", "virtual-b"},
+			mode:   port.Mode{Baud: 115200, DataBits: 8, Parity: port.ParityNone, StopBits: port.StopOne, Flow: port.FlowNone},
+			buffer: 4096,
+			seed:   1,
+		},
+		epoch: time.Now(),
+	}
 	for _, opt := range opts {
 		opt(&c.config)
 	}
@@ -65,7 +73,7 @@ func newPort(c *cable, i int) *Port {
 		writeBy: never,
 		reads:   newGate(),
 		writes:  newGate(),
-		turns:   newGate(),
+		writers: newGate(),
 		out:     wire{tx: wait.Ring{Max: c.buffer}, rx: wait.Ring{Max: c.buffer}, delay: c.delay},
 	}
 }
@@ -73,18 +81,32 @@ func newPort(c *cable, i int) *Port {
 // now is the time since the pair was made.
 func (c *cable) now() time.Duration { return time.Since(c.epoch) }
 
-// settle makes every waiting call check again and reports the lines that have
-// changed. A caller that changes the state of a port calls it before it releases mu.
-func (c *cable) settle() {
+// propagate applies a change of a port's state: it stops and starts the
+// transmitters, counts the lines that have changed, and makes every waiting call
+// check again. A caller that changes the state of a port calls it before it
+// releases mu.
+func (c *cable) propagate() {
 	now := c.now()
 	for _, p := range c.ends {
-		p.out.hold(p.heldOff(), now)
-		p.noteEdges()
+		if held := p.heldOff(); held != p.out.held {
+			p.out.step(now)
+			p.out.held = held
+			p.out.free = max(p.out.free, now)
+			p.out.step(now)
+		}
+
+		lines := p.lines()
+		p.edges.Count(uint8(lines ^ p.seen))
+		p.seen = lines
+		if c.carrier != port.CarrierIgnore && !c.noLines {
+			p.fell = p.fell || p.seenDCD && !lines.Has(port.DCD)
+			p.seenDCD = p.seenDCD || lines.Has(port.DCD)
+		}
 	}
 	c.wakeAll()
 }
 
-// update does what follows when bytes have moved: RTS may follow a buffer.
+// update adjusts RTS, under RTS/CTS flow control, after bytes have moved.
 func (c *cable) update() {
 	a, b := &c.ends[0].out, &c.ends[1].out
 	if !a.watched && !b.watched {
@@ -92,16 +114,16 @@ func (c *cable) update() {
 	}
 	changed := a.throttle()
 	if b.throttle() || changed {
-		c.settle()
+		c.propagate()
 	}
 }
 
-// match sets the modes that both wires join.
+// match sets the formats of both wires from the modes of their ends.
 func (c *cable) match() {
 	for _, p := range c.ends {
 		if f := p.out.faults; f != nil {
-			// Set the modes of the wire's two ends. Unless modes matter the receiver
-			// has the sender's and all characters are 8 bits wide.
+			// Unless modes matter, the receiver has the sender's mode and all
+			// characters have 8 bits.
 			from, to := p.mode, p.peer.mode
 			f.from = format{from.Baud, from.DataBits, from.Parity}
 			f.to = format{to.Baud, to.DataBits, to.Parity}

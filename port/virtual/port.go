@@ -45,9 +45,9 @@ type Port struct {
 	stats   port.Stats
 	breaks  int // breaks being sent now
 
-	breakSet bool // one of them is SetBreak's
+	breakSet bool // one of them was begun by SetBreak
 
-	seenDCD bool // the carrier has been there
+	seenDCD bool // DCD has been asserted
 	fell    bool // a carrier policy has seen it fall
 	closed  bool // by Close
 	removed bool // by Unplug
@@ -56,8 +56,8 @@ type Port struct {
 	writeBy time.Duration
 	reads   gate // reads that wait for bytes
 	writes  gate // the write that waits for room
-	turns   gate // writes that wait for the one before
-	writing bool // a write has its turn
+	writers gate // writes that wait for an earlier one
+	writing bool // a write is running
 
 	changed wait.Notifier // of lines, output queue and state
 }
@@ -77,8 +77,8 @@ var (
 // Name returns the port's name, see Names.
 func (p *Port) Name() string { return p.name }
 
-// Read reads what has arrived, and blocks if that is nothing. Once the carrier
-// is lost it still delivers what had arrived, and then port.ErrCarrierLost.
+// Read reads what has arrived, and blocks until something has. Once the carrier
+// is lost it still returns what had arrived, and then port.ErrCarrierLost.
 func (p *Port) Read(b []byte) (int, error) {
 	p.cable.mu.Lock()
 	n, err := p.read(b)
@@ -97,7 +97,7 @@ func (p *Port) read(b []byte) (int, error) {
 		queued := in.tx.Len() > 0
 		in.step(now)
 		p.cable.update()
-		lost := in.ready == 0 && (p.fell || p.lost() && in.idle())
+		lost := in.ready == 0 && (p.fell || p.lost() && in.tx.Len() == 0 && in.rx.Len() == 0)
 		switch {
 		case lost:
 			return 0, port.ErrCarrierLost
@@ -119,9 +119,8 @@ func (p *Port) read(b []byte) (int, error) {
 }
 
 // wakeup is when a read of n bytes that finds none is to check again. Like a
-// UART with a FIFO it does not do so for each of the bytes that arrive one close
-// upon the other, but neither does it let a deadline pass over bytes that have
-// arrived.
+// UART with a FIFO it does not do so for each of several bytes in close
+// succession, unless the deadline would pass with bytes that have arrived.
 func (p *Port) wakeup(in *wire, n int) time.Duration {
 	const fifo = 16
 	if at := in.nextArrival(min(n, fifo)); at < p.readBy {
@@ -140,30 +139,35 @@ func (p *Port) clock(w *wire, deadline time.Duration) time.Duration {
 }
 
 // Write queues b for the line and blocks while there is no room, see
-// BufferSize. What it took arrives even if the port is closed afterwards, but
-// not after HangUp or Unplug. It returns how many bytes it took.
-func (p *Port) Write(b []byte) (int, error) {
+// BufferSize. What it has queued arrives even if the port is closed afterwards,
+// but not after HangUp or Unplug. It returns how many bytes it has queued.
+func (p *Port) Write(b []byte) (n int, err error) {
 	p.cable.mu.Lock()
-	n, err := p.write(b)
-	p.cable.mu.Unlock()
-	return n, p.fail("write", err)
-}
-
-func (p *Port) write(b []byte) (n int, err error) {
-	if err := p.takeTurn(); err != nil {
-		return 0, err
+	defer p.cable.mu.Unlock()
+	for p.writing {
+		now := p.clock(&p.out, p.writeBy)
+		if err := p.unwritable(now); err != nil {
+			p.writers.signal()
+			return 0, p.fail("write", err)
+		}
+		p.writers.wait(&p.cable.mu, now, p.writeBy)
 	}
-	defer p.giveTurn()
+	p.writing = true
+	defer func() {
+		p.writing = false
+		p.writers.signal()
+	}()
+
 	for {
 		now := p.clock(&p.out, p.writeBy)
 		if err := p.unwritable(now); err != nil || len(b) == 0 {
-			return n, err
+			return n, p.fail("write", err)
 		}
 		k := p.out.send(b, now)
 		p.cable.update()
 		if k > 0 {
 			p.peer.reads.signal()
-			if p.out.watched { // those who wait for CTS ask again when that will be
+			if p.out.watched { // calls that wait for CTS compute its time anew
 				p.changed.Notify()
 				p.peer.changed.Notify()
 			}
@@ -174,25 +178,6 @@ func (p *Port) write(b []byte) (n int, err error) {
 			p.writes.wait(&p.cable.mu, now, min(p.writeBy, p.out.nextLeaving(room)))
 		}
 	}
-}
-
-// takeTurn waits until no other write is under way.
-func (p *Port) takeTurn() error {
-	for p.writing {
-		now := p.clock(&p.out, p.writeBy)
-		if err := p.unwritable(now); err != nil {
-			p.turns.signal()
-			return err
-		}
-		p.turns.wait(&p.cable.mu, now, p.writeBy)
-	}
-	p.writing = true
-	return nil
-}
-
-func (p *Port) giveTurn() {
-	p.writing = false
-	p.turns.signal()
 }
 
 // unwritable returns why nothing can be written now.
@@ -209,7 +194,7 @@ func (p *Port) unwritable(now time.Duration) error {
 	return nil
 }
 
-// ended returns the error of a port that is no more.
+// ended returns the error of a port that is closed or removed.
 func (p *Port) ended() error {
 	switch {
 	case p.closed:
@@ -237,13 +222,13 @@ func (p *Port) Interruptible() bool { return true }
 // SetDeadline sets the deadlines of reads and writes. The zero time means none.
 func (p *Port) SetDeadline(t time.Time) error { return p.setDeadlines(t, true, true) }
 
-// SetReadDeadline sets the time at which reads give up, those that are blocked
-// already included. The zero time means never.
+// SetReadDeadline sets the deadline of reads, including those that are blocked
+// already. The zero time means none.
 func (p *Port) SetReadDeadline(t time.Time) error { return p.setDeadlines(t, true, false) }
 
-// SetWriteDeadline sets the time at which writes give up, those that are
-// blocked already included. The zero time means never. SetMode, which waits for
-// output to leave, obeys it too.
+// SetWriteDeadline sets the deadline of writes, including those that are blocked
+// already. The zero time means none. SetMode, which waits for output to be
+// transmitted, obeys it too.
 func (p *Port) SetWriteDeadline(t time.Time) error { return p.setDeadlines(t, false, true) }
 
 func (p *Port) setDeadlines(t time.Time, read, write bool) error {
@@ -252,7 +237,12 @@ func (p *Port) setDeadlines(t time.Time, read, write bool) error {
 	if err := p.ended(); err != nil {
 		return p.fail("set deadline", err)
 	}
-	at := p.cable.deadline(t)
+	at := never
+	if !t.IsZero() {
+		if now, left := p.cable.now(), time.Until(t); left <= never-now {
+			at = now + left
+		}
+	}
 	if read {
 		p.readBy = at
 		p.reads.signal()
@@ -260,22 +250,10 @@ func (p *Port) setDeadlines(t time.Time, read, write bool) error {
 	if write {
 		p.writeBy = at
 		p.writes.signal()
-		p.turns.signal()
+		p.writers.signal()
 		p.changed.Notify()
 	}
 	return nil
-}
-
-// deadline puts t on the cable's clock.
-func (c *cable) deadline(t time.Time) time.Duration {
-	if t.IsZero() {
-		return never
-	}
-	now, left := c.now(), time.Until(t)
-	if left > never-now {
-		return never
-	}
-	return now + left
 }
 
 // Close closes this end: DTR and RTS fall, and every blocked call on it returns
@@ -288,19 +266,19 @@ func (p *Port) Close() error {
 		return p.fail("close", net.ErrClosed)
 	}
 	p.closed = true
-	p.out.stopped = false // what was written leaves
+	p.out.stopped = false // what was written is transmitted
 	p.release()
-	p.cable.settle()
+	p.cable.propagate()
 	return nil
 }
 
-// release lets go of the modem lines.
+// release clears the outputs and the inputs of the peer that are driven by hand.
 func (p *Port) release() {
 	p.outputs = 0
 	p.peer.driven, p.peer.levels = 0, 0
 }
 
-// await gives the mutex up until something changes, until the time until, or
+// await releases the mutex until something changes, until the time until, or
 // until ctx ends, whose error it returns.
 func (p *Port) await(ctx context.Context, now, until time.Duration) error {
 	changed := p.changed.Changed()

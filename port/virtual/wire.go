@@ -7,8 +7,8 @@ import (
 	"github.com/rasline/rasline/port"
 )
 
-// A wire carries bytes one way. It has the sender's output queue, the bytes
-// that are on their way, and the receiver's input buffer:
+// A wire carries bytes in one direction. It has the sender's output queue, the
+// bytes on the line, and the receiver's input buffer:
 //
 //	Write -> tx -> (rate, faults, delay) -> rx -> Read
 //
@@ -16,24 +16,24 @@ import (
 // present with step, and a call that has to wait asks the wire when to check
 // again. The pair's mutex guards everything.
 type wire struct {
-	tx wait.Ring // written, has not left
-	rx wait.Ring // has left; the first ready bytes have arrived
+	tx wait.Ring // written, not transmitted
+	rx wait.Ring // transmitted; the first ready bytes have arrived
 
 	ready   int      // bytes of rx that can be read
 	flights []flight // the other bytes of rx, in order
-	first   int      // index of the first flight that is under way
+	first   int      // index of the first flight on the line
 
 	char  time.Duration // time to send one character; 0: none
-	delay time.Duration // time on the way
-	free  time.Duration // when the first character of tx began to leave
+	delay time.Duration // time on the line
+	free  time.Duration // when the transmission of the first character of tx began
 	held  bool          // the transmitter is stopped
 
 	// XON/XOFF, see flow.go.
 	rev     *wire    // the other direction
-	soft    bool     // the receiver takes XON and XOFF out of the data
+	soft    bool     // the receiver removes XON and XOFF from the data
 	stopped bool     // by an XOFF that the sender has received
-	signals []signal // XON and XOFF on their way, in order
-	wake    func()   // frees those who wait on either wire
+	signals []signal // XON and XOFF on the line, in order
+	wake    func()   // wakes the calls that wait on either wire
 
 	// RTS/CTS: the receiver clears RTS when its buffer is nearly full.
 	watched   bool // the receiver has RTS/CTS flow control
@@ -49,17 +49,14 @@ type wire struct {
 // counters is a port's Stats.
 type counters = port.Stats
 
-// A flight is a run of bytes under way. The first arrives at at, the others
+// A flight is a run of bytes on the line. The first arrives at at, the others
 // follow every gap.
 type flight struct {
 	n       int
 	at, gap time.Duration
 }
 
-// idle reports whether nothing is queued or under way.
-func (w *wire) idle() bool { return w.tx.Len() == 0 && w.rx.Len() == 0 }
-
-// send takes as much of b as the wire has room for.
+// send queues as much of b as the wire has room for and returns how much.
 func (w *wire) send(b []byte, now time.Duration) int {
 	w.step(now)
 	n := 0
@@ -78,23 +75,12 @@ func (w *wire) send(b []byte, now time.Duration) int {
 }
 
 // resume starts a transmitter that stopped for lack of room. The character
-// that it could not send leaves immediately.
+// that it could not send is transmitted immediately.
 func (w *wire) resume(now time.Duration) {
 	if w.tx.Len() > 0 {
 		w.free = max(w.free, now-w.char)
 		w.step(now)
 	}
-}
-
-// hold stops and starts the transmitter; what is under way arrives.
-func (w *wire) hold(held bool, now time.Duration) {
-	if w.held == held {
-		return
-	}
-	w.step(now)
-	w.held = held
-	w.free = max(w.free, now)
-	w.step(now)
 }
 
 // step brings the wire up to the present.
@@ -103,42 +89,51 @@ func (w *wire) step(now time.Duration) {
 		w.advance(now)
 		return
 	}
-	if w.tx.Len() > 0 && !w.held {
-		w.transmit(now)
+	if !w.held {
+		// Move the characters that have been transmitted by now from tx to rx.
+		n := w.tx.Len()
+		if w.char > 0 {
+			n = int(min(int64(n), int64((now-w.free)/w.char)))
+		}
+		for n > 0 {
+			k := w.carry(w.tx.Peek(n), w.free+w.char)
+			if k == 0 {
+				break
+			}
+			w.tx.Skip(k)
+			w.free += time.Duration(k) * w.char
+			n -= k
+		}
 	}
 	w.arrive(now)
 }
 
 // arrive makes readable what has arrived.
 func (w *wire) arrive(now time.Duration) {
-	for w.first < len(w.flights) && w.land(&w.flights[w.first], now) {
-		w.first++
+	for ; w.first < len(w.flights); w.first++ {
+		f := &w.flights[w.first]
+		if f.at > now {
+			break
+		}
+		n := f.n
+		if f.gap > 0 {
+			n = int(min(int64(n), int64((now-f.at)/f.gap)+1))
+		}
+		w.ready += n
+		f.n -= n
+		f.at += time.Duration(n) * f.gap
+		if f.n > 0 {
+			break
+		}
 	}
 	if w.first == len(w.flights) {
 		w.flights, w.first = w.flights[:0], 0
 	}
 }
 
-// transmit moves the characters that have left by now from tx to rx.
-func (w *wire) transmit(now time.Duration) {
-	n := w.tx.Len()
-	if w.char > 0 {
-		n = int(min(int64(n), int64((now-w.free)/w.char)))
-	}
-	for n > 0 {
-		k := w.carry(w.tx.Peek(n), w.free+w.char)
-		if k == 0 {
-			return
-		}
-		w.tx.Skip(k)
-		w.free += time.Duration(k) * w.char
-		n -= k
-	}
-}
-
-// carry puts characters on the line, the first of which has left at the time
-// left, and returns how many of b the line took.
-func (w *wire) carry(b []byte, left time.Duration) int {
+// carry puts characters on the line, the first of which was transmitted by the
+// time sent, and returns how many of b the line has accepted.
+func (w *wire) carry(b []byte, sent time.Duration) int {
 	before := w.rx.Len()
 	n := 0
 	if w.hard {
@@ -154,12 +149,12 @@ func (w *wire) carry(b []byte, left time.Duration) int {
 		n = len(b)
 	}
 	w.sent.Sent += uint64(n)
-	w.launch(w.rx.Len()-before, left)
+	w.launch(w.rx.Len()-before, sent)
 	return n
 }
 
-// launch sends the last n bytes of rx on their way.
-func (w *wire) launch(n int, left time.Duration) {
+// launch makes the last n bytes of rx arrive after the delay.
+func (w *wire) launch(n int, sent time.Duration) {
 	w.got.Received += uint64(n)
 	if w.delay == 0 {
 		w.ready += n
@@ -168,7 +163,7 @@ func (w *wire) launch(n int, left time.Duration) {
 	if n == 0 {
 		return
 	}
-	at := left + w.delay
+	at := sent + w.delay
 	if last := len(w.flights) - 1; last >= w.first {
 		f := &w.flights[last]
 		if f.gap == w.char && f.at+time.Duration(f.n)*f.gap == at {
@@ -183,25 +178,8 @@ func (w *wire) launch(n int, left time.Duration) {
 	w.flights = append(w.flights, flight{n, at, w.char})
 }
 
-// land lets the bytes of f arrive whose time has passed and reports whether
-// those were all.
-func (w *wire) land(f *flight, now time.Duration) bool {
-	if f.at > now {
-		return false
-	}
-	n := f.n
-	if f.gap > 0 {
-		n = int(min(int64(n), int64((now-f.at)/f.gap)+1))
-	}
-	w.ready += n
-	f.n -= n
-	f.at += time.Duration(n) * f.gap
-	return f.n == 0
-}
-
-// nextLeaving is when the k-th of the characters that can leave will have
-// left, or the last if they are fewer; never while the transmitter is stopped
-// still.
+// nextLeaving is when the k-th of the characters that can be transmitted has
+// been, or the last if they are fewer; never while the transmitter is stopped.
 func (w *wire) nextLeaving(k int) time.Duration {
 	if !w.overrun {
 		k = min(k, w.room())
@@ -217,8 +195,8 @@ func (w *wire) nextLeaving(k int) time.Duration {
 	return w.free + time.Duration(k)*w.char
 }
 
-// nextArrival is when the k-th of the bytes that are on their way together
-// arrives, or the last if they are fewer.
+// nextArrival is when the k-th of the bytes of the next flight arrives, or the
+// last if they are fewer.
 func (w *wire) nextArrival(k int) time.Duration {
 	if w.first < len(w.flights) {
 		f := &w.flights[w.first]
@@ -233,7 +211,7 @@ func (w *wire) nextArrival(k int) time.Duration {
 	return never
 }
 
-// flush loses what has arrived.
+// flush drops what has arrived.
 func (w *wire) flush() {
 	w.rx.Skip(w.ready)
 	w.ready = 0
