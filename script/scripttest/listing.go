@@ -17,7 +17,43 @@ import (
 // password prompt. The data that passes through a Modem shows as "7 bytes".
 func (t *Transcript) String() string {
 	var b strings.Builder
-	for _, l := range t.listing() {
+
+	// Join neighbours of the same direction, with every run of secret bytes
+	// replaced by three asterisks.
+	all := t.Records()
+	how := t.visibilities(all)
+	var out []listed
+	var masked [2]bool // per direction: whether a run of secret bytes continues
+	for _, r := range all {
+		w := way(r.Sent)
+		for rest := r.Data; len(rest) > 0; {
+			v, n := how[w][0], 1
+			for n < len(rest) && how[w][n] == v {
+				n++
+			}
+			piece := listed{Record: Record{At: r.At, Sent: r.Sent, Data: bytes.Clone(rest[:n])}}
+			how[w], rest = how[w][n:], rest[n:]
+			goesOn := masked[w] && v == secret
+			masked[w] = v == secret
+			switch {
+			case goesOn:
+				continue
+			case v == secret:
+				piece.Data = []byte(mask.Mark)
+			case v == counted:
+				piece.Data, piece.count = nil, n
+			}
+			last := len(out) - 1
+			if last < 0 || out[last].Sent != r.Sent || (out[last].count > 0) != (piece.count > 0) {
+				out = append(out, piece)
+				continue
+			}
+			out[last].Data = append(out[last].Data, piece.Data...)
+			out[last].count += piece.count
+		}
+	}
+
+	for _, l := range out {
 		mark := '>'
 		if l.Sent {
 			mark = '<'
@@ -53,44 +89,6 @@ const (
 	secret
 	counted
 )
-
-// listing joins neighbours of the same direction, with every run of secret
-// bytes cut down to three stars.
-func (t *Transcript) listing() []listed {
-	all := t.Records()
-	how := t.visibilities(all)
-	var out []listed
-	var masked [2]bool // per direction: whether a run of secret bytes continues
-	for _, r := range all {
-		w := way(r.Sent)
-		for rest := r.Data; len(rest) > 0; {
-			v, n := how[w][0], 1
-			for n < len(rest) && how[w][n] == v {
-				n++
-			}
-			piece := listed{Record: Record{At: r.At, Sent: r.Sent, Data: bytes.Clone(rest[:n])}}
-			how[w], rest = how[w][n:], rest[n:]
-			goesOn := masked[w] && v == secret
-			masked[w] = v == secret
-			switch {
-			case goesOn:
-				continue
-			case v == secret:
-				piece.Data = []byte(mask.Mark)
-			case v == counted:
-				piece.Data, piece.count = nil, n
-			}
-			last := len(out) - 1
-			if last < 0 || out[last].Sent != r.Sent || (out[last].count > 0) != (piece.count > 0) {
-				out = append(out, piece)
-				continue
-			}
-			out[last].Data = append(out[last].Data, piece.Data...)
-			out[last].count += piece.count
-		}
-	}
-	return out
-}
 
 // visibilities returns for each direction how each of its bytes is shown.
 func (t *Transcript) visibilities(all []Record) (how [2][]visibility) {
@@ -140,7 +138,7 @@ func fill(how []visibility, s span, v visibility) {
 // (3GPP TS 27.007, and makers' own).
 var withSecret = regexp.MustCompile(`(?i)[+^](?:CPIN2?|CPUK|CPWD|CLCK|QSIMPIN|CWJAP|CGAUTH)[ \t]*=((?:"[^"\r\n]*"?|[^\r\n;"])*)`)
 
-// hidePasswords hides the passwords of a Login and their echoes.
+// hidePasswords hides the passwords of a Login and their echo.
 func (t *Transcript) hidePasswords(all []Record, how *[2][]visibility) {
 	lines := linesOf(all)
 	var maskers [2]mask.Masker

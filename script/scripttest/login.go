@@ -136,11 +136,33 @@ type LoginConfig struct {
 	Silent Stage
 }
 
-// withDefaults returns a copy of c with all defaults filled in.
-func (c *LoginConfig) withDefaults() LoginConfig {
+// Login is a host that a script logs in to. Its methods may be called from any
+// goroutine.
+type Login struct {
+	cfg  LoginConfig
+	port port.Port
+	log  *Transcript
+	rand *rand.Rand // the serving goroutine's
+
+	stage  atomic.Int32
+	passed atomic.Bool
+	stop   chan struct{} // closed by Close: ends pauses
+	once   sync.Once
+	done   chan struct{} // closed when the serving goroutine has ended
+	err    error         // written before done is closed
+
+	// The line editor's; only the serving goroutine uses them.
+	in      []byte // read and not yet consumed
+	buf     [512]byte
+	afterCR bool
+}
+
+// NewLogin starts a host on p, which belongs to it from now on. A nil cfg
+// means all defaults. Call Close to end it.
+func NewLogin(p port.Port, cfg *LoginConfig) *Login {
 	var full LoginConfig
-	if c != nil {
-		full = *c
+	if cfg != nil {
+		full = *cfg
 	}
 	for _, d := range []struct {
 		field *string
@@ -167,35 +189,8 @@ func (c *LoginConfig) withDefaults() LoginConfig {
 	if full.Frame == nil {
 		full.Frame = PPPFrame()
 	}
-	return full
-}
-
-// Login is a host that a script logs in to. Its methods may be called from any
-// goroutine.
-type Login struct {
-	cfg  LoginConfig
-	port port.Port
-	log  *Transcript
-	rand *rand.Rand // the serving goroutine's
-
-	stage  atomic.Int32
-	passed atomic.Bool
-	stop   chan struct{} // closed by Close: ends pauses
-	once   sync.Once
-	done   chan struct{} // closed when the serving goroutine has ended
-	err    error         // written before done is closed
-
-	// The line editor's; only the serving goroutine uses them.
-	in      []byte // read and not yet consumed
-	buf     [512]byte
-	afterCR bool
-}
-
-// NewLogin starts a host on p, which belongs to it from now on. A nil cfg
-// means all defaults. Call Close to end it.
-func NewLogin(p port.Port, cfg *LoginConfig) *Login {
 	l := &Login{
-		cfg:  cfg.withDefaults(),
+		cfg:  full,
 		port: p,
 		log:  newTranscript(),
 		stop: make(chan struct{}),
@@ -241,7 +236,7 @@ func (l *Login) LoggedIn() bool { return l.passed.Load() }
 // Transcript returns what was exchanged so far; it continues to grow.
 func (l *Login) Transcript() *Transcript { return l.log }
 
-// run serves the line and distinguishes the planned ends from the others.
+// run serves the line until it ends or Close is called. NewLogin starts it.
 func (l *Login) run() {
 	defer close(l.done)
 	defer l.port.Close()
@@ -255,16 +250,11 @@ func (l *Login) run() {
 		l.in = rest[n:]
 	}
 	l.log.add(Record{Data: l.in})
-	if !errors.Is(err, errHangUp) && !l.closed() {
-		l.err = err
-	}
-}
-
-func (l *Login) closed() bool {
 	select {
-	case <-l.stop:
-		return true
+	case <-l.stop: // closed
 	default:
-		return false
+		if !errors.Is(err, errHangUp) {
+			l.err = err
+		}
 	}
 }

@@ -8,17 +8,18 @@ import (
 	"time"
 )
 
-// errHangUp ends a conversation as planned.
+// errHangUp ends a conversation as configured.
 var errHangUp = errors.New("the host hangs up")
 
 // lineLimit bounds a line that a client types; what follows is dropped.
 const lineLimit = 256
 
-// serve holds the conversation. It returns errHangUp or the port's error.
+// serve runs the conversation. It returns errHangUp or the port's error.
 func (l *Login) serve() error {
 	if err := l.reach(StageConnect); err != nil {
 		return err
 	}
+
 	// Read until the wake text has arrived.
 	var seen string
 	for !strings.HasSuffix(seen, l.cfg.Wake) {
@@ -30,6 +31,7 @@ func (l *Login) serve() error {
 		seen = seen[max(0, len(seen)-len(l.cfg.Wake)):]
 	}
 	l.afterCR = strings.HasSuffix(l.cfg.Wake, "\r")
+
 	if err := l.send([]byte(l.cfg.Banner)); err != nil {
 		return err
 	}
@@ -44,8 +46,8 @@ func (l *Login) serve() error {
 		}
 		before = []byte("\r\nStarting PPP.\r\n")
 	}
-	// Send the text and the first frame in one piece and let the
-	// configured handler have the line.
+
+	// The text and the first frame are sent in one write.
 	if err := l.send(append(before, l.cfg.Frame...)); err != nil {
 		return err
 	}
@@ -60,7 +62,7 @@ func (l *Login) serve() error {
 	return errHangUp
 }
 
-// reach notes a stage and does what is planned for it.
+// reach records a stage and hangs up or falls silent if that is configured for it.
 func (l *Login) reach(s Stage) error {
 	l.stage.Store(int32(s))
 	switch s {
@@ -73,7 +75,7 @@ func (l *Login) reach(s Stage) error {
 }
 
 // listen records what is received until the line ends. What follows a password
-// prompt is a password, also if the host has fallen silent.
+// prompt is a password, also if the host is silent.
 func (l *Login) listen() error {
 	for {
 		if _, err := l.next(l.Stage() == StagePassword); err != nil {
@@ -82,14 +84,14 @@ func (l *Login) listen() error {
 	}
 }
 
-// logIn asks until the client is right or out of attempts.
+// logIn prompts until the client gives the right name and password or has no attempts left.
 func (l *Login) logIn() error {
 	for range l.cfg.Attempts {
-		name, err := l.ask(StageName, l.cfg.NamePrompt)
+		name, err := l.prompt(StageName, l.cfg.NamePrompt)
 		if err != nil {
 			return err
 		}
-		password, err := l.ask(StagePassword, l.cfg.PasswordPrompt)
+		password, err := l.prompt(StagePassword, l.cfg.PasswordPrompt)
 		if err != nil {
 			return err
 		}
@@ -116,11 +118,15 @@ func (l *Login) chooseService() error {
 		if err := l.send([]byte(menu)); err != nil {
 			return err
 		}
-		choice, err := l.ask(StageService, l.cfg.ServicePrompt)
+		choice, err := l.prompt(StageService, l.cfg.ServicePrompt)
 		if err != nil {
 			return err
 		}
-		switch service := l.serviceNamed(choice); {
+		service := strings.TrimSpace(choice)
+		if n, err := strconv.Atoi(service); err == nil && n >= 1 && n <= len(l.cfg.Menu) {
+			service = l.cfg.Menu[n-1]
+		}
+		switch {
 		case strings.EqualFold(service, "ppp"):
 			return nil
 		case strings.EqualFold(service, "quit"):
@@ -133,18 +139,8 @@ func (l *Login) chooseService() error {
 	}
 }
 
-// serviceNamed turns the number of a menu entry into its name.
-func (l *Login) serviceNamed(choice string) string {
-	choice = strings.TrimSpace(choice)
-	if n, err := strconv.Atoi(choice); err == nil && n >= 1 && n <= len(l.cfg.Menu) {
-		return l.cfg.Menu[n-1]
-	}
-	return choice
-}
-
-// ask sends a prompt with what is planned before it, and reads the
-// answer.
-func (l *Login) ask(s Stage, prompt string) (string, error) {
+// prompt sends a prompt with what is configured before it, and reads the answer.
+func (l *Login) prompt(s Stage, text string) (string, error) {
 	if err := l.pause(l.cfg.Delay); err != nil {
 		return "", err
 	}
@@ -152,19 +148,17 @@ func (l *Login) ask(s Stage, prompt string) (string, error) {
 	for i := range b {
 		b[i] = byte(l.rand.Uint32())
 	}
-	text := append([]byte(l.cfg.Junk), b...)
-	if err := l.send(append(text, prompt...)); err != nil {
+	before := append([]byte(l.cfg.Junk), b...)
+	if err := l.send(append(before, text...)); err != nil {
 		return "", err
 	}
 	if err := l.reach(s); err != nil {
 		return "", err
 	}
-	return l.readLine(s == StagePassword)
-}
 
-// readLine reads and echoes up to a carriage return, a line feed or both, and
-// obeys backspace and delete.
-func (l *Login) readLine(secret bool) (string, error) {
+	// Read and echo up to a carriage return, a line feed or both, and obey
+	// backspace and delete.
+	secret := s == StagePassword
 	var line []byte
 	for {
 		c, err := l.next(secret)

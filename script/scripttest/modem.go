@@ -238,19 +238,26 @@ func (m *Modem) Texts() (texts []string) {
 	return texts
 }
 
-// Drop loses the carrier of the current call, if there is one.
+// Drop ends the carrier of the current call, if there is one.
 func (m *Modem) Drop() { m.post(m.loseCarrier) }
 
-// Ring has far call the modem: it rings every six seconds until it answers (A,
-// or S0), or until it has rung so many times. A peer that finds the line
-// busy, or whose call is not answered, is closed.
+// Ring simulates a call from far: the modem rings every six seconds until it
+// answers (A, or S0), or until it has rung times times. far is closed if the line
+// is busy or the call is not answered.
 func (m *Modem) Ring(far port.Port, times int) {
-	if !m.post(func() { m.startRinging(far, times) }) {
+	ringing := false
+	m.post(func() {
+		if ringing = m.call == nil && m.ringing == nil; ringing {
+			m.ringing = &incoming{far: far, left: times}
+			m.ring(m.ringing)
+		}
+	})
+	if !ringing {
 		far.Close()
 	}
 }
 
-// run is the loop: it alone touches modemState.
+// run is the loop, which owns modemState. NewModem starts it, and end ends it.
 func (m *Modem) run() {
 	defer close(m.done)
 	for {
@@ -266,7 +273,7 @@ func (m *Modem) run() {
 	}
 }
 
-// end stops everything; it does not wait.
+// end stops all goroutines; it does not wait for them.
 func (m *Modem) end() {
 	m.once.Do(func() { close(m.stop) })
 	m.cancel()
@@ -334,16 +341,33 @@ func (m *Modem) after(d time.Duration, f func()) (cancel func()) {
 	}
 }
 
-// readDTE feeds what the terminal sends to the loop. In online mode the bytes
-// go to the peer from here, so that a peer that takes nothing stops
-// this goroutine and in the end the terminal, and nothing else.
+// readDTE feeds what the terminal sends to the loop, in as many pieces as the
+// modem's modes divide it into. In online mode it writes the bytes to the peer, so
+// that a peer that does not read blocks this goroutine, and in consequence the
+// terminal, and nothing else.
 func (m *Modem) readDTE() {
 	defer m.end()
 	buf := make([]byte, 4096)
 	for m.until(m.hasRoom) {
 		n, err := m.dte.Read(buf)
-		if !m.feed(buf[:n], m.log.add(Record{Data: buf[:n]})) {
-			return
+		at := m.log.add(Record{Data: buf[:n]})
+		for b := buf[:n]; len(b) > 0; {
+			var far port.Port
+			var n int
+			take := func() {
+				var data bool
+				far, n, data = m.fromDTE(b)
+				m.log.judge(span{at, at + n}, data)
+				at += n
+				m.taken = at
+			}
+			if !m.until(m.hasRoom) || !m.post(take) {
+				return
+			}
+			if far != nil {
+				far.Write(b[:n]) // readFar detects a failure
+			}
+			b = b[n:]
 		}
 		if n == 0 && err != nil && !(errors.Is(err, port.ErrCarrierLost) && m.reopens()) {
 			return
@@ -351,7 +375,8 @@ func (m *Modem) readDTE() {
 	}
 }
 
-// reopenTick is how often a terminal is checked that no program has open.
+// reopenTick is the interval at which a terminal is checked that no program has
+// open.
 const reopenTick = 20 * time.Millisecond
 
 // reopens treats the end of the terminal as a drop of DTR and reports whether
@@ -369,33 +394,9 @@ func (m *Modem) reopens() bool {
 			m.hangUp()
 		}
 		m.seeDTR(false)
-		m.dtr, m.out, m.outData = true, nil, nil // no program is there to read it
+		m.dtr, m.out, m.outData = true, nil, nil // no program will read it
 	})
 	return wait.Sleep(m.ctx, reopenTick) == nil
-}
-
-// feed gives b to the loop in as many pieces as the modem's modes cut it into. At
-// is the offset of b in what the terminal has sent.
-func (m *Modem) feed(b []byte, at int) bool {
-	for len(b) > 0 {
-		var far port.Port
-		var n int
-		take := func() {
-			var data bool
-			far, n, data = m.fromDTE(b)
-			m.log.judge(span{at, at + n}, data)
-			at += n
-			m.taken = at
-		}
-		if !m.until(m.hasRoom) || !m.post(take) {
-			return false
-		}
-		if far != nil {
-			far.Write(b[:n]) // a failure shows where far is read
-		}
-		b = b[n:]
-	}
-	return true
 }
 
 // writeDTE sends what the loop has queued.

@@ -15,12 +15,12 @@ const commandLimit = 512
 type lineEditor struct {
 	line     []byte // from AT on, without it
 	last     string // for A/
-	begun    byte   // 0, 'A' or 'T': what of AT has arrived
+	begun    byte   // 0, 'A' or 'T': the last letter of AT that was received
 	overlong bool
 }
 
-// inCommand reports whether a character that is typed in command mode is part of
-// a command line, or one of those between command lines that terminals send.
+// inCommand reports whether a character that is received in command mode is part
+// of a command line, or one that terminals send between command lines.
 func (m *Modem) inCommand(c byte) bool {
 	switch upper := c &^ 0x20; m.editor.begun {
 	case 'T':
@@ -32,7 +32,7 @@ func (m *Modem) inCommand(c byte) bool {
 	}
 }
 
-// typed takes one character in command mode. Data is whether it is part of no
+// typed processes one character in command mode. Data is whether it is part of no
 // command.
 func (m *Modem) typed(c byte, data bool) {
 	if m.echo && !m.cfg.Personality.NoEcho {
@@ -81,7 +81,7 @@ func (m *Modem) execute(line string) {
 	}
 }
 
-// nextFault returns the fault that strikes a line, and uses it up.
+// nextFault returns the fault that applies to a line, and counts its use.
 func (m *Modem) nextFault(line string) Fault {
 	for i := range m.faults {
 		f := &m.faults[i]
@@ -96,7 +96,12 @@ func (m *Modem) nextFault(line string) Fault {
 // obey runs the commands of a line in order and stops at the first that fails.
 // No result ("") means that it follows later.
 func (m *Modem) obey(line string) string {
-	line = squeeze(strings.ToUpper(line))
+	// Spaces outside quotes have no meaning.
+	parts := strings.Split(strings.ToUpper(line), `"`)
+	for i := 0; i < len(parts); i += 2 {
+		parts[i] = strings.ReplaceAll(parts[i], " ", "")
+	}
+	line = strings.Join(parts, `"`)
 	for line != "" {
 		if line[0] == ';' {
 			line = line[1:]
@@ -150,15 +155,6 @@ func (m *Modem) obey(line string) string {
 	return "OK"
 }
 
-// squeeze removes the spaces outside quotes.
-func squeeze(line string) string {
-	parts := strings.Split(line, `"`)
-	for i := 0; i < len(parts); i += 2 {
-		parts[i] = strings.ReplaceAll(parts[i], " ", "")
-	}
-	return strings.Join(parts, `"`)
-}
-
 // The characters with which extended commands begin, and those that are
 // before the letter of a Hayes command.
 const (
@@ -166,11 +162,11 @@ const (
 	hayesPrefixes    = `&\%-`
 )
 
-// harmless are extended commands that the modem takes and has no use for.
+// harmless are extended commands that the modem accepts without effect.
 var harmless = [...]string{"+IFC", "+ICF", "+IPR", "+MS", "+ES", "+DS", "+GCAP"}
 
 // commandToken returns the command with which a line begins: an extended one up
-// to a semicolon outside quotes, S with its number and what is done to it, any
+// to a semicolon outside quotes, S with its number and "?" or "=" and a value, any
 // other letter with its number.
 func commandToken(line string) string {
 	if strings.Contains(extendedPrefixes, line[:1]) {
@@ -226,7 +222,12 @@ func (m *Modem) defined(token string) (result string, ok bool) {
 		}
 	}
 	if a, ok := m.cfg.Connects[token]; ok {
-		return m.connectBy(a), true
+		if m.call != nil {
+			return "ERROR", true
+		}
+		m.begin()
+		m.take(m.call, a)
+		return "", true
 	}
 	for prefix, info := range m.cfg.Prompts {
 		if strings.HasPrefix(token, prefix) {
@@ -255,7 +256,7 @@ func (m *Modem) defined(token string) (result string, ok bool) {
 	return "OK", ok
 }
 
-// idle are the commands that the modem takes and has no use for.
+// idle are the commands that the modem accepts without effect.
 var idle = [...]string{
 	"B", "L", "M", "N", "P", "T", "W",
 	"&A", "&B", "&G", "&H", "&I", "&J", "&K", "&L", "&M", "&N", "&P", "&Q", "&R", "&S", "&U", "&V", "&W", "&X", "&Y",
@@ -296,7 +297,18 @@ func (m *Modem) basic(name string, value int) bool {
 	case "H":
 		return value <= 1
 	case "I":
-		return m.identify(value)
+		info := m.cfg.Info
+		if info == nil {
+			info = m.cfg.Personality.Info
+		}
+		if info == nil {
+			info = []string{"rasline", "", "", "rasline test modem"}
+		}
+		if value >= len(info) {
+			return false
+		}
+		m.inform(info[value])
+		return true
 	case "Z":
 		if !m.resetting {
 			m.hangUp()
@@ -333,22 +345,7 @@ func (m *Modem) register(rest string) bool {
 	return false
 }
 
-func (m *Modem) identify(n int) bool {
-	info := m.cfg.Info
-	if info == nil {
-		info = m.cfg.Personality.Info
-	}
-	if info == nil {
-		info = []string{"rasline", "", "", "rasline test modem"}
-	}
-	if n >= len(info) {
-		return false
-	}
-	m.inform(info[n])
-	return true
-}
-
-// reset restores the factory settings and the profile, in which Z is void.
+// reset restores the factory settings and the profile, within which Z has no effect.
 func (m *Modem) reset() {
 	m.settings = factory()
 	m.verbose = !m.cfg.Personality.Numeric
@@ -377,7 +374,7 @@ func (m *Modem) lineEnd() string {
 	return cmp.Or(m.cfg.Personality.LineEnd, string(m.regs[3:5]))
 }
 
-// finish answers the command line in hand, as the fault that strikes it lets.
+// finish answers the current command line, subject to its fault.
 func (m *Modem) finish(result string) {
 	f := m.fault
 	answer := append(m.reply, m.result(result)...)
@@ -415,7 +412,7 @@ func (m *Modem) sendAnswer(f Fault, answer []byte) {
 	}
 }
 
-// result is a result code as E, Q, V and X want it.
+// result returns a result code in the form that Q, V and X specify.
 func (m *Modem) result(text string) []byte {
 	switch {
 	case m.quiet:
@@ -428,30 +425,29 @@ func (m *Modem) result(text string) []byte {
 	if m.verbose {
 		return []byte(m.lineEnd() + text + m.lineEnd())
 	}
-	code := strconv.Itoa(m.code(text))
+
+	// The standard numbers are those of V.250, table 1, and what Hayes added.
+	n, ok := m.cfg.Codes[text]
+	if !ok {
+		n, ok = m.cfg.Personality.Codes[text]
+	}
+	if !ok {
+		standard := map[string]int{
+			"OK": 0, "RING": 2, "NO CARRIER": 3, "CONNECT 1200": 5,
+			"NO DIALTONE": 6, "BUSY": 7, "NO ANSWER": 8, "CONNECT 2400": 10,
+		}
+		n, ok = standard[text]
+	}
+	switch {
+	case ok:
+	case strings.HasPrefix(text, "CONNECT"):
+		n = 1
+	default:
+		n = 4 // ERROR
+	}
+	code := strconv.Itoa(n)
 	if m.cfg.Personality.Framed {
 		return []byte(m.lineEnd() + code + m.lineEnd())
 	}
 	return []byte(code + string(m.regs[3:4]))
-}
-
-// code is the number of a result (V.250, table 1, and what Hayes added).
-func (m *Modem) code(text string) int {
-	if n, ok := m.cfg.Codes[text]; ok {
-		return n
-	}
-	if n, ok := m.cfg.Personality.Codes[text]; ok {
-		return n
-	}
-	standard := map[string]int{
-		"OK": 0, "RING": 2, "NO CARRIER": 3, "ERROR": 4, "CONNECT 1200": 5,
-		"NO DIALTONE": 6, "BUSY": 7, "NO ANSWER": 8, "CONNECT 2400": 10,
-	}
-	if n, ok := standard[text]; ok {
-		return n
-	}
-	if strings.HasPrefix(text, "CONNECT") {
-		return 1
-	}
-	return standard["ERROR"]
 }

@@ -17,7 +17,7 @@ func (m *Modem) dial(text string) string {
 		return "ERROR" // V.250: not while connected
 	}
 	if strings.HasSuffix(text, ";") {
-		return "OK" // a voice call, which is no business of this modem
+		return "OK" // a voice call, which is not simulated
 	}
 	number := m.number(text)
 	m.begin()
@@ -26,7 +26,7 @@ func (m *Modem) dial(text string) string {
 	case known:
 		m.take(m.call, answer)
 	case m.cfg.Dial != nil:
-		// Call cfg.Dial on a goroutine of its own.
+		// cfg.Dial has a goroutine of its own, which ends with the call.
 		call := m.call
 		ctx, cancel := context.WithCancel(m.ctx)
 		stop := call.cancel
@@ -38,16 +38,6 @@ func (m *Modem) dial(text string) string {
 			}
 		})
 	}
-	return ""
-}
-
-// connectBy makes a call by another command than D.
-func (m *Modem) connectBy(a Answer) string {
-	if m.call != nil {
-		return "ERROR"
-	}
-	m.begin()
-	m.take(m.call, a)
 	return ""
 }
 
@@ -73,7 +63,7 @@ func (m *Modem) begin() context.Context {
 	return ctx
 }
 
-// take lets an answer have its effect on a call, after its time.
+// take applies an answer to a call, after its time.
 func (m *Modem) take(call *modemCall, a Answer) {
 	if m.call != call {
 		if a.Far != nil {
@@ -82,7 +72,7 @@ func (m *Modem) take(call *modemCall, a Answer) {
 		return
 	}
 	if a.After <= 0 {
-		m.settle(call, a)
+		m.complete(call, a)
 		return
 	}
 	m.group.Go(func() {
@@ -93,14 +83,14 @@ func (m *Modem) take(call *modemCall, a Answer) {
 		case <-call.finished:
 		case <-m.stop:
 		}
-		if !m.post(func() { m.settle(call, a) }) && a.Far != nil {
+		if !m.post(func() { m.complete(call, a) }) && a.Far != nil {
 			a.Far.Close()
 		}
 	})
 }
 
-// settle ends the making of a call.
-func (m *Modem) settle(call *modemCall, a Answer) {
+// complete ends the setup of a call.
+func (m *Modem) complete(call *modemCall, a Answer) {
 	switch {
 	case m.call != call:
 		if a.Far != nil {
@@ -116,14 +106,14 @@ func (m *Modem) settle(call *modemCall, a Answer) {
 	}
 }
 
-// fail ends a call that was not established.
+// fail ends a call that is being set up.
 func (m *Modem) fail(result string) {
 	m.hangUp()
 	m.offHook = m.cfg.Personality.OffHook
 	m.finish(result)
 }
 
-// connect raises the carrier and starts the flow of data. The result is sent
+// connect asserts the carrier and starts the flow of data. The result is sent
 // first, and DCD is on before it.
 func (m *Modem) connect(a Answer) {
 	c := m.call
@@ -141,14 +131,14 @@ func (m *Modem) connect(a Answer) {
 	m.group.Go(func() { m.readFar(c) })
 }
 
-// readFar hands what the peer sends to the terminal while the modem is
-// online, and notices that the peer closes.
+// readFar forwards what the peer sends to the terminal while the modem is online,
+// and loses the carrier when the peer closes. connect starts it.
 func (m *Modem) readFar(c *modemCall) {
 	buf := make([]byte, 4096)
 	for {
 		n, err := c.far.Read(buf)
-		// Take data if possible: not in command mode, and not faster than the
-		// terminal reads. Data of a call that is over is dropped.
+		// Data is accepted in online mode only, and not faster than the terminal
+		// reads. Data of a call that is over is dropped.
 		if n > 0 && !m.until(func() bool {
 			b := buf[:n]
 			if m.call != c {
@@ -188,7 +178,8 @@ func (m *Modem) loseCarrier() {
 	m.send(m.result("NO CARRIER"))
 }
 
-// hangUp ends whatever call there is, without a result. One that rings continues.
+// hangUp ends the call, if there is one, without a result. An incoming call
+// continues to ring.
 func (m *Modem) hangUp() {
 	m.dropCall()
 	m.mode = modeCommand
@@ -201,7 +192,7 @@ func (m *Modem) hangUp() {
 	m.notify()
 }
 
-// dropCall frees what a call holds.
+// dropCall releases the resources of a call.
 func (m *Modem) dropCall() {
 	c := m.call
 	if c == nil {
@@ -216,7 +207,7 @@ func (m *Modem) dropCall() {
 	}
 }
 
-// resume is O: online again.
+// resume is O: it returns to online mode.
 func (m *Modem) resume() string {
 	if !m.call.carrier() {
 		return "NO CARRIER"
@@ -231,23 +222,14 @@ func (m *Modem) resume() string {
 	return ""
 }
 
-// ringing is an incoming call.
-type ringing struct {
+// incoming is an incoming call.
+type incoming struct {
 	far  port.Port
 	left int // rings that follow
 }
 
-func (m *Modem) startRinging(far port.Port, times int) {
-	if m.call != nil || m.ringing != nil {
-		far.Close()
-		return
-	}
-	m.ringing = &ringing{far: far, left: times}
-	m.ring(m.ringing)
-}
-
 // ring rings once: two seconds on, four off.
-func (m *Modem) ring(r *ringing) {
+func (m *Modem) ring(r *incoming) {
 	if m.ringing != r {
 		return
 	}
@@ -275,7 +257,7 @@ func (m *Modem) dropRinging() {
 	m.driveLines()
 }
 
-// answer is A: it takes the call that rings.
+// answer is A: it answers the incoming call.
 func (m *Modem) answer() string {
 	switch {
 	case m.call != nil:

@@ -7,11 +7,11 @@ import (
 	"github.com/rasline/rasline/port"
 )
 
-// lookAgain is how often DTR is checked in any case, since a change between
-// two waits goes unseen.
-const lookAgain = 100 * time.Millisecond
+// pollInterval is the interval at which DTR is checked in any case, since a change
+// between two waits is not reported.
+const pollInterval = 100 * time.Millisecond
 
-// driveLines sets the lines as the modem's state wants them.
+// driveLines sets the lines according to the modem's state.
 func (m *Modem) driveLines() { m.setLines(m.ringing != nil) }
 
 // driveLinesQuietly is driveLines in the pause between two rings.
@@ -40,11 +40,12 @@ func (m *Modem) setLines(ring bool) {
 		if carrier {
 			values = port.DTR
 		}
-		p.SetLines(port.DTR, values) // a port without lines does without
+		p.SetLines(port.DTR, values) // fails on a port without lines, which has no effect
 	}
 }
 
-// watchDTR waits for the terminal's DTR to fall, which arrives here as DSR.
+// watchDTR waits for the terminal's DTR, which is DSR here, to fall, until the modem
+// ends. NewModem starts it.
 func (m *Modem) watchDTR() {
 	lines, ok := m.dte.(port.LineController)
 	if !ok || m.cfg.Personality.ThreeWire {
@@ -52,7 +53,7 @@ func (m *Modem) watchDTR() {
 	}
 	now, err := lines.Lines()
 	for err == nil && m.post(func() { m.seeDTR(now.Has(port.DSR)) }) {
-		limited, cancel := context.WithTimeout(m.ctx, lookAgain)
+		limited, cancel := context.WithTimeout(m.ctx, pollInterval)
 		now, err = lines.WaitLines(limited, port.DSR)
 		if err != nil && limited.Err() != nil {
 			now, err = lines.Lines()
@@ -61,7 +62,7 @@ func (m *Modem) watchDTR() {
 	}
 }
 
-// seeDTR does what &D specifies when DTR falls.
+// seeDTR carries out what &D specifies when DTR falls.
 func (m *Modem) seeDTR(on bool) {
 	fell := m.dtr && !on
 	m.dtr = on
@@ -72,8 +73,8 @@ func (m *Modem) seeDTR(on bool) {
 	case 1:
 		m.escape()
 	case 2, 3:
-		// End a call. What was being dialled and what was established
-		// both end with NO CARRIER.
+		// A call that is up and one that is being set up both end with NO
+		// CARRIER.
 		switch {
 		case m.call.carrier():
 			m.loseCarrier()

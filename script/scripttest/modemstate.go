@@ -9,41 +9,52 @@ import (
 	"github.com/rasline/rasline/port"
 )
 
-// outLimit is how much may wait for a terminal that does not read.
+// outLimit bounds the output for a terminal that does not read, in bytes.
 const outLimit = 16 << 10
 
-// modemMode specifies what the modem does with what the terminal sends.
+// modemMode specifies how the modem interprets what the terminal sends.
 type modemMode uint8
 
 const (
 	modeCommand modemMode = iota
-	modeDialing           // any character gives up
+	modeDialing           // any character aborts the call
 	modeOnline
-	modePrompt // what is typed is a text
+	modePrompt // what is received is a text
 )
 
-// modemState is what the loop owns.
+// modemState is the state that the loop owns.
+//
+//	mode          call        from the terminal           leaves the mode
+//	modeCommand   nil         command lines               D, A: dialing; a prompt
+//	modeCommand   carrier     command lines, after +++    O: online; H, DTR, loss: no call
+//	modeDialing   no carrier  any character: NO CARRIER   an answer: online or command
+//	modeOnline    carrier     data for the peer           +++: command; loss: command
+//	modePrompt    any         a text                      Ctrl-Z, ESC: command
+//
+// late: the answer to a command is delayed, and the terminal is not read, or what
+// it sends is dropped if the fault is Deaf. offHook: the next character in command
+// mode is answered by OK, whatever it is.
 type modemState struct {
 	mode    modemMode
 	changed wait.Notifier
 	out     []byte  // for writeDTE to send
 	outData []span  // what of out is data, no results
-	taken   int     // how many of the terminal's bytes were taken
+	taken   int     // how many of the terminal's bytes were processed
 	faults  []Fault // with what is left of Times
 
 	settings
 	editor lineEditor
-	reply  []byte // information text of the command line in hand
-	fault  Fault  // what strikes it
-	late   bool   // its answer is being held back
+	reply  []byte // information text of the current command line
+	fault  Fault  // that applies to it
+	late   bool   // its answer is being delayed
 
 	offHook bool     // a failed call has left the line off hook
 	prompt  string   // the information text once the text is given
-	text    []byte   // typed at the prompt
+	text    []byte   // received at the prompt
 	texts   []string // given to prompts
 
 	call    *modemCall
-	ringing *ringing
+	ringing *incoming
 
 	// The escape sequence: how much of it has arrived, and when data last arrived.
 	pluses   int
@@ -63,7 +74,7 @@ type settings struct {
 	carrier, ready int // &C, &D
 }
 
-// modemCall is a call in the making or an established one.
+// modemCall is a call that is being set up or established.
 type modemCall struct {
 	far      port.Port // nil until there is a carrier
 	connect  string    // the result text
@@ -84,10 +95,10 @@ func factory() settings {
 	return s
 }
 
-// notify lets until check again.
+// notify makes until check again.
 func (m *Modem) notify() { m.changed.Notify() }
 
-// hasRoom reports whether the modem can take more from the terminal.
+// hasRoom reports whether the modem can accept more from the terminal.
 func (m *Modem) hasRoom() bool {
 	return len(m.out) < outLimit && (!m.late || m.fault.Deaf)
 }
@@ -109,9 +120,9 @@ func (m *Modem) guardTime() time.Duration {
 	return time.Duration(m.regs[12]) * time.Second / 50
 }
 
-// fromDTE takes bytes from the terminal and returns how many. If far is not
-// nil they are data for it. Data that is for no peer has been typed at the modem
-// and is no command. The reader calls again with the rest.
+// fromDTE processes bytes from the terminal and returns how many. If far is not nil
+// they are data for it. Data for no peer is input to the modem that is no command.
+// The reader calls again with the rest.
 func (m *Modem) fromDTE(b []byte) (far port.Port, n int, data bool) {
 	switch {
 	case m.mode == modeOnline:
@@ -120,7 +131,7 @@ func (m *Modem) fromDTE(b []byte) (far port.Port, n int, data bool) {
 	case m.late: // and deaf
 		return nil, len(b), false
 	case m.mode == modePrompt:
-		// Take one character of the text that a prompt asks for.
+		// One character of the text that a prompt requests.
 		c := b[0]
 		const esc, ctrlZ = 0x1B, 0x1A
 		switch c {
@@ -164,7 +175,7 @@ func (m *Modem) fromDTE(b []byte) (far port.Port, n int, data bool) {
 	return nil, 1, data
 }
 
-// watchEscape looks for three escape characters with the guard time of silence
+// watchEscape detects three escape characters with the guard time of silence
 // before and after them.
 func (m *Modem) watchEscape(b []byte) {
 	now := time.Now()

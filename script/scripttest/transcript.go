@@ -18,7 +18,7 @@ type Record struct {
 	Data   []byte
 }
 
-// Transcript is what a peer sent and received, in order. It keeps the first
+// Transcript holds what a peer sent and received, in order. It keeps the first
 // mebibyte and counts the rest. Its methods may be called at any time from any
 // goroutine.
 //
@@ -53,8 +53,8 @@ func way(sent bool) int {
 }
 
 // add records a copy of r.Data, sets r.At, and returns the offset of the data in
-// its direction. What is like the record before it in all but the data is joined
-// to it, so that a transcript does not depend on how reads were cut.
+// its direction. A record that differs from the one before only in its data is
+// joined to it, so that a transcript does not depend on how reads were split.
 func (t *Transcript) add(r Record) (at int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -83,7 +83,7 @@ func (t *Transcript) addLocked(r Record) (at int) {
 	return at
 }
 
-// judge notes whether received bytes are data.
+// judge records whether received bytes are data.
 func (t *Transcript) judge(s span, data bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -101,8 +101,8 @@ func (t *Transcript) markLocked(w int, s span) {
 	t.data[w] = append(t.data[w], s)
 }
 
-// unmarkData takes back that the last n received bytes before an offset are data:
-// they were an escape sequence.
+// unmarkData undoes that the last n received bytes before an offset are data: they
+// were an escape sequence.
 func (t *Transcript) unmarkData(at, n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -113,9 +113,9 @@ func (t *Transcript) unmarkData(at, n int) {
 	}
 }
 
-// send records what r holds as sent, data being the spans of it that are no
-// results, and then hands it to write, so that no reader can have received what
-// is not in the transcript yet. What write has not taken is taken back.
+// send records r as sent, data being the spans of it that are no results, and then
+// writes it, so that no reader can have received what is not in the transcript
+// yet. What write has not written is removed again.
 func (t *Transcript) send(r Record, data []span, write func([]byte) (int, error)) error {
 	r.Sent = true
 	t.mu.Lock()
@@ -125,14 +125,11 @@ func (t *Transcript) send(r Record, data []span, write func([]byte) (int, error)
 	}
 	t.mu.Unlock()
 	n, err := write(r.Data)
-	t.unsend(len(r.Data) - n)
-	return err
-}
 
-// unsend takes the last n sent bytes back.
-func (t *Transcript) unsend(n int) {
+	// Remove what was not written from the end.
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	n = len(r.Data) - n
 	t.total[1] -= n
 	for i := len(t.data[1]) - 1; i >= 0 && t.data[1][i].to > t.total[1]; i-- {
 		s := &t.data[1][i]
@@ -142,14 +139,14 @@ func (t *Transcript) unsend(n int) {
 	t.dropped -= back
 	n -= back
 	for i := len(t.records) - 1; i >= 0 && n > 0; i-- {
-		r := &t.records[i]
-		if r.Sent {
-			cut := min(n, len(r.Data))
-			r.Data = r.Data[:len(r.Data)-cut]
+		if last := &t.records[i]; last.Sent {
+			cut := min(n, len(last.Data))
+			last.Data = last.Data[:len(last.Data)-cut]
 			t.size -= cut
 			n -= cut
 		}
 	}
+	return err
 }
 
 // Records returns a copy of all records.
