@@ -9,25 +9,25 @@ import (
 	"github.com/rasline/rasline/ras"
 )
 
-// bridge is the child process's side of the callbacks: it turns the C
-// arguments of each into a message to the parent, and the parent's reply into
-// what the DLL gets. It knows memory, events and the port handle; buffers,
-// receives and the line are the parent's alone (see server).
+// bridge is the child process's side of the callbacks: it converts the C
+// arguments of each to a message to the parent, and the parent's reply to the
+// results that the DLL gets. It has the memory, the events and the port handle;
+// the parent has the buffers, the receives and the line (see server).
 //
 // Its methods named after callbacks accept the C arguments as numbers and
 // return the DWORD that the DLL gets. They may be called from any thread, at
 // any time, and after the DLL has returned too.
 //
 // The checks have one order everywhere: the port handle, the buffer, the size,
-// and then what only the parent knows.
+// and then what only the parent can check.
 //
 //	callback   running               closed                 ended
 //	get        the parent answers    ErrOutOfBuffers        ErrPortDisconnected
 //	others     the parent answers    ErrInvalidPortHandle   ErrPortDisconnected
 //	event      set                   not set any more       not set any more
 //
-// posted and retrieved belong together: the receive named by posted has a result
-// that was not retrieved once its signal is no longer in signals.
+// posted and retrieved belong together: the receive with the id posted has a
+// result that was not retrieved once its signal is no longer in signals.
 type bridge struct {
 	port   ras.Handle
 	w      *messageWriter
@@ -53,13 +53,6 @@ type block struct {
 	id   uint32
 }
 
-func newBridge(port ras.Handle, w *messageWriter, sys system) *bridge {
-	return &bridge{
-		port: port, w: w, sys: sys,
-		blocks: make(map[uintptr]*block), calls: make(map[uint32]chan message), signals: make(map[uint32]signal),
-	}
-}
-
 // close ends the run: later callbacks are refused, and the event of a receive
 // that is still posted is not set any more. It returns how many buffers the DLL
 // did not free, and how many it has written past the end of. The memory is
@@ -81,7 +74,7 @@ func (b *bridge) close() (leaked, damaged int) {
 }
 
 // read handles the parent's messages until the pipe ends, and calls cancelled
-// for the end of the run.
+// when the run is cancelled. runChild starts it on a goroutine.
 func (b *bridge) read(r io.Reader, cancelled func(ras.Code)) {
 	defer b.end()
 	for {
@@ -169,21 +162,16 @@ func (b *bridge) answer(r record, f func(r *record) ras.Code) uint32 {
 	closed := b.closed
 	b.mu.Unlock()
 	if closed {
-		return uint32(afterwards(r.callback))
+		if r.callback == cbGet {
+			return uint32(ras.ErrOutOfBuffers)
+		}
+		return uint32(ras.ErrInvalidPortHandle)
 	}
 	r.code = f(&r)
 	if b.traced {
 		b.w.write(message{kind: mTrace, id: uint32(r.callback), value: r.size, limit: r.limit, code: r.code})
 	}
 	return uint32(r.code)
-}
-
-// afterwards is the answer to a callback that is used when its run is over.
-func afterwards(c callback) ras.Code {
-	if c == cbGet {
-		return ras.ErrOutOfBuffers
-	}
-	return ras.ErrInvalidPortHandle
 }
 
 func (b *bridge) getBuffer(ppBuffer, pdwSize uintptr) uint32 {
@@ -360,7 +348,7 @@ func (b *bridge) storeSize(addr uintptr, v uint32) error {
 	return b.sys.store(addr, binary.LittleEndian.AppendUint32(nil, v))
 }
 
-// system is what a bridge needs from Windows: memory that the DLL sees, access
+// system is the part of Windows that a bridge uses: memory that the DLL sees, access
 // to addresses that it passes, and its events. Tests have a system of their
 // own.
 type system interface {

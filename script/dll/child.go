@@ -14,9 +14,9 @@ import (
 // return; it is a *ras.Error.
 type invoker func(ctx context.Context, j *job, b *bridge) (*result, error)
 
-// runChild is the life of a child process: it sends a hello, receives its job,
-// runs it with invoke and sends the result. gone is called when the parent's
-// pipe ends, even while the DLL runs.
+// runChild runs in a child process: it sends a hello, receives its job, runs it
+// with invoke and sends the result. gone is called when the parent's pipe ends,
+// even while the DLL runs.
 func runChild(r io.Reader, w io.Writer, newSystem func(strict bool) system, invoke invoker, gone func()) error {
 	out := &messageWriter{w: w}
 	if err := out.write(message{kind: mHello, value: protocolVersion}); err != nil {
@@ -27,7 +27,7 @@ func runChild(r io.Reader, w io.Writer, newSystem func(strict bool) system, invo
 		return err
 	}
 	if m.kind != mStart {
-		return fmt.Errorf("%w: message %d where the job was due", errProtocol, m.kind)
+		return fmt.Errorf("%w: message %d, want the job", errProtocol, m.kind)
 	}
 	j, err := decodeJob(m.data)
 	clear(m.data)
@@ -36,8 +36,10 @@ func runChild(r io.Reader, w io.Writer, newSystem func(strict bool) system, invo
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
-	b := newBridge(j.port, out, newSystem(m.value&flagStrict != 0))
-	b.traced = m.value&flagTrace != 0
+	b := &bridge{
+		port: j.port, w: out, sys: newSystem(m.value&flagStrict != 0), traced: m.value&flagTrace != 0,
+		blocks: make(map[uintptr]*block), calls: make(map[uint32]chan message), signals: make(map[uint32]signal),
+	}
 	go func() {
 		b.read(r, func(code ras.Code) { cancel(code) })
 		gone()

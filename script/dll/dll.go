@@ -205,20 +205,18 @@ func missingImports(path string, system func(name string) bool) []string {
 			switch {
 			case seen[key] || strings.HasPrefix(key, "api-ms-") || strings.HasPrefix(key, "ext-ms-"):
 				// The last two are names for parts of Windows, not for files.
-			case isFile(filepath.Join(dir, name)):
-				todo = append(todo, filepath.Join(dir, name))
-			case !system(name):
-				missing = append(missing, name)
+			default:
+				file := filepath.Join(dir, name)
+				if info, err := os.Stat(file); err == nil && !info.IsDir() {
+					todo = append(todo, file)
+				} else if !system(name) {
+					missing = append(missing, name)
+				}
 			}
 			seen[key] = true
 		}
 	}
 	return missing
-}
-
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && !info.IsDir()
 }
 
 // Path returns the absolute path of the DLL.
@@ -266,8 +264,8 @@ func (d *DLL) Execute(ctx context.Context, call *ras.Call) error {
 	if res.damaged > 0 {
 		d.cfg.Log.Warn("the DLL wrote past the end of buffers", "dll", d.path, "buffers", res.damaged)
 	}
-	// Give the call what the DLL left, or return the error of the run. A
-	// DLL that returns 0 although its run was ended has not succeeded.
+
+	// A DLL that returns 0 although its run was ended has not succeeded.
 	cause := context.Cause(ctx)
 	switch {
 	case res.code != ras.Success:

@@ -58,9 +58,13 @@ func Inspect(r io.ReaderAt) (*Image, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
+	machine := binary.LittleEndian.Uint16(coff)
 	img := &Image{
-		Arch: archOf(binary.LittleEndian.Uint16(coff)),
+		Arch: fmt.Sprintf("machine 0x%04x", machine),
 		DLL:  binary.LittleEndian.Uint16(coff[18:])&characteristicDLL != 0,
+	}
+	if arch, ok := machines[machine]; ok {
+		img.Arch = arch
 	}
 	switch name := p.export(entryPoint, entryPoint+"@44", "_"+entryPoint+"@44"); name {
 	case "":
@@ -73,21 +77,10 @@ func Inspect(r io.ReaderAt) (*Image, error) {
 	return img, p.err
 }
 
-func archOf(machine uint16) string {
-	switch machine {
-	case 0x14C:
-		return "386"
-	case 0x8664:
-		return "amd64"
-	case 0xAA64:
-		return "arm64"
-	case 0x1C4:
-		return "arm"
-	}
-	return fmt.Sprintf("machine 0x%04x", machine)
-}
+// machines maps IMAGE_FILE_MACHINE to GOARCH.
+var machines = map[uint16]string{0x14C: "386", 0x8664: "amd64", 0xAA64: "arm64", 0x1C4: "arm"}
 
-// peReader reads one file. The first failure sticks.
+// peReader reads one file. It keeps the first failure.
 type peReader struct {
 	r          io.ReaderAt
 	sections   []section
@@ -96,7 +89,7 @@ type peReader struct {
 	err        error
 }
 
-// section specifies where a part of the image is in the file.
+// section is a part of the image, at an offset of the file.
 type section struct{ rva, size, offset uint32 }
 
 // at returns n bytes of the file. After a failure they are zeros.
@@ -141,8 +134,31 @@ func (p *peReader) headers() []byte {
 	if p.err != nil {
 		return coff
 	}
-	p.optionalHeader(p.at(start+24, optional))
-	b := p.at(start+24+int64(optional), 40*sections)
+
+	// The addresses of the tables of exports and imports are the first of the
+	// data directories in the optional header.
+	b := p.at(start+24, optional)
+	directories := 0
+	switch {
+	case p.err != nil:
+		return coff
+	case len(b) >= 96 && binary.LittleEndian.Uint16(b) == 0x10B:
+		directories = 96
+	case len(b) >= 112 && binary.LittleEndian.Uint16(b) == 0x20B:
+		directories = 112
+	default:
+		p.fail("no optional header of a known kind")
+		return coff
+	}
+	n := binary.LittleEndian.Uint32(b[directories-4:])
+	if n > 0 && len(b) >= directories+8 {
+		p.exportsRVA = binary.LittleEndian.Uint32(b[directories:])
+	}
+	if n > 1 && len(b) >= directories+16 {
+		p.importsRVA = binary.LittleEndian.Uint32(b[directories+8:])
+	}
+
+	b = p.at(start+24+int64(optional), 40*sections)
 	for ; len(b) >= 40; b = b[40:] {
 		p.sections = append(p.sections, section{
 			rva:    binary.LittleEndian.Uint32(b[12:]),
@@ -153,31 +169,6 @@ func (p *peReader) headers() []byte {
 	return coff
 }
 
-// optionalHeader finds the addresses of the tables of exports and imports, the
-// first of the data directories.
-func (p *peReader) optionalHeader(b []byte) {
-	if p.err != nil {
-		return
-	}
-	directories := 0
-	switch {
-	case len(b) >= 96 && binary.LittleEndian.Uint16(b) == 0x10B:
-		directories = 96
-	case len(b) >= 112 && binary.LittleEndian.Uint16(b) == 0x20B:
-		directories = 112
-	default:
-		p.fail("no optional header of a known kind")
-		return
-	}
-	n := binary.LittleEndian.Uint32(b[directories-4:])
-	if n > 0 && len(b) >= directories+8 {
-		p.exportsRVA = binary.LittleEndian.Uint32(b[directories:])
-	}
-	if n > 1 && len(b) >= directories+16 {
-		p.importsRVA = binary.LittleEndian.Uint32(b[directories+8:])
-	}
-}
-
 // rva returns n bytes at an address of the loaded image.
 func (p *peReader) rva(addr uint32, n int) []byte {
 	for _, s := range p.sections {
@@ -185,7 +176,7 @@ func (p *peReader) rva(addr uint32, n int) []byte {
 			return p.at(int64(s.offset)+int64(addr-s.rva), n)
 		}
 	}
-	p.fail("address 0x%x lies in no section", addr)
+	p.fail("address 0x%x is in no section", addr)
 	return make([]byte, n)
 }
 

@@ -15,7 +15,7 @@ import (
 // call Main never sends a hello.
 const helloLimit = time.Minute
 
-// process is a child process as its parent sees it.
+// process is the parent's interface to a child process.
 type process interface {
 	io.Reader // the child's messages
 	io.Writer // messages to the child
@@ -34,7 +34,7 @@ type exitStatus struct {
 	exception uint32 // 0: none
 }
 
-// keeper bounds the life of a child process.
+// keeper kills a child process that does not end in time.
 type keeper struct {
 	process
 	grace time.Duration
@@ -51,40 +51,41 @@ func (k *keeper) killAfter(d time.Duration) {
 	k.timers = append(k.timers, time.AfterFunc(d, k.kill))
 }
 
-func (k *keeper) stopTimers() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, t := range k.timers {
-		t.Stop()
-	}
-	k.timers = nil
-}
-
-// supervise runs a job in a child process that has been started. It returns
-// when the process has ended, and no goroutine of its own runs any more.
+// supervise runs a job in a child process that has been started. It returns when
+// the process and all goroutines of the run have ended.
 func (d *DLL) supervise(ctx context.Context, p process, j *job, call *ras.Call) (*result, error) {
 	k := &keeper{process: p, grace: d.cfg.Grace}
 	startup := time.AfterFunc(helloLimit, p.kill)
 	defer startup.Stop()
 	out := &messageWriter{w: p}
-	s := newServer(ctx, call, &d.cfg, out)
-	told := make(chan struct{})
+	s := &server{
+		call: call, cfg: &d.cfg, w: out, trace: traceTo(ctx, d.cfg.Log),
+		slots: make(chan struct{}, maxRequests), buffers: make(map[uint32]*served),
+	}
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	s.relay = &relay{ctx: s.ctx, undo: s.cancelReceive, event: ras.NewEvent(), idle: make(chan struct{})}
+	close(s.relay.idle)
+	sent := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		defer close(told)
+		defer close(sent)
 		k.killAfter(k.grace)
-		<-s.ctx.Done() // what the child does when it hears of it finds the run over
+		<-s.ctx.Done() // requests that follow the cancel find the run over
 		out.write(message{kind: mCancel, code: endCode(ctx)})
 	})
 	res, err := k.run(s, j, startup)
 	exit := p.wait()
 	if !stop() {
-		<-told
+		<-sent
 	}
-	k.stopTimers()
+	k.mu.Lock()
+	for _, t := range k.timers {
+		t.Stop()
+	}
+	k.mu.Unlock()
 	return res, d.explain(ctx, err, exit, k.hello)
 }
 
-// run gives the child its job and serves it to its end.
+// run sends the child its job and serves it until it ends.
 func (k *keeper) run(s *server, j *job, startup *time.Timer) (*result, error) {
 	m, err := readMessage(k)
 	switch {
@@ -111,19 +112,17 @@ func (k *keeper) run(s *server, j *job, startup *time.Timer) (*result, error) {
 		return nil, errEnded
 	}
 	clear(start.data)
-	// Answer requests until the child sends its result or its pipe ends, then
-	// call ended and wait until no request is running.
-	{
-		res, err := s.read(k)
-		// The child has sent its result or broken its pipe; it has time to end.
-		k.killAfter(k.grace)
-		s.relay.stop(s.cancel)
-		s.wg.Wait()
-		return res, err
-	}
+
+	// Answer requests until the child sends its result or its pipe ends. The
+	// process then has the grace time to end.
+	res, err := s.read(k)
+	k.killAfter(k.grace)
+	s.relay.stop(s.cancel)
+	s.wg.Wait()
+	return res, err
 }
 
-// explain turns the end of a child that sent no result into an error.
+// explain returns the error of a child that ended without a result.
 func (d *DLL) explain(ctx context.Context, err error, exit exitStatus, hello bool) error {
 	switch {
 	case err == nil || !errors.Is(err, errEnded) && !errors.Is(err, errProtocol):

@@ -8,11 +8,20 @@ import (
 	"github.com/rasline/rasline/ras"
 )
 
-// relay passes the event of the posted receive on to the child. One receive is
-// posted at a time. At most one goroutine waits, and stop ends it.
+// relay forwards the event of the posted receive to the child. One receive is
+// posted at a time. At most one goroutine waits; post starts it, and the receive's
+// end, the end of the run or stop ends it.
+//
+//	event           idle            waiting                      retrieved (taken)
+//	post            waiting         ErrAsyncRequestPending       waits for idle, then as idle
+//	the receive     -               signalled, idle              signalled, idle
+//	ctx ends        -               undone, signalled, idle      undone, signalled, idle
+//	stop            over            over: undone, idle           over: idle
+//
+// Over: nothing is signalled any more.
 type relay struct {
 	ctx   context.Context // of the run
-	undo  func()          // takes back the posted receive
+	undo  func()          // cancels the posted receive
 	event *ras.Event
 	over  atomic.Bool // the DLL has returned: nothing is signalled any more
 	taken atomic.Bool // the receive posted last was retrieved
@@ -21,21 +30,21 @@ type relay struct {
 	idle chan struct{} // closed while no goroutine waits
 }
 
-// noWait is a context that has ended: Wait with it accepts a token that is there
-// and does not block.
+// noWait is a context that has ended: Wait with it accepts an event that is set and
+// does not block.
 var noWait = func() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return ctx
 }()
 
-// post posts a receive with post, and has its end signalled once. If the receive
-// has a result already, it is signalled before post returns.
+// post posts a receive with post. Its end is signalled once; if it has a result
+// already, before post returns.
 func (r *relay) post(to *pipeSignal, post func(*ras.Event) error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	// A receive that was retrieved has its event set, and one of a run that is
-	// over is taken back, so that its waiter is about to end; it must not find
+	// over is cancelled, so that its waiter is about to end; it must not consume
 	// the event of this one.
 	if r.taken.Load() || r.ctx.Err() != nil {
 		<-r.idle
@@ -63,9 +72,9 @@ func (r *relay) post(to *pipeSignal, post func(*ras.Event) error) error {
 	return nil
 }
 
-// settle waits until a run that is over has taken back its receive, so that the
+// awaitUndone waits until a run that is over has cancelled its receive, so that the
 // receive's buffer can be freed.
-func (r *relay) settle() {
+func (r *relay) awaitUndone() {
 	if r.ctx.Err() == nil {
 		return
 	}
@@ -74,9 +83,8 @@ func (r *relay) settle() {
 	<-r.idle
 }
 
-// wait ends with the receive or with the run. A run that ends while the DLL
-// still works, by a limit or a cancel, is signalled too, so that the DLL learns
-// of it.
+// wait waits for the end of the receive or of the run. A run that ends before the
+// DLL has returned, by a limit or a cancel, is signalled too.
 func (r *relay) wait(to *pipeSignal, idle chan struct{}) {
 	defer close(idle)
 	if r.event.Wait(r.ctx) != nil {
@@ -92,7 +100,7 @@ func (r *relay) signal(to *pipeSignal) {
 }
 
 // stop ends the run's context with cancel and waits until a receive that is
-// still posted was taken back; it is not signalled.
+// still posted was cancelled; it is not signalled.
 func (r *relay) stop(cancel context.CancelCauseFunc) {
 	r.over.Store(true)
 	cancel(nil)

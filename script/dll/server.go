@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/rasline/rasline/ras"
 )
@@ -15,8 +16,9 @@ import (
 // belongs to a thread of the DLL. The next one waits in the pipe.
 const maxRequests = 64
 
-// server is the callback engine of one run. It lives in the parent, owns the
-// buffers and the receive, and answers the requests of the child's bridge.
+// server is the callback engine of one run, in the parent. It owns the buffers and
+// the receive, and answers the requests of the child's bridge, each on a goroutine
+// of its own that wg counts.
 //
 // Locks: receiving is held for a single call of the API; mu is held for a few
 // instructions and no other lock is acquired under it.
@@ -26,7 +28,7 @@ type server struct {
 	call   *ras.Call
 	cfg    *Config
 	w      *messageWriter
-	trace  func(record) // nil: not asked for
+	trace  func(record) // nil: no trace
 	relay  *relay
 	slots  chan struct{} // one token for each running request
 	wg     sync.WaitGroup
@@ -35,8 +37,8 @@ type server struct {
 	mildComm  sync.Once  // the warning about settings that the port lacks
 	mildSend  sync.Once  // the warning about a send from a posted buffer
 
-	mu      sync.Mutex
-	last    uint32 // the buffer number used last
+	mu      sync.Mutex // guards what follows
+	last    uint32     // the buffer number used last
 	buffers map[uint32]*served
 	posted  *served // the buffer of a receive that has not been retrieved
 }
@@ -44,37 +46,21 @@ type server struct {
 // served is a buffer that the child has.
 type served struct {
 	buf ras.Buffer
-	use turn // held while buf's bytes are in use
+	use chan struct{} // capacity 1: a token while a request uses buf's bytes
 }
 
-// turn lets one goroutine at a time use the bytes of a buffer. The end of the
-// run frees those that wait.
-type turn chan struct{}
-
-func (t turn) take(ctx context.Context) error {
+// acquire waits until no other request uses the bytes of the buffer, or until the
+// run ends.
+func (b *served) acquire(ctx context.Context) error {
 	select {
-	case t <- struct{}{}:
+	case b.use <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return endCode(ctx)
 	}
 }
 
-func (t turn) leave() { <-t }
-
-func newServer(ctx context.Context, call *ras.Call, cfg *Config, w *messageWriter) *server {
-	s := &server{
-		call: call, cfg: cfg, w: w, trace: traceTo(ctx, cfg.Log),
-		slots: make(chan struct{}, maxRequests), buffers: make(map[uint32]*served),
-	}
-	s.ctx, s.cancel = context.WithCancelCause(ctx)
-	// Make a relay for a run. When the run's context ends, undo takes back
-	// the receive that is posted then.
-	r := &relay{ctx: s.ctx, undo: s.cancelReceive, event: ras.NewEvent(), idle: make(chan struct{})}
-	close(r.idle)
-	s.relay = r
-	return s
-}
+func (b *served) release() { <-b.use }
 
 // errEnded means that the pipe ended before the child sent its result.
 var errEnded = errors.New("the child process has ended")
@@ -91,8 +77,12 @@ func (s *server) read(r io.Reader) (*result, error) {
 		switch m.kind {
 		case mGet, mFree, mSend, mReceive, mRetrieve, mSetComm:
 			s.slots <- struct{}{}
-			s.wg.Add(1)
-			go s.request(m)
+			s.wg.Go(func() {
+				defer func() { <-s.slots }()
+				reply := message{kind: mReply, id: m.id}
+				reply.code = ras.CodeOf(s.do(m, &reply))
+				s.w.write(reply) // if it fails, the next read does too
+			})
 		case mTrace:
 			if s.trace != nil {
 				s.trace(record{callback: callback(m.id), size: m.value, limit: m.limit, code: m.code})
@@ -109,16 +99,6 @@ func (s *server) read(r io.Reader) (*result, error) {
 			return nil, fmt.Errorf("%w: message %d", errProtocol, m.kind)
 		}
 	}
-}
-
-// request answers one request. A failed write is not reported: read then finds
-// that the other end of the pipe is closed.
-func (s *server) request(m message) {
-	defer s.wg.Done()
-	defer func() { <-s.slots }()
-	reply := message{kind: mReply, id: m.id}
-	reply.code = ras.CodeOf(s.do(m, &reply))
-	s.w.write(reply)
 }
 
 // do carries out a request. When the run is over, everything that needs the line
@@ -171,13 +151,13 @@ func (s *server) get(m message, reply *message) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last++
-	s.buffers[s.last] = &served{buf, make(turn, 1)}
+	s.buffers[s.last] = &served{buf, make(chan struct{}, 1)}
 	reply.buffer, reply.value = s.last, uint32(len(buf.Bytes()))
 	return nil
 }
 
 func (s *server) free(id uint32, b *served) error {
-	s.relay.settle()
+	s.relay.awaitUndone()
 	if err := s.call.FreeBuffer(b.buf); err != nil {
 		return err
 	}
@@ -187,15 +167,14 @@ func (s *server) free(id uint32, b *served) error {
 	return nil
 }
 
-// send sends from the DLL's buffer. Received data reaches a buffer only in
-// RasRetrieveBuffer, so a send from the buffer of the posted receive harms
-// nothing; since an API may refuse it, the bytes then travel in a buffer of
-// their own.
+// send sends from the DLL's buffer. Received data is stored in a buffer only in
+// RasRetrieveBuffer, so a send from the buffer of the posted receive is harmless;
+// since an API may refuse it, the bytes are then copied to another buffer.
 func (s *server) send(b *served, data []byte) error {
-	if err := b.use.take(s.ctx); err != nil {
+	if err := b.acquire(s.ctx); err != nil {
 		return err
 	}
-	defer b.use.leave()
+	defer b.release()
 	if len(data) > len(b.buf.Bytes()) {
 		return ras.ErrBufferTooSmall
 	}
@@ -220,7 +199,11 @@ func (s *server) receive(m message, b *served) error {
 	return s.relay.post(&pipeSignal{s.w, m.id}, func(ev *ras.Event) error {
 		s.receiving.Lock()
 		defer s.receiving.Unlock()
-		if err := s.call.ReceiveBuffer(s.call.Port, b.buf, limitOf(m.limit), ev); err != nil {
+		limit := time.Duration(m.limit) * time.Millisecond // dwTimeOut
+		if m.limit == infinite {
+			limit = 0
+		}
+		if err := s.call.ReceiveBuffer(s.call.Port, b.buf, limit, ev); err != nil {
 			return err
 		}
 		s.setPosted(b)
@@ -235,10 +218,10 @@ func (s *server) setPosted(b *served) {
 }
 
 func (s *server) retrieve(b *served, reply *message) error {
-	if err := b.use.take(s.ctx); err != nil {
+	if err := b.acquire(s.ctx); err != nil {
 		return err
 	}
-	defer b.use.leave()
+	defer b.release()
 	s.receiving.Lock()
 	n, err := s.call.RetrieveBuffer(s.call.Port, b.buf)
 	if ras.CodeOf(err) != ras.ErrPending {
@@ -253,7 +236,7 @@ func (s *server) retrieve(b *served, reply *message) error {
 	return nil
 }
 
-// cancelReceive takes back a receive that the DLL left posted, so that the next
+// cancelReceive cancels a receive that the DLL left posted, so that the next
 // executor of the call can post its own.
 func (s *server) cancelReceive() {
 	s.receiving.Lock()
@@ -261,6 +244,9 @@ func (s *server) cancelReceive() {
 	s.call.CancelReceive()
 	s.setPosted(nil)
 }
+
+// infinite is the value of dwTimeOut that Win32 calls INFINITE.
+const infinite = 0xFFFFFFFF
 
 // pipeSignal reports to the child that a receive has a result.
 type pipeSignal struct {

@@ -3,7 +3,6 @@ package dll
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"github.com/rasline/rasline/ras"
 )
@@ -26,8 +25,8 @@ var callbackNames = [callbacks]string{
 	"RasReceiveBuffer", "RasRetrieveBuffer", "RasSetCommSettings",
 }
 
-// record is one line of the trace: a callback as the DLL saw it. It never holds
-// data.
+// record is one line of the trace: a callback of the DLL with its result. It never
+// contains data.
 type record struct {
 	callback callback
 	size     uint32 // bytes granted, sent or retrieved
@@ -41,7 +40,17 @@ func traceTo(ctx context.Context, log *slog.Logger) func(record) {
 	if !log.Enabled(ctx, slog.LevelDebug) {
 		return nil
 	}
-	return func(r record) { log.LogAttrs(ctx, slog.LevelDebug, r.name(), r.attrs()...) }
+	return func(r record) {
+		attrs := make([]slog.Attr, 0, 2)
+		switch r.callback {
+		case cbGet, cbSend, cbRetrieve:
+			attrs = append(attrs, slog.Int64("size", int64(r.size)))
+		case cbReceive:
+			attrs = append(attrs, slog.Int64("timeout", int64(r.limit)))
+		}
+		attrs = append(attrs, slog.Int64("code", int64(r.code)))
+		log.LogAttrs(ctx, slog.LevelDebug, r.name(), attrs...)
+	}
 }
 
 func (r record) name() string {
@@ -49,27 +58,4 @@ func (r record) name() string {
 		return callbackNames[r.callback]
 	}
 	return "unknown callback"
-}
-
-func (r record) attrs() []slog.Attr {
-	attrs := make([]slog.Attr, 0, 2)
-	switch r.callback {
-	case cbGet, cbSend, cbRetrieve:
-		attrs = append(attrs, slog.Int64("size", int64(r.size)))
-	case cbReceive:
-		attrs = append(attrs, slog.Int64("timeout", int64(r.limit)))
-	}
-	return append(attrs, slog.Int64("code", int64(r.code)))
-}
-
-// infinite is the value of dwTimeOut that Win32 calls INFINITE.
-const infinite = 0xFFFFFFFF
-
-// limitOf turns dwTimeOut into the limit of a receive. 0 and INFINITE are no
-// limit.
-func limitOf(ms uint32) time.Duration {
-	if ms == infinite {
-		return 0
-	}
-	return time.Duration(ms) * time.Millisecond
 }

@@ -47,7 +47,7 @@ const (
 	flagStrict             // let buffers end where the inaccessible page begins
 )
 
-// message is everything that a message may hold. Fields that its kind does not
+// message has the fields of all kinds of messages. Those that its kind does not
 // name are zero.
 type message struct {
 	kind   kind
@@ -79,10 +79,10 @@ func (m *message) appendTo(b []byte) []byte {
 
 // errProtocol is the cause of every error of a pipe that is not one of reading
 // or writing.
-var errProtocol = errors.New("the child process does not speak our protocol")
+var errProtocol = errors.New("the child process violates the protocol")
 
 // readMessage reads one message. At the end of the stream it returns io.EOF,
-// and in the midst of a message io.ErrUnexpectedEOF.
+// and within a message io.ErrUnexpectedEOF.
 func readMessage(r io.Reader) (message, error) {
 	var h [messageHeader]byte
 	if _, err := io.ReadFull(r, h[:4]); err != nil {
@@ -118,7 +118,7 @@ func unexpected(err error) error {
 	return err
 }
 
-// messageWriter writes messages from several goroutines.
+// messageWriter writes messages. It may be used by several goroutines.
 type messageWriter struct {
 	mu  sync.Mutex // guards what follows
 	w   io.Writer

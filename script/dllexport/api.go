@@ -137,28 +137,24 @@ func (a *api) FreeBuffer(b ras.Buffer) error {
 
 // SendBuffer implements ras.API.
 func (a *api) SendBuffer(port ras.Handle, b ras.Buffer, n int) error {
-	own, err := a.checkSend(port, b, n)
+	a.mu.Lock()
+	own, err := a.check(opSend, port, b)
+	switch {
+	case err != nil:
+	case n < 0:
+		err = failure(opSend, ras.ErrInvalidParameter)
+	case n > len(own.data):
+		err = failure(opSend, ras.ErrBufferTooSmall)
+	case a.rx.atHost && a.rx.buf == own:
+		err = failure(opSend, ras.ErrAsyncRequestPending)
+	default:
+		err = a.ended(opSend)
+	}
+	a.mu.Unlock()
 	if err != nil || n == 0 {
 		return err
 	}
 	return failure(opSend, a.host.sendBuffer(own.mem, uint32(n)))
-}
-
-func (a *api) checkSend(port ras.Handle, b ras.Buffer, n int) (*buffer, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	own, err := a.check(opSend, port, b)
-	switch {
-	case err != nil:
-		return nil, err
-	case n < 0:
-		return nil, failure(opSend, ras.ErrInvalidParameter)
-	case n > len(own.data):
-		return nil, failure(opSend, ras.ErrBufferTooSmall)
-	case a.rx.atHost && a.rx.buf == own:
-		return nil, failure(opSend, ras.ErrAsyncRequestPending)
-	}
-	return own, a.ended(opSend)
 }
 
 // SetCommSettings implements ras.API. Without the extension structure, which

@@ -70,11 +70,6 @@ func (r *receive) limit() time.Duration {
 	return max(time.Until(r.deadline), time.Millisecond)
 }
 
-// due reports whether the limit has passed, or nearly.
-func (r *receive) due() bool {
-	return !r.deadline.IsZero() && time.Until(r.deadline) < slack
-}
-
 // ReceiveBuffer implements ras.API.
 func (a *api) ReceiveBuffer(port ras.Handle, b ras.Buffer, timeout time.Duration, ev *ras.Event) error {
 	a.mu.Lock()
@@ -232,7 +227,8 @@ func (a *api) retrieveAtHost(b *buffer) (int, error) {
 		// Handle the limit of a receive at the host. It may be the limit of
 		// an earlier receive that the host went on with; then the rest is posted.
 		a.rx.atHost = false
-		if a.rx.due() || a.rx.expired {
+		due := !a.rx.deadline.IsZero() && time.Until(a.rx.deadline) < slack
+		if due || a.rx.expired {
 			a.rx.posted = false
 			return 0, failure(opRetrieve, ras.ErrRequestTimeout)
 		}

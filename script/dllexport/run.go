@@ -46,9 +46,15 @@ func (r registration) run(ctx context.Context, inv *invocation) ras.Code {
 }
 
 func (r registration) execute(ctx context.Context, inv *invocation, result *Result) error {
-	before, err := readParams(inv.params)
-	if err != nil {
-		return err
+	// The texts other than the credentials are empty where the host's structure
+	// has no valid text.
+	var before ras.DialParams
+	for i, to := range before.Texts() {
+		text, err := inv.params.Text(rasabi.Fields[i])
+		if err != nil && credential(rasabi.Fields[i]) {
+			return invalid(err)
+		}
+		*to = text
 	}
 	if before.UserName == "" {
 		before.UserName = inv.userName()
@@ -60,14 +66,15 @@ func (r registration) execute(ctx context.Context, inv *invocation, result *Resu
 	defer handles.Release(uintptr(inv.port), slot)  // the host uses its handles again
 	params := before
 	call := &ras.Call{API: a, Port: inv.port, Phonebook: inv.phonebook, Entry: inv.entry, Params: &params, Exact: true, ReadAhead: true}
-	if err = r.protect(ctx, a, call, result); err != nil && err != error(ras.Success) {
+	if err := r.protect(ctx, a, call, result); err != nil && err != error(ras.Success) {
 		return err
 	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", opScript, ras.ContextError(ctx))
 	}
-	// Store the credentials that the executor changed, all or none. What
-	// it left alone stays as the host wrote it, an empty user name included.
+
+	// Store the credentials that the executor changed, all or none. The others
+	// stay as the host wrote them, an empty user name included.
 	after := *call.Parameters()
 	if err := after.Validate(); err != nil {
 		return err
@@ -84,8 +91,8 @@ func (r registration) execute(ctx context.Context, inv *invocation, result *Resu
 	return nil
 }
 
-// protect runs the executor, turns a panic into an error, and takes back the
-// callbacks on every way out.
+// protect runs the executor, converts a panic to an error, and revokes the
+// callbacks however the executor ends.
 func (r registration) protect(ctx context.Context, a *api, call *ras.Call, result *Result) (err error) {
 	defer func() {
 		unread, endErr := call.End()
@@ -108,20 +115,6 @@ func (r registration) protect(ctx context.Context, a *api, call *ras.Call, resul
 // change.
 func credential(f rasabi.Field) bool {
 	return f == rasabi.UserName || f == rasabi.Password || f == rasabi.Domain
-}
-
-// readParams copies the texts of the host's structure. The others than the
-// credentials are empty where the host left something that is no text.
-func readParams(d rasabi.DialParams) (ras.DialParams, error) {
-	var p ras.DialParams
-	for i, to := range p.Texts() {
-		s, err := d.Text(rasabi.Fields[i])
-		if err != nil && credential(rasabi.Fields[i]) {
-			return p, invalid(err)
-		}
-		*to = s
-	}
-	return p, nil
 }
 
 func invalid(err error) error {
