@@ -8,11 +8,12 @@ import (
 	"strings"
 )
 
-// modules are what the guest's tests need of the kernel, each for a reason:
-// PPP, the USB adapter, and a USB gadget that is plugged into the same machine.
+// modules are the kernel modules that the guest's tests need: PPP, the USB
+// adapter, and a USB gadget that is connected to the same machine.
 var modules = []string{"ppp_async", "xhci_pci", "ftdi_sio", "configfs", "dummy_hcd", "usb_f_acm", "cdc_acm"}
 
-// tools are the host's programs that the guest has too, and where it has them.
+// tools are the host's programs that are copied to the guest, with their paths
+// there.
 var tools = map[string]string{"busybox": "/bin/busybox", "pppd": "/usr/sbin/pppd"}
 
 // applets are the names under which the guest's programs call busybox.
@@ -51,12 +52,35 @@ func WriteInitramfs(name string, k *Kernel, programs, texts map[string]string) e
 	}
 	defer f.Close()
 	a := NewArchive(f)
-	if err := addModules(a, k); err != nil {
+	list, err := k.Load(modules...)
+	if err != nil {
 		return err
 	}
-	if err := addTools(a); err != nil {
-		return err
+	for i, m := range list { // the order of the names is that of loading
+		a.File(fmt.Sprintf("/modules/%02d-%s.ko", i, m.Name), 0o644, m.Data)
 	}
+
+	added := make(map[string]bool)
+	for name, path := range tools {
+		from, err := Tool(name)
+		if err != nil {
+			return err
+		}
+		a.Copy(path, from, 0o755)
+		// The shared libraries of a program, its loader included, as ldd(1)
+		// reports; a program that is linked statically has none.
+		out, _ := exec.Command("ldd", from).Output()
+		for _, lib := range strings.Fields(string(out)) {
+			if strings.HasPrefix(lib, "/") && !added[lib] {
+				a.Copy(lib, lib, 0o755)
+				added[lib] = true
+			}
+		}
+	}
+	for _, name := range applets {
+		a.Link("/bin/"+name, "busybox")
+	}
+
 	for path, from := range programs {
 		a.Copy(path, from, 0o755)
 	}
@@ -72,43 +96,4 @@ func WriteInitramfs(name string, k *Kernel, programs, texts map[string]string) e
 		return err
 	}
 	return f.Close()
-}
-
-// addModules names the files so that their order is that of loading.
-func addModules(a *Archive, k *Kernel) error {
-	list, err := k.Load(modules...)
-	for i, m := range list {
-		a.File(fmt.Sprintf("/modules/%02d-%s.ko", i, m.Name), 0o644, m.Data)
-	}
-	return err
-}
-
-func addTools(a *Archive) error {
-	added := make(map[string]bool)
-	for name, path := range tools {
-		from, err := Tool(name)
-		if err != nil {
-			return err
-		}
-		a.Copy(path, from, 0o755)
-		// The shared libraries of a program, its loader included, as
-		// ldd(1) reports; a program that is linked statically has none.
-		out, _ := exec.Command("ldd", from).Output()
-		var list []string
-		for _, word := range strings.Fields(string(out)) {
-			if strings.HasPrefix(word, "/") {
-				list = append(list, word)
-			}
-		}
-		for _, lib := range list {
-			if !added[lib] {
-				a.Copy(lib, lib, 0o755)
-				added[lib] = true
-			}
-		}
-	}
-	for _, name := range applets {
-		a.Link("/bin/"+name, "busybox")
-	}
-	return nil
 }

@@ -22,13 +22,30 @@ type Module struct {
 var unpackers = map[string]string{".ko": "", ".ko.xz": "xz", ".ko.zst": "zstd", ".ko.gz": "gzip"}
 
 // Load returns the named modules and all that they depend on, in the order in
-// which a kernel takes them. Modules that are part of the kernel's image are
-// left out.
+// which a kernel loads them. Modules that are part of the kernel's image are
+// omitted.
 func (k *Kernel) Load(names ...string) ([]Module, error) {
-	l := &moduleList{seen: make(map[string]bool)}
-	if err := l.find(k.Modules); err != nil {
+	l := &moduleList{seen: make(map[string]bool), paths: make(map[string]string)}
+
+	// The lists that depmod(8) makes do not exist in a package that was only
+	// unpacked, so find the modules by their names.
+	text, err := os.ReadFile(filepath.Join(k.Modules, "modules.builtin"))
+	if err != nil {
 		return nil, err
 	}
+	for line := range strings.Lines(string(text)) {
+		l.builtin = append(l.builtin, moduleName(strings.TrimSpace(line)))
+	}
+	err = filepath.WalkDir(filepath.Join(k.Modules, "kernel"), func(path string, _ fs.DirEntry, err error) error {
+		if strings.Contains(path, ".ko") {
+			l.paths[moduleName(path)] = path
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+
 	for _, name := range names {
 		if err := l.add(name); err != nil {
 			return nil, err
@@ -42,25 +59,6 @@ type moduleList struct {
 	builtin []string
 	seen    map[string]bool
 	list    []Module
-}
-
-// find takes note of all modules in dir. The lists that depmod(8) makes are not
-// there in a package that was only unpacked.
-func (l *moduleList) find(dir string) error {
-	l.paths = make(map[string]string)
-	text, err := os.ReadFile(filepath.Join(dir, "modules.builtin"))
-	if err != nil {
-		return err
-	}
-	for line := range strings.Lines(string(text)) {
-		l.builtin = append(l.builtin, moduleName(strings.TrimSpace(line)))
-	}
-	return filepath.WalkDir(filepath.Join(dir, "kernel"), func(path string, _ fs.DirEntry, err error) error {
-		if strings.Contains(path, ".ko") {
-			l.paths[moduleName(path)] = path
-		}
-		return err
-	})
 }
 
 // moduleName returns the name of the module in a file.
@@ -80,7 +78,17 @@ func (l *moduleList) add(name string) error {
 	if !ok {
 		return fmt.Errorf("the kernel has no module %s", name)
 	}
-	data, err := readModule(path)
+	program, ok := unpackers[path[strings.Index(path, ".ko"):]]
+	if !ok {
+		return fmt.Errorf("%s: unknown kind of module", path)
+	}
+	var data []byte
+	var err error
+	if program == "" {
+		data, err = os.ReadFile(path)
+	} else if data, err = exec.Command(program, "-dc", path).Output(); err != nil {
+		err = fmt.Errorf("unpack %s with %s: %w", path, program, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -95,22 +103,6 @@ func (l *moduleList) add(name string) error {
 	}
 	l.list = append(l.list, Module{name, data})
 	return nil
-}
-
-func readModule(path string) ([]byte, error) {
-	ending := path[strings.Index(path, ".ko"):]
-	program, ok := unpackers[ending]
-	switch {
-	case !ok:
-		return nil, fmt.Errorf("%s: unknown kind of module", path)
-	case program == "":
-		return os.ReadFile(path)
-	}
-	data, err := exec.Command(program, "-dc", path).Output()
-	if err != nil {
-		return nil, fmt.Errorf("unpack %s with %s: %w", path, program, err)
-	}
-	return data, nil
 }
 
 // dependencies returns the names in the "depends" entry of a module's .modinfo

@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// mark begins the lines by which package testing reports what it does, when it is
-// asked for the form that test2json reads (-test.v=test2json). Our own requests
-// to the host have it too.
+// mark begins the lines of package testing in the form that test2json reads
+// (-test.v=test2json), and the guest's requests to the host.
 const mark = "\x16"
 
 // Test is one test as it ended in the guest.
@@ -20,7 +19,7 @@ type Test struct {
 // Results reads what the guest's test program prints.
 type Results struct {
 	Tests []*Test         // in the order in which they began
-	Rest  strings.Builder // what belongs to no test
+	Rest  strings.Builder // the lines of no test
 	Exit  int             // the program's exit status; -1 before it ended
 
 	byName  map[string]*Test
@@ -30,8 +29,8 @@ type Results struct {
 // NewResults returns results of a program that has printed nothing yet.
 func NewResults() *Results { return &Results{Exit: -1, byName: make(map[string]*Test)} }
 
-// Line takes one line, without its end. It returns what the guest asks the host
-// to do, if it does.
+// Line processes one line, without its end. It returns the guest's request to the
+// host, if it is one.
 func (r *Results) Line(line string) (request string) {
 	text, note, marked := strings.Cut(strings.TrimSuffix(line, "\r"), mark)
 	if text != "" || !marked {
@@ -40,7 +39,8 @@ func (r *Results) Line(line string) (request string) {
 	if !marked {
 		return ""
 	}
-	word, rest := firstWord(strings.TrimPrefix(strings.TrimSpace(note), "=== "))
+	word, rest, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(note), "=== "), " ")
+	rest = strings.TrimSpace(rest)
 	switch word {
 	case "HOST":
 		return rest
@@ -52,26 +52,16 @@ func (r *Results) Line(line string) (request string) {
 		r.byName[rest] = r.current
 	case "NAME", "CONT":
 		r.current = r.byName[rest]
-	case "---":
-		r.end(rest)
+	case "---": // an outcome, as in "PASS: TestName (0.01s)"
+		outcome, name, _ := strings.Cut(rest, ": ")
+		name, _, _ = strings.Cut(name, " ")
+		if t := r.byName[name]; t != nil {
+			t.Outcome = outcome
+			r.current = t
+			r.print("--- " + rest)
+		}
 	}
 	return ""
-}
-
-func firstWord(s string) (word, rest string) {
-	word, rest, _ = strings.Cut(s, " ")
-	return word, strings.TrimSpace(rest)
-}
-
-// end takes note of an outcome, as in "PASS: TestName (0.01s)".
-func (r *Results) end(s string) {
-	outcome, rest, _ := strings.Cut(s, ": ")
-	name, _, _ := strings.Cut(rest, " ")
-	if t := r.byName[name]; t != nil {
-		t.Outcome = outcome
-		r.current = t
-		r.print("--- " + s)
-	}
 }
 
 func (r *Results) print(text string) {
@@ -83,7 +73,7 @@ func (r *Results) print(text string) {
 	out.WriteByte('\n')
 }
 
-// Children returns the tests right below the named one, or the outermost for
+// Children returns the direct subtests of the named one, or the outermost for
 // an empty name.
 func (r *Results) Children(name string) []*Test {
 	var list []*Test

@@ -66,7 +66,7 @@ func OpenPrefix(dir string) *Prefix {
 	return p
 }
 
-// withoutWine leaves out what would change where and how wine runs.
+// withoutWine removes the variables that change where and how wine runs.
 func withoutWine(env []string) []string {
 	var out []string
 	for _, e := range env {
@@ -78,8 +78,8 @@ func withoutWine(env []string) []string {
 	return out
 }
 
-// boot fills the prefix. The server starts first and with its output nowhere:
-// it outlives the command that starts it and would hold that command's pipes.
+// boot fills the prefix. The server is started first and with its output discarded:
+// it outlives the command that starts it and would hold that command's pipes open.
 func (p *Prefix) boot(dir string) error {
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
 		return err
@@ -93,10 +93,22 @@ func (p *Prefix) boot(dir string) error {
 		{"wineboot", "-u"},
 		{"reg", "add", `HKCU\Software\Wine\Drivers`, "/v", "Graphics", "/d", "null", "/f"},
 	} {
-		if err := p.runDetached(ctx, filepath.Join(dir, "boot.log"), args); err != nil {
+		// The output is a file, since the services that the first command in a
+		// prefix starts keep running and would hold a pipe open.
+		f, err := os.Create(filepath.Join(dir, "boot.log"))
+		if err != nil {
 			return err
 		}
+		cmd := p.Command(ctx, args[0], args[1:]...)
+		cmd.Stdout, cmd.Stderr = f, f
+		err = cmd.Run()
+		f.Close()
+		if err != nil {
+			text, _ := os.ReadFile(f.Name())
+			return fmt.Errorf("wine %s: %w\n%s", args[0], err, text)
+		}
 	}
+
 	// Put bcryptprimitives.dll into the prefix unless wine has one. With
 	// a 32-bit wine beside the 64-bit one there are two of each system DLL.
 	src := filepath.Join(dir, "bcryptprimitives.c")
@@ -110,23 +122,6 @@ func (p *Prefix) boot(dir string) error {
 		return err
 	}
 	return p.addDLL("386", "syswow64", src)
-}
-
-// runDetached runs a command whose output goes to a file: the services that
-// the first command in a prefix starts live on, and would hold a pipe.
-func (p *Prefix) runDetached(ctx context.Context, log string, args []string) error {
-	f, err := os.Create(log)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	cmd := p.Command(ctx, args[0], args[1:]...)
-	cmd.Stdout, cmd.Stderr = f, f
-	if err := cmd.Run(); err != nil {
-		text, _ := os.ReadFile(log)
-		return fmt.Errorf("wine %s: %w\n%s", args[0], err, text)
-	}
-	return nil
 }
 
 func (p *Prefix) addDLL(goarch, directory, src string) error {

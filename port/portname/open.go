@@ -98,7 +98,26 @@ func Schemes() []string {
 // Open opens the port with the given name; see the package comment for the
 // forms. A nil cfg means the zero Config. The context bounds the opening alone.
 func Open(ctx context.Context, name string, cfg *Config) (port.Port, error) {
-	p, err := open(ctx, name, complete(cfg))
+	var c Config
+	if cfg != nil {
+		c = *cfg
+	}
+	var local port.Config
+	if c.Port != nil {
+		local = *c.Port
+	}
+	var remote rfc2217.Config
+	if c.Remote != nil {
+		remote = *c.Remote
+	}
+	if remote.Mode == (port.Mode{}) {
+		remote.Mode = local.Mode
+	}
+	c.Port, c.Remote = &local, &remote
+	if c.Timeout == 0 {
+		c.Timeout = defaultTimeout
+	}
+	p, err := open(ctx, name, &c)
 	var op *port.OpError
 	isOp := errors.As(err, &op)
 	var dial *net.OpError
@@ -119,30 +138,6 @@ func Open(ctx context.Context, name string, cfg *Config) (port.Port, error) {
 	return p, nil
 }
 
-// complete returns a copy of cfg without nil fields.
-func complete(cfg *Config) *Config {
-	var c Config
-	if cfg != nil {
-		c = *cfg
-	}
-	var local port.Config
-	if c.Port != nil {
-		local = *c.Port
-	}
-	var remote rfc2217.Config
-	if c.Remote != nil {
-		remote = *c.Remote
-	}
-	if remote.Mode == (port.Mode{}) {
-		remote.Mode = local.Mode
-	}
-	c.Port, c.Remote = &local, &remote
-	if c.Timeout == 0 {
-		c.Timeout = defaultTimeout
-	}
-	return &c
-}
-
 func open(ctx context.Context, name string, cfg *Config) (port.Port, error) {
 	if name == "" {
 		return nil, badName("it is empty")
@@ -155,7 +150,6 @@ func open(ctx context.Context, name string, cfg *Config) (port.Port, error) {
 		case open != nil:
 			return open(ctx, name, cfg)
 		case strings.HasPrefix(rest, "//"):
-			// Name the schemes as they are written.
 			var list []string
 			for _, s := range Schemes() {
 				switch s {
@@ -189,8 +183,8 @@ func badName(format string, args ...any) error {
 
 var hostAndPort = regexp.MustCompile(`^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]+$`)
 
-// explainMissing adds what the name of a device that is not there could have
-// been.
+// explainMissing adds to the error of a device that does not exist what its name
+// may have been meant as.
 func explainMissing(ctx context.Context, name string, err error) error {
 	var op *port.OpError
 	if errors.As(err, &op) {
@@ -210,17 +204,12 @@ func explainMissing(ctx context.Context, name string, err error) error {
 		}
 		names = append(names, p.Name)
 	}
-	return fmt.Errorf("%w; %s", err, listed(names))
-}
-
-// listed names what is there, not more than fits in a sentence.
-func listed(names []string) string {
-	const most = 8
-	switch {
-	case len(names) == 0:
-		return "this machine has no serial ports"
-	case len(names) > most:
-		names = append(slices.Clone(names[:most]), fmt.Sprintf("and %d more", len(names)-most))
+	const most = 8 // names in the message
+	switch n := len(names); {
+	case n == 0:
+		return fmt.Errorf("%w; this machine has no serial ports", err)
+	case n > most:
+		names = append(names[:most], fmt.Sprintf("and %d more", n-most))
 	}
-	return "this machine has " + strings.Join(names, ", ")
+	return fmt.Errorf("%w; this machine has %s", err, strings.Join(names, ", "))
 }

@@ -159,7 +159,12 @@ func openTelnet(ctx context.Context, name string, cfg *Config) (port.Port, error
 	defer cancel()
 	p, err := rfc2217.Dial(ctx, u.Host, &remote)
 	if err != nil {
-		return nil, hintTLS(err)
+		var op *port.OpError
+		if errors.As(err, &op) && errors.Is(err, port.ErrCarrierLost) && strings.Contains(err.Error(), "speaks TLS") {
+			_, rest, _ := strings.Cut(op.Port, "://")
+			err = &port.OpError{Op: op.Op, Port: op.Port, Err: fmt.Errorf("%w; use rfc2217+tls://%s", op.Err, rest)}
+		}
+		return nil, err
 	}
 	return p, nil
 }

@@ -125,7 +125,7 @@ func tlsConfig(base *tls.Config, options url.Values) (*tls.Config, error) {
 	return c, nil
 }
 
-// explainTLS adds to an error of TLS what to do about it.
+// explainTLS adds advice to an error of TLS.
 func explainTLS(err error) error {
 	var (
 		notTLS    tls.RecordHeaderError
@@ -146,18 +146,7 @@ func explainTLS(err error) error {
 		return fmt.Errorf("%w; the server needs a new certificate, or this host the right time", err)
 	case strings.Contains(text, "tls: certificate required"), strings.Contains(text, "tls: bad certificate"),
 		strings.Contains(text, "tls: unknown certificate"), strings.Contains(text, "tls: handshake failure"):
-		return fmt.Errorf("%w; the server demands a client certificate that it trusts: give its files as ?cert=FILE&key=FILE", err)
-	}
-	return err
-}
-
-// hintTLS adds to the error of a connection without TLS that the server speaks
-// it.
-func hintTLS(err error) error {
-	var op *port.OpError
-	if errors.As(err, &op) && errors.Is(err, port.ErrCarrierLost) && strings.Contains(err.Error(), "speaks TLS") {
-		_, rest, _ := strings.Cut(op.Port, "://")
-		return &port.OpError{Op: op.Op, Port: op.Port, Err: fmt.Errorf("%w; use rfc2217+tls://%s", op.Err, rest)}
+		return fmt.Errorf("%w; the server requires a client certificate that it trusts: give its files as ?cert=FILE&key=FILE", err)
 	}
 	return err
 }

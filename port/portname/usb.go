@@ -51,12 +51,6 @@ func parseUSB(name string) (u usbName, err error) {
 	return u, nil
 }
 
-// matches reports whether the port is the one that u names.
-func (u *usbName) matches(p *port.Info) bool {
-	return p.USB && strings.EqualFold(p.VID, u.vid) && strings.EqualFold(p.PID, u.pid) &&
-		(u.serial == "" || p.SerialNumber == u.serial) && (u.iface < 0 || p.InterfaceNumber == u.iface)
-}
-
 // find returns the one port that u names.
 func (u *usbName) find(ports []port.Info) (string, error) {
 	var found, others []string
@@ -68,7 +62,8 @@ func (u *usbName) find(ports []port.Info) (string, error) {
 		if p.SerialNumber != "" {
 			id += ":" + p.SerialNumber
 		}
-		if u.matches(&p) {
+		if strings.EqualFold(p.VID, u.vid) && strings.EqualFold(p.PID, u.pid) &&
+			(u.serial == "" || p.SerialNumber == u.serial) && (u.iface < 0 || p.InterfaceNumber == u.iface) {
 			found = append(found, fmt.Sprintf("%s (%s?interface=%d)", p.Name, id, p.InterfaceNumber))
 		} else {
 			others = append(others, fmt.Sprintf("%s (%s)", p.Name, id))

@@ -90,7 +90,11 @@ var deadlineChecks = []Check{
 				w := e.start("Write", func() (int, error) { return e.b.Write([]byte{1}) })
 				e.sent(r, 1)
 				e.sent(w, 1)
-				e.postponedWrite(later)
+
+				total := e.fill(e.a)
+				w = e.postponed(e.a.SetWriteDeadline, later, e.a, "Write", func() (int, error) { return e.a.Write(pattern(total, plenty)) })
+				e.expect(e.b, pattern(0, total+plenty), 32<<10)
+				e.sent(w, plenty)
 			}
 		},
 	},
@@ -116,27 +120,22 @@ var deadlineChecks = []Check{
 			r := rand.New(rand.NewPCG(1, 1))
 			parts := pieces(r, size, 2000)
 			w := e.start("Write", func() (int, error) { return sendAll(e.a, data, parts) })
-			e.impatient(e.b, data, r)
+			// The deadlines are so short that many reads time out.
+			buf := make([]byte, 3000)
+			for got := 0; got < len(data); {
+				wait := time.Duration(r.IntN(300)-20) * time.Microsecond
+				e.must("SetReadDeadline", e.b.SetReadDeadline(time.Now().Add(wait)))
+				n, err := e.read(e.b, buf[:1+r.IntN(len(buf))])
+				e.same(buf[:n], data[got:], got)
+				got += n
+				if err != nil {
+					e.timeout("Read under a short deadline", n, err)
+				}
+			}
 			e.sent(w, size)
 			e.rest(e.b, brief)
 		},
 	},
-}
-
-// impatient reads data under deadlines so short that many reads time out.
-func (e *env) impatient(p port.Port, data []byte, r *rand.Rand) {
-	e.t.Helper()
-	buf := make([]byte, 3000)
-	for got := 0; got < len(data); {
-		wait := time.Duration(r.IntN(300)-20) * time.Microsecond
-		e.must("SetReadDeadline", p.SetReadDeadline(time.Now().Add(wait)))
-		n, err := e.read(p, buf[:1+r.IntN(len(buf))])
-		e.same(buf[:n], data[got:], got)
-		got += n
-		if err != nil {
-			e.timeout("Read under a short deadline", n, err)
-		}
-	}
 }
 
 // moved sets a new deadline for a Read and for a Write that are blocked, and
@@ -170,15 +169,6 @@ func (e *env) blockedWrite(total int) *task {
 	e.rest(e.a, brief)
 	e.running(w)
 	return w
-}
-
-// postponedWrite does the same for a Write.
-func (e *env) postponedWrite(later time.Time) {
-	e.t.Helper()
-	total := e.fill(e.a)
-	w := e.postponed(e.a.SetWriteDeadline, later, e.a, "Write", func() (int, error) { return e.a.Write(pattern(total, plenty)) })
-	e.expect(e.b, pattern(0, total+plenty), 32<<10)
-	e.sent(w, plenty)
 }
 
 // postponed sets a near deadline, starts a call and moves the deadline to later

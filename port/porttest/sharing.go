@@ -45,7 +45,7 @@ var sharingChecks = []Check{
 			var c counts
 			var readers []*task
 			for range sharers {
-				readers = append(readers, e.start("Read of several at once", func() (int, error) { return 0, c.readAll(e.b) }))
+				readers = append(readers, e.start("concurrent Read", func() (int, error) { return 0, c.readAll(e.b) }))
 			}
 			data := make([]byte, size)
 			for i := range data {
@@ -53,7 +53,12 @@ var sharingChecks = []Check{
 			}
 			w := e.start("Write", func() (int, error) { return sendAll(e.a, data, repeat(size/16, 16)) })
 			e.sent(w, size)
-			e.until(func() bool { return c.total() >= size })
+			for begin := time.Now(); c.total() < size; {
+				if time.Since(begin) > limit {
+					e.fatalf("bytes that were written did not all arrive within %v", limit)
+				}
+				e.lull()
+			}
 			e.close(e.b)
 			for _, r := range readers {
 				_, err := e.wait(r)
@@ -74,8 +79,8 @@ var sharingChecks = []Check{
 			var calls []*task
 			for range sharers {
 				calls = append(calls,
-					e.start("Read of several at once", func() (int, error) { return e.a.Read(make([]byte, 1)) }),
-					e.start("Write of several at once", func() (int, error) { return e.a.Write(pattern(0, plenty)) }))
+					e.start("concurrent Read", func() (int, error) { return e.a.Read(make([]byte, 1)) }),
+					e.start("concurrent Write", func() (int, error) { return e.a.Write(pattern(0, plenty)) }))
 			}
 			e.must("SetReadDeadline", e.b.SetReadDeadline(time.Time{}))
 			e.must("SetReadDeadline", e.a.SetReadDeadline(time.Time{}))
@@ -95,8 +100,8 @@ var sharingChecks = []Check{
 			var calls []*task
 			for range sharers {
 				calls = append(calls,
-					e.start("Read of several at once", func() (int, error) { return e.a.Read(make([]byte, 1)) }),
-					e.start("Write of several at once", func() (int, error) { return e.a.Write(pattern(0, plenty)) }))
+					e.start("concurrent Read", func() (int, error) { return e.a.Read(make([]byte, 1)) }),
+					e.start("concurrent Write", func() (int, error) { return e.a.Write(pattern(0, plenty)) }))
 			}
 			e.lull()
 			e.must("SetDeadline", e.a.SetDeadline(time.Now()))
@@ -116,7 +121,32 @@ var sharingChecks = []Check{
 			for _, p := range e.both() {
 				busy = append(busy, e.start("the other methods", func() (int, error) { return 0, disturb(p, stop) }))
 			}
-			e.transferPatiently(data)
+			// Transfer data from a to b and try again after each timeout.
+			w := e.start("Write", func() (n int, err error) {
+				for n < len(data) && (err == nil || errors.Is(err, os.ErrDeadlineExceeded)) {
+					var k int
+					k, err = e.a.Write(data[n:min(len(data), n+500)])
+					n += k
+					if err != nil {
+						pause(time.Millisecond)
+					}
+				}
+				if n == len(data) {
+					err = nil
+				}
+				return n, err
+			})
+			buf := make([]byte, 700)
+			for got := 0; got < len(data); {
+				n, err := e.read(e.b, buf)
+				e.same(buf[:n], data[got:], got)
+				got += n
+				if err != nil {
+					e.isTimeout("Read", err)
+					pause(time.Millisecond)
+				}
+			}
+			e.sent(w, len(data))
 			close(stop)
 			for _, t := range busy {
 				_, err := e.wait(t)
@@ -172,17 +202,6 @@ func (c *counts) readAll(p port.Port) error {
 	}
 }
 
-// until waits for ok, for the limit of a step.
-func (e *env) until(ok func() bool) {
-	e.t.Helper()
-	for begin := time.Now(); !ok(); {
-		if time.Since(begin) > limit {
-			e.fatalf("bytes that were written did not all arrive within %v", limit)
-		}
-		e.lull()
-	}
-}
-
 // lull lets a moment pass without a port.
 func (e *env) lull() {
 	e.doing("a moment's rest")
@@ -195,36 +214,6 @@ func pause(d time.Duration) {
 	ctx, cancel := within(d)
 	defer cancel()
 	<-ctx.Done()
-}
-
-// transferPatiently sends data from a to b and tries again after each timeout.
-func (e *env) transferPatiently(data []byte) {
-	e.t.Helper()
-	w := e.start("Write", func() (n int, err error) {
-		for n < len(data) && (err == nil || errors.Is(err, os.ErrDeadlineExceeded)) {
-			var k int
-			k, err = e.a.Write(data[n:min(len(data), n+500)])
-			n += k
-			if err != nil {
-				pause(time.Millisecond)
-			}
-		}
-		if n == len(data) {
-			err = nil
-		}
-		return n, err
-	})
-	buf := make([]byte, 700)
-	for got := 0; got < len(data); {
-		n, err := e.read(e.b, buf)
-		e.same(buf[:n], data[got:], got)
-		got += n
-		if err != nil {
-			e.isTimeout("Read", err)
-			pause(time.Millisecond)
-		}
-	}
-	e.sent(w, len(data))
 }
 
 // disturb moves deadlines and asks questions until stop.

@@ -6,12 +6,12 @@
 //	cmd := exec.Command("minicom", "-D", pair.Name)
 //
 // Both sides are raw from the start: every byte passes unchanged, nothing is
-// echoed. What is written on our end before a program opens the other end waits
-// there and is not lost, up to the kernel's few KiB; then Write blocks. What
+// echoed. What is written on our end before a program opens the other end is queued
+// there, up to a few KiB in the kernel; then Write blocks. What
 // the other end wrote before it closed is read first, and then Read returns
 // port.ErrCarrierLost. The other end may be opened again after that, by the same
-// program or another, and reads continue; until one does, each Read fails at
-// once.
+// program or another, and reads continue; until one does, each Read fails
+// immediately.
 //
 // When our end closes, the other end is hung up: the kernel drops what was not
 // read there yet.

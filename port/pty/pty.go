@@ -31,7 +31,7 @@ func Open(ctx context.Context) (*Pair, error) {
 	return p, nil
 }
 
-// Close closes our end, which hangs up the far one.
+// Close closes our end, which hangs up the other one.
 func (p *Pair) Close() error { return p.Port.Close() }
 
 // OpenFar opens the other end for a program that is started on it. It does not become
