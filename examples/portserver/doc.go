@@ -6,7 +6,7 @@
 //
 // One client at a time has the port; others receive a sentence and are closed. Each begins with the
 // mode of -mode and empty queues. DTR and RTS are asserted while a client is
-// connected, so that a modem hangs up after it. When the client has left, what
+// connected, so that a modem hangs up after it. When the client has disconnected, what
 // it had sent is written as long as the line accepts it.
 //
 // # Who can use the port
@@ -14,7 +14,7 @@
 // RFC 2217 has no passwords and no encryption. Who has the port depends on the
 // address:
 //
-//   - On the loopback (the default) every user of this host has it, and every
+//   - On the loopback (the default) every user of this host can use it, and every
 //     program that a user runs. Web pages do not: their requests are recognized
 //     and refused before anything reaches the line.
 //   - With -listen unix:PATH only those have it that may write to the socket

@@ -50,7 +50,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return fail(exitNotOpen, err)
 	}
 	shared := &shared{name: opts.port, mode: opts.mode, port: p}
-	defer shared.close()
+	defer func() { shared.port.Close() }() // the one that is open then
 	l, err := opts.open()
 	if err != nil {
 		return fail(exitFailed, err)
@@ -79,8 +79,6 @@ func (s *shared) reopen(ctx context.Context, old port.Port) (port.Port, error) {
 	s.port = p
 	return p, nil
 }
-
-func (s *shared) close() { s.port.Close() }
 
 // announce prints the address of the port, and a warning if hosts other than
 // this one can reach it.

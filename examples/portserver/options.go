@@ -51,11 +51,11 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	fs.StringVar(&o.clientCA, "client-ca", "", "demand a client certificate that one in this PEM `file` has signed")
 	fs.BoolVar(&o.plain, "plain", false, "listen without TLS even where other hosts can reach it")
 	fs.Var(&o.allow, "allow", "serve only clients in this `network`, such as 192.0.2.0/24; may be repeated")
-	fs.BoolVar(&o.raw, "raw", false, "serve clients that speak no Telnet; bytes pass as they are")
+	fs.BoolVar(&o.raw, "raw", false, "serve clients without Telnet; bytes pass unchanged")
 	fs.DurationVar(&o.handshake, "handshake", 0, "the `time` for a client's TLS handshake and its first answer in Telnet (default 10s)")
-	fs.DurationVar(&o.drain, "drain", 0, "drop what a client has left when the line accepts none of it for this `time` (default 10s)")
+	fs.DurationVar(&o.drain, "drain", 0, "drop what a client has sent when the line accepts none of it for this `time` (default 10s)")
 	fs.DurationVar(&o.idle, "idle", 0, "hang up after this `time` without a byte (default: never)")
-	fs.BoolVar(&o.keepLines, "keep-lines", false, "leave DTR and RTS alone when clients come and go")
+	fs.BoolVar(&o.keepLines, "keep-lines", false, "do not change DTR and RTS when clients connect and disconnect")
 	fs.BoolVar(&o.keepState, "keep-state", false, "keep mode and queues from one client to the next")
 	if err := fs.Parse(args); err != nil {
 		return nil, err

@@ -23,7 +23,7 @@ const (
 	raseoCustomScript = 0x80000000
 )
 
-// entryScript reports whether an entry of a phone book asks for the script, after
+// entryScript reports whether an entry of a phone book uses the script, after
 // setting that as set specifies, if it is not nil. An empty phone book is the
 // default one.
 func entryScript(phonebook, entry string, set *bool) (on bool, err error) {

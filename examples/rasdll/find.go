@@ -22,8 +22,11 @@ var endings = []string{".scp", ".chat", ".inf"}
 // of the directories that has one. The error matches ras.ErrFileNotFound if there
 // is none, and ras.ErrScriptSyntax if it is wrong.
 func load(dirs []string, entry string, log *slog.Logger) (script.Executor, error) {
-	if err := checkEntry(entry); err != nil {
-		return nil, &ras.Error{Op: "find script", Code: ras.ErrFileNotFound, Err: err}
+	// Some names would lead out of the directory, or are those of devices or
+	// streams on Windows.
+	if entry == "" || strings.ContainsAny(entry, `/\:`) || !filepath.IsLocal(entry) {
+		return nil, &ras.Error{Op: "find script", Code: ras.ErrFileNotFound,
+			Err: fmt.Errorf("the entry name %q cannot be the name of a file: rename the entry", entry)}
 	}
 	for _, dir := range dirs {
 		for _, ending := range endings {
@@ -35,7 +38,10 @@ func load(dirs []string, entry string, log *slog.Logger) (script.Executor, error
 			if err != nil {
 				return nil, &ras.Error{Op: "read script", Code: ras.ErrFileNotFound, Err: err}
 			}
-			s, err := loadEntry(name, src, entry, log)
+			s, err := scriptfile.Load(name, src, &scriptfile.Config{Log: log})
+			if err == nil && len(s.Sections()) > 1 {
+				s, err = scriptfile.Load(name, src, &scriptfile.Config{Log: log, Section: entry})
+			}
 			if err != nil {
 				return nil, &ras.Error{Op: "read script", Code: ras.ErrScriptSyntax, Err: err}
 			}
@@ -49,15 +55,7 @@ func load(dirs []string, entry string, log *slog.Logger) (script.Executor, error
 		Err: fmt.Errorf("no %s.scp, .chat or .inf in %s", entry, strings.Join(dirs, " or "))}
 }
 
-// checkEntry refuses names that would lead out of the directory, or that Windows
-// takes for a device or a stream of a file.
-func checkEntry(entry string) error {
-	if entry == "" || strings.ContainsAny(entry, `/\:`) || !filepath.IsLocal(entry) {
-		return fmt.Errorf("the entry name %q cannot be the name of a file: rename the entry", entry)
-	}
-	return nil
-}
-
+// read reads a file up to the size that scriptfile refuses.
 func read(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -65,13 +63,4 @@ func read(name string) ([]byte, error) {
 	}
 	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, scriptfile.MaxSource+1))
-}
-
-// loadEntry takes the section with the entry's name where there are several.
-func loadEntry(name string, src []byte, entry string, log *slog.Logger) (*scriptfile.Script, error) {
-	s, err := scriptfile.Load(name, src, &scriptfile.Config{Log: log})
-	if err == nil && len(s.Sections()) > 1 {
-		return scriptfile.Load(name, src, &scriptfile.Config{Log: log, Section: entry})
-	}
-	return s, err
 }

@@ -56,7 +56,7 @@ func newLog(file, debug, events io.Writer) *slog.Logger {
 	})
 }
 
-// withoutTime leaves the time to the event log, which has its own.
+// withoutTime omits the time, since the event log has its own.
 func withoutTime(groups []string, a slog.Attr) slog.Attr {
 	if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
 		return slog.Attr{}

@@ -11,7 +11,7 @@
 // the registry value ScriptDirectory names, if there is one, and else beside the
 // DLL.
 //
-// Built as a program, it makes an entry ask for the script:
+// Built as a program, it makes an entry use the script:
 //
 //	rasdll entry [-phonebook FILE] [-on | -off] ENTRY
 //
@@ -57,7 +57,7 @@ func execute(ctx context.Context, call *ras.Call) error {
 	return e.Execute(ctx, call)
 }
 
-// scriptDirs returns the directories to look in, the first first.
+// scriptDirs returns the directories to search, in order.
 func scriptDirs() []string {
 	var dirs []string
 	if dir := scriptDirectory(); dir != "" {
@@ -79,7 +79,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	flags.Usage = func() {
 		fmt.Fprintln(stderr, "usage: rasdll entry [-phonebook FILE] [-on | -off] ENTRY")
-		fmt.Fprintln(stderr, "shows whether the phone-book entry asks for rasline.dll, or sets it")
+		fmt.Fprintln(stderr, "shows whether the phone-book entry uses rasline.dll, or sets it")
 		flags.PrintDefaults()
 		fmt.Fprintln(stderr, "rasline.dll itself is built with: go build -buildmode=c-shared -o rasline.dll")
 	}

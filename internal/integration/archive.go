@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// An Archive writes a cpio archive in the format that a kernel takes as its
+// An Archive writes a cpio archive in the format that a kernel accepts as its
 // first file system ("newc" of cpio(5)). All files belong to root. The first
 // error stays and is returned by Close.
 type Archive struct {

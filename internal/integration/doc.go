@@ -5,7 +5,7 @@
 //
 // The machine has four UARTs (16550A). The first is the console, the second and
 // third are joined back to back, and the fourth carries the tests' results and
-// what they ask of the host, one line each. A USB adapter (an FTDI) hangs on an
+// their requests to the host, one line each. A USB adapter (an FTDI) is on an
 // xHCI bus and can be pulled and plugged in over qemu's monitor.
 //
 // It uses KVM where that runs a kernel, which a short trial finds out, and

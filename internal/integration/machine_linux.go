@@ -43,8 +43,8 @@ type Machine struct {
 }
 
 // Boot starts a machine with a kernel and an initramfs ("" for none). Accel is
-// what qemu's -accel takes: "kvm" or "tcg". The machine ends with ctx, with
-// this process, and when the guest turns it off.
+// the argument of qemu's -accel: "kvm" or "tcg". The machine ends with ctx, with
+// this process, and when the guest powers it off.
 func Boot(ctx context.Context, k *Kernel, initramfs, accel string) (*Machine, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	m := &Machine{cancel: cancel, done: make(chan struct{})}
@@ -112,8 +112,8 @@ var hardware = []string{
 	"-device", "usb-serial,id=adapter,bus=xhci.0,chardev=usb,always-plugged=on",
 }
 
-// start starts the emulator on a thread that lives as long as it does: the
-// kernel takes the end of that thread for the end of the parent, and the
+// start starts the emulator on a thread that exists as long as it does: the
+// kernel regards the end of that thread as the end of the parent, and the
 // emulator must not outlive this process however that ends.
 func (m *Machine) start(cmd *exec.Cmd) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -199,7 +199,7 @@ func (w *wiring) give(id string, f *os.File) {
 	w.files = append(w.files, f)
 }
 
-// close gives up the emulator's ends.
+// close closes the emulator's ends.
 func (w *wiring) close() {
 	for _, f := range w.files {
 		f.Close()
@@ -259,7 +259,7 @@ func (l *consoleLog) await(ctx context.Context, text string) error {
 	}
 }
 
-// trialLimit bounds the trial of KVM. A kernel speaks within a second there.
+// trialLimit bounds the trial of KVM. A kernel prints within a second there.
 const trialLimit = 5 * time.Second
 
 // Accelerator returns "kvm" if a kernel boots under KVM, else "tcg". A

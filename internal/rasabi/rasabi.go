@@ -21,7 +21,7 @@ const Native = PtrSize(4 << (^uintptr(0) >> 63))
 // it. Windows has the code ERROR_INVALID_SIZE for it.
 type SizeError struct {
 	Struct string // the C name
-	Size   uint32 // the size found in dwSize, or the bytes at hand if those are too few for one
+	Size   uint32 // the size found in dwSize, or the number of bytes if those are too few for one
 }
 
 // Error returns the structure's name and its wrong size.

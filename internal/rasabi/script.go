@@ -17,7 +17,7 @@ func NewCommSettings(parity, stop, byteSize uint8) CommSettings {
 	return c
 }
 
-// Size returns dwSize, which a careless caller may have left at anything.
+// Size returns dwSize, which may have any value.
 func (c *CommSettings) Size() uint32 { return binary.LittleEndian.Uint32(c[:]) }
 
 // Parity returns bParity: 0 none, 1 odd, 2 even, 3 mark, 4 space.

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// What can be wrong with a text. They come wrapped in a TextError.
+// The errors of a text. They are wrapped in a TextError.
 var (
 	ErrTooLong      = errors.New("the text is too long for the field, and is never cut")
 	ErrUnterminated = errors.New("the text has no final NUL")
@@ -69,7 +69,7 @@ func DecodeText(b []byte) (string, error) {
 	return "", ErrUnterminated
 }
 
-// EncodeText writes s into b as UTF-16 with a NUL and clears what is left of b.
+// EncodeText writes s into b as UTF-16 with a NUL and clears the rest of b.
 // It fails without a change to b if s and its NUL do not fit (ErrTooLong), if s
 // holds a NUL (ErrNUL), or if s is not valid UTF-8 (ErrEncoding).
 func EncodeText(b []byte, s string) error {

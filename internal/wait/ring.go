@@ -59,7 +59,7 @@ func (r *Ring) Put(b []byte) int {
 // Free returns memory for further bytes in one piece, or nil if the queue is
 // full. The caller may fill it without holding its lock while others take bytes
 // out, and then calls Commit; until then neither Free nor Put may be called.
-// more asks for more memory than there is now, if Max allows it.
+// more needs more memory than there is now, if Max allows it.
 func (r *Ring) Free(more bool) []byte {
 	if r.n == len(r.buf) || more {
 		r.grow()

@@ -15,7 +15,7 @@ import (
 //go:embed testdata/bcryptprimitives.c
 var bcryptprimitives []byte
 
-// makeLimit bounds the making of a prefix, which takes some ten seconds on an
+// makeLimit bounds the creation of a prefix, which needs some ten seconds on an
 // idle machine.
 const makeLimit = 3 * time.Minute
 
@@ -136,7 +136,7 @@ func (p *Prefix) addDLL(goarch, directory, src string) error {
 	return nil
 }
 
-// Path returns the path of a file inside the prefix as Linux sees it.
+// Path returns the path of a file inside the prefix on Linux.
 func (p *Prefix) Path(elem ...string) string {
 	return filepath.Join(append([]string{p.dir}, elem...)...)
 }

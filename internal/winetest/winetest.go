@@ -16,7 +16,7 @@ import (
 // prefixes are those of this test process, by the root of the system that has
 // wine.
 var prefixes struct {
-	sync.Mutex
+	sync.Mutex // guards made
 	made map[string]*shared
 }
 
@@ -141,7 +141,7 @@ func Compile(t testing.TB, goarch, out string, args ...string) {
 // compiler or without, and fails the test if the command does.
 func Go(t testing.TB, goarch string, cgo bool, args ...string) {
 	t.Helper()
-	cmd := exec.Command("go", args...) // go test puts its own go in front of PATH
+	cmd := exec.Command("go", args...) // go test prepends its own go to PATH
 	cmd.Env = append(os.Environ(), "GOOS=windows", "GOARCH="+goarch, "GOFLAGS=", "CGO_ENABLED=0")
 	if cgo {
 		cmd.Env = append(cmd.Env, "CGO_ENABLED=1", "CC="+CC(goarch))

@@ -75,7 +75,7 @@ var schemeForm = regexp.MustCompile(`^[a-z][a-z0-9+.-]+$`)
 
 // Register makes Open call open for names that begin with scheme and a colon. A
 // scheme has two or more lower-case letters, digits, '+', '.' and '-', the first
-// one a letter. Register panics if it has not, or if it is taken.
+// one a letter. Register panics if it has not, or if the scheme is registered already.
 func Register(scheme string, open Opener) {
 	openersMu.Lock()
 	defer openersMu.Unlock()

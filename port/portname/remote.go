@@ -80,7 +80,7 @@ func dialRaw(ctx context.Context, network, addr, name string, options url.Values
 	return port.FromStream(conn, name), nil
 }
 
-// rawConn recognises a peer that speaks Telnet by its first two bytes: a server
+// rawConn detects a peer that uses Telnet by its first two bytes: a server
 // that begins with a negotiation (RFC 854).
 type rawConn struct {
 	net.Conn

@@ -12,7 +12,7 @@ import (
 // changes little.
 type ability struct {
 	name string
-	op   string // as port.OpError has it
+	op   string // in port.OpError
 	do   func(ctx context.Context) error
 }
 
@@ -48,8 +48,8 @@ func abilities(p port.Port) []ability {
 	return list
 }
 
-// ask calls the methods of p that change nothing.
-func ask(p port.Port) error {
+// query calls the methods of p that change nothing.
+func query(p port.Port) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	for _, call := range abilities(p) {

@@ -31,7 +31,7 @@ var dataChecks = []Check{
 	},
 	{
 		"OneByteReads",
-		"a Read into a short buffer leaves the rest for the next",
+		"what a Read into a short buffer does not read, the next does",
 		func(e *env) {
 			data := pattern(0, 1000)
 			w := e.start("Write", func() (int, error) { return e.a.Write(data) })

@@ -27,7 +27,7 @@ var deadlineChecks = []Check{
 	},
 	{
 		"ReadDeadline",
-		"a blocked Read ends with a timeout when its deadline passes, not before, and never as 0, nil or io.EOF; the port lives on",
+		"a blocked Read ends with a timeout when its deadline passes, not before, and never as 0, nil or io.EOF; the port can be used further",
 		func(e *env) {
 			for range 3 {
 				begin := time.Now()
@@ -160,8 +160,8 @@ func (e *env) moved(when func() time.Time) {
 	e.usable()
 }
 
-// blockedWrite starts a Write on a, which was filled with total bytes, and lets
-// it block.
+// blockedWrite starts a Write on a, which was filled with total bytes, and waits
+// until it blocks.
 func (e *env) blockedWrite(total int) *task {
 	e.t.Helper()
 	w := e.start("Write that blocks", func() (int, error) { return e.a.Write(pattern(total, plenty)) })
@@ -172,7 +172,7 @@ func (e *env) blockedWrite(total int) *task {
 }
 
 // postponed sets a near deadline, starts a call and moves the deadline to later
-// while the call blocks, and lets the old one pass. Nothing may arrive at
+// while the call blocks, and waits until the old one has passed. Nothing may arrive at
 // silent meanwhile. On a machine so busy that the near deadline may have passed
 // before it was moved it ends the check, which then proves nothing.
 func (e *env) postponed(set func(time.Time) error, later time.Time, silent port.Port, what string, call func() (int, error)) *task {

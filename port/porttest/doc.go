@@ -1,4 +1,4 @@
-// Package porttest tests whether a type keeps the promises of port.Port.
+// Package porttest tests whether a type fulfils the contract of port.Port.
 //
 // [TestPort] runs every check as a subtest, each on a fresh pair of ports that
 // are connected to each other:
@@ -10,7 +10,7 @@
 //		})
 //	}
 //
-// A failure reports what the port did, what was awaited, and the promise behind
+// A failure reports what the port did, what was awaited, and the promise in
 // it. The abilities of port.ModeSetter, LineController, Breaker, Drainer and
 // Counter are checked on ports that have them.
 //

@@ -121,8 +121,8 @@ func (e *env) join() {
 }
 
 // hangs reports a step that does not return, and makes it the last report: what
-// the check reports from now on, in a goroutine that is not waited for, comes too
-// late.
+// the check reports from now on, in a goroutine that is not waited for, is
+// dropped.
 func (e *env) hangs(step string) {
 	e.t.Helper()
 	buf := make([]byte, 32<<10)

@@ -16,7 +16,7 @@ var flowChecks = []Check{
 			e.setFlow(e.a, port.FlowXONXOFF)
 			e.sent(e.start("Write of an XOFF", func() (int, error) { return e.b.Write([]byte("x\x13y")) }), 3)
 			e.expect(e.a, []byte("xy"), 2)
-			// What the write takes need not have left; nothing of it may arrive.
+			// The write may queue bytes; none of them may arrive.
 			w := e.start("Write after an XOFF", func() (int, error) { return e.a.Write([]byte("held")) })
 			e.rest(e.b, brief)
 			e.sent(e.start("Write of an XON", func() (int, error) { return e.b.Write([]byte("\x11")) }), 1)

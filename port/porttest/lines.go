@@ -11,7 +11,7 @@ import (
 var lineChecks = []Check{
 	{
 		"UnsupportedIsSaid",
-		"a method that the device cannot do returns an error that matches errors.ErrUnsupported, and the port goes on",
+		"a method that the device cannot do returns an error that matches errors.ErrUnsupported, and the port can be used further",
 		func(e *env) {
 			for _, p := range e.both() {
 				for _, call := range abilities(p) {
@@ -141,7 +141,7 @@ var lineChecks = []Check{
 	},
 	{
 		"WaitLinesCancel",
-		"WaitLines ends with its context's error when that is cancelled, and the port goes on",
+		"WaitLines ends with its context's error when that is cancelled, and the port can be used further",
 		func(e *env) {
 			l := e.liner(e.a)
 			ctx, cancel := context.WithCancel(context.Background())

@@ -48,7 +48,7 @@ func TestPort(t *testing.T, open func(t *testing.T) (a, b port.Port)) {
 }
 
 // Checks returns the checks in the order in which TestPort runs them. A bubble
-// of testing/synctest allows no subtests inside, so there the loop goes outside:
+// of testing/synctest allows no subtests inside, so there the loop is outside:
 //
 //	for _, c := range porttest.Checks() {
 //		t.Run(c.Name, func(t *testing.T) {

@@ -174,7 +174,7 @@ var queueChecks = []Check{
 	},
 	{
 		"Stats",
-		"Stats counts the bytes sent and received since the port was opened, or leaves them at zero",
+		"Stats counts the bytes sent and received since the port was opened, or returns zeros",
 		func(e *env) {
 			const size = 10_000
 			e.transfer(e.a, e.b, pattern(0, size), 1000, 1)

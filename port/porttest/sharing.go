@@ -39,7 +39,7 @@ var sharingChecks = []Check{
 	},
 	{
 		"ConcurrentReads",
-		"several goroutines may read concurrently; every byte goes to one of them",
+		"several goroutines may read concurrently; every byte is read by one of them",
 		func(e *env) {
 			const size = 256 * 80
 			var c counts
@@ -202,13 +202,13 @@ func (c *counts) readAll(p port.Port) error {
 	}
 }
 
-// lull lets a moment pass without a port.
+// lull waits for a short time without using a port.
 func (e *env) lull() {
 	e.doing("a moment's rest")
 	pause(brief)
 }
 
-// pause lets d pass, on fake time too, where a loop that never blocks would
+// pause waits for d, on fake time too, where a loop that never blocks would
 // stop the clock.
 func pause(d time.Duration) {
 	ctx, cancel := within(d)
@@ -216,7 +216,7 @@ func pause(d time.Duration) {
 	<-ctx.Done()
 }
 
-// disturb moves deadlines and asks questions until stop.
+// disturb sets deadlines and calls query until stop.
 func disturb(p port.Port, stop <-chan struct{}) error {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
@@ -231,7 +231,7 @@ func disturb(p port.Port, stop <-chan struct{}) error {
 			err = p.SetWriteDeadline(time.Now().Add(time.Duration(i%4) * time.Millisecond))
 		}
 		if err == nil {
-			err = ask(p)
+			err = query(p)
 		}
 		if err != nil {
 			return err

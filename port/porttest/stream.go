@@ -119,7 +119,7 @@ func (e *env) usable() {
 	e.transfer(e.b, e.a, []byte("here as well"), 4, 2)
 }
 
-// rest lets d pass by a read on p, on which nothing may arrive.
+// rest waits for d in a read on p, on which nothing may arrive.
 func (e *env) rest(p port.Port, d time.Duration) {
 	e.t.Helper()
 	e.must("SetReadDeadline", p.SetReadDeadline(time.Now().Add(d)))
@@ -172,7 +172,7 @@ func isConn(p port.Port) bool {
 
 // fill writes to p until writes block for three times brief without a byte, and
 // returns how many bytes p has accepted: what is full may be emptied into what is
-// behind it, after a while. The check ends if that never happens.
+// after it, some time later. The check ends if that never happens.
 func (e *env) fill(p port.Port) int {
 	e.t.Helper()
 	const chunk, most = 32 << 10, 64 << 20
@@ -199,6 +199,6 @@ func (e *env) fill(p port.Port) int {
 			return total
 		}
 	}
-	e.skipf("the port takes %d bytes without blocking", most)
+	e.skipf("the port accepts %d bytes without blocking", most)
 	return 0
 }

@@ -30,7 +30,7 @@
 //
 // Each end has an input buffer and an output queue of the same size, see
 // [BufferSize]. A full input buffer stops the sender, whatever the mode's flow
-// control, so bytes are never dropped unless Overrun or Loss is asked for.
+// control, so bytes are never dropped unless Overrun or Loss is set.
 //
 // Under RTS/CTS flow control (port.FlowRTSCTS, FlowBoth) a sender stops, besides,
 // while its CTS is off: the peer clears RTS with SetLines, CTS is driven with

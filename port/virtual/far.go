@@ -44,7 +44,7 @@ func (p *Port) Ring(on bool) {
 	p.Drive(port.RI, level)
 }
 
-// Drive sets inputs of the peer by hand, as a modem does: the lines of mask
+// Drive sets inputs of the peer, as a modem does: the lines of mask
 // have the level in values and no longer follow this end's DTR and RTS. Lines
 // other than CTS, DSR, DCD and RI are ignored.
 func (p *Port) Drive(mask, values port.Lines) {

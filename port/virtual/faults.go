@@ -68,8 +68,8 @@ func (f *faults) pass(rx *wait.Ring, b []byte, got *counters) int {
 	return len(b)
 }
 
-// character returns what the receiver makes of c, and false if it does not
-// notice that a character was received.
+// character returns c as the receiver samples it, and false if it does not
+// detect a character.
 func (f *faults) character(c byte, got *counters) (byte, bool) {
 	line := f.from.frame(c)
 

@@ -9,7 +9,7 @@ import (
 )
 
 // Lines returns the lines that are asserted now. The peer's DTR is DSR and
-// DCD here and its RTS is CTS, unless it drives them by hand, see Drive.
+// DCD here and its RTS is CTS, unless it has set them with Drive.
 func (p *Port) Lines() (port.Lines, error) {
 	p.cable.mu.Lock()
 	defer p.cable.mu.Unlock()

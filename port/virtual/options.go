@@ -90,7 +90,7 @@ func Seed(n uint64) Option {
 }
 
 // StrictModes makes the modes matter: data bits that the sender's mode does
-// not have are cut off, and while the receiver's bit rate, data bits or parity
+// not have are cleared, and while the receiver's bit rate, data bits or parity
 // differ from the sender's, each character arrives as a UART with the wrong
 // settings would read it, with framing and parity errors counted. Default:
 // bytes pass unchanged whatever the modes are.
@@ -113,8 +113,8 @@ func BreakAsNUL() Option {
 }
 
 // Carrier gives both ends a carrier policy, as port.Config.Carrier does: once DCD
-// has been seen and falls, because the peer drops its DTR or drives DCD by
-// hand, reads return what has arrived and then fail with port.ErrCarrierLost for
+// has been seen and falls, because the peer drops its DTR or by its
+// Drive, reads return what has arrived and then fail with port.ErrCarrierLost for
 // good, which writes do immediately. DCD is asserted when the pair is made.
 // Default: port.CarrierIgnore.
 func Carrier(policy port.CarrierPolicy) Option {

@@ -38,7 +38,7 @@ type Port struct {
 	out     wire // what this end sends; peer.out is what it receives
 	mode    port.Mode
 	outputs port.Lines // DTR and RTS
-	driven  port.Lines // inputs that the peer drives by hand
+	driven  port.Lines // inputs that the peer's Drive has set
 	levels  port.Lines // their levels
 	seen    port.Lines // the lines as edges counts them
 	edges   wait.Edges // how often each line has changed
@@ -48,7 +48,7 @@ type Port struct {
 	breakSet bool // one of them was begun by SetBreak
 
 	seenDCD bool // DCD has been asserted
-	fell    bool // a carrier policy has seen it fall
+	fell    bool // a carrier policy has detected its fall
 	closed  bool // by Close
 	removed bool // by Unplug
 
@@ -272,7 +272,7 @@ func (p *Port) Close() error {
 	return nil
 }
 
-// release clears the outputs and the inputs of the peer that are driven by hand.
+// release clears the outputs and the inputs of the peer that Drive has set.
 func (p *Port) release() {
 	p.outputs = 0
 	p.peer.driven, p.peer.levels = 0, 0

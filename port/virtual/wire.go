@@ -13,8 +13,18 @@ import (
 //	Write -> tx -> (rate, faults, delay) -> rx -> Read
 //
 // Nothing runs in the background. Each call first brings the wire up to the
-// present with step, and a call that has to wait asks the wire when to check
-// again. The pair's mutex guards everything.
+// present with step, and a call that has to wait computes from the wire when to
+// check again. The pair's mutex guards everything.
+//
+// The flags, by their effect on the transmission:
+//
+//	held        stops it: a break, or CTS or DSR is off under flow control
+//	stopped     stops it: the sender has received an XOFF
+//	hard        stops it at highWater of rx; otherwise a full rx stops it
+//	overrun     a full rx does not stop it, and drops bytes
+//	soft        XON and XOFF set stopped of rev, after delay
+//	watched     throttled follows rx: set at highWater, cleared at a quarter
+//	throttled   the sender's CTS is off, so that held follows
 type wire struct {
 	tx wait.Ring // written, not transmitted
 	rx wait.Ring // transmitted; the first ready bytes have arrived

@@ -348,12 +348,12 @@ func (b *bridge) storeSize(addr uintptr, v uint32) error {
 	return b.sys.store(addr, binary.LittleEndian.AppendUint32(nil, v))
 }
 
-// system is the part of Windows that a bridge uses: memory that the DLL sees, access
+// system is the part of Windows that a bridge uses: memory for the DLL, access
 // to addresses that it passes, and its events. Tests have a system of their
 // own.
 type system interface {
 	// alloc returns zeroed memory of size bytes, 1 or more, at an address that
-	// is a multiple of 16, as heap memory has it. It ends at most 15 bytes
+	// is a multiple of 16, as of heap memory. It ends at most 15 bytes
 	// before a page that cannot be accessed; a strict system lets it end there
 	// exactly, whatever the address.
 	alloc(size int) (addr uintptr, mem []byte, err error)

@@ -27,7 +27,7 @@ type Config struct {
 	// Default: this program.
 	Program string
 
-	// Timeout bounds how long the DLL may take; the run then fails with
+	// Timeout bounds the duration of the run, which then fails with
 	// ras.ErrRequestTimeout. Default, and for 0 or less: no limit but the
 	// context's.
 	Timeout time.Duration
@@ -224,7 +224,7 @@ func (d *DLL) Path() string { return d.path }
 
 // Execute calls the DLL's RasCustomScriptExecute with the callbacks of call and
 // returns when it has returned. User name, password and domain of call.Params
-// are then those that the DLL left, if it returned 0.
+// are then those that the DLL has set, if it returned 0.
 //
 // An error of the DLL's own matches the ras.Code that it returned. If ctx or
 // Config.Timeout ends, all callbacks fail with the code of the cause and the

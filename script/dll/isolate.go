@@ -11,7 +11,7 @@ import (
 	"github.com/rasline/rasline/ras"
 )
 
-// helloLimit is how long a child may take to start. A program that does not
+// helloLimit bounds the start of a child. A program that does not
 // call Main never sends a hello.
 const helloLimit = time.Minute
 

@@ -19,7 +19,7 @@ type job struct {
 	params    ras.DialParams
 }
 
-// result is what the DLL left.
+// result is the result of the DLL's run.
 type result struct {
 	code     ras.Code // what RasCustomScriptExecute returned
 	userName string
@@ -29,8 +29,8 @@ type result struct {
 	damaged  int // buffers that were written past their end
 }
 
-// explainCode returns a cause for codes of which package ras does not know
-// enough: a DLL may return any code of winerror.h, whose texts Windows has.
+// explainCode returns a cause for codes whose text in package ras is missing or
+// not enough: a DLL may return any code of winerror.h, whose texts Windows has.
 func explainCode(c ras.Code) error {
 	switch {
 	case c == ras.ErrInvalidSize:

@@ -18,7 +18,7 @@ func supported() error { return nil }
 
 var getExitCodeThread = windows.NewLazySystemDLL("kernel32.dll").NewProc("GetExitCodeThread")
 
-// systemText returns what Windows knows about a code.
+// systemText returns the text that Windows has for a code.
 func systemText(c ras.Code) error { return windows.Errno(c) }
 
 // loadLibrary loads the DLL and returns the address of its
@@ -48,7 +48,7 @@ func loadLibrary(path string) (uintptr, error) {
 	return proc, nil
 }
 
-// systemHas reports whether a DLL of that name is where Windows looks for DLLs.
+// systemHas reports whether a DLL of that name is where Windows searches for DLLs.
 func systemHas(name string) bool {
 	h, err := windows.LoadLibraryEx(name, 0, windows.LOAD_LIBRARY_AS_DATAFILE)
 	if err == nil {

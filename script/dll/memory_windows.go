@@ -87,7 +87,7 @@ func memoryAt(addr uintptr, size int) []byte {
 	return unsafe.Slice(*(**byte)(unsafe.Pointer(&addr)), size)
 }
 
-// free takes the pages away and keeps the addresses.
+// free decommits the pages and keeps the addresses reserved.
 func (p *processMemory) free(addr uintptr) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -98,7 +98,7 @@ func startProcess(program string) (*childProcess, error) {
 	return p, nil
 }
 
-// jobFor puts a process into a new job object.
+// jobFor assigns a process to a new job object.
 func jobFor(pid uint32) (job, process windows.Handle, err error) {
 	job, err = windows.CreateJobObject(nil, nil)
 	if err != nil {

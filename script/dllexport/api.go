@@ -37,7 +37,7 @@ type api struct {
 	mu      sync.Mutex // guards what follows; not held while the host sends
 	buffers map[*buffer]bool
 	rx      receive
-	unread  []byte // what the host gave beyond the size that was asked for
+	unread  []byte // what the host returned beyond the requested size
 	closed  bool
 }
 
@@ -47,7 +47,7 @@ var _ ras.API = (*api)(nil)
 // that the host keeps although the executor has given it up; see GetBuffer.
 type buffer struct {
 	mem    []byte // what the host granted
-	data   []byte // its beginning, as much as was asked for
+	data   []byte // its beginning, of the requested size
 	shared *int   // how many buffers have mem
 }
 
@@ -176,7 +176,7 @@ func (a *api) SetCommSettings(port ras.Handle, s ras.CommSettings) error {
 
 // close ends the run and returns how many buffers it left unfreed, which the host
 // gets back, and how many received bytes it did not use. A receive that the host
-// still has is left to it: its event stays open, since the host may yet signal
+// still has stays there: its event is kept open, since the host may still signal
 // it.
 func (a *api) close() (leaked, unused int) {
 	a.mu.Lock()

@@ -1,4 +1,4 @@
-// Package dllexport turns a script.Executor into a custom-scripting DLL that
+// Package dllexport makes a script.Executor a custom-scripting DLL that
 // Windows RAS loads, or any host that follows ras.h.
 //
 // The DLL is a main package, built as a C shared library, that registers its
@@ -28,10 +28,10 @@
 // reads a byte past its last match, and PPP finds the line where the script left
 // it. While the executor has stated that it will send again
 // (script.Dialog.SetReadAhead, which the script languages use), all that the host
-// has is read, so that a long greeting takes no more completions of the host than
+// has is read, so that a long greeting needs no more completions of the host than
 // it must.
 //
-// This rests on a host that grants buffers of the size that RasGetBuffer asks for,
+// This rests on a host that grants buffers of the size that RasGetBuffer requests,
 // or smaller ones, since the size of a buffer is all that limits a receive. The
 // documentation permits larger ones. With such a host the bytes after the last
 // match are lost: PPP sends its first packets again after some seconds, so that
@@ -45,8 +45,8 @@
 //
 // User name, password and domain go back to RAS when the executor succeeds, and
 // only those of them that it changed. A text that does not fit is refused with
-// ERROR_INVALID_PARAMETER. If RAS gives no user name, the executor sees that of
-// the Windows user, as the documentation of RasCustomScriptExecute asks for.
+// ERROR_INVALID_PARAMETER. If RAS gives no user name, the executor gets that of
+// the Windows user, as the documentation of RasCustomScriptExecute requires.
 //
 // An error of the executor is returned as ras.CodeOf gives it, and a panic as
 // ERROR_UNKNOWN. IDCANCEL, sent to a hidden window that the DLL makes where the

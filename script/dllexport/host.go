@@ -34,7 +34,7 @@ type hostEvent interface {
 // infinite is the value of dwTimeOut for no limit.
 const infinite = 0xFFFFFFFF
 
-// milliseconds turns the limit of a receive into dwTimeOut, rounded up.
+// milliseconds converts the limit of a receive to dwTimeOut, rounded up.
 func milliseconds(limit time.Duration) uint32 {
 	if limit <= 0 || limit > (infinite-1)*time.Millisecond {
 		return infinite

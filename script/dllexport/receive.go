@@ -10,9 +10,9 @@ import (
 // earlier the host's may, for clocks that tick in steps.
 const slack = 100 * time.Millisecond
 
-// receive is the one receive of a run, as the executor sees it and as the host
-// has it. The two part when our limit passes or the executor cancels, since a
-// host cannot take a receive back. The api's mutex guards it.
+// receive is the one receive of a run, in the executor's view and in the
+// host's. The two differ once our limit passes or the executor cancels, since a
+// host cannot cancel a receive. The api's mutex guards it.
 //
 //	executor's receive   how it gets there
 //	idle                 posted is false
@@ -23,7 +23,7 @@ const slack = 100 * time.Millisecond
 //	host's receive       how it gets there
 //	none                 atHost is false
 //	at host              postAtHost; ReceiveBuffer continues with one that is there
-//	signalled            the host has set its event; RetrieveBuffer asks it, and
+//	signalled            the host has set its event; RetrieveBuffer calls it, and
 //	                     PENDING makes it "at host" again, a timeout that is not
 //	                     ours posts it again, anything else ends it
 type receive struct {
@@ -62,7 +62,7 @@ func (r *receive) stopClock() {
 	}
 }
 
-// limit returns what is left of the limit, which is 0 for none.
+// limit returns the rest of the limit, which is 0 for none.
 func (r *receive) limit() time.Duration {
 	if r.deadline.IsZero() {
 		return 0
@@ -215,7 +215,7 @@ func (a *api) RetrieveBuffer(port ras.Handle, b ras.Buffer) (int, error) {
 	return a.retrieveAtHost(own)
 }
 
-// retrieveAtHost takes the host's result.
+// retrieveAtHost retrieves the host's result.
 func (a *api) retrieveAtHost(b *buffer) (int, error) {
 	n, code := a.host.retrieveBuffer(b.mem[:len(b.data)])
 	a.rx.signalled = false
@@ -225,7 +225,7 @@ func (a *api) retrieveAtHost(b *buffer) (int, error) {
 		return a.reopen()
 	case code == ras.ErrRequestTimeout, code == ras.Success && n == 0:
 		// Handle the limit of a receive at the host. It may be the limit of
-		// an earlier receive that the host went on with; then the rest is posted.
+		// an earlier receive that the host has continued; then the rest is posted.
 		a.rx.atHost = false
 		due := !a.rx.deadline.IsZero() && time.Until(a.rx.deadline) < slack
 		if due || a.rx.expired {

@@ -30,7 +30,7 @@ type Result struct {
 
 	// Lost counts bytes that were received after the last match and that the
 	// host cannot take back, so that PPP misses them. It is 0 on hosts that
-	// grant buffers of the size that was asked for; see the package comment.
+	// grant buffers of the requested size; see the package comment.
 	Lost int
 
 	// Leaked counts buffers that the executor did not free; the host got them
@@ -50,7 +50,7 @@ var (
 	registered   registration
 )
 
-// Register makes e the executor behind the DLL's RasCustomScriptExecute. Call
+// Register makes e the executor that the DLL's RasCustomScriptExecute runs. Call
 // it from an init function of the main package; a nil cfg means the zero Config.
 // A later call replaces e for calls of the host that follow it. Executions
 // may run concurrently, one for each connection.
@@ -78,5 +78,5 @@ func Register(e script.Executor, cfg *Config) error {
 }
 
 // Path returns the path of the DLL that this package is part of, which specifies
-// where to look for files beside it. It is empty outside a DLL.
+// where files beside it can be found. It is empty outside a DLL.
 func Path() string { return modulePath() }

@@ -35,7 +35,7 @@ func (r registration) run(ctx context.Context, inv *invocation) ras.Code {
 		r.log.Error("the script failed", "entry", inv.entry, "error", result.Err)
 	}
 	if result.Lost > 0 {
-		r.log.Warn("PPP misses bytes that were received after the last match: the host granted a larger buffer than was asked for, or the script read on",
+		r.log.Warn("PPP misses bytes that were received after the last match: the host granted a larger buffer than was requested, or the script read on",
 			"entry", inv.entry, "bytes", result.Lost)
 	}
 	if result.Leaked > 0 {
@@ -62,7 +62,7 @@ func (r registration) execute(ctx context.Context, inv *invocation, result *Resu
 	a := &api{host: inv.host, port: inv.port, buffers: make(map[*buffer]bool)}
 	a.ctx, a.cancel = context.WithCancel(ctx)
 	a.unhook = context.AfterFunc(a.ctx, a.runEnded) // not ctx: Retrieve must find a.ctx ended
-	slot := handles.Register(uintptr(inv.port))     // for calls that the executor makes by hand
+	slot := handles.Register(uintptr(inv.port))     // for Calls that the executor makes itself
 	defer handles.Release(uintptr(inv.port), slot)  // the host uses its handles again
 	params := before
 	call := &ras.Call{API: a, Port: inv.port, Phonebook: inv.phonebook, Entry: inv.entry, Params: &params, Exact: true, ReadAhead: true}

@@ -14,12 +14,12 @@ import (
 )
 
 // CMEError is an error that a cellular module has named: +CME ERROR or +CMS
-// ERROR, as numbers (after AT+CMEE=1) or in words (AT+CMEE=2). An OutcomeError
+// ERROR, as numbers (after AT+CMEE=1) or as text (AT+CMEE=2). An OutcomeError
 // wraps it. Sources: 3GPP TS 27.007, 9.2, and TS 27.005, 3.2.5.
 type CMEError struct {
 	Kind string // "CME" or "CMS"
 	Code int    // the number; -1 for a text that is not known
-	Text string // in words, as the module sends it or from the table
+	Text string // as the module sends it or from the table
 }
 
 // Error returns "+CME ERROR: TEXT (CODE)".
@@ -92,14 +92,14 @@ func cmeError(text string) *CMEError {
 // PINError reports that a SIM was not unlocked. It matches the CMEError of the
 // refusal, if there was one, and ras.ErrAuthenticationFailure.
 type PINError struct {
-	State string // what the SIM asks for: "SIM PIN", "SIM PUK", "PH-NET PIN"
-	Left  int    // attempts that are left; -1 if the module does not report it
+	State string // what the SIM requires: "SIM PIN", "SIM PUK", "PH-NET PIN"
+	Left  int    // remaining attempts; -1 if the module does not report it
 	Err   error  // the refusal; nil if nothing was tried
 }
 
-// Error returns what the SIM asks for and how many attempts are left.
+// Error returns what the SIM requires and how many attempts remain.
 func (e *PINError) Error() string {
-	text := "the SIM asks for " + e.State
+	text := "the SIM requires " + e.State
 	if e.Err != nil {
 		text = "the PIN was refused"
 	}
@@ -120,9 +120,9 @@ func (e *PINError) Unwrap() []error {
 	return []error{ras.ErrAuthenticationFailure, e.Err}
 }
 
-// Unlock gives a SIM its PIN, if it asks for one. It tries once, because a SIM
-// locks itself after three wrong PINs, and not at all if the SIM asks for
-// anything else, such as its PUK, or has one attempt left. The error is a
+// Unlock enters the PIN of a SIM, if it requires one. It tries once, because a SIM
+// locks itself after three wrong PINs, and not at all if the SIM requires
+// anything else, such as its PUK, or allows one more attempt only. The error is a
 // *PINError, or a *CommandError for a module that does not answer.
 func (m *Modem) Unlock(ctx context.Context, pin ras.Secret) error {
 	m.dialog.Hide(pin)
@@ -140,7 +140,7 @@ func (m *Modem) Unlock(ctx context.Context, pin ras.Secret) error {
 	return err
 }
 
-// simState returns what the SIM asks for, or READY.
+// simState returns what the SIM requires, or READY.
 func (m *Modem) simState(ctx context.Context) (string, error) {
 	r, err := m.Command(ctx, "+CPIN?")
 	var cme *CMEError
@@ -153,7 +153,7 @@ func (m *Modem) simState(ctx context.Context) (string, error) {
 	for _, v := range r.Values("+CPIN") {
 		return v[0], nil
 	}
-	return "", m.commandError("+CPIN?", r.Lines, errors.New("the module does not report what the SIM asks for"))
+	return "", m.commandError("+CPIN?", r.Lines, errors.New("the module does not report the state of the SIM"))
 }
 
 // attempts returns how many attempts the SIM allows, or -1.
@@ -185,7 +185,7 @@ const (
 	Roaming
 )
 
-// String returns the state in words.
+// String returns the name of the state.
 func (r Registration) String() string {
 	if int(r) >= len(registrations) {
 		return "unknown"
@@ -210,11 +210,11 @@ func (e *RegistrationError) Error() string {
 // Unwrap returns ras.ErrNoCarrier.
 func (e *RegistrationError) Unwrap() error { return ras.ErrNoCarrier }
 
-// registrationPause is the time between two questions for the network.
+// registrationPause is the time between two queries of the registration.
 const registrationPause = time.Second
 
 // WaitRegistered waits until a cellular module is in a network, for the timeout
-// at most; 0 or less is no limit. It asks +CREG?, +CGREG? and +CEREG?, of which
+// at most; 0 or less is no limit. It sends +CREG?, +CGREG? and +CEREG?, of which
 // one suffices. A network that denies access ends the wait with a
 // *RegistrationError, as the timeout does.
 func (m *Modem) WaitRegistered(ctx context.Context, timeout time.Duration) (Registration, error) {
@@ -274,32 +274,32 @@ func (m *Modem) registration(ctx context.Context) (Registration, error) {
 	return best, nil
 }
 
-// Prompt sends a command that asks for a text, such as AT+CMGS="…", waits for
+// Prompt sends a command that prompts for a text, such as AT+CMGS="…", waits for
 // the prompt, sends the text and the byte that ends it, and returns the answer. The
-// prompt is "> " for messages and "@" for some makers' sockets; blanks at its end
+// prompt is "> " for messages and "@" for some makers' sockets; spaces at its end
 // may be missing. An end of 0 sends none, for texts whose length is in the
 // command.
 //
 // If the prompt or the answer is not received in time, or the context ends, ESC
-// is sent, so that the modem takes no further line for the text.
+// is sent, so that the modem does not read a later line as the text.
 func (m *Modem) Prompt(ctx context.Context, command, prompt string, text []byte, end byte) (Response, error) {
 	body, err := CheckCommand(command)
 	if err != nil {
 		return Response{}, err
 	}
 	if strings.TrimSpace(prompt) == "" {
-		return Response{}, &InputError{What: "prompt", Why: "it is empty: give the text that the modem asks with", Code: ras.ErrInvalidParameter}
+		return Response{}, &InputError{What: "prompt", Why: "it is empty: give the text with which the modem prompts", Code: ras.ErrInvalidParameter}
 	}
 	if i := strings.IndexByte(string(text), end); end != 0 && i >= 0 {
-		return Response{}, &InputError{What: "text", Pos: i + 1, Why: "it holds the byte that ends it: take it out", Code: ras.ErrInvalidParameter}
+		return Response{}, &InputError{What: "text", Pos: i + 1, Why: "it contains the byte that ends it: remove it", Code: ras.ErrInvalidParameter}
 	}
 	if err := m.ready(ctx); err != nil {
 		return Response{}, err
 	}
-	r, err := m.ask(ctx, request{body: body, timeout: m.cfg.CommandTimeout, final: isCommandResult, prompt: prompt})
+	r, err := m.exchange(ctx, request{body: body, timeout: m.cfg.CommandTimeout, final: isCommandResult, prompt: prompt})
 	if !errors.Is(err, errPrompted) {
 		if err == nil {
-			err = m.commandError(body, r.Lines, errors.New("the modem answers without asking for the text"))
+			err = m.commandError(body, r.Lines, errors.New("the modem answers without prompting for the text"))
 		} else if script.IsTimeout(err) {
 			m.leavePrompt(ctx)
 		}
@@ -330,7 +330,7 @@ func (m *Modem) Prompt(ctx context.Context, command, prompt string, text []byte,
 	return a.response, nil
 }
 
-// leavePrompt gives up a text. It has its own limit, since the context may have
+// leavePrompt aborts a text. It has its own limit, since the context may have
 // ended.
 func (m *Modem) leavePrompt(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)

@@ -61,7 +61,7 @@ func CheckNumber(number string) (string, error) {
 		case c == '+':
 			digits++
 		case strings.IndexByte(",TPW@!$&", c) < 0:
-			return bad(i+1, ras.ErrBadPhoneNumber, fmt.Sprintf("%q is no digit and no dial modifier: take it out", c))
+			return bad(i+1, ras.ErrBadPhoneNumber, fmt.Sprintf("%q is no digit and no dial modifier: remove it", c))
 		}
 		dial = append(dial, c)
 	}
@@ -96,17 +96,17 @@ func CheckAddress(address string) (string, error) {
 	}
 	for i := range len(address) {
 		if c := address[i]; !isAlphanumeric(c) && strings.IndexByte(".-_:/[]", c) < 0 {
-			return bad(i+1, ras.ErrBadPhoneNumber, fmt.Sprintf("%q is no part of a host or a port: take it out", c))
+			return bad(i+1, ras.ErrBadPhoneNumber, fmt.Sprintf("%q is no part of a host or a port: remove it", c))
 		}
 	}
 	return address, nil
 }
 
 // CheckCommand checks a command line and returns it without the AT in front,
-// which may be missing. It takes one line of V.250 commands that are obeyed in
+// which may be missing. It accepts one line of V.250 commands that are executed in
 // command mode: basic commands (E0, S7=60, &C1, \N3), extended ones
 // (+CGDCONT=1,"IP","net") and a semicolon after an extended one that another
-// command follows; one at the end is left out. A basic command may have its value
+// command follows; one at the end is removed. A basic command may have its value
 // after an equals sign (E=1), which some makers' documents do. It refuses what would leave command mode, which is Dial's,
 // Answer's and Online's work (D, A, O, A/), control characters and characters
 // beyond ASCII, an open quotation mark, and a semicolon anywhere else. The error
@@ -130,7 +130,7 @@ func CheckCommand(command string) (string, error) {
 func scanCommand(s string) (pos int, why string) {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
-			return i, fmt.Sprintf("%q is no printable ASCII character: take it out", s[i])
+			return i, fmt.Sprintf("%q is no printable ASCII character: remove it", s[i])
 		}
 	}
 	for i := 0; i < len(s); {
@@ -218,7 +218,7 @@ func scanValue(s string, i int) (end int, why string) {
 		case s[i] == '"':
 			quote = -1
 		case s[i] == ';' && quote < 0 && strings.TrimSpace(s[i+1:]) == "":
-			return i, "no command follows the semicolon: take it out"
+			return i, "no command follows the semicolon: remove it"
 		case s[i] == ';' && quote < 0:
 			return i + 1, ""
 		}

@@ -17,7 +17,7 @@ import (
 // The error is an *InputError, or a *CommandError. The latter holds an
 // *OutcomeError if the modem gives another result, which matches the outcome's
 // RAS code. If none is received within Config.DialTimeout, or the context ends
-// first, the call is given up as V.250 has it, by sending a carriage return, and
+// first, the call is given up as V.250 specifies, by sending a carriage return, and
 // by DTR if that brings no answer. OK is no result of a call, and is passed over.
 //
 // A call that is up or being set up does not outlive a run that fails; see
@@ -71,7 +71,7 @@ func (m *Modem) Connect(ctx context.Context, command string) (Result, error) {
 	return m.connect(ctx, request{body: body, timeout: m.cfg.DialTimeout, final: isCallResult})
 }
 
-// Answer takes a call that rings and returns the CONNECT result, as Dial does.
+// Answer answers an incoming call and returns the CONNECT result, as Dial does.
 func (m *Modem) Answer(ctx context.Context) (Result, error) {
 	if m.state == OnlineMode && m.ring.connect.Outcome == Connect {
 		return m.ring.connect, nil // by S0, before this
@@ -79,7 +79,7 @@ func (m *Modem) Answer(ctx context.Context) (Result, error) {
 	return m.connect(ctx, request{body: "A", timeout: m.cfg.DialTimeout, final: isCallResult})
 }
 
-// Online goes back to a call after Escape and returns the result: CONNECT, or OK
+// Online returns to a call after Escape and returns the result: CONNECT, or OK
 // from some modems. ras.ErrNoCarrier means that there is no call any more.
 // Without a result within Config.OnlineTimeout the error matches
 // ras.ErrRequestTimeout; the modem then counts as online, for there are modems
@@ -89,7 +89,7 @@ func (m *Modem) Online(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	m.keep = []byte{}
-	r, err := m.ask(ctx, request{body: "O", timeout: m.cfg.OnlineTimeout, final: isOnlineResult})
+	r, err := m.exchange(ctx, request{body: "O", timeout: m.cfg.OnlineTimeout, final: isOnlineResult})
 	kept := m.keep
 	m.keep = nil
 	switch res := r.Result; {
@@ -99,7 +99,7 @@ func (m *Modem) Online(ctx context.Context) (Result, error) {
 			kept = kept[len(echo):]
 		}
 		m.putBack(kept)
-		m.takeLine("")
+		m.endLine("")
 		m.setOnline()
 		return res, err
 	case err != nil:
@@ -161,7 +161,7 @@ func (m *Modem) connect(ctx context.Context, req request) (Result, error) {
 		return Result{}, m.commandError(req.body, nil, errHeld)
 	}
 	m.begin()
-	r, err := m.ask(ctx, req)
+	r, err := m.exchange(ctx, req)
 	res := r.Result
 	switch {
 	case script.IsTimeout(err):

@@ -26,7 +26,7 @@ type Dialer struct {
 	Dialog *script.DialogConfig
 
 	// Init are the commands before the first attempt; see CheckCommand.
-	// Default, and for nil: ATZ and ATQ0V1E1, so reset, and results in words.
+	// Default, and for nil: ATZ and ATQ0V1E1, so reset, and verbose results.
 	Init []string
 
 	// Numbers are dialled in this order; see Modem.Dial. Default: the number in
@@ -69,7 +69,7 @@ type Redial struct {
 	// Pause is the time between two attempts, Pauses that after certain
 	// outcomes, and RoundPause that after the last of the numbers, before the
 	// first is dialled again. After a DELAYED with a time the pause is that time at
-	// least. Many countries ask for some seconds.
+	// least. The rules of many countries require some seconds.
 	// Default: 5 s; RoundPause that of Pause. Negative: none.
 	Pause, RoundPause time.Duration
 	Pauses            map[Outcome]time.Duration

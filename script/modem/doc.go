@@ -2,7 +2,7 @@
 // Hayes commands) on the line of a call, and reports why it failed.
 //
 // A [Dialer] is a [script.Executor] with initial commands, several numbers and a
-// redial policy, to be put in front of a login script; an [Answerer] waits for a
+// redial policy, to be run before a login script; an [Answerer] waits for a
 // call instead:
 //
 //	dial := &modem.Dialer{Numbers: []string{"5551234", "5555678"}, Redial: modem.Redial{Attempts: 4}}
@@ -15,7 +15,7 @@
 // commands and their answers, escape to command mode, online again, hang-up
 // with proof, cellular modules.
 //
-// # No call is left behind
+// # No call stays up
 //
 // A run that fails, is cancelled or panics hangs up the call that it has made,
 // and one that is still being made, before script.Run returns; see

@@ -10,7 +10,7 @@ import (
 // CommandError reports that a command failed.
 type CommandError struct {
 	Command string   // the command line with AT, secrets masked
-	Lines   []string // what came before the result, secrets masked
+	Lines   []string // what was received before the result, secrets masked
 	Err     error    // why: an *OutcomeError, a *script.TimeoutError, the line's error
 }
 

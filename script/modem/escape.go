@@ -14,7 +14,7 @@ import (
 
 const escapeSequence = "+++"
 
-// Escape brings the modem from online to command mode and leaves the call up.
+// Escape brings the modem from online to command mode; the call stays up.
 // It waits until all output has been transmitted, sends nothing for Config.Guard,
 // sends +++, and sends nothing until the modem answers, so nothing may use the
 // Dialog meanwhile. An OK counts if the modem's guard time can have passed and if
@@ -52,7 +52,7 @@ func (m *Modem) escapeNow(ctx context.Context, limit time.Duration, keep int) ([
 		return nil, err
 	}
 	m.state = Unsynchronised
-	m.takeLine("")
+	m.endLine("")
 	m.in.raw = m.in.raw[:0]
 	e := escaping{modem: m, start: time.Now(), keep: keep}
 	for { // until silence follows an answer

@@ -113,5 +113,5 @@ func ExampleCheckNumber() {
 	fmt.Println(err)
 	// Output:
 	// +49305551234 <nil>
-	// phone number, character 8: ';' is no digit and no dial modifier: take it out
+	// phone number, character 8: ';' is no digit and no dial modifier: remove it
 }

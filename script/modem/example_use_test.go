@@ -149,7 +149,7 @@ func ExampleCheckAddress() {
 	fmt.Println(err)
 	// Output:
 	// CONNECT
-	// address, character 15: ';' is no part of a host or a port: take it out
+	// address, character 15: ';' is no part of a host or a port: remove it
 }
 
 // An Answerer takes the calls of one number. Most networks send it between the

@@ -62,8 +62,8 @@ func (m *Modem) ready(ctx context.Context) error {
 
 var errStale = &ras.Error{Code: ras.ErrUnexpectedResponse, Err: errors.New("the modem keeps sending results that answer no command")}
 
-// ask sends a command line and reads its answer.
-func (m *Modem) ask(ctx context.Context, req request) (Response, error) {
+// exchange sends a command line and reads its answer.
+func (m *Modem) exchange(ctx context.Context, req request) (Response, error) {
 	if strings.ContainsAny(req.body, "VvZzFfYy") {
 		m.notation = anyNotation
 	}
@@ -107,7 +107,7 @@ func changesEcho(body string) bool { return strings.ContainsAny(body, "EeZzFfYy"
 // reports whether a result was among it: an answer to an earlier command, after
 // which another may follow. It waits until the modem has been silent for
 // Config.Settle, or for Config.Quiet where no echo shows whose an answer is. A
-// line that has begun is awaited, so that its end is not taken for an answer.
+// line that has begun is awaited, so that its end does not count as an answer.
 func (m *Modem) strays(ctx context.Context) (stale bool, err error) {
 	settle := m.cfg.Settle
 	if m.echo != echoOn {
@@ -115,8 +115,8 @@ func (m *Modem) strays(ctx context.Context) (stale bool, err error) {
 	}
 	start := time.Now()
 	for time.Since(start) < m.cfg.CommandTimeout {
-		heard := m.in.heard
-		l, err := m.readWholeLine(ctx, time.Now().Add(max(strayLimit, settle-time.Since(m.in.heard))))
+		before := m.in.received
+		l, err := m.readWholeLine(ctx, time.Now().Add(max(strayLimit, settle-time.Since(m.in.received))))
 		if script.IsTimeout(err) && len(m.in.text) > 0 {
 			l, err = m.readLine(ctx, time.Now().Add(m.cfg.Quiet))
 		}
@@ -138,7 +138,7 @@ func (m *Modem) strays(ctx context.Context) (stale bool, err error) {
 			return stale, err
 		}
 		if expected || m.expected(l) {
-			m.in.heard = heard // reports may arrive more often than the modem is silent
+			m.in.received = before // reports may arrive more often than the modem is silent
 		}
 	}
 	return stale, m.timeout("the modem to fall silent", start, m.cfg.CommandTimeout)
@@ -151,12 +151,23 @@ func (m *Modem) strays(ctx context.Context) (stale bool, err error) {
 // echo is not known, where a number may be a result or information, and after a
 // line of the command before, a result is held until Config.Quiet of silence
 // shows that it is the last.
+//
+//	line                before an echo that is on   else                     held
+//	echo, complete      as else from here on        what was read is         what was read is
+//	                                                dropped                  dropped, stale
+//	information         read                        read                     read, in after
+//	result, certain     dropped, stale              complete                 see doubled
+//	result, uncertain   dropped, stale              held                     see doubled
+//	none for Quiet      -                           -                        complete
+//	none until timeout  error                       error                    complete
+//
+// An answer that is stale or in doubt leaves the modem unsynchronised.
 type answer struct {
 	modem *Modem
 	request
 	response Response
 
-	echo   string // what is left of the echo
+	echo   string // the rest of the echo
 	echoed bool   // the echo has arrived
 	size   int    // bytes of lines
 
@@ -193,16 +204,16 @@ func (a *answer) read(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
-		if done, err := a.take(ctx, l); done || err != nil {
+		if done, err := a.process(ctx, l); done || err != nil {
 			return err
 		}
 	}
 }
 
-// take processes a line and reports whether the answer is complete.
-func (a *answer) take(ctx context.Context, l line) (done bool, err error) {
+// process processes a line and reports whether the answer is complete.
+func (a *answer) process(ctx context.Context, l line) (done bool, err error) {
 	m := a.modem
-	if a.takeEcho(l.text) {
+	if a.consumeEcho(l.text) {
 		return false, nil
 	}
 	res, known := m.result(l)
@@ -264,9 +275,9 @@ func (a *answer) doubled() bool {
 	return false
 }
 
-// takeEcho reports whether a line is the echo or a part of it. What was read
+// consumeEcho reports whether a line is the echo or a part of it. What was read
 // before it is no answer to this command.
-func (a *answer) takeEcho(text string) bool {
+func (a *answer) consumeEcho(text string) bool {
 	text = trimNoise(text)
 	if a.echoed || text == "" || !hasFold(a.echo, text) {
 		return false

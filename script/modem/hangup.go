@@ -236,14 +236,7 @@ func (m *Modem) sendATH(ctx context.Context) (proved, confirmed bool, err error)
 			return false, false, err
 		}
 		online := m.state == OnlineMode || known
-		_, err := m.escapeNow(ctx, m.cfg.Guard+m.cfg.ProbeTimeout, 0)
-		if script.IsTimeout(err) && online {
-			// The modem may have received data within its guard time, which was
-			// in flight, or whose S12 is longer than Config.Guard; +++ was then
-			// data. The wait for its answer was a longer silence.
-			m.logf(ctx, "hang up", escapeSequence+" again")
-			_, err = m.escapeNow(ctx, m.cfg.Guard+m.cfg.ProbeTimeout, 0)
-		}
+		err := m.escapeCall(ctx, online)
 		if script.IsTimeout(err) {
 			// The modem may have been in command mode before, with +++ now at
 			// the head of its line, or send no results. One line serves both;
@@ -259,17 +252,17 @@ func (m *Modem) sendATH(ctx context.Context) (proved, confirmed bool, err error)
 	if _, err := m.strays(ctx); err != nil {
 		return false, false, err
 	}
-	refusal, err := m.askH(ctx, body)
+	refusal, err := m.sendH(ctx, body)
 	if err != nil {
 		return false, false, err
 	}
 	if body != "H" {
-		// Something has answered, which may have been late: ask again, in step.
+		// The answer may be a late one to another line: synchronise and repeat.
 		m.state = Unsynchronised
 		if err := m.Sync(ctx); err != nil {
 			return false, false, err
 		}
-		if _, err := m.askH(ctx, "H"); err != nil {
+		if _, err := m.sendH(ctx, "H"); err != nil {
 			return false, false, err
 		}
 	}
@@ -287,10 +280,24 @@ func (m *Modem) sendATH(ctx context.Context) (proved, confirmed bool, err error)
 	return proved, true, nil
 }
 
-// askH sends the command that hangs up. ERROR, which is returned as a refusal, is
+// escapeCall sends +++, and once more if a modem that is online does not answer.
+// It may have received data within its guard time, which was in flight, or have a
+// longer guard time, in S12, than Config.Guard; +++ was then data. The wait for
+// the answer was a longer silence.
+func (m *Modem) escapeCall(ctx context.Context, online bool) error {
+	limit := m.cfg.Guard + m.cfg.ProbeTimeout
+	_, err := m.escapeNow(ctx, limit, 0)
+	if online && script.IsTimeout(err) {
+		m.logf(ctx, "hang up", escapeSequence+" again")
+		_, err = m.escapeNow(ctx, limit, 0)
+	}
+	return err
+}
+
+// sendH sends the command that hangs up. ERROR, which is returned as a refusal, is
 // the answer of some modems that have no call; of one that has a call it is none.
-func (m *Modem) askH(ctx context.Context, body string) (refusal, err error) {
-	_, err = m.ask(ctx, request{body: body, timeout: m.cfg.CommandTimeout, final: isHangupResult})
+func (m *Modem) sendH(ctx context.Context, body string) (refusal, err error) {
+	_, err = m.exchange(ctx, request{body: body, timeout: m.cfg.CommandTimeout, final: isHangupResult})
 	if OutcomeOf(err) == Failed {
 		return err, nil
 	}

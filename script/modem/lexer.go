@@ -27,11 +27,11 @@ type line struct {
 // once Sync has learnt the ends of this modem's results, nothing else is read
 // after them.
 type reader struct {
-	text  []byte    // of the line that has begun
-	ends  [2]string // of results in words and in numbers; "" is not known
-	blank []byte    // CR and LF since the last line
-	heard time.Time // when the last byte was read
-	raw   []byte    // the end of what was received in this wait, for errors
+	text     []byte    // of the line that has begun
+	ends     [2]string // of verbose and numeric results; "" is not known
+	blank    []byte    // CR and LF since the last line
+	received time.Time // when the last byte was read
+	raw      []byte    // the end of what was received in this wait, for errors
 }
 
 // The indexes of reader.ends.
@@ -46,7 +46,7 @@ const (
 func (m *Modem) readLine(ctx context.Context, until time.Time) (line, error) {
 	l, err := m.readWholeLine(ctx, until)
 	if script.IsTimeout(err) {
-		if l, ok := m.takeLine(""); ok {
+		if l, ok := m.endLine(""); ok {
 			return l, nil
 		}
 	}
@@ -86,21 +86,21 @@ func (m *Modem) readWholeLine(ctx context.Context, until time.Time) (line, error
 				}
 				end = want[:len(end)+1]
 			}
-			l, _ := m.takeLine(end)
+			l, _ := m.endLine(end)
 			return l, nil
 		}
 		if c != 0 && len(m.in.text) < lineLimit {
 			m.in.text = append(m.in.text, c)
 		}
 		if m.prompt != "" && strings.TrimSpace(string(m.in.text)) == m.prompt {
-			m.takeLine("")
+			m.endLine("")
 			return line{}, errPrompted
 		}
 	}
 }
 
-// takeLine returns the part of a line that has arrived, with its end.
-func (m *Modem) takeLine(end string) (line, bool) {
+// endLine ends a line and returns the part of a line that has arrived, with its end.
+func (m *Modem) endLine(end string) (line, bool) {
 	l := line{text: string(m.in.text), end: end}
 	m.in.text = m.in.text[:0]
 	if l.text != "" {
@@ -153,7 +153,7 @@ func (m *Modem) readByte(ctx context.Context, limit time.Duration) (byte, error)
 	if err != nil {
 		return 0, err
 	}
-	m.in.heard = time.Now()
+	m.in.received = time.Now()
 	if len(m.in.raw) >= 2*tailLimit {
 		m.in.raw = m.in.raw[:copy(m.in.raw, m.in.raw[len(m.in.raw)-tailLimit:])]
 	}

@@ -32,17 +32,17 @@ type Config struct {
 	// D with dial modifiers. Default: "DT", tone dialling.
 	DialPrefix string
 
-	// Addresses takes a host and a port for a number, as the modems in software
+	// Addresses accepts a host and a port as a number, as the modems in software
 	// do that dial over the Internet: "bbs.example:23". See CheckAddress.
 	// Default: digits only.
 	Addresses bool
 
-	// End is what ends a command line. Default: CR, as V.250 has it. There are
+	// End is what ends a command line. Default: CR, as V.250 specifies. There are
 	// devices that need CR LF.
 	End string
 
 	// Guard is the silence before and after the escape sequence. It should be
-	// a little longer than S12 has it. Default: 1.1 s.
+	// a little longer than S12. Default: 1.1 s.
 	Guard time.Duration
 
 	// Quiet is the silence that ends whatever a modem out of step still sends,
@@ -72,7 +72,7 @@ type Config struct {
 	// run. Default: 30 s.
 	HangUpTimeout time.Duration
 
-	// KeepCall leaves the call up when the run in which it was made fails, is
+	// KeepCall keeps the call up when the run in which it was made fails, is
 	// cancelled or panics. Default: it is hung up before script.Run returns, and
 	// if that does not work, the error of the run holds a *HangupError.
 	KeepCall bool
@@ -116,7 +116,7 @@ func timeout(d, def time.Duration) time.Duration {
 	return cmp.Or(d, def)
 }
 
-// State is what a Modem knows of its modem.
+// State is the state of a modem, as far as a Modem knows it.
 type State uint8
 
 // The states.
@@ -127,7 +127,7 @@ const (
 	Unsynchronised State = iota
 
 	CommandMode // no answer is outstanding
-	OnlineMode  // what is sent goes to the peer
+	OnlineMode  // what is sent is data for the peer
 )
 
 // String returns the state's name in lower case.
@@ -155,7 +155,7 @@ const (
 // What state, dialling and up mean together:
 //
 //	state            dialling   up      the line
-//	Unsynchronised   false      false   idle, as far as known; the modem may be anywhere
+//	Unsynchronised   false      false   idle, as far as known; the modem may be in any state
 //	Unsynchronised   true       false   a dial was given up: a call may be being set up
 //	CommandMode      false      false   idle
 //	CommandMode      false      true    a call is held after Escape; see Held
@@ -281,14 +281,14 @@ func splitQuoted(s string, separator byte) []string {
 // Command sends a command, with or without AT in front, and returns its
 // answer. Commands that leave command mode are those of Dial, Connect, Answer
 // and Online; CheckCommand describes what else is refused. The values of a
-// command that takes a PIN or a password are hidden in logs and errors.
+// command with a PIN or a password are hidden in logs and errors.
 //
 // The error is an *InputError, or a *CommandError if the modem refuses the
 // command (ras.ErrFromDevice, see CMEError), gives no answer within
 // Config.CommandTimeout (ras.ErrRequestTimeout), or the line or the context
 // fails.
 //
-// An answer is taken for this command's if it follows the echo, where the modem
+// An answer counts as this command's if it follows the echo, where the modem
 // echoes. A line of text that is exactly a result, such as OK in a message, ends
 // the answer early; the next command then brings the modem into step first.
 func (m *Modem) Command(ctx context.Context, command string) (Response, error) {
@@ -309,7 +309,7 @@ func (m *Modem) Command(ctx context.Context, command string) (Response, error) {
 	if err := m.ready(ctx); err != nil {
 		return Response{}, err
 	}
-	return m.ask(ctx, req)
+	return m.exchange(ctx, req)
 }
 
 // CommandThen is Command for one whose true answer is a line that follows OK,
@@ -376,7 +376,7 @@ func isCommandResult(o Outcome) bool { return o == OK || o == Failed }
 
 // Init sends commands in order and stops at the first error. A command that
 // gets no answer is sent once more, since a modem that has just been reset can
-// lose one; not so one with a value in quotes, nor one that takes a PIN, of which
+// lose one; not so one with a value in quotes, nor one with a PIN, of which
 // a SIM allows three attempts. A reset that gets no answer because it has switched
 // results off is done.
 func (m *Modem) Init(ctx context.Context, commands ...string) error {
@@ -405,7 +405,7 @@ type Identity struct {
 	Info         []string // I3, the lines of text
 }
 
-// Identify asks the modem for its name. Questions that it refuses are left out.
+// Identify queries the modem's name. Queries that it refuses are omitted.
 func (m *Modem) Identify(ctx context.Context) (Identity, error) {
 	var id Identity
 	for _, q := range []struct {
@@ -444,7 +444,7 @@ func (m *Modem) question(ctx context.Context, command string) ([]string, error) 
 	return r.Lines, err
 }
 
-// linesOf returns the modem lines of the port behind a call, and what they are.
+// linesOf returns the modem lines of a call's port, and their levels.
 func linesOf(call *ras.Call) (port.LineController, port.Lines, error) {
 	p, ok := call.Line().(port.LineController)
 	if !ok {

@@ -12,7 +12,7 @@ const (
 
 	OK          // the command was obeyed
 	Connect     // the call is there, and the modem is online
-	Ring        // a call comes in
+	Ring        // an incoming call
 	NoCarrier   // no carrier was detected, or it was lost
 	Failed      // ERROR: the modem does not know the command or refuses it
 	NoDialtone  // no dial tone was detected

@@ -25,7 +25,7 @@ type Result struct {
 	// none.
 	Rate int
 
-	// Protocols are the other words of a CONNECT text, such as "ARQ", "V34",
+	// Protocols are the other parts of a CONNECT text, such as "ARQ", "V34",
 	// "LAPM" and "V42BIS", as the modem writes them.
 	Protocols []string
 

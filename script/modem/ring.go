@@ -122,7 +122,7 @@ func (m *Modem) WaitRing(ctx context.Context, timeout time.Duration) (IncomingCa
 // may be used for several concurrent runs if its functions allow it.
 //
 // A callback, in which a host calls its caller back, is a Dialer, a
-// script that asks for it, EndCall and an Answerer.
+// script that requests it, EndCall and an Answerer.
 type Answerer struct {
 	// Config is what is expected of the modem. Default: the zero Config.
 	Config *Config

@@ -17,9 +17,9 @@ import (
 
 // probes are what Sync queries in turn: the registers S3, S4 and S5, one at
 // first and then two. V.250 defines them with these values, which there
-// is no reason to change, and to ask for them changes nothing. No two
+// is no reason to change, and a query changes nothing. No two
 // probes have the same answer, so an answer shows which one it belongs to, also
-// on a modem that takes longer for each than Sync waits.
+// on a modem that answers later than Sync waits.
 var probes = [...][]byte{
 	{'\r'}, {'\n'}, {'\b'},
 	{'\r', '\n'}, {'\n', '\b'}, {'\b', '\r'},
@@ -62,7 +62,7 @@ func (e *SyncError) Timeout() bool { return true }
 // outstanding, and does nothing if that is known. What is read meanwhile is
 // dropped, but for indications.
 //
-// It waits until the modem has been silent for Config.Quiet and asks for
+// It waits until the modem has been silent for Config.Quiet and queries
 // registers. It is done when the answer, which cannot be mistaken for a late one
 // to another command, has arrived and silence after it. A modem that answers
 // such queries in another way is synchronised when it has given just that and
@@ -83,7 +83,7 @@ func (e *SyncError) Timeout() bool { return true }
 //	other bit rates     those of Config.Rates
 //
 // and probes after each, until Config.SyncTimeout. A modem that has answered
-// before and is merely late is asked again, longer each time, before the next
+// before and is merely late is queried again, longer each time, before the next
 // rung.
 //
 // The error is a *CommandError. It holds a *SyncError if the modem is not in
@@ -238,7 +238,7 @@ type lastLine struct {
 	kind int
 }
 
-// send asks for the next registers and reads until the answer has arrived or
+// send queries the next registers and reads until the answer has arrived or
 // the limit has passed.
 func (s *syncing) send(ctx context.Context, limit time.Duration) (reply, lastLine, error) {
 	m := s.modem
@@ -349,7 +349,7 @@ func (s *syncing) escape(ctx context.Context) error {
 	return m.sendLine(ctx, "", "")
 }
 
-// wake makes a modem give results, in words.
+// wake makes a modem send verbose results.
 func (s *syncing) wake(ctx context.Context) error {
 	s.note(ctx, "ATQ0V1")
 	s.modem.woken = true
@@ -413,7 +413,7 @@ func (s *syncing) tryRate(ctx context.Context, p port.ModeSetter, rate int) (boo
 }
 
 // quiet reads until the modem has been silent for Config.Quiet. One that does
-// not stop within the limit is left talking: it may be online.
+// not stop within the limit may be online; the wait ends.
 func (m *Modem) quiet(ctx context.Context, limit time.Duration) error {
 	end := time.Now().Add(limit)
 	for {

@@ -72,21 +72,21 @@ type LoginConfig struct {
 	Password ras.Secret
 
 	// Wake is what the host waits for before it sends anything; "\r" is a host
-	// that wants the Enter key. Default: it speaks immediately.
+	// that waits for the Enter key. Default: it sends immediately.
 	Wake string
 
 	// Banner is sent first. Default: "\r\nrasline test host\r\n\r\n".
 	Banner string
 
-	// NamePrompt and PasswordPrompt ask. Default: "login: " and "Password: ".
+	// NamePrompt and PasswordPrompt are the prompts. Default: "login: " and "Password: ".
 	NamePrompt     string
 	PasswordPrompt string
 
-	// Refusal answers a wrong name or password, after which the host asks
+	// Refusal answers a wrong name or password, after which the host prompts
 	// again. Default: "\r\nLogin incorrect\r\n".
 	Refusal string
 
-	// Attempts is how many logins the host hears before it hangs up.
+	// Attempts is how many logins the host accepts before it hangs up.
 	// Default, and for less than 1: 3.
 	Attempts int
 
@@ -96,10 +96,10 @@ type LoginConfig struct {
 	// Menu is listed after the login, numbered from 1. The client chooses by
 	// number or by name, letter case aside: "PPP" starts PPP, "Quit" hangs up,
 	// and to everything else the host answers that it does not have it and
-	// asks again. Default: no menu.
+	// prompts again. Default: no menu.
 	Menu []string
 
-	// ServicePrompt asks for a choice from the menu, or, without a menu, for a
+	// ServicePrompt prompts for a choice from the menu, or, without a menu, for a
 	// command as a terminal server does; the commands are those of Menu, and
 	// "ppp" and "quit" are always understood. Default: "Your choice: " with a
 	// menu; without one, PPP starts with no question.

@@ -25,8 +25,8 @@ type ModemConfig struct {
 	// it serves one call; use Dial for more.
 	Numbers map[string]Answer
 
-	// Dial, if set, is asked for numbers that are not in Numbers, on a
-	// goroutine of its own. Its context ends when the caller gives up.
+	// Dial, if set, is called for numbers that are not in Numbers, on a goroutine
+	// of its own. Its context ends when the caller gives up.
 	// Default: no call is answered.
 	Dial func(ctx context.Context, number string) Answer
 
@@ -45,7 +45,7 @@ type ModemConfig struct {
 	// +GMR and +FCLASS.
 	Extended map[string]string
 
-	// Obey, if set, is asked for every command before Extended. It returns the
+	// Obey, if set, is called for every command before Extended. It returns the
 	// information text and the result, and ok is false for a command that it
 	// does not know. It is called by the modem's own goroutine and must not call
 	// the Modem. Default: none.
@@ -55,7 +55,7 @@ type ModemConfig struct {
 	// case: `+CGDATA="PPP",1`. Default: none.
 	Connects map[string]Answer
 
-	// Prompts are commands that ask for a text, by what they begin with in upper
+	// Prompts are commands that prompt for a text, by what they begin with in upper
 	// case, and the information text once it has been given: "+CMGS=" →
 	// "+CMGS: 7". The modem sends "> ", and takes everything up to a Ctrl-Z for
 	// the text, which is then one of Texts; ESC gives it up. Default: none.
@@ -105,7 +105,7 @@ type Fault struct {
 	// Default: every line.
 	Command string
 
-	// Times is how often the fault strikes; less than 0 is without end.
+	// Times is how often the fault occurs; less than 0 is no limit.
 	// Default, and for 0: once.
 	Times int
 
@@ -123,7 +123,7 @@ type Fault struct {
 	// Instead, if set, is sent in the place of the answer, as it is.
 	Instead string
 
-	// EchoOff turns the echo off after the line, without a command for it.
+	// EchoOff switches the echo off after the line, without a command for it.
 	EchoOff bool
 
 	// Again, if not 0, sends the whole answer a second time after that.
@@ -148,12 +148,12 @@ type Fault struct {
 // Drive(mask, values port.Lines), which sets what the peer sees, as the
 // ports of package virtual have), then DSR and CTS are on, DCD is on with the
 // carrier (&C1) or always (&C0), and RI is on while it rings. Any other port
-// that has lines is taken for a null-modem cable, on which DTR arrives as DSR
+// that has lines counts as a null-modem cable, on which DTR arrives as DSR
 // and DCD: there the modem's DTR is its carrier, and there is no RI. A drop of
-// the terminal's DTR, seen as DSR, does what &D specifies: 0 nothing, 1 online
+// the terminal's DTR, which is DSR here, does what &D specifies: 0 nothing, 1 online
 // command mode, 2 hangs up, 3 hangs up and resets. A port without lines, such
 // as a pseudo-terminal, does without; there the last close of the terminal is a
-// drop of DTR, and the modem lives on for the program that opens it next.
+// drop of DTR, and the modem serves the program that opens it next.
 type Modem struct {
 	cfg    ModemConfig
 	dte    port.Port
@@ -194,6 +194,8 @@ func NewModem(p port.Port, cfg *ModemConfig) *Modem {
 	m.modemState = s
 	m.reset()
 	m.driveLines()
+
+	// All end with stop or the terminal's port, and run waits for the others.
 	m.group.Go(m.readDTE)
 	m.group.Go(m.writeDTE)
 	m.group.Go(m.watchDTR)

@@ -226,7 +226,7 @@ func (m *Modem) defined(token string) (result string, ok bool) {
 			return "ERROR", true
 		}
 		m.begin()
-		m.take(m.call, a)
+		m.apply(m.call, a)
 		return "", true
 	}
 	for prefix, info := range m.cfg.Prompts {

@@ -24,7 +24,7 @@ func (m *Modem) dial(text string) string {
 	answer, known := m.cfg.Numbers[number]
 	switch {
 	case known:
-		m.take(m.call, answer)
+		m.apply(m.call, answer)
 	case m.cfg.Dial != nil:
 		// cfg.Dial has a goroutine of its own, which ends with the call.
 		call := m.call
@@ -33,7 +33,7 @@ func (m *Modem) dial(text string) string {
 		call.cancel = func() { stop(); cancel() }
 		m.group.Go(func() {
 			answer := m.cfg.Dial(ctx, number)
-			if !m.post(func() { m.take(call, answer) }) && answer.Far != nil {
+			if !m.post(func() { m.apply(call, answer) }) && answer.Far != nil {
 				answer.Far.Close()
 			}
 		})
@@ -63,8 +63,8 @@ func (m *Modem) begin() context.Context {
 	return ctx
 }
 
-// take applies an answer to a call, after its time.
-func (m *Modem) take(call *modemCall, a Answer) {
+// apply applies an answer to a call, after its time.
+func (m *Modem) apply(call *modemCall, a Answer) {
 	if m.call != call {
 		if a.Far != nil {
 			a.Far.Close()

@@ -40,7 +40,7 @@ type modemState struct {
 	out     []byte  // for writeDTE to send
 	outData []span  // what of out is data, no results
 	taken   int     // how many of the terminal's bytes were processed
-	faults  []Fault // with what is left of Times
+	faults  []Fault // with the rest of Times
 
 	settings
 	editor lineEditor
@@ -48,7 +48,7 @@ type modemState struct {
 	fault  Fault  // that applies to it
 	late   bool   // its answer is being delayed
 
-	offHook bool     // a failed call has left the line off hook
+	offHook bool     // the line is off hook after a failed call
 	prompt  string   // the information text once the text is given
 	text    []byte   // received at the prompt
 	texts   []string // given to prompts

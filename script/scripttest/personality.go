@@ -9,7 +9,7 @@ import (
 // NoResult, as a result of a Personality, is a modem that answers nothing.
 const NoResult = "-"
 
-// Personality is what a kind of modem does in another way than V.250 has it. The
+// Personality is how a kind of modem differs from V.250. The
 // zero Personality is V.250.
 type Personality struct {
 	Name string
@@ -22,12 +22,12 @@ type Personality struct {
 	Extended map[string]string
 	Codes    map[string]int
 
-	// LineEnd is sent before and after what is written in words. Default: the
+	// LineEnd is sent before and after verbose results and texts. Default: the
 	// characters of S3 and S4, CR LF.
 	LineEnd string
 
 	// Framed writes numeric results on lines of their own, between CR LF.
-	// Default: with a CR after them, as V.250 has it.
+	// Default: with a CR after them, as V.250 specifies.
 	Framed bool
 
 	// Numeric and NoEcho are modems on which V1 and E1 have no effect.
@@ -37,15 +37,15 @@ type Personality struct {
 	// call, and Online that of O. Default: OK, OK and that of the call.
 	HangUp, NoCall, Online string
 
-	// OffHook is a modem that a failed call leaves off hook: the next character
+	// OffHook is a modem that stays off hook after a failed call: the next character
 	// is answered by OK, and the rest of its line is lost.
 	OffHook bool
 
-	// Addresses takes letters, dots and colons in what is dialled: a host and a
+	// Addresses accepts letters, dots and colons in what is dialled: a host and a
 	// port.
 	Addresses bool
 
-	// ThreeWire is a cable without modem lines: none is driven and none is seen.
+	// ThreeWire is a cable without modem lines: none is set and none is read.
 	ThreeWire bool
 }
 

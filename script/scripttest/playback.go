@@ -14,7 +14,7 @@ type PlaybackConfig = capture.PlayConfig
 
 // NewPlayback plays the peer of a recorded line on far, so that the script that
 // was recorded, or a new one, is tested against what a real host has sent:
-// capture.Play for tests. It takes no time but what cfg.Speed asks for, so it
+// capture.Play for tests. It waits only as cfg.Speed specifies, so it
 // works on fake time. A script that sends something else than the recording has
 // loses the line, and Err and Close return a *capture.DivergenceError, as Close
 // does for one that sends less. On the port that Near makes of the near end the

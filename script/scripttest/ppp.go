@@ -8,9 +8,9 @@ const (
 )
 
 // PPPFrame returns the frame that a Login sends first once PPP has begun: an
-// LCP Configure-Request (RFC 1661) that asks for an empty control character
+// LCP Configure-Request (RFC 1661) that requests an empty control character
 // map, a magic number, and both header compressions. It starts with
-// 7E FF 7D 23 C0 21, which is what login scripts look for.
+// 7E FF 7D 23 C0 21, which login scripts wait for.
 func PPPFrame() []byte {
 	return frame([]byte{
 		0xFF, 0x03, 0xC0, 0x21, // address, control, protocol: LCP
