@@ -1,6 +1,6 @@
-// Package handles finds what belongs to the handle of a port.
+// Package handles finds the state that belongs to the handle of a port.
 //
-// A script may wrap the callbacks and make a new Call of them by hand; all that
+// A script may wrap the callbacks and make a new Call of them itself; all that
 // such a Call has in common with the one it was made from is the handle. The
 // host of a run, which knows that the handle is its own, registers it here, and
 // the Calls on it find each other's state.
@@ -24,7 +24,7 @@ var (
 )
 
 // Register returns a new slot for the handle h, which must be unique in the
-// process while the slot lives. The slot is forgotten when it is collected as
+// process while the slot exists. The slot is removed when it is collected as
 // garbage, so the owner of the handle keeps it.
 func Register(h uintptr) *Slot {
 	mu.Lock()
@@ -42,7 +42,7 @@ func Register(h uintptr) *Slot {
 	return s
 }
 
-// Release forgets the slot of h if it is s.
+// Release removes the slot of h if it is s.
 func Release(h uintptr, s *Slot) {
 	mu.Lock()
 	defer mu.Unlock()

@@ -17,7 +17,7 @@ import (
 // wine.
 var prefixes struct {
 	sync.Mutex // guards made
-	made map[string]*shared
+	made       map[string]*shared
 }
 
 // shared is a prefix of this test process, or why there is none.
