@@ -47,7 +47,13 @@ func run(ctx context.Context, args []string, std streams) int {
 	case opts.document != "":
 		err = opts.program.Write(std.out, opts.document)
 	case opts.listPorts:
-		err = listPorts(ctx, std)
+		var ports []port.Info
+		if ports, err = port.List(ctx); err == nil && len(ports) == 0 {
+			fmt.Fprintln(std.err, "rasdial: this machine has no serial ports")
+		}
+		if err == nil {
+			err = console.Ports(std.out, ports)
+		}
 	default:
 		d := newDialer(opts, std)
 		defer d.screen.Close()
@@ -58,15 +64,4 @@ func run(ctx context.Context, args []string, std streams) int {
 		return exitFailed
 	}
 	return exitOK
-}
-
-func listPorts(ctx context.Context, std streams) error {
-	ports, err := port.List(ctx)
-	if err == nil && len(ports) == 0 {
-		fmt.Fprintln(std.err, "rasdial: this machine has no serial ports")
-	}
-	if err != nil {
-		return err
-	}
-	return console.Ports(std.out, ports)
 }
