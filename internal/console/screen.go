@@ -22,6 +22,15 @@ const progressEvery = 200 * time.Millisecond
 // Screen is standard error: lines that stay, and, if it is a terminal, a last
 // line that shows what is done, what is awaited and until when. Its methods may be
 // called from any goroutine.
+//
+// The last line of the screen, under mu:
+//
+//	event            empty                  progress (drawn)      text without an end (open)
+//	draw, each tick  progress, if doing     drawn anew            -
+//	Write, Pass      open, unless the       erased, then as       open, unless the text
+//	                 text ends its line     for empty             ends the line
+//	Printf, State    empty                  erased, then empty    ended, then empty
+//	Close            -                      erased                -
 type Screen struct {
 	w     io.Writer
 	start time.Time
@@ -43,7 +52,7 @@ func NewScreen(f *os.File, progress bool) *Screen {
 	s := &Screen{w: f, start: time.Now()}
 	if info, err := f.Stat(); progress && err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb" {
 		s.stop, s.done = make(chan struct{}), make(chan struct{})
-		go s.draw()
+		go s.draw() // until Close
 	}
 	return s
 }

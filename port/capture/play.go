@@ -56,7 +56,7 @@ type Playback struct {
 
 	connected bool // a note had the state RASCS_Connected
 
-	mu    sync.Mutex
+	mu    sync.Mutex    // guards what follows; the channels need no lock
 	in    []byte        // received and not compared yet
 	total int64         // bytes that were received
 	seen  int64         // of them, those that the goroutine of the Playback has read
@@ -97,6 +97,8 @@ func Play(far port.Port, r *Reader, cfg *PlayConfig) *Playback {
 		p.cfg = *cfg
 	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
+	// One goroutine reads until far fails. The other one plays, then closes far and
+	// waits for the first; it ends with the recording, or when Close calls stop.
 	reading := make(chan struct{})
 	go func() {
 		defer close(reading)

@@ -59,7 +59,7 @@ func Record(p port.Port, w *Writer) port.Port {
 		if c, ok := p.(port.LineController); ok {
 			ctx, stop := context.WithCancel(context.Background())
 			r.stop = stop
-			go r.watch(ctx, c)
+			go r.watch(ctx, c) // until endRecording calls stop, or the port fails
 		}
 	}
 	return &recorded{Forward: f, rec: r}

@@ -11,6 +11,20 @@ import (
 )
 
 // recording is the state of one port in a Writer.
+//
+// Its end, under Writer.mu:
+//
+//	event                open                        ending                   ended
+//	Read, lines, break   queued                      queued                   not recorded
+//	Write begins         queued, or late if it is    as open                  not recorded
+//	                     long or lasts holdLimit
+//	late Write returns   queued                      queued, the last one     not recorded
+//	                                                 then queues End: ended
+//	port is closed       queues End: ended; ending   -                        -
+//	                     while a Write is late
+//	Writer.Close         queues End: ended           queues End: ended        -
+//
+// Notes of Writer.Handler are queued in all of them.
 type recording struct {
 	w     *Writer
 	index uint32

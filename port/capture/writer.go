@@ -77,6 +77,23 @@ const (
 // port do not wait for the file. Where it is written too slowly, up to 1 MiB of
 // events wait, and what does not fit is dropped and counted: a file that hangs
 // holds a read or write up once, for 100 ms.
+//
+// The queue, under mu:
+//
+//	event            open                    slow                failed              closed
+//	event that fits  queued                  queued              dropped, counted    ignored
+//	one that does    waits for room; slow    dropped, counted    dropped, counted    ignored
+//	not              after patience, if a
+//	                 call of the file runs
+//	process          written                 open                counted as lost     written once, by Close
+//	the file fails   failed                  failed              -                   failed
+//	Close            End of each port,       as open             as open             -
+//	                 then closed
+//
+// The timer, under mu: arm sets armed, and fire clears it. The first fire sets firing
+// while it processes; one meanwhile sets again, and the first arms the
+// timer anew when it is done. So one goroutine of the timer processes, and none when
+// the queue is empty. Close waits for it at out.
 type Writer struct {
 	cfg    Config
 	masker mask.Masker

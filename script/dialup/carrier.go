@@ -9,12 +9,12 @@ import (
 	"github.com/rasline/rasline/script/modem"
 )
 
-// The carrier is polled every lookEvery, and again when it has been off for the
-// debounce time. The timers expire at multiples of lookGrid, so that thousands of
+// The carrier is polled every pollEvery, and again when it has been off for the
+// debounce time. The timers expire at multiples of pollGrid, so that thousands of
 // connections wake the processor a hundred times a second and not thousands of times.
 const (
-	lookEvery       = 250 * time.Millisecond
-	lookGrid        = 10 * time.Millisecond
+	pollEvery       = 250 * time.Millisecond
+	pollGrid        = 10 * time.Millisecond
 	defaultDebounce = 200 * time.Millisecond
 )
 
@@ -22,8 +22,8 @@ const (
 // connections take no goroutine and no thread each. A driver that reports changes
 // would need a thread for each line that waits for one.
 //
-// A loss is noticed within lookEvery, the debounce time and lookGrid. A carrier that
-// is off for less than lookEvery may go unnoticed, as one does that is off for less
+// A loss is noticed within pollEvery, the debounce time and pollGrid. A carrier that
+// is off for less than pollEvery may go unnoticed, as one does that is off for less
 // than the debounce time.
 //
 // There is no goroutine for all connections: it would wait for the slowest
@@ -54,7 +54,7 @@ func startCarrierWatch(p port.Port, c *modem.CarrierConfig, seen bool, lost func
 	w.seen = seen || l.Has(port.DCD)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.timer = time.AfterFunc(onGrid(lookEvery), w.look)
+	w.timer = time.AfterFunc(onGrid(pollEvery), w.poll)
 	return w
 }
 
@@ -71,11 +71,11 @@ func (w *carrierWatch) stop() {
 
 // onGrid returns d, or a little more.
 func onGrid(d time.Duration) time.Duration {
-	over := time.Duration(time.Now().Add(d).UnixNano()) % lookGrid
-	return d + (lookGrid-over)%lookGrid
+	over := time.Duration(time.Now().Add(d).UnixNano()) % pollGrid
+	return d + (pollGrid-over)%pollGrid
 }
 
-func (w *carrierWatch) look() {
+func (w *carrierWatch) poll() {
 	l, err := w.port.Lines()
 	w.mu.Lock()
 	cause := err
@@ -96,7 +96,7 @@ func (w *carrierWatch) look() {
 		cause = &modem.CarrierError{Step: "connection", Time: w.fell}
 	}
 	if !w.ended {
-		next := lookEvery
+		next := pollEvery
 		if !w.fell.IsZero() {
 			next = min(next, w.debounce-time.Since(w.fell))
 		}

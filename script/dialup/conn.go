@@ -71,6 +71,21 @@ func (a Addr) String() string { return a.Name }
 // most, and none while it idles: one polls the carrier four times a second, so that a
 // loss is noticed within half a second, and one hangs up when a limit has passed.
 //
+// The line, by what has it, under mu:
+//
+//	event             the user           HangUp, Detach, or a     Handover's program      none: ended
+//	                                     Handover that begins     (handed)                (err)
+//	                                     (leaving)
+//	Read, Write       the port's         interrupted, fail with   interrupted; new ones   fail with err, after what
+//	                                     leaving; new ones wait   wait                    was received before a
+//	                                                                                      carrier was lost
+//	set a deadline    the port's         fails with leaving       stored for resume       fails with err
+//	carrier lost, a   ended              ended                    ended, the program is   -
+//	limit, a failure                                              stopped
+//	HangUp, Close     ended, then        waits for the gate       ended, the program is   hangs up once, closes
+//	                  leaving                                     stopped; then leaving   once
+//	Detach            leaving, ended     waits, then as before    waits, then as before   fails
+//
 // Locks: calls is entered by a call of the port that HangUp, Detach
 // or Handover must not overlap, and closed by these. mu guards the fields
 // below it and is not held during calls of the port.

@@ -41,8 +41,10 @@ const stopGrace = 5 * time.Second
 // processes that cmd has started, too, unless one of them has left the others as a
 // daemon does; elsewhere the caller can give cmd a process group of its own
 // (SysProcAttr) and end that. cmd stays in the process group of the caller, so that it
-// can read a password from the user's terminal. Afterwards the Conn can be used again, and HangUp and Close hang up as ever; what cmd has received and not read
-// is lost. The error is an *Error with cmd's *exec.ExitError, the context's error
+// can read a password from the user's terminal.
+//
+// Afterwards the Conn can be used again, and HangUp and Close hang up as before; what
+// cmd has received and not read is lost. The error is an *Error with cmd's *exec.ExitError, the context's error
 // or why the Conn has ended.
 func (c *Conn) Handover(ctx context.Context, cmd *exec.Cmd) error {
 	ctx, stop := context.WithCancel(ctx)
@@ -105,8 +107,7 @@ func (c *Conn) hand(ctx context.Context, cmd *exec.Cmd) error {
 	defer f.Close()
 	stop := c.join(pair.Port)
 	defer stop()
-	err = c.runOn(ctx, cmd, f, pair.Name)
-	return err
+	return c.runOn(ctx, cmd, f, pair.Name)
 }
 
 // takeDevice replaces the port of the Conn by one on the same descriptor, and
@@ -162,7 +163,7 @@ func (c *Conn) runOn(ctx context.Context, cmd *exec.Cmd, f *os.File, path string
 // await waits for a program that has started, and ends it when ctx ends.
 func await(ctx context.Context, cmd *exec.Cmd) error {
 	done := make(chan error, 1)
-	go func() {
+	go func() { // ends with the program, which is killed if it does not by itself
 		err := cmd.Wait()
 		if errors.Is(err, exec.ErrWaitDelay) {
 			err = nil // the program has succeeded, and a child of it has its standard error
