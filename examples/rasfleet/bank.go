@@ -24,7 +24,7 @@ const (
 )
 
 // bank is a bank of simulated modems: the ports sim:NAME. A number reaches a meter
-// that asks for a name and a password. Numbers that end in 7 are busy half of the
+// that prompts for a name and a password. Numbers that end in 7 are busy half of the
 // time, and those that end in 99 do not answer.
 type bank struct {
 	pace time.Duration // of a call, roughly; 0: no pauses

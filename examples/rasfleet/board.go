@@ -53,7 +53,7 @@ type workerRow struct {
 }
 
 // board is what the queue holds, as the page and /metrics show it. It follows the
-// buckets and the results; each change has a number, so that a page asks for what
+// buckets and the results; each change has a number, so that a page requests what
 // has changed since.
 type board struct {
 	q *Queue

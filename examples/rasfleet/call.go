@@ -78,7 +78,7 @@ func (w *worker) work(s *slot, m jetstream.Msg) {
 	stop()
 	sign.Wait()
 	if err != nil && s.ctx.Err() == nil {
-		w.log.Warn("the job goes back to the queue", "job", lastPart(m.Subject()), "error", err)
+		w.log.Warn("the job returns to the queue", "job", lastPart(m.Subject()), "error", err)
 	}
 	if err != nil {
 		m.Nak() // if it does not arrive, the job is given out again when AckWait is over
@@ -188,7 +188,7 @@ func (c *call) handle(ctx context.Context, m jetstream.Msg) error {
 	callErr := c.dial(ctx)
 	c.result.Took = Duration(time.Since(attempt.Started).Round(time.Millisecond))
 
-	// The rest has its own time: the call is over, and the queue must know of it.
+	// The rest has its own time: the call is over, and its end must be stored.
 	cause := context.Cause(ctx)
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*q.lease)
 	defer cancel()
@@ -440,9 +440,6 @@ func (b *boundedBuffer) Bytes() []byte {
 	return b.buf.Bytes()
 }
 
-// watch has the conversation sent for ten seconds.
-func (c *call) watch() { c.watched.Store(time.Now().Add(10 * time.Second).UnixNano()) }
-
 // liveHandler sends the log of a call, in which secrets are masked, to the board
 // while it is watched.
 type liveHandler struct {
@@ -451,7 +448,7 @@ type liveHandler struct {
 }
 
 // Enabled reports true also while the call is not watched: what masks the
-// conversation must have seen it from the start.
+// conversation must process it from the start.
 func (h *liveHandler) Enabled(context.Context, slog.Level) bool { return true }
 
 func (h *liveHandler) Handle(_ context.Context, r slog.Record) error {

@@ -236,7 +236,11 @@ func (p *program) await(q *Queue, ids []string, start time.Time) error {
 		pending[id] = true
 	}
 	total, failed := len(pending), 0
-	bar := newBar(p.errOut)
+	bar := &bar{w: p.errOut}
+	if f, ok := p.errOut.(*os.File); ok {
+		info, err := f.Stat()
+		bar.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
+	}
 	results := make(chan *Result, 64)
 	watching, cancel := context.WithCancel(p.ctx)
 	defer cancel()
@@ -305,15 +309,6 @@ type bar struct {
 	w        io.Writer
 	terminal bool
 	last     time.Time
-}
-
-func newBar(w io.Writer) *bar {
-	b := &bar{w: w}
-	if f, ok := w.(*os.File); ok {
-		info, err := f.Stat()
-		b.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
-	}
-	return b
 }
 
 func (b *bar) show(done, total, failed, later int, took time.Duration) {

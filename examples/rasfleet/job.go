@@ -70,7 +70,7 @@ type Script struct {
 	Text     string `json:"text"`
 }
 
-// Params are the parameters of a call that may be seen.
+// Params are the parameters of a call that are not secret.
 type Params struct {
 	User   string `json:"user,omitempty"`
 	Domain string `json:"domain,omitempty"`
@@ -253,7 +253,7 @@ func (j *Job) subject() string {
 	return fmt.Sprintf("JOBS.class.%s.%d.%s", j.Class, j.Priority, j.ID)
 }
 
-// wake is the subject on which idle workers hear of the job.
+// wake is the subject on which idle workers are notified of the job.
 func (j *Job) wake() string {
 	if j.Line != "" {
 		return "WAKE.line." + j.Line

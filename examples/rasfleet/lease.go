@@ -41,7 +41,7 @@ func leaseKey(kind, text string) string {
 	return kind + "." + base64.RawURLEncoding.EncodeToString([]byte(text))
 }
 
-// acquire takes a lease. lost is called when it was lost before release. A lease
+// acquire acquires a lease. lost is called when it was lost before release. A lease
 // that another holder has gives errHeld.
 func (l *leases) acquire(ctx context.Context, key string, lost context.CancelCauseFunc) error {
 	sent := time.Now()

@@ -1,5 +1,5 @@
 // Rasfleet runs many dial-up calls on many lines of many hosts. Jobs are queued in
-// NATS JetStream; workers take those for which they have a free line; each job has
+// NATS JetStream; workers fetch those for which they have a free line; each job has
 // exactly one result. See README.md.
 package main
 

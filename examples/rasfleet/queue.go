@@ -240,7 +240,7 @@ func (q *Queue) submit(ctx context.Context, j *Job) (fresh bool, err error) {
 	return fresh, nil
 }
 
-// enqueue puts a job into the queue, at a given time or, if that has passed, now. A
+// enqueue adds a job to the queue, at a given time or, if that has passed, now. A
 // job has one place for a later time, so a second schedule replaces the first.
 func (q *Queue) enqueue(ctx context.Context, j *Job, at time.Time) error {
 	body, err := json.Marshal(j)

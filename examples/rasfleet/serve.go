@@ -204,7 +204,7 @@ func (p *program) demo(args []string) error {
 		return err
 	}
 	if err != nil {
-		fmt.Fprintf(p.errOut, "%v, as numbers that do not answer do; rasfleet demo -keep keeps the page to look at them\n", err)
+		fmt.Fprintf(p.errOut, "%v, as numbers that do not answer do; rasfleet demo -keep keeps the page to show them\n", err)
 	}
 	if *keep {
 		fmt.Fprintln(p.errOut, "the page stays until the program is stopped")

@@ -126,7 +126,7 @@ func (w *web) events(out http.ResponseWriter, req *http.Request) {
 		version = change.Version
 		select {
 		case <-next:
-		case <-time.After(15 * time.Second): // so that a client that has left is noticed
+		case <-time.After(15 * time.Second): // so that a client that has disconnected is detected
 		case <-req.Context().Done():
 			return
 		}

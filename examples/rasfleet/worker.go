@@ -26,7 +26,7 @@ import (
 // lineConfig is a line of lines.json.
 type lineConfig struct {
 	Name    string   `json:"name"`
-	Port    string   `json:"port"` // a name that portname.Open takes
+	Port    string   `json:"port"` // a name that portname.Open accepts
 	Class   string   `json:"class"`
 	Init    []string `json:"init,omitempty"` // commands of the modem; none: those of modem.Dialer
 	Modem   *bool    `json:"modem,omitempty"`
@@ -97,7 +97,7 @@ type workerConfig struct {
 	rest time.Duration
 }
 
-// worker takes jobs for its lines and makes the calls.
+// worker fetches jobs for its lines and makes the calls.
 //
 // A line is in one place at a time: with keepLine until its lease is held, in free
 // and then in a dispatcher's list while it is idle, and with run during a call.
@@ -159,8 +159,8 @@ type workerState struct {
 	Lines []lineState `json:"lines"`
 }
 
-// pollEvery is how often an idle worker asks for jobs that the server has moved from
-// LATER, of which it does not hear.
+// pollEvery is the interval at which an idle worker polls for jobs that the server
+// has moved from LATER, which is not notified.
 const pollEvery = 250 * time.Millisecond
 
 // newWorker returns a worker; run makes it work.
@@ -544,12 +544,12 @@ func (w *worker) cancelCall(subject string) {
 	}
 }
 
-// watchCall has a call's conversation sent to the board for a while.
+// watchCall makes a call send its conversation to the board for ten seconds.
 func (w *worker) watchCall(subject string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if c := w.running[lastPart(subject)]; c != nil {
-		c.watch()
+		c.watched.Store(time.Now().Add(10 * time.Second).UnixNano())
 	}
 }
 
@@ -566,7 +566,7 @@ func (w *worker) setState(s *slot, change func(b *lineState)) {
 }
 
 // report writes the states of the lines for the board when they have changed, and
-// as a sign of life.
+// to show that it runs.
 func (w *worker) report(ctx context.Context) {
 	alive := time.NewTicker(max(w.q.lease/6, 100*time.Millisecond))
 	defer alive.Stop()

@@ -123,9 +123,26 @@ func session(ctx context.Context, rnd *rand.Rand) error {
 		limited, cancel = context.WithTimeout(ctx, time.Duration(rnd.IntN(20_000))*time.Microsecond)
 		defer cancel()
 	}
-	got := 0
-	choices := rand.New(rand.NewPCG(rnd.Uint64(), 1))
-	res, err := script.Run(limited, near, script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
+	e := reader(count, noisy, rand.New(rand.NewPCG(rnd.Uint64(), 1)))
+	res, err := script.Run(limited, near, e, nil)
+	switch {
+	case res.Leaks > 0:
+		return fmt.Errorf("%d buffers leaked", res.Leaks)
+	case err == nil, limited.Err() != nil && errors.Is(err, context.DeadlineExceeded):
+		return nil
+	case hangUp && errors.Is(err, ras.ErrRemoteDisconnection):
+		return nil // a port that is closed discards what it has not sent
+	case noisy && errors.Is(err, ras.ErrRequestTimeout):
+		return nil // a line end was damaged
+	}
+	return err
+}
+
+// reader returns a script that reads count lines and checks them, unless the line
+// is noisy.
+func reader(count int, noisy bool, choices *rand.Rand) script.Executor {
+	return script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
+		got := 0
 		d := script.NewDialog(call, nil)
 		for got < count {
 			if choices.IntN(10) == 0 { // a cancelled wait must not change the input
@@ -151,16 +168,5 @@ func session(ctx context.Context, rnd *rand.Rand) error {
 			}
 		}
 		return nil
-	}), nil)
-	switch {
-	case res.Leaks > 0:
-		return fmt.Errorf("%d buffers leaked", res.Leaks)
-	case err == nil, limited.Err() != nil && errors.Is(err, context.DeadlineExceeded):
-		return nil
-	case hangUp && errors.Is(err, ras.ErrRemoteDisconnection):
-		return nil // a port that is closed discards what it has not sent
-	case noisy && errors.Is(err, ras.ErrRequestTimeout):
-		return nil // a line end was damaged
-	}
-	return err
+	})
 }

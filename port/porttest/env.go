@@ -84,7 +84,10 @@ func (e *env) watch() {
 		case <-e.beat:
 			timer.Reset(limit)
 		case <-timer.C:
-			e.hangs(e.current())
+			e.mu.Lock()
+			step := e.step
+			e.mu.Unlock()
+			e.hangs(step)
 			return
 		}
 	}
@@ -141,12 +144,6 @@ func (e *env) doing(format string, args ...any) {
 	case e.beat <- struct{}{}:
 	default:
 	}
-}
-
-func (e *env) current() string {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.step
 }
 
 // errorf reports a failure together with the promise that was broken.

@@ -28,8 +28,19 @@ func newGate() gate { return gate{token: make(chan struct{}, 1)} }
 // either; the caller checks again in any case.
 func (g *gate) wait(mu *sync.Mutex, now, until time.Duration) {
 	if until != never {
+		// Signal at the earliest time of the waiting calls. A timer of an earlier
+		// wait causes a later one to check needlessly, which is cheaper than
+		// stopping the timer each time.
 		g.due = append(g.due, until)
-		g.arm(now)
+		switch first := slices.Min(g.due); {
+		case g.timer == nil:
+			token := g.token
+			g.timer = time.AfterFunc(first-now, func() { put(token) })
+			g.armed = first
+		case first < g.armed || g.armed <= now:
+			g.timer.Reset(first - now)
+			g.armed = first
+		}
 	}
 	g.waiting++
 	mu.Unlock()
@@ -43,23 +54,6 @@ func (g *gate) wait(mu *sync.Mutex, now, until time.Duration) {
 	if len(g.due) > 0 && slices.Min(g.due) < until {
 		g.signal() // the token may have been meant for an earlier one
 	}
-}
-
-// arm makes the gate signal at the earliest time of its waiting calls. A timer
-// of an earlier wait causes a later one to check needlessly, which is cheaper
-// than stopping the timer each time.
-func (g *gate) arm(now time.Duration) {
-	first := slices.Min(g.due)
-	switch {
-	case g.timer == nil:
-		token := g.token
-		g.timer = time.AfterFunc(first-now, func() { put(token) })
-	case first < g.armed || g.armed <= now:
-		g.timer.Reset(first - now)
-	default:
-		return
-	}
-	g.armed = first
 }
 
 // signal makes one waiting call check again.

@@ -114,19 +114,17 @@ func (p *Port) read(b []byte) (int, error) {
 			}
 			return n, nil
 		}
-		p.reads.wait(&p.cable.mu, now, min(p.readBy, p.wakeup(in, len(b))))
-	}
-}
 
-// wakeup is when a read of n bytes that finds none is to check again. Like a
-// UART with a FIFO it does not do so for each of several bytes in close
-// succession, unless the deadline would pass with bytes that have arrived.
-func (p *Port) wakeup(in *wire, n int) time.Duration {
-	const fifo = 16
-	if at := in.nextArrival(min(n, fifo)); at < p.readBy {
-		return at
+		// Like a UART with a FIFO, do not check again for each of several bytes in
+		// close succession, unless the deadline would pass with bytes that have
+		// arrived.
+		const fifo = 16
+		at := in.nextArrival(min(len(b), fifo))
+		if at >= p.readBy {
+			at = min(in.nextArrival(1), p.readBy)
+		}
+		p.reads.wait(&p.cable.mu, now, at)
 	}
-	return in.nextArrival(1)
 }
 
 // clock returns the time if it is needed: reading it costs more than a short

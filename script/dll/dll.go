@@ -269,8 +269,11 @@ func (d *DLL) Execute(ctx context.Context, call *ras.Call) error {
 	cause := context.Cause(ctx)
 	switch {
 	case res.code != ras.Success:
-		if cause == nil {
-			cause = explainCode(res.code)
+		if cause == nil && res.code == ras.ErrInvalidSize {
+			cause = fmt.Errorf("%s: if the DLL expects another size of RASDIALPARAMS, set Config.Header to the Windows that it was made for", res.code.Text())
+		}
+		if cause == nil && !res.code.Known() { // any code of winerror.h, whose texts Windows has
+			cause = systemText(res.code)
 		}
 		return &ras.Error{Op: entryPoint, Code: res.code, Err: cause}
 	case cause != nil:

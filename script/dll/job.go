@@ -29,18 +29,6 @@ type result struct {
 	damaged  int // buffers that were written past their end
 }
 
-// explainCode returns a cause for codes whose text in package ras is missing or
-// not enough: a DLL may return any code of winerror.h, whose texts Windows has.
-func explainCode(c ras.Code) error {
-	switch {
-	case c == ras.ErrInvalidSize:
-		return fmt.Errorf("%s: if the DLL expects another size of RASDIALPARAMS, set Config.Header to the Windows that it was made for", c.Text())
-	case !c.Known():
-		return systemText(c)
-	}
-	return nil
-}
-
 // endCode returns the code of the callbacks of a run whose context has ended.
 func endCode(ctx context.Context) ras.Code {
 	if code, ok := context.Cause(ctx).(ras.Code); ok {
