@@ -111,8 +111,10 @@ func Play(far port.Port, r *Reader, cfg *PlayConfig) *Playback {
 		p.err = err
 		p.mu.Unlock()
 		close(p.played)
-		if err == nil && p.cfg.Hold {
-			p.hold()
+		for more := err == nil && p.cfg.Hold; more; { // what is sent is ignored until the line is closed
+			in, ended := p.received()
+			p.consume(len(in))
+			more = !ended && p.await()
 		}
 		p.stop()
 		far.Close()
@@ -430,7 +432,7 @@ func (p *Playback) playLines() error {
 func (p *Playback) awaitDTR(c port.LineController, on bool) error {
 	ctx, cancel := context.WithCancel(p.ctx)
 	changed := make(chan struct{})
-	go func() {
+	go func() { // ends with the wait, by cancel at the latest
 		defer close(changed)
 		lines, err := c.Lines()
 		for err == nil && lines.Has(port.DSR) != on {
@@ -485,14 +487,3 @@ func (p *Playback) leftover(index int) error {
 
 // isConnected reports whether a note has the state that follows the last script.
 func isConnected(note string) bool { return strings.Contains(note, "state=RASCS_Connected") }
-
-// hold receives and ignores what the near side sends, until it closes the line.
-func (p *Playback) hold() {
-	for {
-		in, ended := p.received()
-		p.consume(len(in))
-		if ended || !p.await() {
-			return
-		}
-	}
-}

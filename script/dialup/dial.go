@@ -284,18 +284,6 @@ func proof(r modem.HangupReport) string {
 	return "hung up by " + r.Method.String()
 }
 
-// drainLimit bounds the wait for what was sent last.
-const drainLimit = 5 * time.Second
-
-// drain lets what was written last leave before the line is hung up.
-func (d *dial) drain(p port.Port) {
-	ctx, cancel := context.WithTimeout(context.Background(), drainLimit)
-	defer cancel()
-	if err := (port.Forward{Port: p}).Drain(ctx); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		d.log.Warn("what was sent last may not have left", "error", err)
-	}
-}
-
 // unproved reports whether a hang-up was carried out without a proof.
 func unproved(err error) bool {
 	var e *modem.HangupError

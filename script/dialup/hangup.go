@@ -16,6 +16,9 @@ import (
 // interruptLimit bounds the wait for calls of a port that ignores its deadlines.
 const interruptLimit = 2 * time.Second
 
+// drainLimit bounds the wait for what was sent last.
+const drainLimit = 5 * time.Second
+
 // errStuck is why a line cannot be hung up or handed on.
 var errStuck = errors.New("a read or write of the port ignores its deadline")
 
@@ -93,7 +96,12 @@ func (c *Conn) endCall(ctx context.Context, ended error) (rep modem.HangupReport
 	case !reachable(ended):
 		return modem.HangupReport{}, nil
 	}
-	c.dial.drain(c.Port)
+	// What was written last is transmitted before the line is hung up.
+	limited, cancel := context.WithTimeout(context.Background(), drainLimit)
+	if err := c.Drain(limited); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		c.dial.log.Warn("what was sent last may not have been transmitted", "error", err)
+	}
+	cancel()
 	if c.dial.entry.Disconnect != nil {
 		err = c.dial.disconnect(ctx, c.Port)
 	}

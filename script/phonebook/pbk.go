@@ -207,11 +207,11 @@ func (p *pbk) find(name string) (*pbkEntry, error) {
 	begin := slices.IndexFunc(names, func(s string) bool { return len(s) > len(name) && strings.EqualFold(s[:len(name)], name) })
 	switch near := words.Nearest(name, names); {
 	case begin >= 0:
-		why += fmt.Sprintf("; there is %q: quote a name with blanks", names[begin])
+		why += fmt.Sprintf("; there is %q: quote a name with spaces", names[begin])
 	case near != "":
 		why += fmt.Sprintf("; there is %q", near)
 	default:
-		why += "; there is: " + strings.Join(names, ", ")
+		why += "; there is: " + listed(names)
 	}
 	return nil, &Error{Code: ras.ErrCannotFindPhonebookEntry, Why: why}
 }

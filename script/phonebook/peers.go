@@ -393,8 +393,8 @@ func (b *peerEntry) finish() (*dialup.Entry, error) {
 	e.Script = sequence(connect, b.executor(b.command.welcome))
 	e.Disconnect = b.executor(b.command.disconnect)
 	if connect == nil && b.found.list.Errors() == 0 {
-		b.found.file, b.found.src = b.peer.options0()
-		text := "no connect: nothing is dialled, and the line is taken for a direct one"
+		b.found.file, b.found.src = b.peer.mainFile()
+		text := "no connect: nothing is dialled, and the line is used as a direct one"
 		if b.modem {
 			text += ", whose carrier (DCD) is waited for: write local where it has none"
 		}
@@ -403,14 +403,16 @@ func (b *peerEntry) finish() (*dialup.Entry, error) {
 	return e, nil
 }
 
-func (p *peer) options0() (string, *lint.Source) {
-	for _, o := range p.options {
-		return o.file, p.texts[o.file]
+// mainFile returns the file for findings about the whole entry.
+func (p *peer) mainFile() (string, *lint.Source) {
+	if len(p.options) > 0 {
+		return p.options[0].file, p.texts[p.options[0].file]
 	}
-	for name, src := range p.texts {
-		return name, src
+	names := slices.Sorted(maps.Keys(p.texts))
+	if len(names) == 0 {
+		return "", nil
 	}
-	return "", nil
+	return names[0], p.texts[names[0]]
 }
 
 // sequence is script.Sequence of those that are there.

@@ -339,6 +339,17 @@ func (b *Book) Entry(cfg *EntryConfig, names ...string) (*dialup.Entry, []lint.F
 	return e, list, nil
 }
 
+// maxListed is how many names of entries an error has.
+const maxListed = 20
+
+// listed returns the names of entries for an error.
+func listed(names []string) string {
+	if n := len(names) - maxListed; n > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxListed], ", "), n)
+	}
+	return strings.Join(names, ", ")
+}
+
 const maxFile = 1 << 20
 
 // readFile reads a file that a phone book names. What is no regular file, such as

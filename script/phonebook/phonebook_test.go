@@ -207,6 +207,9 @@ func TestLongChain(t *testing.T) {
 	if n := len(b.Entries()); n != 10_000 {
 		t.Errorf("%d entries", n)
 	}
+	if _, _, err := b.Entry(nil, "none"); err == nil || !strings.HasSuffix(err.Error(), ", e18, e19 and 9980 more") {
+		t.Errorf("Entry: %.200v", err)
+	}
 	if _, _, err := b.Entry(nil, "e9999"); !errors.Is(err, ras.ErrCorruptPhonebook) || !strings.Contains(err.Error(), "more than 100 sections") {
 		t.Errorf("Entry: %v", err)
 	}

@@ -59,13 +59,16 @@ func (s *shellCommand) Execute(ctx context.Context, call *ras.Call) error {
 	}
 	t := &terminal{port: pair.Port}
 	exit := make(chan error, 1)
-	go func() {
+	go func() { // ends with the command
 		err := cmd.Wait()
 		if errors.Is(err, exec.ErrWaitDelay) {
 			err = nil
 		}
 		exit <- err
-		t.end()
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.until = time.Now().Add(flushLimit)
+		t.port.SetDeadline(time.Now().Add(quiet))
 	}()
 	// Frees a write to a command that reads nothing, too.
 	defer context.AfterFunc(ctx, func() { cmd.Process.Kill() })()
@@ -97,13 +100,6 @@ const (
 	quiet      = 20 * time.Millisecond
 	flushLimit = 30 * time.Second
 )
-
-func (t *terminal) end() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.until = time.Now().Add(flushLimit)
-	t.port.SetDeadline(time.Now().Add(quiet))
-}
 
 func (t *terminal) Read(b []byte) (int, error) {
 	t.mu.Lock()

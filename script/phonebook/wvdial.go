@@ -191,7 +191,7 @@ func (w *wvdial) missing(name string) error {
 		have = append(have, strings.TrimSpace(strings.TrimPrefix(lint.Fold(s.name), dialer)))
 	}
 	return &Error{Entry: name, Code: ras.ErrCannotFindPhonebookEntry,
-		Why: fmt.Sprintf("there is no section [Dialer %s]; there is: %s", name, strings.Join(have, ", "))}
+		Why: fmt.Sprintf("there is no section [Dialer %s]; there is: %s", name, listed(have))}
 }
 
 // maxInherit bounds the sections that an entry inherits one through the other: a
