@@ -78,20 +78,17 @@ func (r *Results) print(text string) {
 func (r *Results) Children(name string) []*Test {
 	var list []*Test
 	for _, t := range r.Tests {
-		if r.parent(t.Name) == name {
+		// The parent is the innermost test around this one; a subtest's own name
+		// may have slashes.
+		parent := ""
+		for i := strings.LastIndexByte(t.Name, '/'); i >= 0 && parent == ""; i = strings.LastIndexByte(t.Name[:i], '/') {
+			if r.byName[t.Name[:i]] != nil {
+				parent = t.Name[:i]
+			}
+		}
+		if parent == name {
 			list = append(list, t)
 		}
 	}
 	return list
-}
-
-// parent returns the name of the innermost test around the one of the given
-// name. A subtest's own name may have slashes.
-func (r *Results) parent(name string) string {
-	for i := strings.LastIndexByte(name, '/'); i >= 0; i = strings.LastIndexByte(name[:i], '/') {
-		if r.byName[name[:i]] != nil {
-			return name[:i]
-		}
-	}
-	return ""
 }

@@ -76,7 +76,15 @@ func (b *bridge) close() (leaked, damaged int) {
 // read handles the parent's messages until the pipe ends, and calls cancelled
 // when the run is cancelled. runChild starts it on a goroutine.
 func (b *bridge) read(r io.Reader, cancelled func(ras.Code)) {
-	defer b.end()
+	defer func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.ended = true
+		for id, ch := range b.calls {
+			delete(b.calls, id)
+			close(ch)
+		}
+	}()
 	for {
 		m, err := readMessage(r)
 		if err != nil {
@@ -113,16 +121,6 @@ func (b *bridge) signal(id uint32) {
 	if s := b.signals[id]; s != nil {
 		delete(b.signals, id)
 		s.set()
-	}
-}
-
-func (b *bridge) end() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.ended = true
-	for id, ch := range b.calls {
-		delete(b.calls, id)
-		close(ch)
 	}
 }
 

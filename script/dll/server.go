@@ -106,7 +106,16 @@ func (s *server) read(r io.Reader) (*result, error) {
 // retrieved.
 func (s *server) do(m message, reply *message) error {
 	if m.kind == mGet {
-		return s.get(m, reply)
+		buf, err := s.call.GetBuffer(int(min(m.value, ras.MaxBuffer)))
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.last++
+		s.buffers[s.last] = &served{buf, make(chan struct{}, 1)}
+		reply.buffer, reply.value = s.last, uint32(len(buf.Bytes()))
+		return nil
 	}
 	var b *served
 	if m.kind != mSetComm {
@@ -119,7 +128,14 @@ func (s *server) do(m message, reply *message) error {
 	}
 	switch {
 	case m.kind == mFree:
-		return s.free(m.buffer, b)
+		s.relay.awaitUndone()
+		if err := s.call.FreeBuffer(b.buf); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.buffers, m.buffer)
+		return nil
 	case m.kind == mReceive:
 		return s.receive(m, b)
 	case s.ctx.Err() != nil:
@@ -141,30 +157,6 @@ func (s *server) do(m message, reply *message) error {
 		})
 		return nil
 	}
-}
-
-func (s *server) get(m message, reply *message) error {
-	buf, err := s.call.GetBuffer(int(min(m.value, ras.MaxBuffer)))
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.last++
-	s.buffers[s.last] = &served{buf, make(chan struct{}, 1)}
-	reply.buffer, reply.value = s.last, uint32(len(buf.Bytes()))
-	return nil
-}
-
-func (s *server) free(id uint32, b *served) error {
-	s.relay.awaitUndone()
-	if err := s.call.FreeBuffer(b.buf); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.buffers, id)
-	return nil
 }
 
 // send sends from the DLL's buffer. Received data is stored in a buffer only in

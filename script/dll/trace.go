@@ -49,13 +49,10 @@ func traceTo(ctx context.Context, log *slog.Logger) func(record) {
 			attrs = append(attrs, slog.Int64("timeout", int64(r.limit)))
 		}
 		attrs = append(attrs, slog.Int64("code", int64(r.code)))
-		log.LogAttrs(ctx, slog.LevelDebug, r.name(), attrs...)
+		name := "unknown callback"
+		if r.callback < callbacks {
+			name = callbackNames[r.callback]
+		}
+		log.LogAttrs(ctx, slog.LevelDebug, name, attrs...)
 	}
-}
-
-func (r record) name() string {
-	if r.callback < callbacks {
-		return callbackNames[r.callback]
-	}
-	return "unknown callback"
 }

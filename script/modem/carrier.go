@@ -278,7 +278,9 @@ func (t *lostText) receive(b []byte) {
 	}
 	for _, c := range b {
 		if c != '\r' && c != '\n' {
-			t.drop()
+			if t.timer != nil && t.timer.Stop() { // more follows the text
+				t.timer, t.text = nil, ""
+			}
 			if t.line = append(t.line, c); len(t.line) > lineLimit {
 				t.line = t.line[:lineLimit]
 			}
@@ -289,13 +291,6 @@ func (t *lostText) receive(b []byte) {
 			t.timer = time.AfterFunc(max(0, t.debounce), t.decide)
 		}
 		t.line = t.line[:0]
-	}
-}
-
-// drop discards the text, since more was received. t.mu is held.
-func (t *lostText) drop() {
-	if t.timer != nil && t.timer.Stop() {
-		t.timer, t.text = nil, ""
 	}
 }
 

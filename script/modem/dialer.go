@@ -247,7 +247,17 @@ func repeatable(err error) bool {
 func (r *dialing) attempt(ctx context.Context, i int) error {
 	a := Attempt{Index: i + 1, Number: r.numbers[i%len(r.numbers)], Start: time.Now()}
 	r.report(script.State{Conn: ras.StateConnectDevice, Attempt: a.Index, Number: a.Number, Text: "dialling"})
-	a.Result, a.Err = r.call(ctx, a.Number)
+	a.Err = r.modem.leaveCall(ctx)
+	if a.Err == nil && r.Before != nil {
+		a.Err = r.Before(ctx, r.modem)
+	}
+	switch {
+	case a.Err != nil:
+	case r.Command != "":
+		a.Result, a.Err = r.modem.Connect(ctx, a.Number)
+	default:
+		a.Result, a.Err = r.modem.Dial(ctx, a.Number)
+	}
 	a.Took = time.Since(a.Start)
 	if len(r.attempts) == maxAttempts { // an endless redial keeps the first and the latest
 		copy(r.attempts[1:], r.attempts[2:])
@@ -271,22 +281,6 @@ func (r *dialing) attempt(ctx context.Context, i int) error {
 
 // maxAttempts bounds DialError.Attempts.
 const maxAttempts = 1000
-
-// call makes one call.
-func (r *dialing) call(ctx context.Context, number string) (Result, error) {
-	if err := r.modem.leaveCall(ctx); err != nil {
-		return Result{}, err
-	}
-	if r.Before != nil {
-		if err := r.Before(ctx, r.modem); err != nil {
-			return Result{}, err
-		}
-	}
-	if r.Command != "" {
-		return r.modem.Connect(ctx, number)
-	}
-	return r.modem.Dial(ctx, number)
-}
 
 func (r *dialing) report(p script.State) {
 	if r.OnState != nil {

@@ -21,22 +21,22 @@
 // and one that is still being made, before script.Run returns; see
 // [Config].KeepCall. [HangUp] ends the call of a run that has succeeded, and works
 // with a context that has ended. It returns nil only if DCD has fallen or the
-// modem has confirmed that the call is over: that nothing is heard proves nothing.
+// modem has confirmed that the call is over; silence is no proof.
 //
 // # An answer belongs to its command
 //
 // Where the modem echoes, only what follows the echo of a command is its answer.
 // A result that was received before it, a command that got none and a call that
-// failed put the modem out of step, and the next command first makes sure that
+// failed leave the modem unsynchronised, and the next command first makes sure that
 // no answer is outstanding; see [Modem.Sync]. What a modem sends unasked (RING,
-// +CREG: …) does not end up in an answer. And texts from a phone book are checked
-// before they are sent, so that none of them can smuggle a second command in.
+// +CREG: …) is kept out of answers. Texts from a phone book are checked before they
+// are sent, so that none of them can contain a second command.
 //
 // # Failures
 //
 // They carry a RAS code: ras.ErrLineBusy, ras.ErrNoAnswer, ras.ErrNoCarrier,
 // ras.ErrNoDialtone and so on; see [Outcome.Code].
 //
-// Other programs that probe modems, such as ModemManager, must be configured to leave
-// the device alone; the port's lock keeps only those out that check locks.
+// Other programs that probe modems, such as ModemManager, must be configured to
+// ignore the device; the port's lock excludes only programs that check locks.
 package modem

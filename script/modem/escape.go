@@ -54,7 +54,7 @@ func (m *Modem) escapeNow(ctx context.Context, limit time.Duration, keep int) ([
 	m.state = Unsynchronised
 	m.endLine("")
 	m.in.raw = m.in.raw[:0]
-	e := escaping{modem: m, start: time.Now(), keep: keep}
+	e := escaping{modem: m, start: time.Now()}
 	for { // until silence follows an answer
 		left := limit - time.Since(e.start)
 		if left <= 0 {
@@ -71,8 +71,11 @@ func (m *Modem) escapeNow(ctx context.Context, limit time.Duration, keep int) ([
 		default:
 			e.data = append(e.data, c)
 			e.last = time.Now()
-			if err := e.bound(); err != nil {
-				return e.data, err
+			if keep == 0 && len(e.data) > 2*tailLimit { // its end may be an answer
+				e.data = e.data[:copy(e.data, e.data[tailLimit:])]
+			}
+			if keep > 0 && len(e.data) > keep {
+				return e.data, ras.ErrRecvBufFull
 			}
 		}
 	}
@@ -89,7 +92,6 @@ var (
 type escaping struct {
 	modem *Modem
 	start time.Time
-	keep  int
 	data  []byte
 	last  time.Time // when the byte that ends data was read
 }
@@ -131,15 +133,4 @@ func (e *escaping) cut(answer *regexp.Regexp) bool {
 	}
 	e.data = bytes.Clone(e.data[:tail+at[0]])
 	return true
-}
-
-// bound limits the data to keep, or to its end if it is dropped.
-func (e *escaping) bound() error {
-	if e.keep == 0 && len(e.data) > 2*tailLimit {
-		e.data = e.data[:copy(e.data, e.data[tailLimit:])]
-	}
-	if e.keep > 0 && len(e.data) > e.keep {
-		return ras.ErrRecvBufFull
-	}
-	return nil
 }

@@ -147,7 +147,7 @@ func (m *Modem) strays(ctx context.Context) (stale bool, err error) {
 // answer is the answer to a command while it is read.
 //
 // Where the modem echoes, what arrives before the echo answers something else:
-// results before it are dropped, and the modem counts as out of step. Where the
+// results before it are dropped, and the modem is unsynchronised. Where the
 // echo is not known, where a number may be a result or information, and after a
 // line of the command before, a result is held until Config.Quiet of silence
 // shows that it is the last.

@@ -20,7 +20,7 @@ type Config struct {
 	// CommandTimeout bounds the wait for the answer to a command. Default: 5 s.
 	CommandTimeout time.Duration
 
-	// DialTimeout bounds the wait until a call is there or has failed, for Dial,
+	// DialTimeout bounds the wait until a call is established or has failed, for Dial,
 	// Connect and Answer. It should be longer than S7 lets the modem wait for a
 	// carrier. Default: 60 s.
 	DialTimeout time.Duration
@@ -45,22 +45,22 @@ type Config struct {
 	// a little longer than S12. Default: 1.1 s.
 	Guard time.Duration
 
-	// Quiet is the silence that ends whatever a modem out of step still sends,
+	// Quiet is the silence that ends the output of an unsynchronised modem,
 	// and ProbeTimeout bounds the wait for the answer to the probe after it.
 	// Defaults: 300 ms and 1 s.
 	Quiet, ProbeTimeout time.Duration
 
-	// SyncTimeout bounds the attempts to get in step again. It should be longer
+	// SyncTimeout bounds the attempts to synchronise. It should be longer
 	// than the slowest command may take. Default: 15 s.
 	SyncTimeout time.Duration
 
-	// Rates are bit rates that Sync tries when nothing else has helped; the port
+	// Rates are bit rates that Sync tries after everything else; the port
 	// must be a port.ModeSetter. Default: none.
 	Rates []int
 
 	// Settle is the silence before each command, counted from the last byte of
 	// the modem: there are modems that lose what is sent earlier, and an answer
-	// that is given twice is noticed then. On a modem without echo it is at
+	// that is sent twice is detected then. On a modem without echo it is at
 	// least Quiet. Default: 100 ms.
 	Settle time.Duration
 
