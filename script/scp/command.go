@@ -2,6 +2,7 @@ package scp
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rasline/rasline/script/lint"
@@ -27,7 +28,16 @@ func (p *parser) named() {
 		}
 	case p.accept(tAssign):
 		p.active = true
-		p.assignment(name)
+		var v *symbol
+		if name.kind == tName {
+			v = p.variable(name)
+		}
+		if v != nil {
+			p.assign(name, v)
+			break
+		}
+		p.expression()
+		p.emit(opDrop, name, 0)
 	default:
 		// Report a name that begins nothing.
 		p.active = true
@@ -44,20 +54,6 @@ func (p *parser) named() {
 			p.failed = false
 		}
 	}
-}
-
-// assignment reads what follows "NAME =".
-func (p *parser) assignment(name token) {
-	var v *symbol
-	if name.kind == tName {
-		v = p.variable(name)
-	}
-	if v == nil {
-		p.expression()
-		p.emit(opDrop, name, 0)
-		return
-	}
-	p.assign(name, v)
 }
 
 // assign reads a value and writes the code that stores it.
@@ -113,7 +109,23 @@ func (p *parser) command() {
 	case kSet:
 		p.set(t)
 	case kTransmit:
-		p.transmit(t)
+		v := p.needs(tyString, `"transmit" needs`)
+		p.escapes(v)
+		raw := int32(0)
+		if p.tok.kind == tComma && !p.failed {
+			p.advance()
+			if !p.accept(kRaw) {
+				p.fail(`after the comma, "transmit" knows only the word "raw"`)
+			}
+			raw = 1
+		}
+		switch {
+		case raw == 1 && v.literal && expand(v.text) != v.text:
+			p.warnAt(v.tok, `with "raw", codes such as ^M or <cr> in this text are sent as they are written`)
+		case raw == 0 && (v.system == opUserID || v.system == opPassword):
+			p.warnAt(v.tok, `without ", raw" a ^, < or \ in %s may be sent as something else`, p.text(v.tok))
+		}
+		p.emit(opTransmit, t, raw)
 	case kWaitfor:
 		p.waitfor(t)
 	default:
@@ -144,27 +156,6 @@ var strays = map[kind]string{
 	tStar:      `a comment begins with ; and not with *`,
 	tInteger:   `a number begins no command: a label begins with a letter`,
 	tComma:     `a comma stands before "raw" and "matchcase", and between the texts of a "waitfor" that each have "then" and a label`,
-}
-
-// transmit reads what follows the word.
-func (p *parser) transmit(t token) {
-	v := p.needs(tyString, `"transmit" needs`)
-	p.escapes(v)
-	raw := int32(0)
-	if p.tok.kind == tComma && !p.failed {
-		p.advance()
-		if !p.accept(kRaw) {
-			p.fail(`after the comma, "transmit" knows only the word "raw"`)
-		}
-		raw = 1
-	}
-	switch {
-	case raw == 1 && v.literal && expand(v.text) != v.text:
-		p.warnAt(v.tok, `with "raw", codes such as ^M or <cr> in this text are sent as they are written`)
-	case raw == 0 && (v.system == opUserID || v.system == opPassword):
-		p.warnAt(v.tok, `without ", raw" a ^, < or \ in %s may be sent as something else`, p.text(v.tok))
-	}
-	p.emit(opTransmit, t, raw)
 }
 
 // escapes warns of escapes of other languages in a literal.
@@ -242,7 +233,12 @@ func (p *parser) set(t token) {
 		case p.accept(kStopbits):
 			p.emit(opStopBits, t, p.oneOf(1, 2, "stop bits can be 1 or 2, written as a number"))
 		case p.accept(kParity):
-			p.emit(opParity, t, p.parity())
+			// RAS numbers the parities in this order.
+			n := slices.IndexFunc([]kind{kNone, kOdd, kEven, kMark, kSpace}, p.accept)
+			if n < 0 {
+				p.fail(`parity can be "none", "odd", "even", "mark" or "space"`)
+			}
+			p.emit(opParity, t, int32(max(0, n)))
 		default:
 			p.fail(`"set port" knows "databits", "parity" and "stopbits"; the bit rate is that of the entry`)
 		}
@@ -282,15 +278,4 @@ func (p *parser) oneOf(low, high int64, text string) int32 {
 		p.errorAt(n, "%s", text)
 	}
 	return int32(n.num)
-}
-
-// parity reads a parity and returns its RAS number.
-func (p *parser) parity() int32 {
-	for i, k := range []kind{kNone, kOdd, kEven, kMark, kSpace} {
-		if p.accept(k) {
-			return int32(i)
-		}
-	}
-	p.fail(`parity can be "none", "odd", "even", "mark" or "space"`)
-	return 0
 }

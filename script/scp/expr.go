@@ -57,43 +57,36 @@ func (p *parser) binary(level int) operand {
 			jump = p.emit(opOr, t, 0)
 		}
 		right := p.binary(levels[t.kind] + 1)
-		result := p.combine(t, left, right)
-		if t.kind == kAnd || t.kind == kOr {
+		// Check the operands and write the operator.
+		result := tyInteger
+		switch t.kind {
+		case kAnd, kOr:
+			p.both(t, tyBoolean, left, right)
 			p.code[jump].a = p.here()
+			result = tyBoolean
+		case tEqual, tNotEqual:
+			result = p.compare(t, left, right)
+		case tPlus:
+			// A plus sign adds numbers and joins texts.
+			o := opAdd
+			if left.typ == tyString || right.typ == tyString {
+				result, o = tyString, opJoin
+			}
+			p.both(t, result, left, right)
+			p.emit(o, t, 0)
+			if left.typ == tyAny && right.typ == tyAny {
+				result = tyAny
+			}
+		default:
+			p.both(t, tyInteger, left, right)
+			p.emit(arithmetic[t.kind], t, 0)
+			if levels[t.kind] == levels[tLess] {
+				result = tyBoolean
+			}
 		}
 		left = operand{typ: result, tok: left.tok, made: append(left.made, right.made...)}
 	}
 	return left
-}
-
-// combine checks the operands of a binary operator, writes it, and returns the
-// type of the result.
-func (p *parser) combine(t token, left, right operand) typ {
-	switch t.kind {
-	case kAnd, kOr:
-		p.both(t, tyBoolean, left, right)
-		return tyBoolean
-	case tEqual, tNotEqual:
-		return p.compare(t, left, right)
-	case tPlus:
-		// Check and write +, which adds numbers and joins texts.
-		want, o := tyInteger, opAdd
-		if left.typ == tyString || right.typ == tyString {
-			want, o = tyString, opJoin
-		}
-		p.both(t, want, left, right)
-		p.emit(o, t, 0)
-		if left.typ == tyAny && right.typ == tyAny {
-			return tyAny
-		}
-		return want
-	}
-	p.both(t, tyInteger, left, right)
-	p.emit(arithmetic[t.kind], t, 0)
-	if levels[t.kind] == levels[tLess] {
-		return tyBoolean
-	}
-	return tyInteger
 }
 
 var arithmetic = map[kind]op{

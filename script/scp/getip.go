@@ -19,16 +19,25 @@ func (m *machine) getip() error {
 		return wrong("the number of the address is %d: it must be 1 or more", n)
 	}
 	var a address
-	for {
-		done, err := m.readAddress(&a)
-		if err != nil {
-			return err
+	for n > 0 {
+		// Read a byte, or a second of silence after an address that could
+		// continue.
+		limit := time.Duration(0)
+		if a.full() {
+			limit = addressIdle
 		}
-		if done {
+		c, err := m.dialog.NextByte(m.ctx, limit)
+		var silence *script.TimeoutError
+		switch {
+		case err == nil:
+			if a.feed(c) {
+				n--
+			}
+		case limit > 0 && errors.As(err, &silence) && m.ctx.Err() == nil:
+			a.silence()
 			n--
-		}
-		if n == 0 {
-			break
+		default:
+			return err
 		}
 	}
 	m.success = true
@@ -38,25 +47,6 @@ func (m *machine) getip() error {
 	m.seen += len(a.rest)
 	m.showAll()
 	return nil
-}
-
-// readAddress reads one byte, or one second of silence after an address, and
-// reports whether an address is complete.
-func (m *machine) readAddress(a *address) (bool, error) {
-	limit := time.Duration(0)
-	if a.full() {
-		limit = addressIdle
-	}
-	c, err := m.dialog.NextByte(m.ctx, limit)
-	var silence *script.TimeoutError
-	switch {
-	case err == nil:
-		return a.feed(c), nil
-	case limit > 0 && errors.As(err, &silence) && m.ctx.Err() == nil:
-		a.silence()
-		return true, nil
-	}
-	return false, err
 }
 
 // address finds IPv4 addresses in a stream: four groups of one to three digits

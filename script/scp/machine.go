@@ -63,14 +63,6 @@ func bound(n, def int) int64 {
 	return int64(cmp.Or(n, def))
 }
 
-// finish leaves the call to the next executor.
-func (m *machine) finish() {
-	if m.screen != nil {
-		m.screen.stop()
-	}
-	m.dialog.Close()
-}
-
 // tap shows received bytes to the user and to the host.
 func (m *machine) tap(b []byte) {
 	if m.heard != nil {
@@ -104,9 +96,20 @@ func (m *machine) run() error {
 		if err != nil {
 			// Give an error its place in the script.
 			line, col := m.prog.src.Place(int(in.pos))
+			name := commandNames[in.op]
+			if in.op == opWaitfor {
+				// Show the first text as the script has it.
+				const shown = 60
+				w := m.prog.waits[in.a]
+				name = strings.Join(strings.Fields(lint.Plain(m.prog.src.Text()[w.from:w.to], "")), " ")
+				if len(name) > shown {
+					name = strings.ToValidUTF8(name[:shown], "") + "..."
+				}
+				name = "waitfor " + name
+			}
 			e := &script.RunError{
 				File: m.prog.src.Name(), Line: line, Col: col,
-				Op:   string(m.call.Mask([]byte(m.describe(in)))),
+				Op:   string(m.call.Mask([]byte(name))),
 				Code: ras.CodeOf(err),
 				Err:  err,
 			}
@@ -354,25 +357,11 @@ func (m *machine) halt(in instr) error {
 	}
 }
 
+// commandNames names the commands for errors. What is sent is never shown.
 var commandNames = map[op]string{
 	opGetIP: "getip", opDelay: "delay", opHalt: "halt", opTransmit: "transmit",
 	opAddress: "set ipaddr", opDataBits: "set port databits", opStopBits: "set port stopbits",
 	opParity: "set port parity", opKeyboard: "set screen keyboard",
-}
-
-// describe names the command of an instruction. Of a waitfor it shows the first
-// text as the script has it; what is sent is never shown.
-func (m *machine) describe(in instr) string {
-	if in.op != opWaitfor {
-		return commandNames[in.op]
-	}
-	const shown = 60
-	w := m.prog.waits[in.a]
-	text := strings.Join(strings.Fields(lint.Plain(m.prog.src.Text()[w.from:w.to], "")), " ")
-	if len(text) > shown {
-		text = strings.ToValidUTF8(text[:shown], "") + "..."
-	}
-	return "waitfor " + text
 }
 
 // charFormat is the character format in force. long means more than one stop bit:

@@ -108,32 +108,26 @@ func (p *parser) script() {
 	for p.tok.kind != tEOF {
 		if p.tok.kind == kProc {
 			p.procedure(procs)
-		} else {
-			outside = p.outside() || outside
+			continue
 		}
+		// Report text that is in no procedure, and skip to the next one.
+		p.failed, p.muted = false, false
+		if p.tok.kind == kEndproc {
+			p.fail(`this "endproc" closes no "proc"`)
+		} else {
+			outside = true
+			p.fail(`this stands outside a procedure: commands belong between "proc main" and "endproc"`)
+		}
+		report := p.scan.report
+		p.scan.report = nil
+		for p.tok.kind != kProc && p.tok.kind != tEOF {
+			p.advance()
+		}
+		p.scan.report = report
 	}
 	if procs["main"] == nil && !outside && !p.nameless {
 		p.semantic(0, `the script has no procedure "main": begin it with "proc main" and end it with "endproc"`)
 	}
-}
-
-// outside reports text that is in no procedure, and skips to the next one. It
-// reports whether that was more than a closing word too many.
-func (p *parser) outside() bool {
-	p.failed, p.muted = false, false
-	stray := p.tok.kind == kEndproc
-	if stray {
-		p.fail(`this "endproc" closes no "proc"`)
-	} else {
-		p.fail(`this stands outside a procedure: commands belong between "proc main" and "endproc"`)
-	}
-	report := p.scan.report
-	p.scan.report = nil
-	for p.tok.kind != kProc && p.tok.kind != tEOF {
-		p.advance()
-	}
-	p.scan.report = report
-	return !stray
 }
 
 // procedure reads from proc to endproc.
@@ -390,7 +384,19 @@ func (p *parser) open(t token) {
 	p.fits(v, tyBoolean, need)
 	if !p.accept(after) {
 		p.fail(fmt.Sprintf("%q must stand before this, after the condition of the %q in line %d", spellings[after], spellings[t.kind], t.line))
-		p.skipHeader(after)
+		// Continue after the word that ends the condition, on this line or
+		// before the next command.
+		line := p.prev.line
+		for p.tok.kind != tEOF && p.tok.kind != after {
+			if p.tok.kind.starts() && p.tok.kind != kGetip || p.tok.line > line && p.tok.kind == tName {
+				break
+			}
+			p.advance()
+		}
+		if p.tok.kind == after {
+			p.advance()
+			p.failed = false
+		}
 	}
 	if len(p.blocks) >= maxDepth {
 		p.tooDeep(t)
@@ -407,22 +413,6 @@ func (p *parser) tooDeep(t token) {
 	p.failed = true
 	p.found.Close()
 	p.stopIfFull()
-}
-
-// skipHeader looks for the word that ends a condition with an error, on this
-// line or before the next command.
-func (p *parser) skipHeader(after kind) {
-	line := p.prev.line
-	for p.tok.kind != tEOF && p.tok.kind != after {
-		if p.tok.kind.starts() && p.tok.kind != kGetip || p.tok.line > line && p.tok.kind == tName {
-			return
-		}
-		p.advance()
-	}
-	if p.tok.kind == after {
-		p.advance()
-		p.failed = false
-	}
 }
 
 // close ends the innermost block if it is of kind k. If it is not, one word is

@@ -129,7 +129,13 @@ func (e *executor) Execute(ctx context.Context, call *ras.Call) error {
 		dialog.Tap = m.tap
 	}
 	m.dialog = script.NewDialog(call, &dialog)
-	defer m.finish()
+	defer func() {
+		// Leave the call to the next executor.
+		if m.screen != nil {
+			m.screen.stop()
+		}
+		m.dialog.Close()
+	}()
 	return m.run()
 }
 

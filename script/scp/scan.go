@@ -1,6 +1,7 @@
 package scp
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -178,7 +179,10 @@ func (s *scanner) next() token {
 	switch c := s.src[s.pos]; {
 	case isLetter(c):
 		s.skipName()
-		t.kind = wordKind(s.src[t.pos:s.pos])
+		t.kind = tName
+		if name := s.src[t.pos:s.pos]; len(name) <= longestWord {
+			t.kind = cmp.Or(words[lint.Fold(name)], tName)
+		}
 	case isDigit(c):
 		// Read digits and return their value, tooLarge if it is above that.
 		var n int64
@@ -278,21 +282,8 @@ func (s *scanner) operator() kind {
 		s.pos++
 		return k
 	}
-	s.unknown()
-	return tBad
-}
-
-var operators = func() map[string]kind {
-	m := make(map[string]kind)
-	for k := tStar; k <= tClose; k++ {
-		m[spellings[k]] = k
-	}
-	return m
-}()
-
-// unknown reports the bytes that begin no token and skips them together with
-// the letters and digits that touch them.
-func (s *scanner) unknown() {
+	// Report the bytes that begin no token and skip them together with
+	// the letters and digits that touch them.
 	start := s.pos
 	for s.pos < len(s.src) && strayByte(s.src[s.pos]) {
 		s.pos++
@@ -310,7 +301,15 @@ func (s *scanner) unknown() {
 	case run[0] == '#':
 		s.mistake(start, "a comment begins with ; and not with #")
 	case run[0] == '.' && start > 0 && isDigit(s.src[start-1]):
-		s.fraction(start)
+		// The dot is part of an address without its quotes or of a number
+		// that is not whole.
+		text := s.src[start:min(len(s.src), start+16)]
+		rest := strings.TrimLeft(text, "0123456789.")
+		if strings.Count(text[:len(text)-len(rest)], ".") > 1 {
+			s.mistake(start, `an address is a text and needs quotes: "10.0.0.7"`)
+			break
+		}
+		s.mistake(start, "a number is whole: the language has no fractions")
 	case run[0] == '^':
 		s.mistake(start, `^ and the letter after it stand for a control character only inside quotes: "^M"`)
 	case run[0] == '&':
@@ -325,7 +324,16 @@ func (s *scanner) unknown() {
 	default:
 		s.mistake(start, "the byte 0x%02X has no meaning outside quotes and comments", run[0])
 	}
+	return tBad
 }
+
+var operators = func() map[string]kind {
+	m := make(map[string]kind)
+	for k := tStar; k <= tClose; k++ {
+		m[spellings[k]] = k
+	}
+	return m
+}()
 
 // strayByte reports whether c can be no part of a token outside strings. A
 // dollar sign is one: a stray byte only where no letter follows, which the
@@ -338,28 +346,6 @@ func strayByte(c byte) bool {
 		return true
 	}
 	return !strings.ContainsRune(" \t\f\v\x1A;\"*/+-<>=!,:()", rune(c))
-}
-
-// fraction reports a dot after a digit, which is part of an address without its
-// quotes or of a number that is not whole.
-func (s *scanner) fraction(dot int) {
-	rest := strings.TrimLeft(s.src[dot:min(len(s.src), dot+16)], "0123456789.")
-	if text := s.src[dot:min(len(s.src), dot+16)]; strings.Count(text[:len(text)-len(rest)], ".") > 1 {
-		s.mistake(dot, `an address is a text and needs quotes: "10.0.0.7"`)
-		return
-	}
-	s.mistake(dot, "a number is whole: the language has no fractions")
-}
-
-// wordKind returns the reserved word that name is, or tName.
-func wordKind(name string) kind {
-	if len(name) > longestWord {
-		return tName
-	}
-	if k, ok := words[lint.Fold(name)]; ok {
-		return k
-	}
-	return tName
 }
 
 func isLineEnd(c byte) bool { return c == '\r' || c == '\n' }
@@ -378,39 +364,32 @@ func expand(s string) string {
 	}
 	b := append(make([]byte, 0, len(s)), s[:i]...)
 	for i < len(s) {
-		var n int
-		b, n = expandOne(b, s[i:])
+		c, n := s[i], 1
+		switch rest := s[i:]; {
+		case c == '<' && len(rest) >= 4 && rest[3] == '>':
+			switch lint.Fold(rest[1:3]) {
+			case "cr":
+				c, n = '\r', 4
+			case "lf":
+				c, n = '\n', 4
+			}
+		case (c == '^' || c == '\\') && len(rest) >= 2:
+			// The next byte begins no other escape, even where the two mean
+			// nothing.
+			n = 2
+			switch d := rest[1]; {
+			case c == '^' && '@' <= d && d <= '_':
+				c = d - '@'
+			case c == '^' && 'a' <= d && d <= 'z':
+				c = d - 'a' + 1
+			case c == '\\' && strings.IndexByte(`"^<\`, d) >= 0:
+				c = d
+			default:
+				b, c = append(b, c), d
+			}
+		}
+		b = append(b, c)
 		i += n
 	}
 	return string(b)
-}
-
-// expandOne appends what s begins with to b and returns how many bytes of s
-// that was. A ^ or a \ takes the next byte with it even where the two mean
-// nothing, so that this byte begins no other escape.
-func expandOne(b []byte, s string) ([]byte, int) {
-	switch c := s[0]; {
-	case c == '<' && len(s) >= 4 && s[3] == '>':
-		switch lint.Fold(s[1:3]) {
-		case "cr":
-			return append(b, '\r'), 4
-		case "lf":
-			return append(b, '\n'), 4
-		}
-	case c == '^' && len(s) >= 2:
-		switch d := s[1]; {
-		case '@' <= d && d <= '_':
-			return append(b, d-'@'), 2
-		case 'a' <= d && d <= 'z':
-			return append(b, d-'a'+1), 2
-		}
-		return append(b, c, s[1]), 2
-	case c == '\\' && len(s) >= 2:
-		switch d := s[1]; d {
-		case '"', '^', '<', '\\':
-			return append(b, d), 2
-		}
-		return append(b, c, s[1]), 2
-	}
-	return append(b, s[0]), 1
 }

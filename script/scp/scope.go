@@ -176,7 +176,18 @@ func (w *waitSite) parts(after int32) bool {
 // before the result of the last wait is tested. It walks backwards from the
 // transmits.
 func (p *parser) reachTransmit() []bool {
-	from, before := p.predecessors()
+	// The instructions that lead to instruction i are
+	// before[from[i]:from[i+1]].
+	from := make([]int32, len(p.code)+2)
+	p.edges(func(_, to int32) { from[to+2]++ })
+	for i := 2; i < len(from); i++ {
+		from[i] += from[i-1]
+	}
+	before := make([]int32, from[len(from)-1])
+	p.edges(func(i, to int32) {
+		before[from[to+1]] = i
+		from[to+1]++
+	})
 	reach := make([]bool, len(p.code))
 	var todo []int32
 	mark := func(i int32) {
@@ -198,22 +209,6 @@ func (p *parser) reachTransmit() []bool {
 		}
 	}
 	return reach
-}
-
-// predecessors returns the instructions that lead to instruction i as
-// before[from[i]:from[i+1]].
-func (p *parser) predecessors() (from, before []int32) {
-	from = make([]int32, len(p.code)+2)
-	p.edges(func(_, to int32) { from[to+2]++ })
-	for i := 2; i < len(from); i++ {
-		from[i] += from[i-1]
-	}
-	before = make([]int32, from[len(from)-1])
-	p.edges(func(i, to int32) {
-		before[from[to+1]] = i
-		from[to+1]++
-	})
-	return from, before
 }
 
 // edges calls f for each instruction and each that may run after it.

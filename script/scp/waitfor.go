@@ -2,6 +2,7 @@ package scp
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/rasline/rasline/script"
@@ -65,50 +66,30 @@ func (m *machine) patterns(number int32) ([]script.Pattern, error) {
 	entries := m.prog.waits[number].entries
 	values := m.stack[len(m.stack)-len(entries):]
 	made := &m.made[number]
-	if !made.of(values) {
-		if err := m.compile(made, entries, values); err != nil {
-			return nil, err
+	if !slices.EqualFunc(made.texts, values, func(text string, v value) bool { return text == v.s }) {
+		texts := make([]string, len(values))
+		patterns := make([]script.Pattern, len(values))
+		total := 0
+		for i, v := range values {
+			text := expand(v.s)
+			if total += len(text); total > maxAwaited {
+				return nil, overLimit("the texts of a waitfor have more than %d bytes together", maxAwaited)
+			}
+			if v.secret {
+				if err := m.hide(text); err != nil {
+					return nil, err
+				}
+			}
+			texts[i], patterns[i] = v.s, script.Fold(text)
+			if entries[i].exact {
+				patterns[i] = script.Text(text)
+			}
 		}
+		m.work += int64(total)
+		made.texts, made.patterns = texts, patterns
 	}
 	for range entries {
 		m.pop()
 	}
 	return made.patterns, nil
-}
-
-// of reports whether the patterns were made of these values.
-func (a *awaited) of(values []value) bool {
-	if len(a.texts) != len(values) {
-		return false
-	}
-	for i, v := range values {
-		if a.texts[i] != v.s {
-			return false
-		}
-	}
-	return true
-}
-
-func (m *machine) compile(a *awaited, entries []waitEntry, values []value) error {
-	texts := make([]string, len(values))
-	patterns := make([]script.Pattern, len(values))
-	total := 0
-	for i, v := range values {
-		text := expand(v.s)
-		if total += len(text); total > maxAwaited {
-			return overLimit("the texts of a waitfor have more than %d bytes together", maxAwaited)
-		}
-		if v.secret {
-			if err := m.hide(text); err != nil {
-				return err
-			}
-		}
-		texts[i], patterns[i] = v.s, script.Fold(text)
-		if entries[i].exact {
-			patterns[i] = script.Text(text)
-		}
-	}
-	m.work += int64(total)
-	a.texts, a.patterns = texts, patterns
-	return nil
 }

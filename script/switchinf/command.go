@@ -53,20 +53,3 @@ func (p *parser) parseCommand(l *line, from int) command {
 }
 
 func (c *command) empty() bool { return len(c.parts) == 0 }
-
-func (c *command) uses(macro string) bool {
-	return slices.ContainsFunc(c.parts, func(p part) bool { return p.macro == macro })
-}
-
-// endsLine reports whether the command ends in CR, or CR LF, of its own. A
-// device acts on such a command immediately.
-func (c *command) endsLine() bool {
-	if c.empty() {
-		return false
-	}
-	text := c.parts[len(c.parts)-1].text
-	if n := len(text); n > 1 && text[n-1] == '\n' {
-		text = text[:n-1]
-	}
-	return len(text) > 0 && text[len(text)-1] == '\r'
-}

@@ -74,38 +74,6 @@ func shown(b []byte) string {
 	return s.String()
 }
 
-func (r *run) logCommand(c *command) {
-	if r.cfg.DeviceLog == nil {
-		return
-	}
-	var s strings.Builder
-	for _, p := range c.parts {
-		if p.macro == macroPassword {
-			s.WriteString(passwordMacro)
-		} else {
-			s.WriteString(shown(r.value(p)))
-		}
-	}
-	r.cfg.DeviceLog.entry(r.portName(), logCommand, s.String())
-}
-
-// logEcho writes what was returned of the command.
-func (r *run) logEcho() {
-	e := &r.echo
-	var s strings.Builder
-	at := 0
-	for _, secret := range e.secret {
-		if secret.from >= e.taken {
-			break
-		}
-		s.WriteString(shown(e.want[at:secret.from]))
-		s.WriteString(passwordMacro)
-		at = min(secret.to, e.taken)
-	}
-	s.WriteString(shown(e.want[at:e.taken]))
-	r.cfg.DeviceLog.entry(r.portName(), logEcho, s.String())
-}
-
 // logResponse writes what was received for a step: the echo, which ends at the
 // offset, and the response.
 func (r *run) logResponse(from int) {
@@ -113,7 +81,20 @@ func (r *run) logResponse(from int) {
 		return
 	}
 	if from > 0 {
-		r.logEcho()
+		// Write what was returned of the command.
+		e := &r.echo
+		var s strings.Builder
+		at := 0
+		for _, secret := range e.secret {
+			if secret.from >= e.taken {
+				break
+			}
+			s.WriteString(shown(e.want[at:secret.from]))
+			s.WriteString(passwordMacro)
+			at = min(secret.to, e.taken)
+		}
+		s.WriteString(shown(e.want[at:e.taken]))
+		r.cfg.DeviceLog.entry(r.portName(), logEcho, s.String())
 	}
 	text := r.buffer.after(from)
 	if len(text) == 0 {

@@ -1,8 +1,6 @@
 package switchinf
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -10,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
 )
@@ -76,17 +73,3 @@ var codesByName = sync.OnceValue(func() map[string]ras.Code {
 var errorNames = sync.OnceValue(func() []string {
 	return slices.Sorted(maps.Keys(codesByName()))
 })
-
-// lineCode is the code of a failed send or receive. To a script a peer that closed
-// is a carrier that was lost.
-func lineCode(ctx context.Context, err error) ras.Code {
-	code := ras.CodeOf(err)
-	switch {
-	case ctx.Err() != nil:
-		return ras.CodeOf(ras.ContextError(ctx))
-	case code == ras.ErrDisconnection, code == ras.ErrRemoteDisconnection, code == ras.ErrNoCarrier,
-		errors.Is(err, port.ErrCarrierLost):
-		return ras.ErrNoCarrier
-	}
-	return code
-}

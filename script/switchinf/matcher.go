@@ -52,15 +52,11 @@ func (m *matcher) take(b byte, total int) bool {
 		next = append(next, at+1)
 	}
 	m.places, m.spare = next, m.places
-	return fits && m.complete(total)
-}
-
-func (m *matcher) complete(total int) bool {
-	if m.response.pattern.ending == endNone {
-		return true
+	if fits && p.ending != endNone {
+		m.ready, m.at = true, total // silence completes it
+		return false
 	}
-	m.ready, m.at = true, total
-	return false
+	return fits
 }
 
 // A reading is one way to read what was received for a step: as a response from

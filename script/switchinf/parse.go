@@ -109,7 +109,14 @@ func (p *parser) line(l *line) {
 			p.warned = true
 		}
 	case strings.EqualFold(strings.TrimRight(l.text, " \t"), "NoResponse"):
-		p.noResponse(l)
+		if p.section.Kind >= KindModem {
+			return
+		}
+		s := p.stepFor(l)
+		if len(s.responses) > 0 {
+			p.fail(l.at(0), "NoResponse stands beside other responses to the command in line %d: leave one or the other", s.line)
+		}
+		s.noResponse = true
 	default:
 		p.assignment(l)
 	}
@@ -130,23 +137,19 @@ func (p *parser) header(l *line) {
 	if p.file.kind == KindModem && strings.EqualFold(name, "Responses") {
 		p.section.Kind = KindResponses
 	}
-	{
-		name := name
-		switch {
-		case name == "":
-			p.fail(l.at(0), "the section has no name: write [Name]")
-		case len(name) > maxName:
-			p.warn(l.at(1+maxName), "a section's name has at most %d characters: Windows may not show this one", maxName)
-		}
-		if first := p.file.find(name); first != nil {
-			p.warn(l.at(0), "there is a section %q in line %d: this one is never run", first.Name, first.Line)
-		}
-		if strings.Trim(rest, " \t") != "" {
-			p.warn(l.at(len(l.text)-len(rest)), "text after the section's name is ignored")
-		}
+	switch {
+	case name == "":
+		p.fail(l.at(0), "the section has no name: write [Name]")
+	case len(name) > maxName:
+		p.warn(l.at(1+maxName), "a section's name has at most %d characters: Windows may not show this one", maxName)
 	}
-	if p.file.find(name) == nil {
+	if first := p.file.find(name); first != nil {
+		p.warn(l.at(0), "there is a section %q in line %d: this one is never run", first.Name, first.Line)
+	} else {
 		p.file.byName[foldName(name)] = p.section
+	}
+	if strings.Trim(rest, " \t") != "" {
+		p.warn(l.at(len(l.text)-len(rest)), "text after the section's name is ignored")
 	}
 }
 
@@ -169,7 +172,19 @@ func (p *parser) assignment(l *line) {
 		return
 	}
 	from := len(key) + 1
-	key = p.keyword(l, key)
+	// A keyword is in capital letters and without spaces around it.
+	written := key
+	key = strings.TrimRight(key, " \t")
+	upper := strings.ToUpper(key)
+	if upper == "COMMAND" || actionOf(upper) != actNone || isSetting(upper) && upper[0] != '<' {
+		switch {
+		case key != upper:
+			p.warn(l.at(0), "write %s in capital letters: Windows may not know it otherwise", upper)
+		case key != written:
+			p.warn(l.at(len(key)), "write %s= without spaces: Windows may not know it otherwise", upper)
+		}
+		key = upper
+	}
 	switch {
 	case p.section.Kind >= KindModem:
 		// Read a line of MODEM.INF: commands are counted, responses are
@@ -188,26 +203,15 @@ func (p *parser) assignment(l *line) {
 		p.command(l, from)
 	case actionOf(key) != actNone:
 		p.response(l, key, from)
+	case !isSetting(strings.ToUpper(key)):
+		p.noForm(l)
 	default:
-		p.setting(l, key, from)
+		// Keep a line that has no effect on the script.
+		if p.section.Kind == KindSwitch || !slices.Contains(settingKeys, key) {
+			p.warn(l.at(0), "%s= has no meaning in a file of kind %s, and is ignored", key, p.section.Kind)
+		}
+		p.keep(l, key, from)
 	}
-}
-
-// keyword returns the keyword in key in upper case, or key as it is if it is
-// none.
-func (p *parser) keyword(l *line, key string) string {
-	trimmed := strings.TrimRight(key, " \t")
-	upper := strings.ToUpper(trimmed)
-	if upper != "COMMAND" && actionOf(upper) == actNone && (!isSetting(upper) || upper[0] == '<') {
-		return trimmed
-	}
-	switch {
-	case trimmed != upper:
-		p.warn(l.at(0), "write %s in capital letters: Windows may not know it otherwise", upper)
-	case trimmed != key:
-		p.warn(l.at(len(trimmed)), "write %s= without spaces: Windows may not know it otherwise", upper)
-	}
-	return upper
 }
 
 func (p *parser) noForm(l *line) {
@@ -220,7 +224,12 @@ func (p *parser) noForm(l *line) {
 		}
 		return r
 	}, strings.ToUpper(key)), " ")
-	marker := conflictMarker(l.text)
+	marker := ""
+	for _, m := range []string{"<<<<<<<", "=======", ">>>>>>>"} {
+		if strings.HasPrefix(l.text, m) {
+			marker = m
+		}
+	}
 	aliases := map[string]string{"OKAY": "OK", "SEND": "COMMAND", "CMD": "COMMAND", "EXPECT": "OK", "WAITFOR": "OK", "WAIT": "OK", "FAIL": "ERROR"}
 	switch name := cmp.Or(aliases[strings.ToUpper(key)], nearest(strings.ToUpper(key), append(names, "NORESPONSE"))); {
 	case marker != "":
@@ -234,16 +243,6 @@ func (p *parser) noForm(l *line) {
 	default:
 		p.mistake(l.at(0), "this is no command, response or comment, and is skipped: begin a comment with ; in column 1")
 	}
-}
-
-// conflictMarker returns the marker that a line begins with, or "".
-func conflictMarker(text string) string {
-	for _, marker := range []string{"<<<<<<<", "=======", ">>>>>>>"} {
-		if strings.HasPrefix(text, marker) {
-			return marker
-		}
-	}
-	return ""
 }
 
 // nearest returns the name that is written like s but for one letter, or two of
@@ -302,17 +301,6 @@ func (p *parser) stepFor(l *line) *step {
 	return p.last()
 }
 
-func (p *parser) noResponse(l *line) {
-	if p.section.Kind >= KindModem {
-		return
-	}
-	s := p.stepFor(l)
-	if len(s.responses) > 0 {
-		p.fail(l.at(0), "NoResponse stands beside other responses to the command in line %d: leave one or the other", s.line)
-	}
-	s.noResponse = true
-}
-
 func (p *parser) response(l *line, key string, from int) {
 	s := p.stepFor(l)
 	switch {
@@ -348,18 +336,6 @@ var (
 func isSetting(key string) bool {
 	return slices.Contains(settingKeys, key) || slices.Contains(modemKeys, key) ||
 		strings.HasPrefix(key, "<") && strings.HasSuffix(key, ">")
-}
-
-// setting keeps a line that has no effect on the script.
-func (p *parser) setting(l *line, key string, from int) {
-	if !isSetting(strings.ToUpper(key)) {
-		p.noForm(l)
-		return
-	}
-	if p.section.Kind == KindSwitch || !slices.Contains(settingKeys, key) {
-		p.warn(l.at(0), "%s= has no meaning in a file of kind %s, and is ignored", key, p.section.Kind)
-	}
-	p.keep(l, key, from)
 }
 
 func (p *parser) keep(l *line, key string, from int) {

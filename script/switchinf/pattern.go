@@ -145,7 +145,12 @@ func (b *patternBuilder) add(t token) {
 	case "diagnostics":
 		b.pattern.ending = endDiagnostics
 	default:
-		b.other(t, modem)
+		if modem {
+			// A macro of MODEM.INF represents some text.
+			b.pattern.ending = endIgnore
+			return
+		}
+		b.p.wrongMacro(b.value.line, t, "a response")
 	}
 }
 
@@ -155,13 +160,4 @@ func (b *patternBuilder) elem(t token) {
 	e := elem{b: t.b, any: t.macro == "?", gap: b.gap || b.pattern.ending != endNone}
 	b.pattern.elems = append(b.pattern.elems, e)
 	b.pattern.ending, b.gap = endNone, false
-}
-
-// other takes a macro of MODEM.INF, which represents some text.
-func (b *patternBuilder) other(t token, modem bool) {
-	if modem {
-		b.pattern.ending = endIgnore
-		return
-	}
-	b.p.wrongMacro(b.value.line, t, "a response")
 }

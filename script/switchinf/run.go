@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
 	"github.com/rasline/rasline/script/lint"
@@ -69,7 +70,17 @@ func (r *run) send(ctx context.Context, c *command) error {
 	if c.empty() {
 		return r.dialog.Pause(ctx, r.cfg.EmptyPause)
 	}
-	r.logCommand(c)
+	if r.cfg.DeviceLog != nil {
+		var s strings.Builder
+		for _, p := range c.parts {
+			if p.macro == macroPassword {
+				s.WriteString(passwordMacro)
+			} else {
+				s.WriteString(shown(r.value(p)))
+			}
+		}
+		r.cfg.DeviceLog.entry(r.portName(), logCommand, s.String())
+	}
 	for _, p := range c.parts {
 		var err error
 		if p.macro == macroPassword {
@@ -81,7 +92,13 @@ func (r *run) send(ctx context.Context, c *command) error {
 			return err
 		}
 	}
-	if c.endsLine() {
+	// A device acts immediately on a command that ends in CR, or CR LF, of its
+	// own.
+	text := c.parts[len(c.parts)-1].text
+	if n := len(text); n > 1 {
+		text = bytes.TrimSuffix(text, []byte("\n"))
+	}
+	if bytes.HasSuffix(text, []byte("\r")) {
 		return nil
 	}
 	return r.dialog.Pause(ctx, r.cfg.SendPause)
@@ -99,7 +116,10 @@ func (r *run) value(p part) []byte {
 	case macroPassword:
 		return []byte(params.Password.Reveal())
 	case macroAddress:
-		return []byte(r.address(r.call))
+		if r.cfg.X25Address != "" {
+			return []byte(r.cfg.X25Address)
+		}
+		return []byte(params.PhoneNumber)
 	case macroUserData:
 		return []byte(r.cfg.UserData)
 	case macroFacilities:
@@ -142,10 +162,18 @@ func (r *run) wait(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	for {
-		limit, quiet := r.patience(start)
-		if limit < 0 {
-			r.logResponse(r.responseStart())
-			return ended(r.failure(ras.ErrRequestTimeout, limitError{r.cfg.Timeout}))
+		// Wait for the next byte until the step's limit, or until so much
+		// silence that it completes the response; 0 is for ever.
+		var limit time.Duration
+		if r.cfg.Timeout > 0 {
+			if limit = r.cfg.Timeout - time.Since(start); limit <= 0 {
+				r.logResponse(r.responseStart())
+				return ended(r.failure(ras.ErrRequestTimeout, limitError{r.cfg.Timeout}))
+			}
+		}
+		quiet := r.talking && (limit == 0 || r.cfg.Quiet <= limit)
+		if quiet {
+			limit = r.cfg.Quiet
 		}
 		var f fit
 		b, err := r.dialog.NextByte(ctx, limit)
@@ -178,21 +206,6 @@ func (r *run) wait(ctx context.Context) (more bool, err error) {
 		r.readings = r.readings[:0]
 		r.read(0)
 	}
-}
-
-// patience returns how long to wait for the next byte: 0 for ever, less than 0
-// if the step's limit has passed. It reports whether that much silence completes
-// the response.
-func (r *run) patience(start time.Time) (limit time.Duration, quiet bool) {
-	if r.cfg.Timeout > 0 {
-		if limit = r.cfg.Timeout - time.Since(start); limit <= 0 {
-			return -1, false
-		}
-	}
-	if r.talking && (limit == 0 || r.cfg.Quiet <= limit) {
-		return r.cfg.Quiet, true
-	}
-	return limit, false
 }
 
 // take adds a byte to what was received and returns the first line that fits
@@ -293,23 +306,16 @@ func (r *run) end(m fit) (more bool, err error) {
 		if r.section.Kind == KindPAD {
 			e.Code = ras.ErrX25Diagnostic
 		}
-		e.Diagnostics = r.diagnose(m)
+		if m.response.pattern.ending == endDiagnostics {
+			e.Diagnostics = strings.TrimSpace(lint.Plain(string(r.masked(m.at, r.buffer.after(m.at))), "\r\n\t"))
+		}
+		if r.call.Terminal != nil && e.Diagnostics != "" {
+			// A terminal that cannot show it is no reason to fail otherwise.
+			r.call.Terminal.Write([]byte(e.Diagnostics + "\r\n"))
+		}
 		e.Err = fmt.Errorf("the device refused: %q", e.Diagnostics[:min(len(e.Diagnostics), shownDiagnostics)])
 	}
 	return false, e
-}
-
-// diagnose shows the text of a diagnostics line to the user and returns it.
-func (r *run) diagnose(m fit) string {
-	if m.response.pattern.ending != endDiagnostics {
-		return ""
-	}
-	text := strings.TrimSpace(lint.Plain(string(r.masked(m.at, r.buffer.after(m.at))), "\r\n\t"))
-	if r.call.Terminal != nil && text != "" {
-		// A terminal that cannot show it is no reason to fail otherwise.
-		r.call.Terminal.Write([]byte(text + "\r\n"))
-	}
-	return text
 }
 
 // masked returns what may be shown of the text, which is what was received from the
@@ -334,7 +340,13 @@ func (r *run) masked(from int, text []byte) []byte {
 // lineError is the failure of a step in which sending or receiving failed.
 func (r *run) lineError(ctx context.Context, err error) *Error {
 	r.logResponse(r.responseStart())
-	code := lineCode(ctx, err)
+	code := ras.CodeOf(err)
+	switch {
+	case ctx.Err() != nil:
+		code = ras.CodeOf(ras.ContextError(ctx))
+	case code == ras.ErrDisconnection, code == ras.ErrRemoteDisconnection, errors.Is(err, port.ErrCarrierLost):
+		code = ras.ErrNoCarrier // to a script a peer that closed is a carrier that was lost
+	}
 	if d := (*script.Error)(nil); errors.As(err, &d) {
 		err = d.Err // the operation is named in the script's words
 	}
@@ -346,22 +358,20 @@ func (r *run) failure(code ras.Code, err error) *Error {
 	tail := r.masked(start, r.buffer.after(start))
 	e := r.file.failure(r.section.Name, r.current.line, code, err, string(tail[max(0, len(tail)-keptTail):]))
 	if r.waiting {
-		e.Op += ": wait for " + r.current.awaited()
+		// Name the first responses in the words of the file.
+		const named = 4
+		responses := r.current.responses
+		names := make([]string, min(named, len(responses)))
+		for i := range names {
+			names[i] = responses[i].shown()
+		}
+		if more := len(responses) - named; more > 0 {
+			e.Op += fmt.Sprintf(": wait for %s or one of %d more", strings.Join(names, ", "), more)
+		} else {
+			e.Op += ": wait for " + strings.Join(names, " or ")
+		}
 	}
 	return e
-}
-
-// awaited names the responses of a step in the words of the file.
-func (s *step) awaited() string {
-	const named = 4
-	var names []string
-	for i, r := range s.responses {
-		if i == named {
-			return fmt.Sprintf("%s or one of %d more", strings.Join(names, ", "), len(s.responses)-i)
-		}
-		names = append(names, r.shown())
-	}
-	return strings.Join(names, " or ")
 }
 
 func (r *run) portName() string {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,7 +80,16 @@ func (f *File) Script(section string) (script.Executor, error) {
 func (f *File) Executor(section string, cfg *Config) (script.Executor, error) {
 	s := f.find(section)
 	if s == nil {
-		err := fmt.Errorf("there is no such section: %s", f.choices())
+		var names []string
+		for _, s := range f.Sections() {
+			if len(names) == shownChoices {
+				names = append(names, "…")
+				break
+			}
+			names = append(names, fmt.Sprintf("%q", s.Name))
+		}
+		choices := cmp.Or(strings.Join(names, ", "), "none")
+		err := fmt.Errorf("there is no such section: the file has %s", choices)
 		return nil, f.rejected(section, 0, ras.ErrDevicenameNotFound, err)
 	}
 	switch {
@@ -97,22 +107,6 @@ func (f *File) Executor(section string, cfg *Config) (script.Executor, error) {
 }
 
 const shownChoices = 10
-
-// choices reports which sections there are.
-func (f *File) choices() string {
-	var names []string
-	for _, s := range f.Sections() {
-		if len(names) == shownChoices {
-			names = append(names, "…")
-			break
-		}
-		names = append(names, fmt.Sprintf("%q", s.Name))
-	}
-	if len(names) == 0 {
-		return "the file has none"
-	}
-	return "the file has " + strings.Join(names, ", ")
-}
 
 func (f *File) rejected(section string, line int, code ras.Code, err error) *Error {
 	return f.failure(section, line, code, err, "")
@@ -172,7 +166,7 @@ func (e *executor) Check(p *ras.DialParams) error {
 		for _, need := range []struct{ macro, field string }{
 			{macroUser, "UserName"}, {macroPassword, "Password"}, {macroAddress, "PhoneNumber"},
 		} {
-			if !s.command.uses(need.macro) || need.macro == macroAddress && e.cfg.X25Address != "" {
+			if !slices.ContainsFunc(s.command.parts, func(p part) bool { return p.macro == need.macro }) || need.macro == macroAddress && e.cfg.X25Address != "" {
 				continue
 			}
 			if err := script.CheckParam(p, need.field); err != nil {
@@ -183,11 +177,4 @@ func (e *executor) Check(p *ras.DialParams) error {
 		}
 	}
 	return nil
-}
-
-func (e *executor) address(call *ras.Call) string {
-	if e.cfg.X25Address == "" && call.Params != nil {
-		return call.Params.PhoneNumber
-	}
-	return e.cfg.X25Address
 }

@@ -46,7 +46,12 @@ func (r *lines) next() (line, bool) {
 	for r.rest != "" {
 		raw := r.read()
 		text := strings.TrimLeft(raw, " \t")
-		if text == "" || r.isComment(raw, text) {
+		switch {
+		case text == "", raw[0] == ';':
+			continue
+		case text[0] == ';':
+			at := place{r.number, len(raw) - len(text) + 1, raw}
+			r.warn(at, "a comment begins in column 1: Windows may take this line for something else")
 			continue
 		}
 		return r.logical(raw, len(raw)-len(text)), true
@@ -65,17 +70,6 @@ func (r *lines) read() string {
 	return raw
 }
 
-func (r *lines) isComment(raw, text string) bool {
-	if text[0] != ';' {
-		return false
-	}
-	if raw[0] != ';' {
-		at := place{r.number, len(raw) - len(text) + 1, raw}
-		r.warn(at, "a comment begins in column 1: Windows may take this line for something else")
-	}
-	return true
-}
-
 // logical reads the line whose first part is raw from column skip on, and the
 // lines that it is joined with.
 func (r *lines) logical(raw string, skip int) line {
@@ -83,21 +77,16 @@ func (r *lines) logical(raw string, skip int) line {
 	var text strings.Builder
 	for {
 		joined := r.part(&l, &text, raw, skip)
-		if !joined || !r.joinNext() {
+		// A comment between joined lines does not end them.
+		for joined && strings.HasPrefix(r.rest, ";") {
+			r.read()
+		}
+		if !joined || r.rest == "" {
 			l.text = text.String()
 			return l
 		}
 		raw, skip = r.read(), 0
 	}
-}
-
-// joinNext passes over comments between joined lines and reports whether a line
-// follows.
-func (r *lines) joinNext() bool {
-	for strings.HasPrefix(r.rest, ";") {
-		r.read()
-	}
-	return r.rest != ""
 }
 
 // part appends one line of the file and reports whether it ends in a single

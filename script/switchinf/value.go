@@ -66,15 +66,11 @@ func (v *value) quoted(at int) []token {
 	if n == 0 {
 		v.p.fail(v.line.at(v.pos), `the quotes are empty: write <ignore> for any response`)
 	}
-	tokens := quotedTokens(rest[:n], v.pos+1)
+	text, start := rest[:n], v.pos+1
 	v.pos += n + 2
-	return tokens
-}
-
-func quotedTokens(text string, at int) []token {
 	var all []token
 	for i := 0; i < len(text); {
-		t := token{at: at + i, b: text[i]}
+		t := token{at: start + i, b: text[i]}
 		n := 1
 		if end := strings.IndexByte(text[i:min(len(text), i+len("<hXX>"))], '>'); text[i] == '<' && end > 0 {
 			name := strings.ToLower(text[i+1 : i+end])
