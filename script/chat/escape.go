@@ -19,7 +19,22 @@ func expectText(s string, env env) string {
 		c, next := s[0], s[1:]
 		switch {
 		case c == '\\' && next != "":
-			next = expectEscape(&b, next)
+			switch e := next[0]; {
+			case e == 'q':
+				next = next[1:]
+			case e == 'T' || e == 'U':
+				b.WriteString(`\` + next[:1])
+				next = next[1:]
+			case isOctal(e):
+				v, n := octal(next)
+				if v != 0 {
+					b.WriteByte(v)
+				}
+				next = next[n:]
+			default:
+				b.WriteByte(plain(e))
+				next = next[1:]
+			}
 		case c == '\\':
 		case c == '^' && next != "":
 			next = control(&b, next)
@@ -31,25 +46,6 @@ func expectText(s string, env env) string {
 		s = next
 	}
 	return b.String()
-}
-
-// expectEscape adds what the backslash before s denotes and returns what
-// follows.
-func expectEscape(b *strings.Builder, s string) string {
-	switch c := s[0]; {
-	case c == 'q':
-	case c == 'T' || c == 'U':
-		b.WriteString(`\` + s[:1])
-	case isOctal(c):
-		v, n := octal(s)
-		if v != 0 {
-			b.WriteByte(v)
-		}
-		return s[n:]
-	default:
-		b.WriteByte(plain(c))
-	}
-	return s[1:]
 }
 
 // plain returns the byte that a backslash and c represent where c names no
@@ -174,7 +170,9 @@ func (m *message) escape(b *strings.Builder, s string, env env, in inserts) stri
 	case c == 'T' && in.t != nil:
 		b.WriteString(*in.t)
 	case c == 'U' && in.u != nil:
-		m.insert(b, *in.u)
+		from := b.Len()
+		b.WriteString(*in.u)
+		m.spans = append(m.spans, span{from, b.Len()})
 	case plain(c) != c:
 		b.WriteByte(plain(c))
 	case c == '$' && env != nil:
@@ -183,13 +181,6 @@ func (m *message) escape(b *strings.Builder, s string, env env, in inserts) stri
 		b.WriteString(`\` + s[:1])
 	}
 	return s[1:]
-}
-
-// insert adds a secret text.
-func (m *message) insert(b *strings.Builder, text string) {
-	from := b.Len()
-	b.WriteString(text)
-	m.spans = append(m.spans, span{from, b.Len()})
 }
 
 // shown returns the message as a log may show it: without secrets, and up to

@@ -2,14 +2,12 @@ package chat
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 
-	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
+	"github.com/rasline/rasline/script/lint"
 )
 
 // The exit statuses of chat(8).
@@ -46,7 +44,8 @@ func (e *ExitError) Error() string {
 	if e.Err != nil {
 		cause = ": " + e.Err.Error()
 	}
-	return fmt.Sprintf("chat: %s: %s%s (exit status %d)", pos{e.Line, e.Col}.in(e.File), e.Op, cause, e.Status)
+	place := lint.Finding{File: e.File, Line: e.Line, Col: e.Col}.Place()
+	return fmt.Sprintf("chat: %s: %s%s (exit status %d)", place, e.Op, cause, e.Status)
 }
 
 // Unwrap returns the RunError.
@@ -82,11 +81,6 @@ func abortCode(text string) ras.Code {
 		}
 	}
 	return ras.ErrFromDevice
-}
-
-// lineEnded reports whether err means that the line has ended.
-func lineEnded(err error) bool {
-	return errors.Is(err, ras.ErrRemoteDisconnection) || errors.Is(err, port.ErrCarrierLost) || errors.Is(err, io.EOF)
 }
 
 // ended returns the cause for which the run was ended from outside, or nil.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
+	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
 )
@@ -94,7 +96,8 @@ func (r *run) await(ctx context.Context, part string) error {
 	case errors.As(err, &timeout):
 		r.view.debug("alarm")
 		return &late{err}
-	case lineEnded(err) && r.hangup && r.opts.Hangup == nil:
+	case r.hangup && r.opts.Hangup == nil &&
+		(errors.Is(err, ras.ErrRemoteDisconnection) || errors.Is(err, port.ErrCarrierLost) || errors.Is(err, io.EOF)):
 		r.view.fault("hang-up")
 		return r.fail(ExitSignal, ras.CodeOf(err), "the line was hung up", err)
 	}

@@ -33,20 +33,6 @@ func readFile(ctx context.Context, name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxFileText))
 }
 
-// checkFile returns the error with which readFile would open the file. Only a
-// regular file is opened: to open a pipe or a device has an effect.
-func checkFile(name string) error {
-	info, err := os.Stat(name)
-	if err != nil || !info.Mode().IsRegular() {
-		return err
-	}
-	f, err := os.Open(name)
-	if err == nil {
-		f.Close()
-	}
-	return err
-}
-
 // readPipe reads a named pipe. Opening it blocks until another process opens the other
 // end, so that is what is done to free it when ctx ends.
 func readPipe(ctx context.Context, name string) ([]byte, error) {
@@ -54,7 +40,16 @@ func readPipe(ctx context.Context, name string) ([]byte, error) {
 	freed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(freed)
-		freePipe(name, opened)
+		for {
+			if w, err := os.OpenFile(name, os.O_WRONLY|nonblock, 0); err == nil {
+				w.Close()
+			}
+			select {
+			case <-opened:
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
 	})
 	f, err := os.Open(name)
 	close(opened)
@@ -72,21 +67,6 @@ func readPipe(ctx context.Context, name string) ([]byte, error) {
 		return nil, context.Cause(ctx)
 	}
 	return data, err
-}
-
-// freePipe opens the writing end of a named pipe until its reading end is open
-// as well.
-func freePipe(name string, opened <-chan struct{}) {
-	for {
-		if w, err := os.OpenFile(name, os.O_WRONLY|nonblock, 0); err == nil {
-			w.Close()
-		}
-		select {
-		case <-opened:
-			return
-		case <-time.After(time.Millisecond):
-		}
-	}
 }
 
 // SystemText returns the system's own text for what err wraps, with a capital, as

@@ -10,10 +10,6 @@ import (
 // pos is the place of a word: line and column, or argument and column.
 type pos struct{ line, col int }
 
-func (p pos) in(file string) string {
-	return lint.Finding{File: file, Line: p.line, Col: p.col}.Place()
-}
-
 // maxFindings bounds the findings of each severity; a script with that many is
 // no chat script.
 const maxFindings = 100

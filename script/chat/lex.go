@@ -57,7 +57,15 @@ type lexer struct {
 // readLine adds the words of one line, which ends with a line feed or with the
 // file.
 func (l *lexer) readLine(text string) {
-	text = l.trimEnd(text)
+	text, ended := strings.CutSuffix(text, "\n")
+	if ended && strings.HasSuffix(text, "\r") {
+		text = text[:len(text)-1]
+		if !l.crlf {
+			l.crlf = true
+			l.found.warn(l.at(len(text)),
+				"lines end in CR LF: chat(8) takes the CR for a part of the word; save the file with LF alone")
+		}
+	}
 	if i := strings.IndexByte(text, 0); i >= 0 {
 		l.found.warn(l.at(i), "a NUL byte ends the line here: write \\N to send one")
 		text = text[:i]
@@ -77,23 +85,28 @@ func (l *lexer) readLine(text string) {
 		case '\'', '"':
 			i = l.quoted(text, i)
 		default:
-			i = l.bare(text, i)
+			// Read the word that ends before j.
+			j := i
+			for j < len(text) && text[j] != ' ' && text[j] != '\t' {
+				j++
+			}
+			switch {
+			case text[i:j] == `\` && strings.Trim(text[j:], " \t") == "":
+				l.found.warn(l.at(i), `\ is a word of its own here: a script needs none to go on in the next line`)
+			case (j-i-len(strings.TrimRight(text[i:j], `\`)))%2 == 1 && strings.Trim(text[j:], " \t") != "":
+				l.found.warn(l.at(j-1), `\ does not protect a space: quote the word, or write \s for the space`)
+			case i == len(text)-len(strings.TrimLeft(text, " \t")) && (text[i] == ';' || strings.HasPrefix(text[i:], "//")):
+				l.found.warn(l.at(i), "%q is a word, not a comment: a comment has # in column 1", text[i:j])
+			case strings.Count(text[i:j], `"`)%2 == 1 && strings.Contains(text[j:], `"`):
+				l.found.warn(l.at(i+strings.LastIndexByte(text[i:j], '"')), "a quote inside a word is an ordinary character, and the word ends at the next space: quote the whole word with '")
+			}
+			if text[i] == '#' {
+				l.found.warn(l.at(i), "%q is a word, not a comment: a comment has its # in column 1 (quote the word to say that you mean it)", text[i:j])
+			}
+			l.words = append(l.words, word{l.at(i), text[i:j], false})
+			i = j
 		}
 	}
-}
-
-// trimEnd removes the line end.
-func (l *lexer) trimEnd(text string) string {
-	line, ended := strings.CutSuffix(text, "\n")
-	if !ended || !strings.HasSuffix(line, "\r") {
-		return line
-	}
-	if !l.crlf {
-		l.crlf = true
-		l.found.warn(l.at(len(line)-1),
-			"lines end in CR LF: chat(8) takes the CR for a part of the word; save the file with LF alone")
-	}
-	return line[:len(line)-1]
 }
 
 func (l *lexer) at(i int) pos { return pos{l.number, i + 1} }
@@ -115,27 +128,4 @@ func (l *lexer) quoted(text string, i int) int {
 	}
 	l.found.add(lint.SeverityError, l.at(i), "unterminated quote (line %d): close it before the line ends", l.number)
 	return len(text)
-}
-
-// bare reads the word that begins at i and returns where it ends.
-func (l *lexer) bare(text string, i int) int {
-	j := i
-	for j < len(text) && text[j] != ' ' && text[j] != '\t' {
-		j++
-	}
-	switch {
-	case text[i:j] == `\` && strings.Trim(text[j:], " \t") == "":
-		l.found.warn(l.at(i), `\ is a word of its own here: a script needs none to go on in the next line`)
-	case (j-i-len(strings.TrimRight(text[i:j], `\`)))%2 == 1 && strings.Trim(text[j:], " \t") != "":
-		l.found.warn(l.at(j-1), `\ does not protect a space: quote the word, or write \s for the space`)
-	case i == len(text)-len(strings.TrimLeft(text, " \t")) && (text[i] == ';' || strings.HasPrefix(text[i:], "//")):
-		l.found.warn(l.at(i), "%q is a word, not a comment: a comment has # in column 1", text[i:j])
-	case strings.Count(text[i:j], `"`)%2 == 1 && strings.Contains(text[j:], `"`):
-		l.found.warn(l.at(i+strings.LastIndexByte(text[i:j], '"')), "a quote inside a word is an ordinary character, and the word ends at the next space: quote the whole word with '")
-	}
-	if text[i] == '#' {
-		l.found.warn(l.at(i), "%q is a word, not a comment: a comment has its # in column 1 (quote the word to say that you mean it)", text[i:j])
-	}
-	l.words = append(l.words, word{l.at(i), text[i:j], false})
-	return j
 }

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -31,7 +32,28 @@ func inspect(steps []step, found *findings) *linter {
 	l := &linter{found: found}
 	for i, s := range steps {
 		l.step(s)
-		l.characters(s.word)
+		w := s.word
+		if i := lint.CurlyQuote(w.text); i >= 0 {
+			found.warn(w.at(i), "a curly quote is an ordinary character and encloses nothing: use the straight quote ' or \"")
+		}
+		if i, name := lint.Invisible(strings.TrimPrefix(w.text, bom)); name != "" {
+			found.warn(w.at(i), "a %s is part of this word: replace it by a plain space, or remove it", name)
+		}
+		for i := 0; i < len(w.text); i++ {
+			switch {
+			case w.text[i] == '\\':
+				i++
+			case w.text[i] == '$' && i+1 < len(w.text) && isNameByte(w.text[i+1]) && !isDigit(w.text[i+1]) &&
+				!strings.HasSuffix(lint.Fold(w.text[:i]), "at"): // AT$ begins commands of some modems
+				n := i + 1
+				for n < len(w.text) && isNameByte(w.text[n]) {
+					n++
+				}
+				l.dollars = append(l.dollars, found.finding(lint.SeverityWarning, w.at(i),
+					"%s stays as it is: names are replaced only with the option -E (Config.Env); write the value itself", w.text[i:n]))
+				i = n - 1
+			}
+		}
 		if i > 0 {
 			l.spaces(steps[i-1], s)
 		}
@@ -46,31 +68,6 @@ func inspect(steps []step, found *findings) *linter {
 		found.warn(steps[n-1].word.pos, "the script ends with a text to wait for: the number of words is odd; add '' if nothing is to be sent")
 	}
 	return l
-}
-
-// characters warns of those that are there by accident.
-func (l *linter) characters(w word) {
-	if i := lint.CurlyQuote(w.text); i >= 0 {
-		l.found.warn(w.at(i), "a curly quote is an ordinary character and encloses nothing: use the straight quote ' or \"")
-	}
-	if i, name := lint.Invisible(strings.TrimPrefix(w.text, bom)); name != "" {
-		l.found.warn(w.at(i), "a %s is part of this word: replace it by a plain space, or remove it", name)
-	}
-	for i := 0; i < len(w.text); i++ {
-		switch {
-		case w.text[i] == '\\':
-			i++
-		case w.text[i] == '$' && i+1 < len(w.text) && isNameByte(w.text[i+1]) && !isDigit(w.text[i+1]) &&
-			!strings.HasSuffix(lint.Fold(w.text[:i]), "at"): // AT$ begins commands of some modems
-			n := i + 1
-			for n < len(w.text) && isNameByte(w.text[n]) {
-				n++
-			}
-			l.dollars = append(l.dollars, l.found.finding(lint.SeverityWarning, w.at(i),
-				"%s stays as it is: names are replaced only with the option -E (Config.Env); write the value itself", w.text[i:n]))
-			i = n - 1
-		}
-	}
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
@@ -221,16 +218,8 @@ func (l *linter) send(w word) {
 	if asksForSecret(l.prompt) && !m.hidden && !m.usesU && !strings.HasPrefix(w.text, "@") && m.text != "" {
 		l.found.warn(w.pos, "what answers %q is shown in logs: begin it with \\q", l.prompt)
 	}
-	l.pauses(w, &m)
-	l.prompt = ""
-}
-
-// pauses checks that those before the last byte fit into the timeout.
-func (l *linter) pauses(w word, m *message) {
-	limit := l.limit
-	if limit == 0 {
-		limit = defaultTimeout
-	}
+	// The pauses before the last byte count against the timeout.
+	limit := cmp.Or(l.limit, defaultTimeout)
 	parts := m.parts()
 	var total time.Duration
 	for _, p := range parts[:lastSend(parts)+1] {
@@ -241,6 +230,7 @@ func (l *linter) pauses(w word, m *message) {
 	if total >= limit {
 		l.found.warn(w.pos, "the pauses of %v take longer than the timeout of %v, which limits the send too: set a longer TIMEOUT before it", total, limit)
 	}
+	l.prompt = ""
 }
 
 // results are what modems answer.

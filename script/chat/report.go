@@ -30,12 +30,6 @@ type report struct {
 	watch *script.Watch
 }
 
-func (r *reports) add(d *script.Dialog, text string) {
-	entry := &report{text: text}
-	entry.watch = d.Observe(script.Text(text), func(script.Match) { r.found(entry) })
-	r.list = append(r.list, entry)
-}
-
 // clear removes all entries with the text and reports whether there were any.
 func (r *reports) clear(text string) bool {
 	before := len(r.list)

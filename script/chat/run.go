@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,8 +76,16 @@ func (e *executor) Execute(ctx context.Context, call *ras.Call) error {
 		PerByte: r.opts.Gap,
 		Tap:     r.received,
 	})
-	r.inserts = inserts{r.opts.T, r.secret(r.opts.U)}
 	defer r.dialog.Close()
+	r.inserts.t = r.opts.T
+	if r.opts.U != nil {
+		// Hide the text for \U, and what its escapes make of it.
+		text := r.opts.U.Reveal()
+		sent := message{text: text}
+		r.hide(text)
+		r.hide(onTheLine(sent.parts()))
+		r.inserts.u = &text
+	}
 	err := e.checkParams(call.Params)
 	if err != nil {
 		r.view.fault(err.(*ExitError).Op)
@@ -84,7 +93,11 @@ func (e *executor) Execute(ctx context.Context, call *ras.Call) error {
 		err = r.steps(ctx)
 	}
 	// Close what is open at the end: a line of the echo, a report.
-	r.view.close()
+	v.settle()
+	if v.open {
+		v.open = false
+		v.show("\n")
+	}
 	if r.reports.gathering && ctx.Err() == nil {
 		r.gatherRest(ctx)
 	}
@@ -105,7 +118,16 @@ func (e *executor) Check(p *ras.DialParams) error {
 		if s.kind != kindSend || !ok || !e.readsFiles {
 			continue
 		}
-		if err := checkFile(name); err != nil {
+		// Only a regular file is opened: to open a pipe or a device has an
+		// effect.
+		info, err := os.Stat(name)
+		if err == nil && info.Mode().IsRegular() {
+			var f *os.File
+			if f, err = os.Open(name); err == nil {
+				f.Close()
+			}
+		}
+		if err != nil {
 			return failure(e.Script, s.word.pos, ExitFault, ras.ErrFileNotFound, unreadable(name), err)
 		}
 	}
@@ -140,18 +162,6 @@ func (e *executor) missing(p *ras.DialParams, letter byte) error {
 		return script.CheckParam(p, "Password")
 	}
 	return nil
-}
-
-// secret returns the text for \U, and hides it.
-func (r *run) secret(s *ras.Secret) *string {
-	if s == nil {
-		return nil
-	}
-	text := s.Reveal()
-	r.hide(text)
-	sent := message{text: text}
-	r.hide(onTheLine(sent.parts()))
-	return &text
 }
 
 // hide masks a text in all that this run and its call show.
@@ -205,7 +215,6 @@ func (r *run) step(ctx context.Context, s step) error {
 		entry := &abort{text: r.expected(text)}
 		entry.watch = r.dialog.Watch(script.Text(entry.text), func(script.Match) error { return &aborted{entry} })
 		r.aborts = append(r.aborts, entry)
-		return nil
 	case kindClearAbort:
 		r.clearAbort(text)
 	case kindReport:
@@ -213,8 +222,9 @@ func (r *run) step(ctx context.Context, s step) error {
 			return r.tooMany("REPORT")
 		}
 		r.view.debug("report (" + visible(text) + ")")
-		r.reports.add(r.dialog, r.expected(text))
-		return nil
+		entry := &report{text: r.expected(text)}
+		entry.watch = r.dialog.Observe(script.Text(entry.text), func(script.Match) { r.reports.found(entry) })
+		r.reports.list = append(r.reports.list, entry)
 	case kindClearReport:
 		if r.reports.clear(r.expected(text)) {
 			r.view.debug("clear report (" + visible(text) + ")")
@@ -233,7 +243,12 @@ func (r *run) step(ctx context.Context, s step) error {
 			r.opts.Hangup(r.hangup)
 		}
 	case kindSay:
-		r.say(text)
+		m := sendText(text, r.opts.Env, r.inserts)
+		if m.cr {
+			m.text += "\r"
+		}
+		shown, _, _ := strings.Cut(m.text, "\x00")
+		r.view.show(string(r.view.call.Mask([]byte(shown))))
 	}
 	return nil
 }
@@ -279,17 +294,6 @@ func seconds(text string) time.Duration {
 		return 0
 	}
 	return time.Duration(max(0, min(n, maxSeconds))) * time.Second
-}
-
-// say shows a text to the user immediately.
-func (r *run) say(word string) {
-	m := sendText(word, r.opts.Env, r.inserts)
-	text := m.text
-	if m.cr {
-		text += "\r"
-	}
-	text, _, _ = strings.Cut(text, "\x00")
-	r.view.show(string(r.view.call.Mask([]byte(text))))
 }
 
 // gatherRest reads the rest of an open report: up to a control character, a

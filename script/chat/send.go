@@ -18,11 +18,18 @@ var errSendLimit = errors.New("the timeout has passed")
 func (r *run) send(ctx context.Context, word string) error {
 	secret := false
 	if name, ok := fileName(word); ok {
-		text, err := r.fileText(ctx, name)
-		if err != nil {
-			return err
+		data, err := r.opts.ReadFile(ctx, name)
+		if cause := ended(ctx); err != nil && cause != nil {
+			return r.ended(cause)
 		}
-		word, secret = text, text != "" // an empty one hides nothing
+		if err != nil {
+			r.view.fault(name + " -- open failed: " + SystemText(err))
+			return r.fail(ExitFault, ras.ErrFileNotFound, unreadable(name), err)
+		}
+		// The text ends at a NUL, and without its last line feed.
+		word, _, _ = strings.Cut(string(data[:min(len(data), maxFileText)]), "\x00")
+		word = strings.TrimSuffix(word, "\n")
+		secret = word != "" // an empty one hides nothing
 	}
 	switch word {
 	case "EOT":
@@ -124,19 +131,4 @@ func fileName(word string) (name string, ok bool) {
 	name, ok = strings.CutPrefix(word, "@")
 	name = strings.TrimLeft(name, " \t")
 	return name, ok && name != ""
-}
-
-// fileText returns what a send names with @: the beginning of the file, up to
-// a NUL and without its last line feed.
-func (r *run) fileText(ctx context.Context, name string) (string, error) {
-	data, err := r.opts.ReadFile(ctx, name)
-	if cause := ended(ctx); err != nil && cause != nil {
-		return "", r.ended(cause)
-	}
-	if err != nil {
-		r.view.fault(name + " -- open failed: " + SystemText(err))
-		return "", r.fail(ExitFault, ras.ErrFileNotFound, unreadable(name), err)
-	}
-	text, _, _ := strings.Cut(string(data[:min(len(data), maxFileText)]), "\x00")
-	return strings.TrimSuffix(text, "\n"), nil
 }

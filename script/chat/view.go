@@ -29,7 +29,7 @@ type view struct {
 	off    bool // nothing received is shown any more
 	open   bool // the echo has not ended its line
 	call   *ras.Call
-	stream *ras.MaskWriter // what is received, on its way to receivedByte
+	stream *ras.MaskWriter // what is received, on its way to receivedText
 	failed bool            // a write failed, and a warning was logged
 
 	text  []byte // for stderr, not yet written
@@ -51,25 +51,29 @@ func (v *view) received(b []byte) {
 type receivedText view
 
 func (t *receivedText) Write(b []byte) (int, error) {
+	v := (*view)(t)
 	for _, c := range b {
-		(*view)(t).receivedByte(c)
-	}
-	return len(b), nil
-}
-
-func (v *view) receivedByte(c byte) {
-	if v.echo {
-		v.text = appendEcho(v.text, c)
-		if c != '\r' {
-			v.open = c != '\n'
+		if v.echo {
+			v.text = appendEcho(v.text, c)
+			if c != '\r' {
+				v.open = c != '\n'
+			}
+		}
+		if v.talks {
+			// A line of the log ends with a line feed or when it is long.
+			if c != '\n' {
+				v.line = appendVisible(v.line, c)
+				v.width++
+			}
+			if c == '\n' || v.width >= logWidth {
+				v.debug(string(v.line))
+			}
+		}
+		if v.copy {
+			v.text = appendEcho(v.text, c)
 		}
 	}
-	if v.talks {
-		v.logByte(c)
-	}
-	if v.copy {
-		v.text = appendEcho(v.text, c)
-	}
+	return len(b), nil
 }
 
 func appendEcho(b []byte, c byte) []byte {
@@ -82,18 +86,6 @@ func appendEcho(b []byte, c byte) []byte {
 		return appendCaret(b, c)
 	}
 	return appendVisible(b, c)
-}
-
-// logByte adds a byte to the line of the log, which ends with a line feed or
-// when it is long.
-func (v *view) logByte(c byte) {
-	if c != '\n' {
-		v.line = appendVisible(v.line, c)
-		v.width++
-	}
-	if c == '\n' || v.width >= logWidth {
-		v.debug(string(v.line))
-	}
 }
 
 // settle shows what was held back for its likeness to a secret, at the end of a
@@ -156,14 +148,5 @@ func (v *view) writeTo(w io.Writer, b []byte) {
 		if v.log != nil {
 			v.log.WarnContext(v.ctx, "cannot write what is shown", "error", err)
 		}
-	}
-}
-
-// close ends an open line of the echo.
-func (v *view) close() {
-	v.settle()
-	if v.open {
-		v.open = false
-		v.show("\n")
 	}
 }
