@@ -47,10 +47,6 @@ type output struct{ from, to, next uint32 }
 
 const far = 1 << 30
 
-// rowRoom returns how many bytes the rows for n bytes of text may take. With it
-// a set of patterns stays within 64 KiB and 64 bytes for each byte of text.
-func rowRoom(n int) int { return 24<<10 + 24*n }
-
 // newAutomaton builds the automaton of texts. If fold is set, letters of
 // either case are in one class.
 func newAutomaton(texts []text, fold bool) *automaton {
@@ -58,15 +54,61 @@ func newAutomaton(texts []text, fold bool) *automaton {
 	a.setClasses(texts, fold)
 	t := newTrie(texts, &a.class)
 	order := a.number(t)
-	a.setFails()
+	// Find the longest proper suffix of each state. A parent is before
+	// its children, and a suffix before what it is a suffix of.
+	a.fail = make([]uint32, len(a.label))
+	for id := range uint32(len(a.label)) {
+		for c := a.child[id]; c < a.child[id+1]; c++ {
+			for f := id; f != 0 && a.fail[c] == 0; {
+				f = a.fail[f]
+				a.fail[c] = a.follow(f, a.label[c])
+			}
+		}
+	}
 	a.setOuts(t, order)
-	a.setDist()
+	// Find for every state how many bytes are still missing at the least:
+	// down from the state or from one of its suffixes.
+	a.dist = make([]uint32, len(a.label))
+	for id := len(a.label) - 1; id >= 0; id-- {
+		a.dist[id] = far
+		for c := a.child[id]; c < a.child[id+1]; c++ {
+			need := a.dist[c] + 1
+			if out := a.out[c]; out != 0 && out != a.out[a.fail[c]] {
+				need = 1
+			}
+			a.dist[id] = min(a.dist[id], need)
+		}
+	}
+	if a.out[0] != 0 {
+		a.dist[0] = 1
+	}
+	for id := range a.dist {
+		a.dist[id] = min(a.dist[id], a.dist[a.fail[id]])
+	}
 	size := 0
 	for _, t := range texts {
 		size += len(t.bytes)
 	}
-	a.dense = uint32(min(len(a.label), max(1, rowRoom(size)/int(4*a.stride))))
-	a.setRows()
+	// Rows of that size keep a set of patterns within 64 KiB and 64 bytes for
+	// each byte of text.
+	a.dense = uint32(min(len(a.label), max(1, (24<<10+24*size)/int(4*a.stride))))
+	// Write the rows of the dense states: a state's is that of its suffix
+	// with its own children in place.
+	stride := a.stride
+	a.rows = make([]uint32, a.dense*stride)
+	for id := range a.dense {
+		row := a.rows[id*stride:][:stride]
+		if id > 0 {
+			copy(row, a.rows[a.fail[id]*stride:][:stride])
+		} else {
+			for c := range row {
+				row[c] = a.state(0)
+			}
+		}
+		for c := a.child[id]; c < a.child[id+1]; c++ {
+			row[a.label[c]] = a.state(c)
+		}
+	}
 	return a
 }
 
@@ -178,20 +220,6 @@ func (a *automaton) follow(id uint32, label uint8) uint32 {
 	return 0
 }
 
-// setFails finds the longest proper suffix of each state. A parent is before
-// its children, and a suffix before what it is a suffix of.
-func (a *automaton) setFails() {
-	a.fail = make([]uint32, len(a.label))
-	for id := range uint32(len(a.label)) {
-		for c := a.child[id]; c < a.child[id+1]; c++ {
-			for f := id; f != 0 && a.fail[c] == 0; {
-				f = a.fail[f]
-				a.fail[c] = a.follow(f, a.label[c])
-			}
-		}
-	}
-}
-
 // setOuts records which texts end in which states.
 func (a *automaton) setOuts(t *trie, identity []uint32) {
 	a.out = make([]uint32, len(a.label))
@@ -221,48 +249,6 @@ func (a *automaton) setOuts(t *trie, identity []uint32) {
 		at := &counts[identity[e.node]]
 		a.hits[*at] = e.pattern
 		*at++
-	}
-}
-
-// setDist finds for every state how many bytes are still missing at the least:
-// down from the state or from one of its suffixes.
-func (a *automaton) setDist() {
-	a.dist = make([]uint32, len(a.label))
-	for id := len(a.label) - 1; id >= 0; id-- {
-		a.dist[id] = far
-		for c := a.child[id]; c < a.child[id+1]; c++ {
-			need := a.dist[c] + 1
-			if out := a.out[c]; out != 0 && out != a.out[a.fail[c]] {
-				need = 1
-			}
-			a.dist[id] = min(a.dist[id], need)
-		}
-	}
-	if a.out[0] != 0 {
-		a.dist[0] = 1
-	}
-	for id := range a.dist {
-		a.dist[id] = min(a.dist[id], a.dist[a.fail[id]])
-	}
-}
-
-// setRows writes the rows of the dense states: a state's is that of its suffix
-// with its own children in place.
-func (a *automaton) setRows() {
-	stride := a.stride
-	a.rows = make([]uint32, a.dense*stride)
-	for id := range a.dense {
-		row := a.rows[id*stride:][:stride]
-		if id > 0 {
-			copy(row, a.rows[a.fail[id]*stride:][:stride])
-		} else {
-			for c := range row {
-				row[c] = a.state(0)
-			}
-		}
-		for c := a.child[id]; c < a.child[id+1]; c++ {
-			row[a.label[c]] = a.state(c)
-		}
 	}
 }
 
@@ -313,14 +299,4 @@ func (a *automaton) depth(s uint32) int {
 		id = a.fail[id]
 	}
 	return int(a.level[id])
-}
-
-// appendHits appends the patterns whose texts end in state s, in no order.
-func (a *automaton) appendHits(hits []int, s uint32) []int {
-	for n := a.out[a.identity(s)]; n != 0; n = a.outs[n-1].next {
-		for _, p := range a.hits[a.outs[n-1].from:a.outs[n-1].to] {
-			hits = append(hits, int(p))
-		}
-	}
-	return hits
 }

@@ -27,26 +27,6 @@ type filter struct {
 // fewTexts is how many texts have a filter without pairs.
 const fewTexts = 4
 
-func newFilter(exact, fold []text) *filter {
-	f := &filter{stride: 8}
-	for _, list := range [][]text{exact, fold} {
-		for _, t := range list {
-			f.stride = min(f.stride, len(t.bytes)-1)
-		}
-	}
-	f.stride = max(1, min(f.stride, 64/(len(exact)+len(fold))))
-	if len(exact)+len(fold) > fewTexts {
-		f.pairs = new([1 << 16 / 64]uint64)
-	}
-	for i, t := range exact {
-		f.add(t.bytes, false, i)
-	}
-	for i, t := range fold {
-		f.add(t.bytes, true, len(exact)+i)
-	}
-	return f
-}
-
 func (f *filter) add(t []byte, fold bool, bucket int) {
 	first := bucket % (64 / f.stride) * f.stride
 	for offset := range f.stride {

@@ -54,7 +54,16 @@ func compileRegexp(index int, re *regexp.Regexp) (*program, error) {
 		}
 	}
 	p.setDist()
-	p.setBegins()
+	// Step every byte from the state before a match, at the start of a
+	// line in case that makes a difference.
+	var v vm
+	v.reset(p)
+	for c := range p.begins {
+		p.begins[c] = c == '\n' || c >= utf8.RuneSelf || p.dist[p.start] == 0
+		for _, t := range v.now {
+			p.begins[c] = p.begins[c] || takes(&p.inst[t.pc], rune(c))
+		}
+	}
 	return p, nil
 }
 
@@ -179,19 +188,6 @@ func (p *program) setDist() {
 			}
 		}
 		level, nextLevel = nextLevel, level
-	}
-}
-
-// setBegins steps every byte from the state before a match, at the start of a
-// line in case that makes a difference.
-func (p *program) setBegins() {
-	var v vm
-	v.reset(p)
-	for c := range p.begins {
-		p.begins[c] = c == '\n' || c >= utf8.RuneSelf || p.dist[p.start] == 0
-		for _, t := range v.now {
-			p.begins[c] = p.begins[c] || takes(&p.inst[t.pc], rune(c))
-		}
 	}
 }
 

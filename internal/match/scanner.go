@@ -81,7 +81,11 @@ func (sc *Scanner) Scan(b []byte) (n int, ok bool) {
 		// Fill hits after a byte on which something completed.
 		for i, a := range sc.set.texts {
 			if s := sc.state[i]; a.accepts(s) && !sc.told {
-				sc.hits = a.appendHits(sc.hits, s)
+				for n := a.out[a.identity(s)]; n != 0; n = a.outs[n-1].next {
+					for _, p := range a.hits[a.outs[n-1].from:a.outs[n-1].to] {
+						sc.hits = append(sc.hits, int(p))
+					}
+				}
 			}
 		}
 		for i := range sc.vms {

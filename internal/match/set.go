@@ -99,7 +99,23 @@ func (s *Set) addTexts(exact, fold []text) {
 	if len(exact)+len(fold) == 0 {
 		return
 	}
-	s.filter = newFilter(exact, fold)
+	f := &filter{stride: 8}
+	for _, list := range [][]text{exact, fold} {
+		for _, t := range list {
+			f.stride = min(f.stride, len(t.bytes)-1)
+		}
+	}
+	f.stride = max(1, min(f.stride, 64/(len(exact)+len(fold))))
+	if len(exact)+len(fold) > fewTexts {
+		f.pairs = new([1 << 16 / 64]uint64)
+	}
+	for i, t := range exact {
+		f.add(t.bytes, false, i)
+	}
+	for i, t := range fold {
+		f.add(t.bytes, true, len(exact)+i)
+	}
+	s.filter = f
 	if len(exact) > 0 {
 		s.texts = append(s.texts, newAutomaton(exact, false))
 	}

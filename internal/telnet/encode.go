@@ -46,7 +46,10 @@ func Escape(dst, src []byte, nvt bool) (nDst, nSrc int) {
 				nSrc++
 			} else {
 				n := min(iacRun(src[nSrc:]), (len(dst)-nDst)/2)
-				fillIAC(dst[nDst : nDst+2*n])
+				p := dst[nDst : nDst+2*n]
+				for n := 0; n < len(p); {
+					n += copy(p[n:], iacs)
+				}
 				nDst += 2 * n
 				nSrc += n
 			}
@@ -84,13 +87,6 @@ func iacRun(p []byte) (n int) {
 }
 
 var iacs = bytes.Repeat([]byte{IAC}, 4096)
-
-// fillIAC fills p with IAC.
-func fillIAC(p []byte) {
-	for n := 0; n < len(p); {
-		n += copy(p[n:], iacs)
-	}
-}
 
 // plainRun returns how many bytes at the front of p need no escape.
 func plainRun(p []byte, nvt bool) int {

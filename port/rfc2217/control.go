@@ -31,11 +31,20 @@ func (p *Port) sendBreak(ctx context.Context, d time.Duration) error {
 	p.answers[itemBreak].known = false // of the break before
 	p.mu.Unlock()
 	err := p.ask(ctx, request{itemBreak, uint32(ctlBreakOn)})
-	if err == nil && p.breakRefused() {
-		return errNoBreak
-	}
 	if err == nil {
-		err = p.hold(ctx, d)
+		// A server that has no break answers that it is off.
+		p.mu.Lock()
+		refused := p.answers[itemBreak].known && p.answers[itemBreak].value == uint32(ctlBreakOff)
+		p.mu.Unlock()
+		if refused {
+			return errNoBreak
+		}
+		limit, cancel := context.WithTimeout(ctx, d)
+		err = p.await(limit, func() bool { return false })
+		if ctx.Err() == nil && limit.Err() != nil {
+			err = nil // the break has had its length
+		}
+		cancel()
 	}
 	off := request{itemBreak, uint32(ctlBreakOff)}
 	if err != nil {
@@ -43,24 +52,6 @@ func (p *Port) sendBreak(ctx context.Context, d time.Duration) error {
 		return err
 	}
 	return p.ask(ctx, off)
-}
-
-// breakRefused reports whether the server has answered that there is no break.
-func (p *Port) breakRefused() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.answers[itemBreak].known && p.answers[itemBreak].value == uint32(ctlBreakOff)
-}
-
-// hold blocks for d, unless the context or the port ends first.
-func (p *Port) hold(ctx context.Context, d time.Duration) error {
-	limit, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	err := p.await(limit, func() bool { return false })
-	if ctx.Err() == nil && limit.Err() != nil {
-		return nil
-	}
-	return err
 }
 
 // Discard asks the server to empty its queues (PURGE-DATA), and drops what was

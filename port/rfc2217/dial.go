@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"time"
 	"unicode"
@@ -15,7 +14,7 @@ import (
 	"github.com/rasline/rasline/port"
 )
 
-// Dial connects to the server at addr, "host:port", agrees on BINARY (RFC 856),
+// Dial connects to the server at addr, "host:port" or "unix:/path", agrees on BINARY (RFC 856),
 // SUPPRESS-GO-AHEAD (RFC 858) and COM-PORT (RFC 2217), and asks for the state of
 // the line. The context bounds Dial and has no effect afterwards.
 //
@@ -28,37 +27,26 @@ func Dial(ctx context.Context, addr string, cfg *Config) (*Port, error) {
 	if c.Plain == PlainOnly {
 		name = "telnet://" + addr
 	}
-	network, addr := networkOf(addr)
+	network := "tcp"
+	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
+		network, addr = "unix", path
+	}
 	conn, err := c.Dial(ctx, network, addr)
 	if err != nil {
 		return nil, &port.OpError{Op: "open", Port: name, Err: err}
 	}
-	return open(ctx, name, conn, c)
-}
-
-// networkOf splits the network off an address: "unix:/path" is a Unix-domain
-// socket, anything else is host and port.
-func networkOf(addr string) (network, rest string) {
-	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
-		return "unix", path
-	}
-	return "tcp", addr
-}
-
-// open makes a port of a connection, or closes it. A server that refuses a
-// client often sends the reason as text; the error then quotes it.
-func open(ctx context.Context, name string, conn net.Conn, c Config) (*Port, error) {
 	tune(conn, c.KeepAlive, c.SocketBuffer)
 	p := newPort(name, conn, c)
 	mark := p.request()
 	go p.receive()
-	err := p.handshake(ctx, mark)
+	err = p.handshake(ctx, mark)
 	if err == nil && c.Mode != (port.Mode{}) {
 		err = p.setMode(ctx, c.Mode)
 	}
 	if err != nil {
 		var lost *lostError
 		if errors.As(err, &lost) {
+			// A server that refuses a client often sends the reason as text.
 			err = &lostError{cause: lost.cause, text: p.firstLine()}
 		}
 		p.Close()

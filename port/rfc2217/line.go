@@ -104,11 +104,29 @@ func (l *line) watch() {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	kick := make(chan struct{}, 1)
-	if c, ok := l.x.port.(port.LineController); ok {
-		wg.Go(func() { l.wait(c, kick) })
+	c, lines := l.x.port.(port.LineController)
+	if lines {
+		wg.Go(func() {
+			// A port that cannot wait for its lines is polled.
+			for {
+				if _, err := c.WaitLines(l.x.ctx, port.Inputs); err != nil {
+					return
+				}
+				post(kick)
+			}
+		})
 	}
-	tick, stop := l.ticks()
-	defer stop()
+	var tick <-chan time.Time
+	_, counts := l.x.port.(port.Counter)
+	if lines || counts || l.x.srv.IdleTimeout > 0 {
+		every := l.x.srv.Poll
+		if every <= 0 {
+			every = defaultPoll
+		}
+		t := time.NewTicker(every)
+		defer t.Stop()
+		tick = t.C
+	}
 	for {
 		select {
 		case <-kick:
@@ -122,33 +140,6 @@ func (l *line) watch() {
 		}
 		l.report(false)
 		l.reportErrors()
-	}
-}
-
-// ticks returns the clock of watch, which never ticks if there is nothing to
-// poll.
-func (l *line) ticks() (<-chan time.Time, func()) {
-	_, lines := l.x.port.(port.LineController)
-	_, counts := l.x.port.(port.Counter)
-	if !lines && !counts && l.x.srv.IdleTimeout <= 0 {
-		return nil, func() {}
-	}
-	every := l.x.srv.Poll
-	if every <= 0 {
-		every = defaultPoll
-	}
-	t := time.NewTicker(every)
-	return t.C, t.Stop
-}
-
-// wait kicks at every change of an input. It ends early on a port that cannot
-// wait, which is polled.
-func (l *line) wait(c port.LineController, kick chan struct{}) {
-	for {
-		if _, err := c.WaitLines(l.x.ctx, port.Inputs); err != nil {
-			return
-		}
-		post(kick)
 	}
 }
 
@@ -356,7 +347,26 @@ func (l *line) control(v byte, at place) {
 	}
 	switch i {
 	case itemBreak:
-		l.setBreak(v, at)
+		if v == ctlBreakOn && l.breaking == nil {
+			l.beginBreak(at, maxBreak, func(begun bool) {
+				// A break cannot begin if the port accepts none of the data
+				// before it.
+				if begun {
+					l.notify(cmdControl, ctlBreakOn)
+				} else {
+					l.notify(cmdControl, ctlBreakOff)
+				}
+			})
+			return
+		}
+		if v == ctlBreakOff {
+			l.breakOff()
+		}
+		if l.breaking != nil {
+			l.notify(cmdControl, ctlBreakOn)
+		} else {
+			l.notify(cmdControl, ctlBreakOff)
+		}
 	case itemDTR:
 		l.notify(cmdControl, l.setOutput(port.DTR, v, ctlDTROn, ctlDTROff))
 	case itemRTS:
@@ -394,29 +404,6 @@ func (l *line) setOutput(which port.Lines, v, on, off byte) byte {
 		return on
 	}
 	return off
-}
-
-// setBreak begins or ends a break, or asks. A break that cannot begin, because
-// the port accepts none of the data before it, is acknowledged as off.
-func (l *line) setBreak(v byte, at place) {
-	switch {
-	case v == ctlBreakOn && l.breaking == nil:
-		l.beginBreak(at, maxBreak, func(begun bool) {
-			if begun {
-				l.notify(cmdControl, ctlBreakOn)
-			} else {
-				l.notify(cmdControl, ctlBreakOff)
-			}
-		})
-		return
-	case v == ctlBreakOff:
-		l.breakOff()
-	}
-	if l.breaking != nil {
-		l.notify(cmdControl, ctlBreakOn)
-	} else {
-		l.notify(cmdControl, ctlBreakOff)
-	}
 }
 
 // breakStall is how long a break waits for a port that accepts no data.

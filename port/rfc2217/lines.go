@@ -54,18 +54,7 @@ func (p *Port) setLines(ctx context.Context, mask, values port.Lines) error {
 		return err
 	}
 	defer p.lines.release()
-	if err := p.ask(ctx, lineRequests(mask, values)...); err != nil {
-		return err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if wrong := (p.levels() ^ values) & mask; wrong != 0 {
-		return fmt.Errorf("the server does not set %v as asked", wrong)
-	}
-	return nil
-}
-
-func lineRequests(mask, values port.Lines) (reqs []request) {
+	var reqs []request
 	for _, l := range []struct {
 		line    port.Lines
 		item    item
@@ -83,7 +72,15 @@ func lineRequests(mask, values port.Lines) (reqs []request) {
 		}
 		reqs = append(reqs, request{l.item, uint32(v)})
 	}
-	return reqs
+	if err := p.ask(ctx, reqs...); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if wrong := (p.levels() ^ values) & mask; wrong != 0 {
+		return fmt.Errorf("the server does not set %v as asked", wrong)
+	}
+	return nil
 }
 
 // WaitLines blocks until the server notifies a change of a line in mask. A

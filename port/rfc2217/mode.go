@@ -87,8 +87,22 @@ func (p *Port) setMode(ctx context.Context, m port.Mode) error {
 	if err := p.ask(ctx, modeRequests(m, port.Mode{})...); err != nil {
 		return err
 	}
-	if err := p.retryRefused(ctx, m); err != nil {
-		return err
+	if len(modeRequests(m, p.known())) > 0 {
+		// A server checks each field against the others as they are at that
+		// moment, and refuses, for example, 8 data bits while 1.5 stop bits are
+		// still set; one stop bit goes with everything. Ask again for what it
+		// has refused.
+		if m.DataBits != 0 && m.StopBits != 0 && p.known().DataBits != m.DataBits {
+			if err := p.ask(ctx, request{itemStopBits, uint32(stopSize(port.StopOne))}); err != nil {
+				return err
+			}
+			if err := p.ask(ctx, request{itemDataBits, uint32(m.DataBits)}); err != nil {
+				return err
+			}
+		}
+		if err := p.ask(ctx, modeRequests(m, p.known())...); err != nil {
+			return err
+		}
 	}
 	if have := p.known(); len(modeRequests(m, have)) > 0 {
 		// Name the first field of want that the server has set otherwise.
@@ -106,26 +120,6 @@ func (p *Port) setMode(ctx context.Context, m port.Mode) error {
 		return fmt.Errorf("the server does not take %s %v: it keeps %v", field, w, h)
 	}
 	return nil
-}
-
-// retryRefused asks again for what the server has refused. A server checks each field
-// against the others as they are at that moment, and refuses, for example, 8 data bits
-// while 1.5 stop bits are still set; one stop bit goes with everything.
-func (p *Port) retryRefused(ctx context.Context, m port.Mode) error {
-	todo := modeRequests(m, p.known())
-	if len(todo) == 0 {
-		return nil
-	}
-	if m.DataBits != 0 && m.StopBits != 0 && p.known().DataBits != m.DataBits {
-		if err := p.ask(ctx, request{itemStopBits, uint32(stopSize(port.StopOne))}); err != nil {
-			return err
-		}
-		if err := p.ask(ctx, request{itemDataBits, uint32(m.DataBits)}); err != nil {
-			return err
-		}
-		todo = modeRequests(m, p.known())
-	}
-	return p.ask(ctx, todo...)
 }
 
 // modeRequests returns what to send so that the fields of m that are not zero

@@ -19,7 +19,18 @@ func (p *Port) receive() {
 		full = n == len(seg)
 		p.decode(seg, n)
 		if err != nil {
-			p.connectionLost(err)
+			// Record why the connection ended and free all who wait.
+			if cause := p.tc.Err(); cause != nil {
+				err = cause
+			}
+			if err == io.EOF {
+				err = errHungUp // io.EOF would mean that the data is complete
+			}
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.lost = &lostError{cause: err}
+			close(p.down)
+			p.changed.Notify()
 			return
 		}
 	}
@@ -54,21 +65,6 @@ func (p *Port) room(grow bool) []byte {
 			return nil
 		}
 	}
-}
-
-// connectionLost records why the connection ended and frees all who wait.
-func (p *Port) connectionLost(err error) {
-	if cause := p.tc.Err(); cause != nil {
-		err = cause
-	}
-	if err == io.EOF {
-		err = errHungUp // io.EOF would mean that the data is complete
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.lost = &lostError{cause: err}
-	close(p.down)
-	p.changed.Notify()
 }
 
 // decode takes n raw bytes at the front of seg apart, in place, and queues the

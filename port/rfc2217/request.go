@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 
 	"github.com/rasline/rasline/port"
 )
@@ -191,11 +192,38 @@ func (p *Port) ask(ctx context.Context, reqs ...request) error {
 	defer cancel()
 	p.startWaiting()
 	defer p.endWaiting()
-	err := p.await(limit, func() bool { return p.firstUnacked(reqs) == nil })
+	err := p.await(limit, func() bool {
+		return !slices.ContainsFunc(reqs, func(r request) bool { return p.answers[r.item].state != acked })
+	})
 	if err == nil || ctx.Err() != nil || limit.Err() == nil {
 		return err
 	}
-	return p.resolveTimeout(reqs)
+	// End the wait for acknowledgements that did not arrive in time. A
+	// value that was received and was not the wanted one is the answer after all.
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range reqs {
+		a := &p.answers[r.item]
+		switch {
+		case a.state == acked:
+		case a.state == doubtful:
+			a.open, a.state = 0, acked
+		case p.cfg.IgnoreAcks:
+			a.open, a.state = 0, acked
+			if !r.isQuery() {
+				a.known, a.value = true, r.value
+			}
+		case p.in.Room() == 0:
+			return fmt.Errorf("no acknowledgement of %v within %v, the input queue is full: read from the port first", r, p.cfg.AckTimeout)
+		default:
+			err := error(&ackError{r.String(), p.cfg.AckTimeout})
+			if r.item == itemPurge && r.value&uint32(purgeOutput) != 0 {
+				err = fmt.Errorf("%v, which cannot purge output under way: %w", err, errors.ErrUnsupported)
+			}
+			return err
+		}
+	}
+	return nil
 }
 
 // send marks requests as open and sends them.
@@ -220,45 +248,6 @@ func (p *Port) send(reqs ...request) error {
 	p.watchdog.start()
 	if err := p.tc.Send(b...); err != nil {
 		return &lostError{cause: err}
-	}
-	return nil
-}
-
-// firstUnacked returns the first request without an acknowledgement. p.mu is held.
-func (p *Port) firstUnacked(reqs []request) *request {
-	for i, r := range reqs {
-		if p.answers[r.item].state != acked {
-			return &reqs[i]
-		}
-	}
-	return nil
-}
-
-// resolveTimeout ends the wait for acknowledgements that did not arrive in time. A
-// value that was received and was not the wanted one is the answer after all.
-func (p *Port) resolveTimeout(reqs []request) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, r := range reqs {
-		a := &p.answers[r.item]
-		switch {
-		case a.state == acked:
-		case a.state == doubtful:
-			a.open, a.state = 0, acked
-		case p.cfg.IgnoreAcks:
-			a.open, a.state = 0, acked
-			if !r.isQuery() {
-				a.known, a.value = true, r.value
-			}
-		case p.in.Room() == 0:
-			return fmt.Errorf("no acknowledgement of %v within %v, the input queue is full: read from the port first", r, p.cfg.AckTimeout)
-		default:
-			err := error(&ackError{r.String(), p.cfg.AckTimeout})
-			if r.item == itemPurge && r.value&uint32(purgeOutput) != 0 {
-				err = fmt.Errorf("%v, which cannot purge output under way: %w", err, errors.ErrUnsupported)
-			}
-			return err
-		}
 	}
 	return nil
 }

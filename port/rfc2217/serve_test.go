@@ -107,7 +107,7 @@ func TestSetOfPorts(t *testing.T) {
 }
 
 // TestPortWithoutLine shares a port that has data only: settings are
-// acknowledged, for clients retryRefused on that, and modem lines are not reported.
+// acknowledged, for clients that insist on that, and modem lines are not reported.
 func TestPortWithoutLine(t *testing.T) {
 	one, two := tcpPair(t)
 	p := dial(t, serve(t, &rfc2217.Server{}, one), &rfc2217.Config{Mode: port.Mode{Baud: 1200}})
