@@ -130,7 +130,13 @@ func (c *com) setUp(ctx context.Context, cfg *Config) error {
 	if err := c.control(func(h windows.Handle) error { return windows.GetCommState(h, &c.found) }); err != nil {
 		return fmt.Errorf("this is no serial port: name one such as COM3: %w", err)
 	}
-	c.outputs = outputsOf(&c.found)
+	c.outputs = 0
+	if c.found.Flags&dcbDtrControl != 0 {
+		c.outputs |= DTR
+	}
+	if c.found.Flags&dcbRtsControl != 0 {
+		c.outputs |= RTS
+	}
 
 	// A read ends when it has all bytes it asked for, which is never more than
 	// there are; a write when it has been carried out.
@@ -303,7 +309,9 @@ func (c *com) Close() error {
 	if c.carrier != nil {
 		c.carrier.stop()
 	}
-	c.awaitTransfers(freeBound)
+	for limit := time.Now().Add(freeBound); c.transfers.Load() > 0 && time.Now().Before(limit); {
+		time.Sleep(time.Millisecond)
+	}
 	sent := c.drainAtClose()
 	c.mu.Lock()
 	breaking := c.breaking

@@ -31,17 +31,6 @@ const (
 	dcbAbortOnError = 1 << 14
 )
 
-// outputsOf returns the outputs that d keeps asserted.
-func outputsOf(d *windows.DCB) (l Lines) {
-	if d.Flags&dcbDtrControl != 0 {
-		l |= DTR
-	}
-	if d.Flags&dcbRtsControl != 0 {
-		l |= RTS
-	}
-	return l
-}
-
 // setDCB puts m, whose fields are all set, into d, with DTR and RTS at the given
 // levels where flow control does not drive them: SetCommState sets them anew.
 func setDCB(d *windows.DCB, m Mode, outputs Lines) {

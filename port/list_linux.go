@@ -29,7 +29,26 @@ func (t tree) list(ctx context.Context) ([]Info, error) {
 	class := filepath.Join(t.sys, "class", "tty")
 	entries, err := os.ReadDir(class)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-		return t.listNames(ctx, serial) // a chroot, or Android
+		// In a chroot, or on Android, the names of the nodes have to do.
+		var ports []Info
+		prefixes := []string{"ttyS", "ttyUSB", "ttyACM", "ttyAMA", "rfcomm"}
+		if len(serial) > 0 {
+			prefixes = nil
+			for _, d := range serial {
+				prefixes = append(prefixes, filepath.Base(d.prefix))
+			}
+		}
+		stable := t.stableNames()
+		for _, prefix := range prefixes {
+			names, err := filepath.Glob(filepath.Join(t.dev, prefix+"[0-9]*"))
+			if err != nil || ctx.Err() != nil {
+				return nil, errors.Join(err, ctx.Err())
+			}
+			for _, name := range names {
+				ports = append(ports, Info{Name: name, Stable: stable[filepath.Base(name)]})
+			}
+		}
+		return ports, nil
 	}
 	if err != nil {
 		return nil, err
@@ -108,28 +127,6 @@ func (list drivers) has(number string) bool {
 	return false
 }
 
-// listNames goes by the names of the nodes alone.
-func (t tree) listNames(ctx context.Context, serial drivers) (ports []Info, err error) {
-	prefixes := []string{"ttyS", "ttyUSB", "ttyACM", "ttyAMA", "rfcomm"}
-	if len(serial) > 0 {
-		prefixes = nil
-		for _, d := range serial {
-			prefixes = append(prefixes, filepath.Base(d.prefix))
-		}
-	}
-	stable := t.stableNames()
-	for _, prefix := range prefixes {
-		names, err := filepath.Glob(filepath.Join(t.dev, prefix+"[0-9]*"))
-		if err != nil || ctx.Err() != nil {
-			return nil, errors.Join(err, ctx.Err())
-		}
-		for _, name := range names {
-			ports = append(ports, Info{Name: name, Stable: stable[filepath.Base(name)]})
-		}
-	}
-	return ports, nil
-}
-
 // stableNames returns the links that udev makes, by the node they lead to.
 func (t tree) stableNames() map[string]string {
 	stable := make(map[string]string)
@@ -171,7 +168,20 @@ func (t tree) inspect(path string) (info Info, ok bool) {
 			info.Interface = attribute(dir, "interface")
 		}
 		if attribute(dir, "idVendor") != "" {
-			describeUSB(&info, dir)
+			info.USB = true
+			info.VID, info.PID = attribute(dir, "idVendor"), attribute(dir, "idProduct")
+			info.Manufacturer, info.Product = attribute(dir, "manufacturer"), attribute(dir, "product")
+			info.SerialNumber = attribute(dir, "serial")
+			if info.Location == "" {
+				info.Location = filepath.Base(dir)
+			}
+			info.Description = info.Product // many repeat the manufacturer in it
+			if info.Product != "" && !strings.HasPrefix(strings.ToLower(info.Product), strings.ToLower(info.Manufacturer)) {
+				info.Description = strings.TrimSpace(info.Manufacturer + " " + info.Product)
+			}
+			if info.Interface != "" && info.Interface != info.Product {
+				info.Description = strings.TrimSpace(info.Description + " (" + info.Interface + ")")
+			}
 			break
 		}
 	}
@@ -182,25 +192,6 @@ func (t tree) inspect(path string) (info Info, ok bool) {
 		info.Description = info.Driver
 	}
 	return info, true
-}
-
-// describeUSB adds what the device at dir reports about itself. Many repeat the
-// manufacturer in the product.
-func describeUSB(info *Info, dir string) {
-	info.USB = true
-	info.VID, info.PID = attribute(dir, "idVendor"), attribute(dir, "idProduct")
-	info.Manufacturer, info.Product = attribute(dir, "manufacturer"), attribute(dir, "product")
-	info.SerialNumber = attribute(dir, "serial")
-	if info.Location == "" {
-		info.Location = filepath.Base(dir)
-	}
-	info.Description = info.Product
-	if info.Product != "" && !strings.HasPrefix(strings.ToLower(info.Product), strings.ToLower(info.Manufacturer)) {
-		info.Description = strings.TrimSpace(info.Manufacturer + " " + info.Product)
-	}
-	if info.Interface != "" && info.Interface != info.Product {
-		info.Description = strings.TrimSpace(info.Description + " (" + info.Interface + ")")
-	}
 }
 
 // driverOf returns the driver of a device. Since Linux 6.6 a UART is on a bus of

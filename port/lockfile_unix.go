@@ -104,13 +104,15 @@ func takeOver(path string) (*lockFile, error) {
 		return nil, err
 	}
 	pid, err := readPID(f)
-	if err == nil {
-		err = refuseLive(f, path, pid)
-	}
-	if err == nil && !isAt(f, path) {
+	switch {
+	case err != nil:
+	case pid == 0:
+		err = fmt.Errorf("%w: the lock file %s names no process; remove it if no program uses the port", ErrBusy, path)
+	case pid != os.Getpid() && alive(pid), flock(f) != nil:
+		err = fmt.Errorf("%w: %s holds the lock file %s; end that program first", ErrBusy, processName(pid), path)
+	case !isAt(f, path):
 		err = fs.ErrNotExist
-	}
-	if err == nil {
+	default:
 		err = writePID(f)
 	}
 	if err != nil {
@@ -118,17 +120,6 @@ func takeOver(path string) (*lockFile, error) {
 		return nil, err
 	}
 	return &lockFile{f: f, path: path}, nil
-}
-
-// refuseLive returns nil with the flock of f held if the lock is stale.
-func refuseLive(f *os.File, path string, pid int) error {
-	switch {
-	case pid == 0:
-		return fmt.Errorf("%w: the lock file %s names no process; remove it if no program uses the port", ErrBusy, path)
-	case pid != os.Getpid() && alive(pid), flock(f) != nil:
-		return fmt.Errorf("%w: %s holds the lock file %s; end that program first", ErrBusy, processName(pid), path)
-	}
-	return nil
 }
 
 func alive(pid int) bool {

@@ -3,6 +3,7 @@ package port
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -100,19 +101,16 @@ func (m Mode) String() string {
 		parts = append(parts, strconv.Itoa(m.Baud))
 	}
 	if m.DataBits != 0 || m.Parity != 0 || m.StopBits != 0 {
-		parts = append(parts, digitOr(m.DataBits)+m.Parity.String()+m.StopBits.String())
+		bits := "-"
+		if m.DataBits != 0 {
+			bits = strconv.Itoa(m.DataBits)
+		}
+		parts = append(parts, bits+m.Parity.String()+m.StopBits.String())
 	}
 	if m.Flow != 0 {
 		parts = append(parts, m.Flow.String())
 	}
 	return strings.Join(parts, ",")
-}
-
-func digitOr(n int) string {
-	if n == 0 {
-		return "-"
-	}
-	return strconv.Itoa(n)
 }
 
 // Merge returns m with its zero fields taken from base.
@@ -230,7 +228,10 @@ func (m *Mode) parseFormat(part string) bool {
 		return false
 	}
 	p := strings.Index(parityLetters, strings.ToUpper(parity))
-	st := indexOf(stopNames[:], stop)
+	st := slices.Index(stopNames[:], stop)
+	if stop == "-" {
+		st = 0
+	}
 	if parity == "-" {
 		p = 0
 	} else if p < 1 {
@@ -244,16 +245,4 @@ func (m *Mode) parseFormat(part string) bool {
 	}
 	m.Parity, m.StopBits = Parity(p), StopBits(st)
 	return true
-}
-
-func indexOf(names []string, s string) int {
-	if s == "-" {
-		return 0
-	}
-	for i, name := range names {
-		if i > 0 && name == s {
-			return i
-		}
-	}
-	return -1
 }

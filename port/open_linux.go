@@ -149,8 +149,10 @@ func (t *tty) setUp(ctx context.Context, cfg *Config) error {
 // of the stream. A line that is hung up (rate B0) gets a rate.
 func (t *tty) firstSettings(cfg *Config) error {
 	mode := cfg.Mode
-	if now, err := t.Mode(); err == nil && now.Baud == 0 && mode.Baud == 0 && t.hungUp() {
-		mode.Baud = 9600
+	if now, err := t.Mode(); err == nil && now.Baud == 0 && mode.Baud == 0 {
+		if tio, err := t.settings(); err == nil && tio.Cflag&unix.CBAUD == unix.B0 {
+			mode.Baud = 9600
+		}
 	}
 	return t.changeSettings(mode, func(tio *unix.Termios) {
 		termios.MakeRaw(tio)
@@ -160,12 +162,6 @@ func (t *tty) firstSettings(cfg *Config) error {
 			setBits(&tio.Cflag, unix.HUPCL, cfg.HangupOnClose == Assert)
 		}
 	})
-}
-
-// hungUp reports whether the bit rate is B0.
-func (t *tty) hungUp() bool {
-	tio, err := t.settings()
-	return err == nil && tio.Cflag&unix.CBAUD == unix.B0
 }
 
 // setLowLatency asks the driver for it and lets Close take it back, unless the
@@ -226,7 +222,14 @@ func (t *tty) claim() error {
 	if err != nil && !termios.Refused(err) {
 		return err
 	}
-	t.undo = append(t.undo, t.unclaim)
+	t.undo = append(t.undo, func() {
+		// Give both locks up by name: another process may have inherited the
+		// descriptor and would keep them.
+		if !t.pseudo {
+			t.final(unix.TIOCNXCL, 0)
+		}
+		t.rawIoctl(func(fd int) error { return unix.Flock(fd, unix.LOCK_UN) })
+	})
 	if t.pseudo {
 		return nil
 	}
@@ -235,15 +238,6 @@ func (t *tty) claim() error {
 		return err
 	}
 	return nil
-}
-
-// unclaim gives both locks up by name: another process may have inherited the
-// descriptor and would keep them.
-func (t *tty) unclaim() {
-	if !t.pseudo {
-		t.final(unix.TIOCNXCL, 0)
-	}
-	t.rawIoctl(func(fd int) error { return unix.Flock(fd, unix.LOCK_UN) })
 }
 
 // rawIoctl is control without the sorting out of errors.
@@ -306,7 +300,12 @@ func (t *tty) finish() {
 		return
 	}
 	t.awaitWriters()
-	sent := t.drainAtClose()
+	sent := false // whether all bytes left within the limit
+	if t.closeTimeout > 0 {
+		ctx, cancel := context.WithTimeout(context.Background(), t.closeTimeout)
+		defer cancel()
+		sent = drainQueue(ctx, t.queue, t.perByte()) == nil && t.awaitTransmitter(ctx) == nil
+	}
 	if t.path == "" {
 		return
 	}
@@ -316,16 +315,6 @@ func (t *tty) finish() {
 	if !sent && !t.pseudo { // there it would take bytes from the peer
 		t.final(unix.TCFLSH, unix.TCOFLUSH)
 	}
-}
-
-// drainAtClose reports whether all bytes left within the limit.
-func (t *tty) drainAtClose() bool {
-	if t.closeTimeout <= 0 {
-		return false
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), t.closeTimeout)
-	defer cancel()
-	return drainQueue(ctx, t.queue, t.perByte()) == nil && t.awaitTransmitter(ctx) == nil
 }
 
 // awaitWriters returns when no write is inside the kernel. The deadline that
@@ -350,7 +339,17 @@ func (t *tty) release() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closeBound)
 	defer cancel()
-	last := t.hold()
+	// The last close of a device may wait for its output. Without a descriptor
+	// that is closed after all others, the last one may be made by a read or
+	// write that is on its way out, on a thread of its own where nothing
+	// interrupts it.
+	last := -1
+	if t.ctl != nil {
+		t.rawIoctl(func(from int) (err error) {
+			last, err = unix.FcntlInt(uintptr(from), unix.F_DUPFD_CLOEXEC, 0)
+			return err
+		})
+	}
 	err := interruptible(ctx, t.in.Close)
 	if t.out != t.in {
 		if oerr := interruptible(ctx, t.out.Close); err == nil {
@@ -362,22 +361,6 @@ func (t *tty) release() error {
 	}
 	t.lock.release()
 	return err
-}
-
-// hold returns a further descriptor of the terminal, or -1. The last close of a
-// device may wait for its output. Without a descriptor that is closed after all
-// others, the last one may be made by a read or write that is on its way out,
-// on a thread of its own where nothing interrupts it.
-func (t *tty) hold() int {
-	fd := -1
-	if t.ctl == nil {
-		return fd
-	}
-	t.rawIoctl(func(from int) (err error) {
-		fd, err = unix.FcntlInt(uintptr(from), unix.F_DUPFD_CLOEXEC, 0)
-		return err
-	})
-	return fd
 }
 
 func keep(err error) error { return err }

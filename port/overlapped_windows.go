@@ -6,7 +6,6 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -172,13 +171,6 @@ func (v *overlapped) transfer(by *wait.Deadline, begin func(windows.Handle, *win
 		cause = c.err
 	}
 	return c.n, cause
-}
-
-// awaitTransfers waits until all transfers have ended, for at most d.
-func (v *overlapped) awaitTransfers(d time.Duration) {
-	for limit := time.Now().Add(d); v.transfers.Load() > 0 && time.Now().Before(limit); {
-		time.Sleep(time.Millisecond)
-	}
 }
 
 // release closes the handle.

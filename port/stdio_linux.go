@@ -432,7 +432,10 @@ func (s *sharedLine) call(d *direction, f func(fd int) (int, error)) (n int, err
 			case <-d.by.Done():
 			}
 		}
-		refuse(fd)
+		if null, err := unix.Open(os.DevNull, unix.O_PATH|unix.O_CLOEXEC, 0); err == nil {
+			ignoringEINTR(func() (int, error) { return 0, unix.Dup3(null, fd, unix.O_CLOEXEC) })
+			unix.Close(null)
+		}
 		for {
 			unix.Tgkill(pid, tid, unix.SIGURG)
 			select {
@@ -449,17 +452,6 @@ func (s *sharedLine) call(d *direction, f func(fd int) (int, error)) (n int, err
 		err = unix.EAGAIN
 	}
 	return n, err
-}
-
-// refuse puts a descriptor that can neither be read nor written in the place of
-// fd.
-func refuse(fd int) {
-	null, err := unix.Open(os.DevNull, unix.O_PATH|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return
-	}
-	ignoringEINTR(func() (int, error) { return 0, unix.Dup3(null, fd, unix.O_CLOEXEC) })
-	unix.Close(null)
 }
 
 func (s *sharedLine) SetReadDeadline(t time.Time) error  { return s.in.setDeadline(t) }

@@ -84,10 +84,23 @@ func (t *tty) read(b []byte) (int, error) {
 	if err == io.EOF {
 		n, err = t.readAgain(b)
 	}
-	if err != nil {
-		return t.readFailed(b, n, err)
+	if err == nil {
+		return n, nil
 	}
-	return n, nil
+	if err = t.failed(err); err == ErrCarrierLost && t.lost.Load() {
+		// A carrier that fell does not take the bytes with it that arrived
+		// before: read them without waiting, whatever the deadline is.
+		if conn, cerr := t.in.SyscallConn(); cerr == nil {
+			left := 0
+			conn.Control(func(fd uintptr) {
+				left, _ = ignoringEINTR(func() (int, error) { return unix.Read(int(fd), b) })
+			})
+			if left > 0 {
+				return left, nil
+			}
+		}
+	}
+	return n, err
 }
 
 // readAgain reads after a read of no bytes, which is the end of the line unless
@@ -128,29 +141,6 @@ func (t *tty) Write(b []byte) (int, error) {
 		return n, t.failed(err)
 	}
 	return n, nil
-}
-
-// readFailed sorts out the error of a read. A carrier that fell does not take
-// the bytes with it that arrived before.
-func (t *tty) readFailed(b []byte, n int, err error) (int, error) {
-	if err = t.failed(err); err == ErrCarrierLost && t.lost.Load() {
-		if k := t.leftover(b); k > 0 {
-			return k, nil
-		}
-	}
-	return n, err
-}
-
-// leftover reads without waiting and without checking the deadline.
-func (t *tty) leftover(b []byte) (n int) {
-	conn, err := t.in.SyscallConn()
-	if err != nil {
-		return 0
-	}
-	conn.Control(func(fd uintptr) {
-		n, _ = ignoringEINTR(func() (int, error) { return unix.Read(int(fd), b) })
-	})
-	return max(n, 0)
 }
 
 func (t *tty) SetDeadline(d time.Time) error {
@@ -294,26 +284,22 @@ func startSleeper(fd int, call func(fd int) error, report func(error)) *sleeper 
 		defer runtime.UnlockOSThread()
 		s.tid = unix.Gettid()
 		close(started)
-		s.sleep(call, report)
+		for !s.stopping.Load() {
+			err := call(s.fd)
+			if err == unix.EINTR {
+				continue
+			}
+			if s.stopping.Load() {
+				return
+			}
+			report(err)
+			if err != nil {
+				return
+			}
+		}
 	}()
 	<-started
 	return s
-}
-
-func (s *sleeper) sleep(call func(fd int) error, report func(error)) {
-	for !s.stopping.Load() {
-		err := call(s.fd)
-		if err == unix.EINTR {
-			continue
-		}
-		if s.stopping.Load() {
-			return
-		}
-		report(err)
-		if err != nil {
-			return
-		}
-	}
 }
 
 // stop ends the thread and returns when it has ended. First the null device takes
