@@ -43,9 +43,27 @@ func parseOptions(args []string) (*options, error) {
 		if letters == "-" {
 			break
 		}
-		var err error
-		if args, err = o.bundle(letters, args); err != nil {
-			return o, err
+		for len(letters) > 0 {
+			letter := letters[0]
+			letters = letters[1:]
+			if o.flag(letter) {
+				continue
+			}
+			if !strings.ContainsRune("ftrTU", rune(letter)) {
+				return o, errUsage
+			}
+			value := letters
+			letters = ""
+			switch {
+			case value != "":
+			case len(args) > 0:
+				value, args = args[0], args[1:]
+			case letter == 'r':
+				continue // as if it was not there
+			default:
+				return o, errUsage
+			}
+			o.set(letter, value)
 		}
 	}
 	o.words = args
@@ -53,32 +71,6 @@ func parseOptions(args []string) (*options, error) {
 		return o, errUsage
 	}
 	return o, nil
-}
-
-// bundle reads the letters of one argument and returns those that follow it,
-// less what the letters take as value.
-func (o *options) bundle(letters string, rest []string) ([]string, error) {
-	for len(letters) > 0 {
-		letter := letters[0]
-		letters = letters[1:]
-		if o.flag(letter) {
-			continue
-		}
-		if !strings.ContainsRune("ftrTU", rune(letter)) {
-			return nil, errUsage
-		}
-		value := letters
-		if value == "" && len(rest) > 0 {
-			value, rest = rest[0], rest[1:]
-		} else if value == "" && letter == 'r' {
-			return rest, nil // as if it was not there
-		} else if value == "" {
-			return nil, errUsage
-		}
-		o.set(letter, value)
-		return rest, nil
-	}
-	return rest, nil
 }
 
 // flag sets an option that has no value, and reports whether letter is one.
@@ -110,7 +102,17 @@ func (o *options) set(letter byte, value string) {
 	case 't':
 		o.chat.Timeout = timeout(value)
 	case 'r':
-		o.openReport(value)
+		// If the file cannot be opened, reports are written to the standard
+		// error.
+		o.reportName = value
+		f, err := os.OpenFile(value, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
+		if err != nil {
+			return
+		}
+		o.reportFile = f
+		if o.verbose {
+			fmt.Fprintf(f, "Opening \"%s\"...\n", value)
+		}
 	case 'T':
 		o.chat.T = &value
 	case 'U':
@@ -131,20 +133,6 @@ func timeout(s string) time.Duration {
 		return -1
 	}
 	return time.Duration(n) * time.Second
-}
-
-// openReport opens the report file. If that fails, reports go to the standard
-// error.
-func (o *options) openReport(name string) {
-	o.reportName = name
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
-	if err != nil {
-		return
-	}
-	o.reportFile = f
-	if o.verbose {
-		fmt.Fprintf(f, "Opening \"%s\"...\n", name)
-	}
 }
 
 // closeReport ends the report file.

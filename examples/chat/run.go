@@ -37,27 +37,20 @@ func run(args []string, stdin, stdout *os.File, stderr io.Writer, env func(strin
 	p := &program{opts: o, stderr: stderr}
 	p.line.in, p.line.out = stdin, stdout
 	p.hangups.Store(true)
-	closeLog := p.openLog()
-	defer closeLog()
+	j := &journal{verbose: o.verbose}
+	if o.stderr {
+		j.stderr = stderr
+	}
+	if !o.silent {
+		var closeLog func()
+		j.system, closeLog = openSystemLog()
+		defer closeLog()
+	}
+	p.log = slog.New(j)
 	if o.env {
 		o.chat.Env = env
 	}
-	status := p.onTerminal()
-	return status
-}
-
-// openLog makes the log that the options ask for.
-func (p *program) openLog() (end func()) {
-	j := &journal{verbose: p.opts.verbose}
-	if p.opts.stderr {
-		j.stderr = p.stderr
-	}
-	end = func() {}
-	if !p.opts.silent {
-		j.system, end = openSystemLog()
-	}
-	p.log = slog.New(j)
-	return end
+	return p.onTerminal()
 }
 
 // onTerminal runs the script with the terminal in raw mode.
@@ -77,34 +70,31 @@ func (p *program) onTerminal() (status int) {
 			status = p.fatal("Can't restore terminal parameters: ", err)
 		}
 	}()
-	// Read the script and run it.
-	{
-		s, err := p.script()
-		if err != nil {
-			return chat.ExitFault
-		}
-		cfg := p.opts.chat
-		cfg.Stderr = p.stderr
-		cfg.Log = p.log
-		cfg.Hangup = p.hangups.Store
-		if p.opts.reportFile != nil {
-			cfg.Report = p.opts.reportFile
-		}
-		line, err := port.Stdio(p.line.in, p.line.out, nil)
-		if err != nil {
-			return p.fatal("", err)
-		}
-		defer line.Close()
-		_, err = script.Run(ctx, line, s.Executor(&cfg), &script.Config{Exact: true, SendTimeout: -1})
-		var exit *chat.ExitError
-		switch {
-		case errors.As(err, &exit):
-			return exit.Status
-		case err != nil:
-			return chat.ExitSignal
-		}
-		return 0
+	s, err := p.script()
+	if err != nil {
+		return chat.ExitFault
 	}
+	cfg := p.opts.chat
+	cfg.Stderr = p.stderr
+	cfg.Log = p.log
+	cfg.Hangup = p.hangups.Store
+	if p.opts.reportFile != nil {
+		cfg.Report = p.opts.reportFile
+	}
+	line, err := port.Stdio(p.line.in, p.line.out, nil)
+	if err != nil {
+		return p.fatal("", err)
+	}
+	defer line.Close()
+	_, err = script.Run(ctx, line, s.Executor(&cfg), &script.Config{Exact: true, SendTimeout: -1})
+	var exit *chat.ExitError
+	switch {
+	case errors.As(err, &exit):
+		return exit.Status
+	case err != nil:
+		return chat.ExitSignal
+	}
+	return 0
 }
 
 func (p *program) fatal(text string, err error) int {

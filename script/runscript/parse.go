@@ -165,20 +165,15 @@ func (p *parser) label(all []word, at place) bool {
 	if !is || name == "" {
 		return false
 	}
-	switch {
+	switch _, found := p.script.labels[name]; {
 	case rest != "" || len(all) > 1:
 		p.fail(at, "text after the label %s: is not run: write it on the next line", name)
-	case p.has(name):
+	case found:
 		p.warn(at, "there is a label %s already, and goto goes to the first", name)
 		return true
 	}
 	p.script.labels[name] = len(p.script.lines)
 	return true
-}
-
-func (p *parser) has(label string) bool {
-	_, ok := p.script.labels[label]
-	return ok
 }
 
 var verbs = []string{"send", "print", "log", "goto", "gosub", "return", "exit", "set", "inc", "dec", "if", "timeout", "verbose", "sleep", "expect", "break", "call"}

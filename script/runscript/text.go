@@ -47,7 +47,26 @@ func unescape(s string) text {
 		c, next := s[0], s[1:]
 		switch {
 		case c == '\\' && next != "":
-			next = t.backslash(next)
+			switch e := next[0]; {
+			case e == 'n':
+				t.pieces = append(t.pieces, piece{newline: true})
+			case e == 'c':
+				t.open = true
+			case '0' <= e && e <= '7':
+				v, n := 0, 0
+				for n < len(next) && n < 4 && '0' <= next[n] && next[n] <= '7' {
+					v = v<<3 | int(next[n]-'0')
+					n++
+				}
+				t.add(string([]byte{byte(v)}))
+				next = next[n-1:]
+			default:
+				if i := strings.IndexByte("rabf", e); i >= 0 {
+					e = "\r\a\b\f"[i]
+				}
+				t.add(string([]byte{e}))
+			}
+			next = next[1:]
 		case c == '^' && next != "" && isControl(next[0]):
 			t.add(string(rune(next[0] & 0x1F)))
 			next = next[1:]
@@ -70,30 +89,6 @@ func unescape(s string) text {
 // isControl reports whether ^c is a control character; case does not count.
 func isControl(c byte) bool {
 	return 'A' <= c && c <= '_' || 'a' <= c && c <= 'z'
-}
-
-// backslash adds what the backslash before s denotes and returns what follows.
-func (t *text) backslash(s string) string {
-	switch c := s[0]; {
-	case c == 'n':
-		t.pieces = append(t.pieces, piece{newline: true})
-	case c == 'c':
-		t.open = true
-	case '0' <= c && c <= '7':
-		v, n := 0, 0
-		for n < len(s) && n < 4 && '0' <= s[n] && s[n] <= '7' {
-			v = v<<3 | int(s[n]-'0')
-			n++
-		}
-		t.add(string([]byte{byte(v)}))
-		return s[n:]
-	default:
-		if i := strings.IndexByte("rabf", c); i >= 0 {
-			c = "\r\a\b\f"[i]
-		}
-		t.add(string([]byte{c}))
-	}
-	return s[1:]
 }
 
 // word is one word of a line.
