@@ -19,7 +19,8 @@ import (
 )
 
 // TestPlacesOfScripts records a script of each language and looks for the lines
-// at which it waits and sends. The password, which is in the name of the file, is
+// at which it waits and sends, and plays it back to the script with another password.
+// The password, which is in the name of the file, is
 // not shown.
 func TestPlacesOfScripts(t *testing.T) {
 	const password = "hunter22"
@@ -85,6 +86,18 @@ func TestPlacesOfScripts(t *testing.T) {
 				}
 				if piece := echo.Leak(file.String(), password); piece != "" {
 					t.Errorf("the file shows %q", piece)
+				}
+
+				again, host := virtual.Pair()
+				defer again.Close()
+				played := capture.Play(host, openFile(t, file.Bytes()), &capture.PlayConfig{Hold: true})
+				cfg = &script.Config{Params: &ras.DialParams{UserName: "joe", Password: "another"}}
+				if _, err := script.Run(t.Context(), played.Near(again), v.e, cfg); err != nil {
+					t.Errorf("the same script at its recording: %v", err)
+				}
+				again.Close()
+				if err := played.Close(); err != nil {
+					t.Error(err)
 				}
 			})
 		})
