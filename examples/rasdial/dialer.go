@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"time"
 
 	"github.com/rasline/rasline/internal/console"
@@ -140,6 +141,9 @@ func (d *dialer) once(ctx context.Context, e *dialup.Entry, cfg *dialup.Config) 
 		return c.Port.Close() // without a hang-up: the line is pppd's
 	}
 	closeErr := c.Close()
+	if errors.As(err, new(*exec.ExitError)) && ctx.Err() != nil && !errors.Is(err, context.Cause(ctx)) {
+		err = errors.Join(ras.ContextError(ctx), console.Cause(err)) // Ctrl-C has reached the command first
+	}
 	var diverged *capture.DivergenceError
 	switch {
 	case closeErr == nil:

@@ -95,3 +95,15 @@ func TestKilled(t *testing.T) {
 	}
 	all.Wait()
 }
+
+// TestInterruptedCommand ends the command of -exec by a Ctrl-C that reaches it before
+// this program: the user has stopped the run.
+func TestInterruptedCommand(t *testing.T) {
+	onFakeTime(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		time.AfterFunc(4600*time.Millisecond, cancel)
+		r := rasdial(t, ctx, "-exec", "sh -c 'kill -INT $$'") // at 4.1 s; the hang-up ends at 5.1 s
+		r.expect(t, exitFailed, "error 631 ERROR_USER_DISCONNECTION.*sh: signal: interrupt")
+	})
+}
