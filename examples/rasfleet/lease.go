@@ -72,12 +72,12 @@ func (l *leases) release(ctx context.Context, key string) {
 	l.q.leases.Delete(ctx, key, jetstream.LastRevision(h.rev))
 }
 
-// keep renews the leases until ctx ends. A lease is lost when another holder has it,
+// renewAll renews the leases until ctx ends. A lease is lost when another holder has it,
 // and when it could not be renewed for half of its time: a request takes a sixth at
-// most and so does the pause between two, so that the line is on hook before another
-// worker may have it. The monotonic clock counts, so that a
-// change of the time of day does no harm.
-func (l *leases) keep(ctx context.Context) {
+// most and so does the pause between two, so that the line is on hook before
+// another worker may have it. The monotonic clock counts, so that a
+// change of the time of day has no effect.
+func (l *leases) renewAll(ctx context.Context) {
 	tick := time.NewTicker(l.q.lease / 6)
 	defer tick.Stop()
 	for {

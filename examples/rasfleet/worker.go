@@ -228,7 +228,7 @@ func (w *worker) run(ctx context.Context) error {
 	// start calls; the calls; the leases.
 	var keepers, tasks, leasing sync.WaitGroup
 	untilEnd, stopLeasing := context.WithCancel(context.WithoutCancel(ctx))
-	leasing.Go(func() { w.leases.keep(untilEnd) })
+	leasing.Go(func() { w.leases.renewAll(untilEnd) })
 	leasing.Go(func() { w.report(untilEnd) })
 	for _, s := range w.slots {
 		keepers.Go(func() { w.keepLine(ctx, s) })

@@ -79,7 +79,8 @@ func (e *env) expect(p port.Port, want []byte, most int) {
 	}
 }
 
-// same compares what arrived with the beginning of what should; off is for the message.
+// same compares what arrived with the beginning of what should; off is for the
+// message.
 func (e *env) same(got, want []byte, off int) {
 	e.t.Helper()
 	for i, c := range got {

@@ -8,8 +8,9 @@ import (
 )
 
 // SendBreak waits until earlier output has been transmitted and then sends a
-// break for d, or for a quarter of a second if d is 0 or less. Meanwhile nothing
-// is transmitted, and writes queue. The break ends with ctx, with Close, and with the carrier.
+// break for d, or for a quarter of a second if d is 0 or less. Meanwhile
+// nothing is transmitted, and writes queue. The break ends with ctx, with
+// Close, and with the carrier.
 func (p *Port) SendBreak(ctx context.Context, d time.Duration) (err error) {
 	if d <= 0 {
 		d = port.DefaultBreak

@@ -121,7 +121,8 @@ func Carrier(policy port.CarrierPolicy) Option {
 	return func(c *config) { c.carrier = policy }
 }
 
-// NoLines makes ports without modem lines, as pseudo-terminals are: Lines, SetLines and WaitLines return errors.ErrUnsupported.
+// NoLines makes ports without modem lines, as pseudo-terminals are: Lines,
+// SetLines and WaitLines return errors.ErrUnsupported.
 func NoLines() Option {
 	return func(c *config) { c.noLines = true }
 }

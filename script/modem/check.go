@@ -38,7 +38,8 @@ func (e *InputError) Unwrap() error { return e.Code }
 // A number has digits, which are 0 to 9, *, # and A to D, a + in front of them
 // if at all, and the dial modifiers of V.250: a comma (pause), T and P (tone
 // and pulse dialling), W (wait for dial tone), @ (wait for silence), ! (hook
-// flash), $ (wait for the tone of a calling card) and & (wait for a prompt). Everything else is refused, above all the semicolon, S= and control
+// flash), $ (wait for the tone of a calling card) and & (wait for a prompt).
+// Everything else is refused, above all the semicolon, S= and control
 // characters, with which a phone book could give the modem commands of its own.
 // The error is an *InputError.
 func CheckNumber(number string) (string, error) {
@@ -103,14 +104,14 @@ func CheckAddress(address string) (string, error) {
 }
 
 // CheckCommand checks a command line and returns it without the AT in front,
-// which may be missing. It accepts one line of V.250 commands that are executed in
-// command mode: basic commands (E0, S7=60, &C1, \N3), extended ones
+// which may be missing. It accepts one line of V.250 commands that are executed
+// in command mode: basic commands (E0, S7=60, &C1, \N3), extended ones
 // (+CGDCONT=1,"IP","net") and a semicolon after an extended one that another
-// command follows; one at the end is removed. A basic command may have its value
-// after an equals sign (E=1), which some makers' documents do. It refuses what would leave command mode, which is Dial's,
-// Answer's and Online's work (D, A, O, A/), control characters and characters
-// beyond ASCII, an open quotation mark, and a semicolon anywhere else. The error
-// is an *InputError.
+// command follows; one at the end is removed. A basic command may have its
+// value after an equals sign (E=1), which some makers' documents do. It refuses
+// what would leave command mode, which is Dial's, Answer's and Online's work
+// (D, A, O, A/), control characters and characters beyond ASCII, an open
+// quotation mark, and a semicolon anywhere else. The error is an *InputError.
 func CheckCommand(command string) (string, error) {
 	body := strings.TrimRight(command, "; ")
 	if len(body) >= 2 && strings.EqualFold(body[:2], "AT") {

@@ -29,8 +29,9 @@ type Indication struct {
 // maxQuotedLines bounds the lines of an indication whose quotation is not closed.
 const maxQuotedLines = 32
 
-// Listen handles the lines that the modem sends unasked until ctx ends, which is
-// no error. A program calls it between commands, when otherwise nothing is read. The modem must be in command mode; if a call that was ringing has been
+// Listen handles the lines that the modem sends unasked until ctx ends, which
+// is no error. A program calls it between commands, when otherwise nothing is
+// read. The modem must be in command mode; if a call that was ringing has been
 // answered by S0, the modem is online and Listen returns.
 func (m *Modem) Listen(ctx context.Context) error {
 	if err := m.Sync(ctx); err != nil {

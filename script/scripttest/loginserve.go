@@ -84,7 +84,8 @@ func (l *Login) listen() error {
 	}
 }
 
-// logIn prompts until the client gives the right name and password or has no attempts left.
+// logIn prompts until the client gives the right name and password or has no
+// attempts left.
 func (l *Login) logIn() error {
 	for range l.cfg.Attempts {
 		name, err := l.prompt(StageName, l.cfg.NamePrompt)

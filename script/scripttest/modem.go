@@ -137,12 +137,13 @@ type Fault struct {
 // Modem is a modem after V.250 (the Hayes commands), on whose line a script
 // runs. Its methods may be called from any goroutine.
 //
-// It knows A, D, E, H, I, O, Q, S, V, X, Z, &C, &D, &F and A/, takes B, L, M, N,
-// P, T, W, most commands with &, % or \ in front, +IFC, +IPR and +MS without
-// effect, and answers ERROR to the rest that ModemConfig does not define. The registers that do something are S0 (answer after so many rings),
-// S1 (rings so far), S2, S12 (escape character, its guard time in 1/50 s), S3,
-// S4, S5 (line characters) and S7 (seconds to wait for a carrier). Any
-// character but a line feed gives up a call that is being made.
+// It knows A, D, E, H, I, O, Q, S, V, X, Z, &C, &D, &F and A/, accepts B, L,
+// M, N, P, T, W, most commands with &, % or \ in front, +IFC, +IPR and +MS without
+// effect, and answers ERROR to the rest that ModemConfig does not define. The
+// registers that do something are S0 (answer after so many rings), S1 (rings so
+// far), S2, S12 (escape character, its guard time in 1/50 s), S3, S4, S5 (line
+// characters) and S7 (seconds to wait for a carrier). Any character but a line
+// feed gives up a call that is being made.
 //
 // The modem lines: if the port can play the modem's part (it has a method
 // Drive(mask, values port.Lines), which sets what the peer sees, as the
