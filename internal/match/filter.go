@@ -61,18 +61,13 @@ func bytesAt(t []byte, i int, fold bool) iter.Seq[byte] {
 			return
 		}
 		if yield(t[i]) && fold {
-			yield(swapCase(t[i]))
+			c := t[i]
+			if lower := c | 0x20; 'a' <= lower && lower <= 'z' {
+				c ^= 0x20
+			}
+			yield(c)
 		}
 	}
-}
-
-// swapCase returns an ASCII letter in the other case, and other bytes as they
-// are.
-func swapCase(c byte) byte {
-	if lower := c | 0x20; 'a' <= lower && lower <= 'z' {
-		return c ^ 0x20
-	}
-	return c
 }
 
 // skip returns how many bytes of b can be passed over in the root.

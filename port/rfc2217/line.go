@@ -3,6 +3,7 @@ package rfc2217
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -327,7 +328,11 @@ func (l *line) currentMode() port.Mode {
 func (l *line) acknowledgeMode(cmd byte, value []byte, m port.Mode) {
 	switch cmd {
 	case cmdBaud:
-		l.x.tc.Send(appendBaudLike(nil, cmdBaud+fromServer, value, uint32(m.Baud))...)
+		if code := slices.Index(baudCodes[:], uint32(m.Baud)); len(value) == 1 && code >= 0 && m.Baud != 0 {
+			l.x.tc.Send(appendByte(nil, cmdBaud+fromServer, byte(code))...)
+			break
+		}
+		l.x.tc.Send(appendBaud(nil, cmdBaud+fromServer, uint32(m.Baud))...)
 	case cmdDataSize:
 		l.notify(cmd, byte(m.DataBits))
 	case cmdParity:

@@ -282,7 +282,19 @@ func (q *queue) setPaused(on bool) {
 // awaitParked returns when the writer waits in next, or has ended. The caller
 // has paused the queue, and ends what the writer is waiting for.
 func (q *queue) awaitParked(ctx context.Context) error {
-	return q.await(ctx, func() bool { return (q.parked || q.ended) && !q.direct })
+	for {
+		q.mu.Lock()
+		done, changed := (q.parked || q.ended) && !q.direct, q.changed.Changed()
+		q.mu.Unlock()
+		if done {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // writerEnded notes that next will not be called again.
@@ -311,23 +323,6 @@ func (q *queue) discardAll() int {
 	q.skip(n)
 	q.ordered = nil
 	return n
-}
-
-// await blocks until ok, which is called with q.mu held, reports true.
-func (q *queue) await(ctx context.Context, ok func() bool) error {
-	for {
-		q.mu.Lock()
-		done, changed := ok(), q.changed.Changed()
-		q.mu.Unlock()
-		if done {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }
 
 // awaitDone blocks until all before p is done. It returns errStalled when the

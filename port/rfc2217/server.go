@@ -159,7 +159,11 @@ func (s *Server) ServePort(l net.Listener, p port.Port) error {
 	if err != nil {
 		return err
 	}
-	defer s.removeListener(l, shared)
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(shared.listeners, l)
+	}()
 	for pause := time.Duration(0); ; {
 		conn, err := l.Accept()
 		if err == nil {
@@ -208,12 +212,6 @@ func (s *Server) addListener(l net.Listener, p port.Port) (*sharedPort, error) {
 	}
 	shared.listeners[l] = struct{}{}
 	return shared, nil
-}
-
-func (s *Server) removeListener(l net.Listener, shared *sharedPort) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(shared.listeners, l)
 }
 
 // admit starts the goroutine of a new connection. If there are too many that

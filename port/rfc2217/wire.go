@@ -208,19 +208,6 @@ func parseBaud(value []byte) (rate uint32, ok bool) {
 	return rate, true
 }
 
-// appendBaudLike appends a SET-BAUDRATE in the form of value: as a code if that
-// is one and the rate has one.
-func appendBaudLike(dst []byte, cmd byte, value []byte, rate uint32) []byte {
-	if len(value) == 1 {
-		for code, r := range baudCodes {
-			if r == rate && r != 0 {
-				return appendByte(dst, cmd, byte(code))
-			}
-		}
-	}
-	return appendBaud(dst, cmd, rate)
-}
-
 // complete reports whether the payload of a sub-negotiation has the length that
 // RFC 2217 prescribes, for peers that do not double a 0xFF in it.
 func complete(opt byte, payload []byte) bool {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rasline/rasline/script/lint"
 )
@@ -55,7 +56,13 @@ func inspect(steps []step, found *findings) *linter {
 			}
 		}
 		if i > 0 {
-			l.spaces(steps[i-1], s)
+			// The second part of a modem command with spaces and no quotes is
+			// awaited.
+			before := steps[i-1]
+			if before.kind == kindSend && s.kind == kindExpect && !before.word.quoted && !w.quoted && before.word.line == w.line && found.file != "" &&
+				strings.HasPrefix(lint.Fold(before.word.text), "at") && commandTail.MatchString(strings.ToUpper(w.text)) {
+				found.warn(w.pos, "%q is awaited, not sent: a command with spaces needs quotes, such as '%s %s'", w.text, before.word.text, w.text)
+			}
 		}
 	}
 	if len(steps) > 0 {
@@ -80,18 +87,6 @@ var commandTail = regexp.MustCompile(`^([&%*#\\][A-Z][0-9]*|[A-Z][0-9]+|S[0-9]+[
 
 // modemCommand is what a script sends and does not wait for.
 var modemCommand = regexp.MustCompile(`^(?i:AT(Z[0-9]?|H[0-9]?|D[TP*0-9].*|[&+*#%$].*|[EILMQVX][0-9].*|S[0-9]+[=?].*)?)$`)
-
-// spaces warns of a modem command whose spaces are not in quotes, so that its
-// second part is awaited.
-func (l *linter) spaces(before, s step) {
-	sent, awaited := before.word, s.word
-	if before.kind != kindSend || s.kind != kindExpect || sent.quoted || awaited.quoted || sent.line != awaited.line || l.found.file == "" {
-		return
-	}
-	if strings.HasPrefix(lint.Fold(sent.text), "at") && commandTail.MatchString(strings.ToUpper(awaited.text)) {
-		l.found.warn(awaited.pos, "%q is awaited, not sent: a command with spaces needs quotes, such as '%s %s'", awaited.text, sent.text, awaited.text)
-	}
-}
 
 func (l *linter) step(s step) {
 	switch s.kind {
@@ -181,7 +176,7 @@ func (l *linter) await(w word) {
 		return
 	}
 	l.prompt = text
-	if _, name := lint.Invisible(text); name == "" && lint.CurlyQuote(text) < 0 && hasHighBit(text) { // these have warnings of their own
+	if _, name := lint.Invisible(text); name == "" && lint.CurlyQuote(text) < 0 && strings.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf }) { // these have warnings of their own
 		l.highs = append(l.highs, l.found.finding(lint.SeverityWarning, w.pos,
 			"%q can be received only in 8-bit mode, since the high bit of what is received is cleared: wait for a part without such characters", text))
 	}
@@ -248,10 +243,6 @@ func isPhoneNumber(s string) bool {
 		}
 	}
 	return digits >= 3 && strings.Contains(s, "-")
-}
-
-func hasHighBit(s string) bool {
-	return strings.ContainsFunc(s, func(r rune) bool { return r >= 0x80 })
 }
 
 // strayC returns the index of a \c that does not end the word, or -1.

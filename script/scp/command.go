@@ -77,7 +77,16 @@ func (p *parser) declaration() {
 	name, ok := p.name(p.shown(word) + " needs the name of a variable, which begins with a letter")
 	v := &symbol{typ: t}
 	if ok {
-		v = p.declare(name, t)
+		key := lint.Fold(p.text(name))
+		if old := p.scope.variables[key]; old != nil {
+			// The slot of a name is that of its first declaration.
+			p.errorAt(name, "%s is declared already in line %d: choose another name", p.shown(name), p.lineOf(old.pos))
+			v = &symbol{typ: tyAny, slot: old.slot}
+		} else {
+			v = &symbol{spelling: p.text(name), pos: name.pos, typ: t, slot: int32(len(p.scope.slots))}
+			p.scope.variables[key] = v
+			p.scope.slots = append(p.scope.slots, t)
+		}
 	}
 	if p.accept(tAssign) {
 		p.assign(name, v)

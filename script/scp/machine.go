@@ -170,11 +170,21 @@ func (m *machine) do(in instr) error {
 		return m.getip()
 	case in.op < opAnd:
 		return m.operate(in)
-	case in.op.jumps():
-		m.jump(in)
-		return nil
 	}
 	switch in.op {
+	case opAnd, opOr:
+		// The value that decides the condition stays on the stack.
+		if top := m.stack[len(m.stack)-1].n != 0; top == (in.op == opOr) {
+			m.pc = in.a
+			break
+		}
+		m.pop()
+	case opIf, opWhile:
+		if m.pop().n == 0 {
+			m.pc = in.a
+		}
+	case opJump, opGoto:
+		m.pc = in.a
 	case opStore:
 		v := m.pop()
 		m.held += int64(len(v.s) - len(m.vars[in.a].s))
@@ -191,25 +201,6 @@ func (m *machine) do(in instr) error {
 func (m *machine) place(in instr) {
 	line, _ := m.prog.src.Place(int(in.pos))
 	m.dialog.SetPlace(m.prog.src.Name(), line)
-}
-
-// jump goes to in.a if the instruction has a target. "and" and "or" keep the value
-// that decides them.
-func (m *machine) jump(in instr) {
-	switch in.op {
-	case opAnd, opOr:
-		if top := m.stack[len(m.stack)-1].n != 0; top == (in.op == opOr) {
-			m.pc = in.a
-			return
-		}
-		m.pop()
-	case opIf, opWhile:
-		if m.pop().n == 0 {
-			m.pc = in.a
-		}
-	default:
-		m.pc = in.a
-	}
 }
 
 func (m *machine) command(in instr) error {

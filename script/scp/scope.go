@@ -35,20 +35,6 @@ func newScope() scope {
 	}
 }
 
-// declare enters a variable. A second declaration of a name is reported and
-// its slot is that of the first.
-func (p *parser) declare(name token, t typ) *symbol {
-	key := lint.Fold(p.text(name))
-	if old := p.scope.variables[key]; old != nil {
-		p.errorAt(name, "%s is declared already in line %d: choose another name", p.shown(name), p.lineOf(old.pos))
-		return &symbol{typ: tyAny, slot: old.slot}
-	}
-	v := &symbol{spelling: p.text(name), pos: name.pos, typ: t, slot: int32(len(p.scope.slots))}
-	p.scope.variables[key] = v
-	p.scope.slots = append(p.scope.slots, t)
-	return v
-}
-
 // hints is what to write for words that people bring from other languages.
 var hints = map[string]string{
 	"not":      `the language has no "not": write ! in front of the condition`,
