@@ -307,3 +307,13 @@ func (a *adapter) carrierFell() {
 	a.readBy.Set(past)
 	a.writeBy.Set(past)
 }
+
+// awaitGone waits for a goroutine to end, for at most d.
+func awaitGone(gone <-chan struct{}, d time.Duration) bool {
+	select {
+	case <-gone:
+		return true
+	case <-time.After(d):
+		return false
+	}
+}

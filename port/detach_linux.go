@@ -188,3 +188,10 @@ func (t *tty) lacks() (a Abilities) {
 	}
 	return a
 }
+
+// waiting reports whether something was read and not delivered.
+func (m *marks) waiting() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.raw) > 0 || m.state != plain
+}

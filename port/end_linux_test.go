@@ -142,3 +142,26 @@ func socat(t *testing.T) (a, b string, kill func()) {
 	}
 	return a, b, kill
 }
+
+// blocked calls f on a goroutine of its own and returns its result's channel
+// once f has begun.
+func blocked(f func() error) <-chan error {
+	begun, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		close(begun)
+		done <- f()
+	}()
+	<-begun
+	return done
+}
+
+func wantSoon(t *testing.T, done <-chan error) error {
+	t.Helper()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(5 * time.Second):
+		t.Fatal("still blocked after 5 seconds")
+		return nil
+	}
+}

@@ -86,10 +86,3 @@ func (m *marks) decode(b []byte) (n int, err error) {
 	}
 	return n, nil
 }
-
-// waiting reports whether something was read and not delivered.
-func (m *marks) waiting() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.raw) > 0 || m.state != plain
-}

@@ -271,13 +271,3 @@ func (p *pump) setDeadline(d *wait.Deadline, t time.Time) error {
 	d.Set(t)
 	return nil
 }
-
-// awaitGone waits for a goroutine to end, for at most d.
-func awaitGone(gone <-chan struct{}, d time.Duration) bool {
-	select {
-	case <-gone:
-		return true
-	case <-time.After(d):
-		return false
-	}
-}

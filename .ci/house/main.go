@@ -32,7 +32,7 @@ const (
 	// maxOnce bounds the share of functions that are called in one place and
 	// tested nowhere by name: each is a name to learn, which a step of the
 	// domain is worth and a piece of a body is not.
-	maxOnce = 0.23
+	maxOnce = 0.20
 
 	// minLines is the size below which a file is joined with another one of its
 	// subject, unless a build constraint keeps it apart.

@@ -121,8 +121,3 @@ func awaitLines(t testing.TB, p port.LineController, mask, want port.Lines) {
 		t.Fatalf("lines are %v, want %v of %v: %v", got, want, mask, err)
 	}
 }
-
-// dialer returns a Config.Dial that gives c.
-func dialer(c net.Conn) func(context.Context, string, string) (net.Conn, error) {
-	return func(context.Context, string, string) (net.Conn, error) { return c, nil }
-}

@@ -1,6 +1,7 @@
 package rfc2217_test
 
 import (
+	"context"
 	"net"
 	"testing"
 
@@ -53,4 +54,9 @@ func TestSynch(t *testing.T) {
 		f.send([]byte("login: ")...)
 		expect(t, p, "login: ")
 	}
+}
+
+// dialer returns a Config.Dial that gives c.
+func dialer(c net.Conn) func(context.Context, string, string) (net.Conn, error) {
+	return func(context.Context, string, string) (net.Conn, error) { return c, nil }
 }

@@ -79,8 +79,6 @@ var headers = map[Header]rasabi.Version{
 	HeaderWindows2000: rasabi.Windows2000, HeaderWindowsNT4: rasabi.WindowsNT4,
 }
 
-func (h Header) version() rasabi.Version { return headers[h] }
-
 // DLL is a custom-scripting DLL. It is a script.Executor; Execute may run
 // several times concurrently, each in a process of its own.
 type DLL struct {

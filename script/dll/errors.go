@@ -74,14 +74,3 @@ func exceptionOf(code uint32, messages []byte) uint32 {
 	}
 	return 0
 }
-
-// tail keeps the beginning of what a child prints to standard error. It is
-// searched for the number of an exception and never shown: it may hold
-// anything.
-type tail struct{ b []byte }
-
-func (t *tail) Write(b []byte) (int, error) {
-	const keep = 64 << 10
-	t.b = append(t.b, b[:min(len(b), keep-len(t.b))]...)
-	return len(b), nil
-}

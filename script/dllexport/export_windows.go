@@ -147,7 +147,8 @@ func (p *pointers) setCommSettings(c rasabi.CommSettings) ras.Code {
 func (p *pointers) newEvent() (hostEvent, error) { return newEvent() }
 
 func currentRegistration() registration {
-	registeredMu.Lock()
-	defer registeredMu.Unlock()
-	return registered
+	if r := registered.Load(); r != nil {
+		return *r
+	}
+	return registration{}
 }

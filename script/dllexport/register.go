@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"log/slog"
-	"sync"
+	"sync/atomic"
 
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
@@ -45,10 +45,8 @@ type registration struct {
 	onResult func(Result)
 }
 
-var (
-	registeredMu sync.Mutex // guards registered
-	registered   registration
-)
+// registered is what the last Register was given; nil before the first.
+var registered atomic.Pointer[registration]
 
 // Register makes e the executor that the DLL's RasCustomScriptExecute runs. Call
 // it from an init function of the main package; a nil cfg means the zero Config.
@@ -71,9 +69,7 @@ func Register(e script.Executor, cfg *Config) error {
 			r.onResult = cfg.OnResult
 		}
 	}
-	registeredMu.Lock()
-	defer registeredMu.Unlock()
-	registered = r
+	registered.Store(&r)
 	return nil
 }
 
