@@ -80,7 +80,15 @@ func (d *Decoder) Next(p []byte) (data, rest []byte, ev Event) {
 			}
 		}
 		if d.state == inSub {
-			r += d.collect(p[r:])
+			// Keep payload bytes up to an IAC, and skip that.
+			n := bytes.IndexByte(p[r:], IAC)
+			if n < 0 {
+				d.keep(p[r:])
+				break
+			}
+			d.keep(p[r : r+n])
+			d.state = inSubIAC
+			r += n + 1
 			continue
 		}
 		c := p[r]
@@ -139,18 +147,6 @@ func (d *Decoder) run(p []byte, r, w int) (int, int) {
 		d.cr = false
 	}
 	return r, w
-}
-
-// collect takes payload bytes up to and past an IAC and returns their number.
-func (d *Decoder) collect(p []byte) int {
-	n := bytes.IndexByte(p, IAC)
-	if n < 0 {
-		d.keep(p)
-		return len(p)
-	}
-	d.keep(p[:n])
-	d.state = inSubIAC
-	return n + 1
 }
 
 func (d *Decoder) keep(p []byte) {

@@ -83,14 +83,31 @@ func (p *Port) handshake(ctx context.Context, mark int) error {
 		return err
 	}
 	if p.ComPort() {
-		// Ask for the state of the line and give the server a moment to answer:
-		// some open their device only now, and drop what arrives before that.
-		if err := p.sendQueries(); err != nil {
+		// Ask for everything that Lines and Mode report, and for notifications,
+		// and give the server a moment to answer: some open their device only
+		// now, and drop what arrives before that. Others leave a few of the
+		// questions unanswered. The stop bits are last: a server that has
+		// answered that has seen the others.
+		p.mu.Lock()
+		p.dialed = time.Now()
+		p.mu.Unlock()
+		// The mask of modem lines has all bits by default (RFC 2217, section 3).
+		// It is not sent, since a doubled 0xFF in a value confuses sredird.
+		first := appendByte(nil, levelsQuery[0], levelsQuery[1])
+		if err := p.tc.Send(appendByte(first, cmdLineMask, lineErrors)...); err != nil {
+			return &lostError{cause: err}
+		}
+		err := p.send(query(itemDTR), query(itemRTS), query(itemFlow),
+			query(itemBaud), query(itemDataBits), query(itemParity))
+		if err == nil {
+			err = p.send(query(itemStopBits))
+		}
+		if err != nil {
 			return err
 		}
 		limit, cancel := context.WithTimeout(ctx, stateTimeout)
 		defer cancel()
-		err := p.awaitState(limit)
+		err = p.awaitState(limit)
 		if err != nil && ctx.Err() == nil && limit.Err() != nil {
 			return nil
 		}
@@ -153,28 +170,7 @@ func (p *Port) negotiate(ctx context.Context, mark int) error {
 // port is usable all the same.
 const stateTimeout = time.Second
 
-// sendQueries asks for everything that Lines and Mode report, and for notifications,
-// and does not wait: some servers leave a few of the questions unanswered. The
-// stop bits are last. A server that has answered that has seen the others.
-func (p *Port) sendQueries() error {
-	p.mu.Lock()
-	p.dialed = time.Now()
-	p.mu.Unlock()
-	// The mask of modem lines has all bits by default (RFC 2217, section 3). It
-	// is not sent, since a doubled 0xFF in a value confuses sredird.
-	first := appendByte(nil, levelsQuery[0], levelsQuery[1])
-	if err := p.tc.Send(appendByte(first, cmdLineMask, lineErrors)...); err != nil {
-		return &lostError{cause: err}
-	}
-	err := p.send(query(itemDTR), query(itemRTS), query(itemFlow),
-		query(itemBaud), query(itemDataBits), query(itemParity))
-	if err != nil {
-		return err
-	}
-	return p.send(query(itemStopBits))
-}
-
-// awaitState waits until the server has answered what sendQueries asked, or has had
+// awaitState waits until the server has answered what handshake asked, or has had
 // its time for that.
 func (p *Port) awaitState(ctx context.Context) error {
 	p.mu.Lock()
