@@ -15,7 +15,7 @@ func TestSoak(t *testing.T) {
 	if peertest.Long() {
 		length = "30m"
 	}
-	out, err := exec.CommandContext(t.Context(), "go", "run", "../internal/soak", "-sessions", "500", "-for", length).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "go", "run", "../script/internal/soak", "-sessions", "500", "-for", length).CombinedOutput()
 	if t.Logf("%s", out); err != nil {
 		t.Error(err)
 	}

@@ -9,8 +9,8 @@ import (
 	"os/exec"
 	"time"
 
-	"github.com/rasline/rasline/internal/console"
-	"github.com/rasline/rasline/internal/demo"
+	"github.com/rasline/rasline/examples/internal/console"
+	"github.com/rasline/rasline/examples/internal/demo"
 	"github.com/rasline/rasline/internal/words"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/capture"

@@ -6,8 +6,8 @@ import (
 	"log/slog"
 	"slices"
 
-	"github.com/rasline/rasline/internal/console"
-	"github.com/rasline/rasline/internal/demo"
+	"github.com/rasline/rasline/examples/internal/console"
+	"github.com/rasline/rasline/examples/internal/demo"
 	"github.com/rasline/rasline/internal/tee"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/portname"

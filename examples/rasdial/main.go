@@ -9,7 +9,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/rasline/rasline/internal/console"
+	"github.com/rasline/rasline/examples/internal/console"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/script/dll"
 )

@@ -15,7 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/rasline/rasline/internal/demo"
+	"github.com/rasline/rasline/examples/internal/demo"
 	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/internal/winetest"
 	"github.com/rasline/rasline/port"

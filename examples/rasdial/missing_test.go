@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rasline/rasline/internal/demo"
+	"github.com/rasline/rasline/examples/internal/demo"
 )
 
 // What a script sends and is not given is known before anything is opened, in

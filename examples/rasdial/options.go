@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rasline/rasline/internal/console"
+	"github.com/rasline/rasline/examples/internal/console"
 	"github.com/rasline/rasline/internal/flagdoc"
 	"github.com/rasline/rasline/internal/words"
 	"github.com/rasline/rasline/port"

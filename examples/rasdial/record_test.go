@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rasline/rasline/internal/demo"
+	"github.com/rasline/rasline/examples/internal/demo"
 	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/port/capture"
 )

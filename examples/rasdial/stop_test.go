@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/rasline/rasline/internal/demo"
+	"github.com/rasline/rasline/examples/internal/demo"
 )
 
 // dialDemo dials the built-in modem on fake time and reports how the program

@@ -3,7 +3,7 @@
 // byte was lost, duplicated or changed, if a run ended with another error than
 // expected, or if goroutines or memory leaked.
 //
-//	go run ./internal/soak -sessions 500 -for 30m
+//	go run ./script/internal/soak -sessions 500 -for 30m
 package main
 
 import (
