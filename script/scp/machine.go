@@ -160,9 +160,9 @@ func (m *machine) do(in instr) error {
 		case opPassword:
 			m.push(value{s: m.password, secret: true})
 		case opSuccess:
-			m.push(boolean(m.success))
+			m.push(boolValue(m.success))
 		case opFailure:
-			m.push(boolean(!m.success))
+			m.push(boolValue(!m.success))
 		}
 		return nil
 	case in.op == opGetIP:

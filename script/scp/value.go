@@ -9,7 +9,7 @@ type value struct {
 	secret bool // the string is made from the password
 }
 
-func boolean(b bool) value {
+func boolValue(b bool) value {
 	if b {
 		return value{n: 1}
 	}
@@ -41,7 +41,7 @@ func (m *machine) operate(in instr) error {
 		m.push(value{n: ^b.n})
 		return nil
 	case opNot:
-		m.push(boolean(b.n == 0))
+		m.push(boolValue(b.n == 0))
 		return nil
 	}
 	a := m.pop()
@@ -73,7 +73,7 @@ func (m *machine) operate(in instr) error {
 		return nil
 	}
 	m.work += int64(len(a.s)+len(b.s)) / bytesPerWork
-	m.push(boolean(compare(in.op, a, b)))
+	m.push(boolValue(compare(in.op, a, b)))
 	return nil
 }
 
