@@ -379,6 +379,7 @@ func TestReceiveAndOthers(t *testing.T) {
 			}
 			reader.Go(func() { io.Copy(io.Discard, far) })
 			wg.Go(func() {
+				defer close(stop) // or the others could cancel every receive
 				for range 300 {
 					sent += 4
 					if err := call.Unread([]byte("back")); err != nil {
@@ -398,7 +399,6 @@ func TestReceiveAndOthers(t *testing.T) {
 				}
 				cancel()
 			}
-			close(stop)
 			wg.Wait()
 			far.Close()
 			reader.Wait()
