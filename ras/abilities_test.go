@@ -143,7 +143,9 @@ func TestEndsOverTheCall(t *testing.T) {
 			onBench(t, func(b *bench) {
 				below := &ras.Call{API: api(b), Port: b.h}
 				call := below.WithAPI(onCall{below})
+				done := make(chan struct{})
 				time.AfterFunc(time.Second, func() {
+					defer close(done)
 					if err := call.CancelReceive(); err != nil && name == "session" {
 						b.Error(err)
 					}
@@ -161,6 +163,7 @@ func TestEndsOverTheCall(t *testing.T) {
 					}
 					got = append(got, into[:n]...)
 				}
+				<-done
 			})
 		})
 	}
