@@ -112,7 +112,7 @@ const (
 	ErrInvalidPEAPCookieUser              Code = 804 // ERROR_INVALID_PEAP_COOKIE_USER: PEAP cookie identity differs from current user
 	ErrInvalidMschapv2Config              Code = 805 // ERROR_INVALID_MSCHAPV2_CONFIG: logon dialing blocked, entry uses current user's credentials
 	ErrPEAPCryptobindingInvalid           Code = 823 // ERROR_PEAP_CRYPTOBINDING_INVALID: PEAP crypto-binding TLV is bad
-	ErrPEAPCryptobindingNotreceived       Code = 824 // ERROR_PEAP_CRYPTOBINDING_NOTRECEIVED: PEAP crypto-binding TLV never came
+	ErrPEAPCryptobindingNotreceived       Code = 824 // ERROR_PEAP_CRYPTOBINDING_NOTRECEIVED: PEAP crypto-binding TLV not received
 	ErrEAPTLSCacheCredentialsInvalid      Code = 826 // ERROR_EAPTLS_CACHE_CREDENTIALS_INVALID: cached EAP-TLS credentials rejected
 	ErrInvalidServerCert                  Code = 835 // ERROR_INVALID_SERVER_CERT: L2TP failed, server certificate does not match target
 	ErrPEAPServerRejectedClientTLV        Code = 845 // ERROR_PEAP_SERVER_REJECTED_CLIENT_TLV: server refused client over an unexpected PEAP TLV
@@ -153,7 +153,7 @@ const (
 	ErrWarningNoMD5Migration              Code = 946 // WARNING_NO_MD5_MIGRATION: warning: old-format accounts will not be migrated
 	ErrInvalidSignatureLength             Code = 949 // ERROR_INVALID_SIGNATURE_LENGTH: RADIUS signature has wrong length
 	ErrInvalidSignature                   Code = 950 // ERROR_INVALID_SIGNATURE: RADIUS signature is wrong
-	ErrNoSignature                        Code = 951 // ERROR_NO_SIGNATURE: RADIUS EAP message came without signature
+	ErrNoSignature                        Code = 951 // ERROR_NO_SIGNATURE: RADIUS EAP message without signature
 	ErrInvalidPacketLengthOrID            Code = 952 // ERROR_INVALID_PACKET_LENGTH_OR_ID: RADIUS packet length or id is wrong
 	ErrInvalidAttributeLength             Code = 953 // ERROR_INVALID_ATTRIBUTE_LENGTH: RADIUS attribute length is wrong
 	ErrInvalidPacket                      Code = 954 // ERROR_INVALID_PACKET: RADIUS packet is malformed
@@ -226,7 +226,7 @@ const (
 	ErrRasqecResourceCreationFailed   Code = 818 // ERROR_RASQEC_RESOURCE_CREATION_FAILED: NAP client could not create its resources
 	ErrRasqecNapagentNotEnabled       Code = 819 // ERROR_RASQEC_NAPAGENT_NOT_ENABLED: NAP agent disabled or missing
 	ErrRasqecNapagentNotConnected     Code = 820 // ERROR_RASQEC_NAPAGENT_NOT_CONNECTED: NAP client failed to register with the agent
-	ErrRasqecConnDoesnotexist         Code = 821 // ERROR_RASQEC_CONN_DOESNOTEXIST: NAP request for a connection that is gone
+	ErrRasqecConnDoesnotexist         Code = 821 // ERROR_RASQEC_CONN_DOESNOTEXIST: NAP request for a connection that has ended
 	ErrRasqecTimeout                  Code = 822 // ERROR_RASQEC_TIMEOUT: NAP client did not answer
 	ErrInvalidVpnstrategy             Code = 825 // ERROR_INVALID_VPNSTRATEGY: PPTP cannot run over IPv6
 	ErrIPSECServiceStopped            Code = 827 // ERROR_IPSEC_SERVICE_STOPPED: IPsec keying or filtering service not running

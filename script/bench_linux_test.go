@@ -132,7 +132,7 @@ var scanTexts = []string{"login:", "Password:", "NO CARRIER", "BUSY", "NO DIALTO
 
 const lastText = "Welcome to the end"
 
-// BenchmarkScan reads 8 MiB of text from a terminal up to one that comes last. A
+// BenchmarkScan reads 8 MiB of text from a terminal up to one that is last. A
 // turn is one such text, so that a single iteration is a poor measure.
 func BenchmarkScan(b *testing.B) {
 	for _, bm := range []struct {

@@ -18,7 +18,7 @@ type line struct {
 	marks []mark
 }
 
-// A mark specifies which place of the file an offset in a logical line comes from.
+// A mark specifies the place in the file of an offset in a logical line.
 // It holds up to the next mark.
 type mark struct {
 	offset int
