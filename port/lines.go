@@ -69,6 +69,16 @@ func (s *lineState) differs(from *lineState, mask Lines) bool {
 	return (s.lines^from.lines)&mask != 0 || s.counts.Since(&from.counts, uint8(mask))
 }
 
+// readLineState reads the counts before the lines. A line that changes between
+// the two is then seen as it is, and its count at the next look; the other way
+// round its count would report a change together with the line as it was before.
+func readLineState(counts func() (wait.Edges, error), lines func() (Lines, error)) (s lineState, err error) {
+	if s.counts, err = counts(); err == nil {
+		s.lines, err = lines()
+	}
+	return s, err
+}
+
 // waitLines polls the lines at every wake-up and at every pause until one of
 // mask has changed from what it was before. A nil wake is never ready.
 func waitLines(ctx context.Context, mask Lines, before lineState, state func() (lineState, error),

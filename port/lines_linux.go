@@ -139,17 +139,15 @@ func (t *tty) WaitLines(ctx context.Context, mask Lines) (Lines, error) {
 	return l, err
 }
 
-func (t *tty) lineState() (s lineState, err error) {
-	if s.lines, err = t.Lines(); err != nil {
-		return s, err
-	}
-	var c icounter
-	err = t.control(func(fd int) error { return getCounts(fd, &c) })
-	if err != nil && !termios.Refused(err) {
-		return s, err // the port ended in between, which is no change
-	}
-	s.counts = wait.Edges{2: c.cts, c.dsr, c.dcd, c.rng}
-	return s, nil
+func (t *tty) lineState() (lineState, error) {
+	return readLineState(func() (wait.Edges, error) {
+		var c icounter
+		err := t.control(func(fd int) error { return getCounts(fd, &c) })
+		if err != nil && termios.Refused(err) {
+			err = nil // this driver counts nothing
+		}
+		return wait.Edges{2: c.cts, c.dsr, c.dcd, c.rng}, err
+	}, t.Lines)
 }
 
 // lineWatch is the thread that sits in TIOCMIWAIT while at least one goroutine

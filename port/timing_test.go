@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/rasline/rasline/internal/wait"
 )
 
 func TestDrainQueue(t *testing.T) {
@@ -197,6 +199,38 @@ func TestWaitLines(t *testing.T) {
 					t.Errorf("got %v, %v after %v; want %v, %v after %v", got, err, time.Since(start), tt.want, tt.err, tt.took)
 				}
 			})
+		})
+	}
+}
+
+// TestWaitLinesBetweenCalls lets the carrier fall between the two calls that
+// read the lines and the counts, once in each of a wait's first looks.
+func TestWaitLinesBetweenCalls(t *testing.T) {
+	for fallsAt := 1; fallsAt < 8; fallsAt++ {
+		synctest.Test(t, func(t *testing.T) {
+			var now lineState
+			now.lines = DCD
+			calls := 0
+			called := func() { // runs after each call
+				if calls++; calls == fallsAt {
+					now.lines = 0
+					now.counts.Count(uint8(DCD))
+				}
+			}
+			state := func() (lineState, error) {
+				return readLineState(func() (wait.Edges, error) {
+					defer called()
+					return now.counts, nil
+				}, func() (Lines, error) {
+					defer called()
+					return now.lines, nil
+				})
+			}
+			before, _ := state()
+			got, err := waitLines(t.Context(), DCD, before, state, nil, func() time.Duration { return linePoll })
+			if got != 0 || err != nil {
+				t.Errorf("a carrier that falls after call %d: %v, %v; want no lines", fallsAt, got, err)
+			}
 		})
 	}
 }
