@@ -46,7 +46,13 @@ func (b *peerEntry) executor(o option) script.Executor {
 		why = list[0]
 	}
 	if b.cfg.Shell {
-		return &shellCommand{command: v.text, env: b.environment(), secrets: b.secrets(), stderr: b.cfg.Stderr}
+		command := &shellCommand{command: v.text, env: b.environment(), stderr: b.cfg.Stderr}
+		for name, value := range b.env {
+			if isSecretName(name) {
+				command.secrets = append(command.secrets, ras.Secret(value))
+			}
+		}
+		return command
 	}
 	if why == "" {
 		why = "an empty command"
@@ -93,8 +99,38 @@ func (b *peerEntry) read(name string) ([]byte, error) {
 
 // chat makes an executor of the arguments of chat(8).
 func (b *peerEntry) chat(args []string) (script.Executor, error) {
-	var cfg chat.Config
-	file := ""
+	cfg, file, args, err := b.chatOptions(args)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.T == nil && b.cfg.Phone != "" {
+		cfg.T = &b.cfg.Phone
+	}
+	if file == "" {
+		s, err := chat.Parse(args)
+		if err != nil {
+			return nil, err
+		}
+		return s.Executor(cfg), nil
+	}
+	if len(args) > 0 {
+		return nil, errors.New("chat -f takes no words besides")
+	}
+	src, err := b.read(file)
+	if err != nil {
+		return nil, err
+	}
+	s, err := chat.ParseFile(file, src)
+	if err != nil {
+		return nil, err
+	}
+	return s.Executor(cfg), nil
+}
+
+// chatOptions reads the options of chat(8) and returns the words after them. file
+// is that of -f.
+func (b *peerEntry) chatOptions(args []string) (cfg *chat.Config, file string, words []string, err error) {
+	cfg = new(chat.Config)
 	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
 		letters := args[0][1:]
 		args = args[1:]
@@ -111,10 +147,17 @@ func (b *peerEntry) chat(args []string) (script.Executor, error) {
 				case 'V':
 					cfg.Copy = true
 				case 'E':
-					cfg.Env = b.lookup
+					cfg.Env = func(name string) (value string, ok bool) {
+						for _, s := range b.environment() {
+							if value, ok = strings.CutPrefix(s, name+"="); ok {
+								return value, true
+							}
+						}
+						return "", false
+					}
 				case 'v', 's', 'S': // where messages go
 				default:
-					return nil, errors.New("chat has no option -" + string(letter))
+					return nil, "", nil, errors.New("chat has no option -" + string(letter))
 				}
 				continue
 			}
@@ -122,7 +165,7 @@ func (b *peerEntry) chat(args []string) (script.Executor, error) {
 			letters = ""
 			if value == "" {
 				if len(args) == 0 {
-					return nil, errors.New("chat -" + string(letter) + " needs a value")
+					return nil, "", nil, errors.New("chat -" + string(letter) + " needs a value")
 				}
 				value, args = args[0], args[1:]
 			}
@@ -142,38 +185,7 @@ func (b *peerEntry) chat(args []string) (script.Executor, error) {
 			}
 		}
 	}
-	if cfg.T == nil && b.cfg.Phone != "" {
-		cfg.T = &b.cfg.Phone
-	}
-	if file == "" {
-		s, err := chat.Parse(args)
-		if err != nil {
-			return nil, err
-		}
-		return s.Executor(&cfg), nil
-	}
-	if len(args) > 0 {
-		return nil, errors.New("chat -f takes no words besides")
-	}
-	src, err := b.read(file)
-	if err != nil {
-		return nil, err
-	}
-	s, err := chat.ParseFile(file, src)
-	if err != nil {
-		return nil, err
-	}
-	return s.Executor(&cfg), nil
-}
-
-// lookup is the environment of chat -E.
-func (b *peerEntry) lookup(name string) (string, bool) {
-	i := slices.IndexFunc(b.environment(), func(s string) bool { return strings.HasPrefix(s, name+"=") })
-	if i < 0 {
-		return "", false
-	}
-	_, value, _ := strings.Cut(b.environment()[i], "=")
-	return value, true
+	return cfg, file, args, nil
 }
 
 // environment is what pppd gives its scripts (pppd(8), SCRIPTS).
@@ -184,16 +196,6 @@ func (b *peerEntry) environment() []string {
 	}
 	slices.Sort(env)
 	return env
-}
-
-// secrets are the values of the environment that must not be shown.
-func (b *peerEntry) secrets() (out []ras.Secret) {
-	for name, value := range b.env {
-		if isSecretName(name) {
-			out = append(out, ras.Secret(value))
-		}
-	}
-	return out
 }
 
 // carrierWait bounds the wait for the carrier of a line that nothing dials. pppd

@@ -69,7 +69,7 @@ func TestPPPDAgrees(t *testing.T) {
 			}
 			continue
 		}
-		ours, theirs := effective(t, book.peer), dumps[i].options()
+		ours, theirs := effective(t, book.entries.(*peer)), dumps[i].options()
 		for _, key := range slices.Sorted(func(yield func(string) bool) {
 			for key := range ours {
 				yield(key)

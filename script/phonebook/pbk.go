@@ -89,6 +89,10 @@ const (
 	maxPBKEntries = 10000
 )
 
+// deviceTypes are the types of DEVICE groups.
+var deviceTypes = []string{"modem", "switch", "pad", "null", "serial", "isdn", "vpn", "pppoe", "rastapi", "x25", "atm", "framerelay", "irda",
+	"generic", "parallel", "sonet", "sw56"}
+
 // phoneKeys belong to the number above them.
 var phoneKeys = []string{"areacode", "countrycode", "countryid", "usedialingrules", "comment", "friendlyname"}
 
@@ -127,11 +131,12 @@ func parsePBK(found *findings, src []byte, codePage int) *pbk {
 			m, d, inPhone = &pbkMedia{kind: lint.Fold(strings.TrimSpace(value)), keys: group{line: n}}, nil, false
 			e.media = append(e.media, m)
 		case folded == "device" && m != nil:
-			if d == nil && key != "DEVICE" && !isDeviceType(value) {
+			kind := lint.Fold(strings.TrimSpace(value))
+			if d == nil && key != "DEVICE" && !slices.Contains(deviceTypes, kind) {
 				m.keys.add(found, "Device", value, n) // the name of the modem
 				break
 			}
-			d, inPhone = &pbkDevice{kind: lint.Fold(strings.TrimSpace(value)), line: n}, false
+			d, inPhone = &pbkDevice{kind: kind, line: n}, false
 			m.devices = append(m.devices, d)
 		case folded == "phonenumber" && d != nil:
 			g := group{line: n}
@@ -149,34 +154,18 @@ func parsePBK(found *findings, src []byte, codePage int) *pbk {
 			e.keys.add(found, key, value, n)
 		}
 	}
-	for i, e := range p.list {
-		p.list[i].name = e.decoded(e.name, codePage)
-	}
-	p.check(found)
+	p.check(found, cmp.Or(codePage, 1252))
 	return p
 }
 
-// decoded returns a text of the entry as UTF-8: Encoding specifies it, and
-// without it a text that is valid UTF-8 is read as such.
-func (e *pbkEntry) decoded(s string, codePage int) string {
-	if e.keys.text("Encoding") != "0" && utf8.ValidString(s) {
-		return s
-	}
-	return decode(s, cmp.Or(codePage, 1252))
-}
-
-// deviceTypes are the types of DEVICE groups.
-var deviceTypes = []string{"modem", "switch", "pad", "null", "serial", "isdn", "vpn", "pppoe", "rastapi", "x25", "atm", "framerelay", "irda",
-	"generic", "parallel", "sonet", "sw56"}
-
-func isDeviceType(s string) bool {
-	return slices.Contains(deviceTypes, lint.Fold(strings.TrimSpace(s)))
-}
-
-// check reports names that occur twice.
-func (p *pbk) check(found *findings) {
+// check decodes the names and reports those that occur twice. Encoding=0 in an
+// entry specifies the code page; otherwise valid UTF-8 is read as such.
+func (p *pbk) check(found *findings, codePage int) {
 	seen := make(map[string]int)
 	for _, e := range p.list {
+		if e.keys.text("Encoding") == "0" || !utf8.ValidString(e.name) {
+			e.name = decode(e.name, codePage)
+		}
 		folded := strings.ToLower(e.name)
 		if first, ok := seen[folded]; ok {
 			found.warnf(e.line, 1, "there is an entry %q in line %d already, which is used", e.name, first)
@@ -187,6 +176,30 @@ func (p *pbk) check(found *findings) {
 	if len(p.list) == 0 {
 		found.errorf(1, 1, "no [entry]")
 	}
+}
+
+// decode returns the text of a code page as UTF-8; what is valid UTF-8 is that
+// already.
+func decode(b string, codePage int) string {
+	if utf8.ValidString(b) {
+		return b
+	}
+	var out strings.Builder
+	for i := range len(b) {
+		c := b[i]
+		if c >= 0x80 && c < 0xA0 && codePage != 28591 {
+			out.WriteRune(windows1252[c-0x80])
+		} else {
+			out.WriteRune(rune(c))
+		}
+	}
+	return out.String()
+}
+
+// windows1252 are the characters 0x80 to 0x9F of the code page.
+var windows1252 = [32]rune{
+	'€', 0x81, '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', 0x8D, 'Ž', 0x8F,
+	0x90, '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', 0x9D, 'ž', 'Ÿ',
 }
 
 // find returns the entry of a name, an exact match rather than one in other letter
@@ -216,8 +229,8 @@ func (p *pbk) find(name string) (*pbkEntry, error) {
 	return nil, &Error{Code: ras.ErrCannotFindPhonebookEntry, Why: why}
 }
 
-// entries describes the entries.
-func (p *pbk) entries() (out []Info) {
+// infos implements entries.
+func (p *pbk) infos() (out []Info) {
 	for _, e := range p.list {
 		i := Info{Name: e.name, Line: e.line}
 		m, d, err := e.serial("")

@@ -24,7 +24,7 @@ import (
 	"github.com/rasline/rasline/script/switchinf"
 )
 
-// entry makes a dialup.Entry of an entry.
+// entry implements entries.
 func (p *pbk) entry(found *findings, cfg *EntryConfig, names []string) (*dialup.Entry, error) {
 	var err error
 	var e *pbkEntry

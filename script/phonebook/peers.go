@@ -111,29 +111,20 @@ func (p *peer) read(found *findings, name, src string, fsys fs.FS, callers []str
 		case strings.HasPrefix(o.text, "nic-") || strings.HasPrefix(o.text, "pppoe-") || o.text == "rp_pppoe_ac":
 			p.options = append(p.options, o)
 		default:
-			p.unknown(inner, o, plugin)
-			if nearest(o.text) == "password" && i+1 < len(all) {
+			near := words.Nearest(o.text, slices.Concat(slices.Sorted(maps.Keys(valueCounts)), slices.Sorted(maps.Keys(flags))))
+			switch {
+			case plugin:
+				inner.warnf(o.line, o.col, "%q may be an option of a plugin: it is skipped", o.text)
+			case near != "":
+				inner.warnf(o.line, o.col, "pppd has no option %q: it is skipped, perhaps %s is meant", o.text, near)
+			default:
+				inner.warnf(o.line, o.col, "pppd has no option %q: it is skipped", o.text)
+			}
+			if near == "password" && i+1 < len(all) {
 				i++ // its value, which no message must show
 			}
 		}
 	}
-}
-
-// unknown reports a word that is no option.
-func (p *peer) unknown(found *findings, o option, plugin bool) {
-	switch near := nearest(o.text); {
-	case plugin:
-		found.warnf(o.line, o.col, "%q may be an option of a plugin: it is skipped", o.text)
-	case near != "":
-		found.warnf(o.line, o.col, "pppd has no option %q: it is skipped, perhaps %s is meant", o.text, near)
-	default:
-		found.warnf(o.line, o.col, "pppd has no option %q: it is skipped", o.text)
-	}
-}
-
-// nearest returns the option that a mistyped one may be.
-func nearest(s string) string {
-	return words.Nearest(s, slices.Concat(slices.Sorted(maps.Keys(valueCounts)), slices.Sorted(maps.Keys(flags))))
 }
 
 // call reads the file of a call or file option.
@@ -181,8 +172,8 @@ func isNumber(s string) bool {
 	return err == nil && n > 0
 }
 
-// entries describes the one entry.
-func (p *peer) entries() []Info {
+// infos implements entries. There is one.
+func (p *peer) infos() []Info {
 	i := Info{Name: p.name, Device: "modem", Line: 1}
 	for _, o := range p.options {
 		if isDevice(o.text) {
@@ -213,7 +204,7 @@ func (p *peer) notSerial() string {
 	return ""
 }
 
-// entry makes a dialup.Entry of the peer.
+// entry implements entries.
 func (p *peer) entry(found *findings, cfg *EntryConfig, names []string) (*dialup.Entry, error) {
 	if len(names) > 1 || len(names) == 1 && !strings.EqualFold(names[0], p.name) {
 		return nil, &Error{Entry: strings.Join(names, " "), Code: ras.ErrCannotFindPhonebookEntry,
@@ -393,26 +384,17 @@ func (b *peerEntry) finish() (*dialup.Entry, error) {
 	e.Script = sequence(connect, b.executor(b.command.welcome))
 	e.Disconnect = b.executor(b.command.disconnect)
 	if connect == nil && b.found.list.Errors() == 0 {
-		b.found.file, b.found.src = b.peer.mainFile()
+		o := option{word: word{file: slices.Sorted(maps.Keys(b.peer.texts))[0]}}
+		if len(b.peer.options) > 0 {
+			o = b.peer.options[0]
+		}
 		text := "no connect: nothing is dialled, and the line is used as a direct one"
 		if b.modem {
 			text += ", whose carrier (DCD) is waited for: write local where it has none"
 		}
-		b.found.warnf(1, 1, "%s", text)
+		b.at(o).warnf(1, 1, "%s", text)
 	}
 	return e, nil
-}
-
-// mainFile returns the file for findings about the whole entry.
-func (p *peer) mainFile() (string, *lint.Source) {
-	if len(p.options) > 0 {
-		return p.options[0].file, p.texts[p.options[0].file]
-	}
-	names := slices.Sorted(maps.Keys(p.texts))
-	if len(names) == 0 {
-		return "", nil
-	}
-	return names[0], p.texts[names[0]]
 }
 
 // sequence is script.Sequence of those that are there.

@@ -13,7 +13,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script/dialup"
@@ -74,10 +73,17 @@ type Book struct {
 	kind     Kind
 	src      *lint.Source
 	findings []lint.Finding
-	wvdial   *wvdial
-	peer     *peer
-	pbk      *pbk
+	entries  entries
 	shared   bool // others can read the file
+}
+
+// entries are what a file of one kind holds.
+type entries interface {
+	// infos describes the entries, in the order of the file.
+	infos() []Info
+
+	// entry makes a dialup.Entry of the entry with the names.
+	entry(found *findings, cfg *EntryConfig, names []string) (*dialup.Entry, error)
 }
 
 // Info describes an entry.
@@ -172,12 +178,13 @@ func Parse(name string, src []byte, cfg *Config) (*Book, error) {
 	case len(src) > maxSize[c.Kind]:
 		found.errorf(1, 1, "the file is larger than %d MiB, which no phone book is", maxSize[c.Kind]>>20)
 	case c.Kind == KindWvdial:
-		b.wvdial = parseWvdial(found, src)
+		b.entries = parseWvdial(found, src)
 	case c.Kind == KindPeers:
-		b.peer = &peer{name: path.Base(strings.ReplaceAll(name, `\`, "/")), texts: make(map[string]*lint.Source)}
-		b.peer.read(found, name, string(src), c.FS, nil)
+		p := &peer{name: path.Base(strings.ReplaceAll(name, `\`, "/")), texts: make(map[string]*lint.Source)}
+		b.entries = p
+		p.read(found, name, string(src), c.FS, nil)
 	case c.Kind == KindRasphone:
-		b.pbk = parsePBK(found, src, c.CodePage)
+		b.entries = parsePBK(found, src, c.CodePage)
 	}
 	b.findings = found.list.Sorted()
 	if found.list.Errors() > 0 {
@@ -271,15 +278,7 @@ func (b *Book) Kind() Kind { return b.kind }
 func (b *Book) Findings() []lint.Finding { return slices.Clone(b.findings) }
 
 // Entries describes the entries, in the order of the file.
-func (b *Book) Entries() []Info {
-	switch b.kind {
-	case KindWvdial:
-		return b.wvdial.entries()
-	case KindRasphone:
-		return b.pbk.entries()
-	}
-	return b.peer.entries()
-}
+func (b *Book) Entries() []Info { return b.entries.infos() }
 
 // Entry makes a dialup.Entry of an entry. Several names, and "KEY=VALUE", are for
 // wvdial.conf alone; with no name it is its Defaults, and elsewhere the only entry.
@@ -293,16 +292,7 @@ func (b *Book) Entry(cfg *EntryConfig, names ...string) (*dialup.Entry, []lint.F
 		c = *cfg
 	}
 	found := &findings{file: b.name, src: b.src}
-	var e *dialup.Entry
-	var err error
-	switch b.kind {
-	case KindWvdial:
-		e, err = b.wvdial.entry(found, &c, names)
-	case KindRasphone:
-		e, err = b.pbk.entry(found, &c, names)
-	default:
-		e, err = b.peer.entry(found, &c, names)
-	}
+	e, err := b.entries.entry(found, &c, names)
 	list := found.list.Sorted()
 	if err == nil && found.list.Errors() > 0 {
 		i := slices.IndexFunc(list, func(f lint.Finding) bool { return f.Severity == lint.SeverityError })
@@ -416,37 +406,9 @@ func (c *EntryConfig) mapPort(names ...string) (string, error) {
 	if len(names) == 0 || names[0] == "" {
 		return "", errors.New("the entry names no port: give one")
 	}
-	if name := names[0]; !isCOM(name) || runtime.GOOS == "windows" {
-		return name, nil
+	digits, com := strings.CutPrefix(strings.ToUpper(names[0]), "COM")
+	if com = com && digits != "" && strings.Trim(digits, "0123456789") == ""; !com || runtime.GOOS == "windows" {
+		return names[0], nil
 	}
 	return "", fmt.Errorf("%s is a port of another machine: give the port, or map it (COM3=/dev/ttyUSB0)", names[0])
-}
-
-// isCOM reports whether name is that of a serial port of Windows.
-func isCOM(name string) bool {
-	digits, ok := strings.CutPrefix(strings.ToUpper(name), "COM")
-	return ok && digits != "" && strings.Trim(digits, "0123456789") == ""
-}
-
-// decode returns b as UTF-8.
-func decode(b string, codePage int) string {
-	if utf8.ValidString(b) {
-		return b
-	}
-	var out strings.Builder
-	for i := range len(b) {
-		c := b[i]
-		if c >= 0x80 && c < 0xA0 && codePage != 28591 {
-			out.WriteRune(windows1252[c-0x80])
-		} else {
-			out.WriteRune(rune(c))
-		}
-	}
-	return out.String()
-}
-
-// windows1252 are the characters 0x80 to 0x9F of the code page.
-var windows1252 = [32]rune{
-	'€', 0x81, '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', 0x8D, 'Ž', 0x8F,
-	0x90, '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', 0x9D, 'ž', 'Ÿ',
 }

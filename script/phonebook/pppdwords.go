@@ -14,97 +14,109 @@ type word struct {
 	quoted    bool
 }
 
+// pppdScanner is an options file while its words are read.
+type pppdScanner struct {
+	file, src string
+	pos       int
+	line, col int // of the byte that was read last
+	words     []word
+
+	// The word that is being read, if one has begun.
+	begun bool
+	word  word
+	text  strings.Builder
+}
+
+// next reads a byte. It reports false at the end of the file.
+func (s *pppdScanner) next() (byte, bool) {
+	if s.pos == len(s.src) {
+		return 0, false
+	}
+	c := s.src[s.pos]
+	s.pos++
+	if s.col++; s.pos > 1 && s.src[s.pos-2] == '\n' {
+		s.line, s.col = s.line+1, 1
+	}
+	return c, true
+}
+
+// begin begins a word at the last byte, if none has begun.
+func (s *pppdScanner) begin() {
+	if !s.begun {
+		s.begun, s.word = true, word{file: s.file, line: s.line, col: s.col}
+	}
+}
+
+// end ends the word, if one has begun.
+func (s *pppdScanner) end() {
+	if s.begun {
+		s.word.text, s.word.end = s.text.String(), s.line
+		s.words = append(s.words, s.word)
+	}
+	s.begun = false
+	s.text.Reset()
+}
+
 // pppdWords cuts an options file into words as pppd 2.4.9 does: at white space,
 // with quotes of both kinds anywhere in a word, comments from a # on, and the
 // escapes of C after a backslash.
-func pppdWords(found *findings, file, src string) (words []word) {
-	line, col := 1, 0
-	pos := 0
-	next := func() (byte, bool) {
-		if pos == len(src) {
-			return 0, false
-		}
-		c := src[pos]
-		pos++
-		if col++; pos > 1 && src[pos-2] == '\n' {
-			line, col = line+1, 1
-		}
-		return c, true
-	}
-	var w word
-	var text strings.Builder
-	open := false // a word has begun
+func pppdWords(found *findings, file, src string) []word {
+	s := pppdScanner{file: file, src: src, line: 1}
 	quote := byte(0)
-	end := func() {
-		if open {
-			w.text, w.end = text.String(), line
-			words = append(words, w)
-		}
-		open = false
-		text.Reset()
-	}
-	begin := func() {
-		if !open {
-			open, w = true, word{file: file, line: line, col: col}
-		}
-	}
 	for {
-		c, ok := next()
+		c, ok := s.next()
 		if !ok {
 			break
 		}
 		switch {
 		case c == '\\':
-			c, ok := next()
-			if !ok {
-				break
-			}
-			if c == '\n' {
+			c, ok := s.next()
+			if !ok || c == '\n' {
 				continue
 			}
-			if c == '\r' && pos < len(src) && src[pos] == '\n' {
-				next()
+			if c == '\r' && strings.HasPrefix(src[s.pos:], "\n") {
+				s.next()
 				continue
 			}
-			begin()
-			b, n := cEscape(c, src[pos:])
+			s.begin()
+			b, n := cEscape(c, src[s.pos:])
 			for range n {
-				next()
+				s.next()
 			}
 			if b == 0 {
-				found.errorf(line, col, "a NUL byte (\\0) would end the word: leave it out")
+				found.errorf(s.line, s.col, "a NUL byte (\\0) would end the word: leave it out")
 				continue
 			}
-			text.WriteByte(b)
+			s.text.WriteByte(b)
 		case quote != 0:
 			if c == quote {
 				quote = 0
 			} else {
-				text.WriteByte(c)
+				s.text.WriteByte(c)
 			}
 		case c == '"' || c == '\'':
-			begin()
-			w.quoted = true
+			s.begin()
+			s.word.quoted = true
 			quote = c
 		case c == '#':
-			if open {
-				found.warnf(line, col, "# begins a comment here, in the middle of a word: quote a word that has a #, such as \"*99#\"")
+			if s.begun {
+				found.warnf(s.line, s.col, "# begins a comment here, in the middle of a word: quote a word that has a #, such as \"*99#\"")
 			}
-			end()
-			for c, ok := next(); ok && c != '\n'; c, ok = next() {
+			s.end()
+			for c, ok := s.next(); ok && c != '\n'; c, ok = s.next() {
 			}
 		case c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v':
-			end()
+			s.end()
 		default:
-			begin()
-			text.WriteByte(c)
+			s.begin()
+			s.text.WriteByte(c)
 		}
 	}
 	if quote != 0 {
-		found.errorf(w.line, w.col, "the quote %c is not closed", quote)
+		found.errorf(s.word.line, s.word.col, "the quote %c is not closed", quote)
 	}
-	end()
-	return words
+	s.end()
+	return s.words
 }
 
 // cEscape returns the byte that \c and the digits after it denote, and how many

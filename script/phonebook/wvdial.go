@@ -108,8 +108,8 @@ var wvdialKeys = func() map[string]string {
 	return known
 }()
 
-// entries describes the sections.
-func (w *wvdial) entries() (out []Info) {
+// infos implements entries: a section is an entry if it is a dialer or has a number.
+func (w *wvdial) infos() (out []Info) {
 	for _, s := range w.order {
 		name := s.name
 		if !strings.HasPrefix(lint.Fold(name), dialer) {
@@ -284,7 +284,7 @@ func (c *chain) yes(key string, otherwise bool) bool {
 	return otherwise
 }
 
-// entry makes a dialup.Entry of sections.
+// entry implements entries.
 func (w *wvdial) entry(found *findings, cfg *EntryConfig, names []string) (*dialup.Entry, error) {
 	c, err := w.chain(found, cfg, names)
 	if err != nil {
@@ -317,7 +317,14 @@ func (w *wvdial) entry(found *findings, cfg *EntryConfig, names []string) (*dial
 		e.Params.Password = ras.Secret(c.text("Password", ""))
 	}
 	if !c.yes("Stupid Mode", false) && !c.yes("Tonline", false) {
-		e.Script = c.login()
+		login := &script.LoginConfig{Hope: true, DefaultReply: c.text("Default Reply", "ppp")}
+		for key, list := range map[string]*[]string{"Login Prompt": &login.NamePrompts, "Password Prompt": &login.PasswordPrompts} {
+			if text := c.text(key, ""); text != "" {
+				*list = []string{text}
+			}
+		}
+		// wvdial requires a name and a password as well, and before it dials.
+		e.Script = checked{script.Login(login), []string{"UserName", "Password"}}
 	}
 	if c.yes("Compuserve", false) {
 		v, _ := c.get("Compuserve")
@@ -331,18 +338,6 @@ func (w *wvdial) entry(found *findings, cfg *EntryConfig, names []string) (*dial
 	e.Persist = c.yes("Auto Reconnect", true) && idle == 0
 	e.PPP = c.ppp(e, idle)
 	return e, nil
-}
-
-// login returns what answers the prompts. It is refused before dialling without a
-// name and a password, which wvdial requires as well.
-func (c *chain) login() script.Executor {
-	cfg := &script.LoginConfig{Hope: true, DefaultReply: c.text("Default Reply", "ppp")}
-	for key, list := range map[string]*[]string{"Login Prompt": &cfg.NamePrompts, "Password Prompt": &cfg.PasswordPrompts} {
-		if text := c.text(key, ""); text != "" {
-			*list = []string{text}
-		}
-	}
-	return checked{script.Login(cfg), []string{"UserName", "Password"}}
 }
 
 // checked is an executor that needs parameters.
