@@ -12,16 +12,13 @@ const defaultBreak = 250 * time.Millisecond
 // SendBreak asks the server to begin a break (SET-CONTROL), waits for d, or for
 // a quarter of a second if d is 0 or less, and asks it to end the break. The
 // break is ended on every way out, and by the server when the connection ends.
-func (p *Port) SendBreak(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		d = defaultBreak
-	}
-	return p.wrap("send break", p.sendBreak(ctx, d))
-}
-
-func (p *Port) sendBreak(ctx context.Context, d time.Duration) error {
+func (p *Port) SendBreak(ctx context.Context, d time.Duration) (err error) {
+	defer p.wrapResult("send break", &err)
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if d <= 0 {
+		d = defaultBreak
 	}
 	if err := p.acquire(ctx, p.breaks); err != nil {
 		return err
@@ -30,7 +27,7 @@ func (p *Port) sendBreak(ctx context.Context, d time.Duration) error {
 	p.mu.Lock()
 	p.answers[itemBreak].known = false // of the break before
 	p.mu.Unlock()
-	err := p.ask(ctx, request{itemBreak, uint32(ctlBreakOn)})
+	err = p.ask(ctx, request{itemBreak, uint32(ctlBreakOn)})
 	if err == nil {
 		// A server that has no break answers that it is off.
 		p.mu.Lock()
@@ -58,11 +55,8 @@ func (p *Port) sendBreak(ctx context.Context, d time.Duration) error {
 // received before its acknowledgement if d has port.Input. On a plain Telnet
 // port it drops what has arrived here and gives errors.ErrUnsupported, since the
 // server's queues are out of reach.
-func (p *Port) Discard(d port.Direction) error {
-	return p.wrap("discard", p.discard(context.Background(), d))
-}
-
-func (p *Port) discard(ctx context.Context, d port.Direction) error {
+func (p *Port) Discard(d port.Direction) (err error) {
+	defer p.wrapResult("discard", &err)
 	if err := d.Validate(); err != nil {
 		return err
 	}
@@ -70,7 +64,7 @@ func (p *Port) discard(ctx context.Context, d port.Direction) error {
 	if v == 0 {
 		return nil
 	}
-	if err := p.acquire(ctx, p.purges); err != nil {
+	if err := p.acquire(context.Background(), p.purges); err != nil {
 		return err
 	}
 	defer p.purges.release()
@@ -82,7 +76,7 @@ func (p *Port) discard(ctx context.Context, d port.Direction) error {
 		p.dropInput()
 		p.mu.Unlock()
 	}
-	err := p.ask(ctx, request{itemPurge, v})
+	err = p.ask(context.Background(), request{itemPurge, v})
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.purging = false
@@ -121,12 +115,8 @@ func (p *Port) silence(on bool) error {
 }
 
 // Signature asks the server for its name and version, a text for people.
-func (p *Port) Signature(ctx context.Context) (string, error) {
-	s, err := p.signature(ctx)
-	return s, p.wrap("get signature", err)
-}
-
-func (p *Port) signature(ctx context.Context) (string, error) {
+func (p *Port) Signature(ctx context.Context) (sig string, err error) {
+	defer p.wrapResult("get signature", &err)
 	p.mu.Lock()
 	before := p.sigs
 	p.mu.Unlock()
@@ -141,8 +131,7 @@ func (p *Port) signature(ctx context.Context) (string, error) {
 	defer cancel()
 	p.startWaiting()
 	defer p.endWaiting()
-	var sig string
-	err := p.await(limit, func() bool { sig = p.sig; return p.sigs != before })
+	err = p.await(limit, func() bool { sig = p.sig; return p.sigs != before })
 	if err != nil && ctx.Err() == nil && limit.Err() != nil {
 		return "", &ackError{commandNames[cmdSignature], p.cfg.AckTimeout}
 	}

@@ -37,7 +37,7 @@ func Dial(ctx context.Context, addr string, cfg *Config) (*Port, error) {
 	}
 	tune(conn, c.KeepAlive, c.SocketBuffer)
 	p := newPort(name, conn, c)
-	mark := p.request()
+	mark := p.request() // before anything is read
 	go p.receive()
 	err = p.handshake(ctx, mark)
 	if err == nil && c.Mode != (port.Mode{}) {
@@ -55,8 +55,7 @@ func Dial(ctx context.Context, addr string, cfg *Config) (*Port, error) {
 	return p, nil
 }
 
-// request asks for the options, before anything is read, and for a timing mark,
-// whose number it returns.
+// request asks for the options and for a timing mark, whose number it returns.
 func (p *Port) request() (mark int) {
 	p.options()
 	p.tc.Options(func(o *telnet.Options) {
@@ -203,11 +202,8 @@ func (p *Port) sendMark() int {
 // bytes have left its port; others may answer when they have handed them to it.
 // A server that never answered one gives an error that matches
 // errors.ErrUnsupported, after AckTimeout.
-func (p *Port) Drain(ctx context.Context) error {
-	return p.wrap("drain", p.drain(ctx))
-}
-
-func (p *Port) drain(ctx context.Context) error {
+func (p *Port) Drain(ctx context.Context) (err error) {
+	defer p.wrapResult("drain", &err)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -222,7 +218,7 @@ func (p *Port) drain(ctx context.Context) error {
 	defer cancel()
 	p.startWaiting()
 	defer p.endWaiting()
-	err := p.await(limit, func() bool { return p.passed >= mark })
+	err = p.await(limit, func() bool { return p.passed >= mark })
 	if err != nil && ctx.Err() == nil && limit.Err() != nil {
 		return fmt.Errorf("the server answers no timing marks (RFC 860): %w", errors.ErrUnsupported)
 	}

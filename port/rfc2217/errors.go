@@ -24,6 +24,10 @@ func (p *Port) wrap(op string, err error) error {
 	return &port.OpError{Op: op, Port: p.name, Err: err}
 }
 
+// wrapResult makes the error of an operation, if there is one, a port.OpError; it is
+// deferred.
+func (p *Port) wrapResult(op string, err *error) { *err = p.wrap(op, *err) }
+
 // lostError is the loss of the connection: port.ErrCarrierLost and its cause.
 type lostError struct {
 	cause error

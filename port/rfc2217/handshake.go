@@ -167,26 +167,9 @@ func checkProtocol(first []byte) error {
 	return nil
 }
 
-// refuse sends a client that did not get the port the reason, and accepts what
-// it sends until it closes: a close with bytes unread would make its system
-// drop the sentence.
-func (x *session) refuse(err error) {
-	var r *refusal
-	switch {
-	case errors.As(err, &r):
-	case err == errHandshakeTimeout:
-		r = &refusal{text: "No answer in Telnet (RFC 854). This port speaks RFC 2217."}
-	case err == errLeftUnproved && !x.isOver():
-		// The client may have closed its side only.
-		r = &refusal{text: "No answer in Telnet (RFC 854). This port speaks RFC 2217."}
-	default:
-		return
-	}
-	x.say(r.text)
-}
-
-// say sends a line of text as the last data of a connection, and waits until the
-// client closes.
+// say sends a line of text as the last data of a connection, and accepts what the
+// client sends until it closes: a close with bytes unread would make the client's
+// system drop the sentence.
 func (x *session) say(text string) {
 	end := time.Now().Add(refusalTimeout)
 	defer context.AfterFunc(x.srv.ctx, func() { x.conn.Close() })()
@@ -214,7 +197,14 @@ func (s *Server) serve(x *session) {
 			err = errLeftUnproved
 		}
 		s.logRefusal(x, err)
-		x.refuse(err)
+		var r *refusal
+		switch {
+		case errors.As(err, &r):
+			x.say(r.text)
+		case err == errHandshakeTimeout, err == errLeftUnproved && !x.isOver():
+			// A client that left may have closed its side only.
+			x.say("No answer in Telnet (RFC 854). This port speaks RFC 2217.")
+		}
 		x.end(err)
 		x.tc.Close()
 		return

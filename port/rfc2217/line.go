@@ -135,7 +135,7 @@ func (l *line) watch() {
 		case <-l.x.ctx.Done():
 			return
 		}
-		if l.x.idle() {
+		if limit := l.x.srv.IdleTimeout; limit > 0 && time.Since(time.Unix(0, l.x.moved.Load())) >= limit {
 			l.x.end(errIdle)
 			return
 		}

@@ -42,14 +42,12 @@ func (p *Port) levels() port.Lines {
 
 // SetLines asserts or clears DTR and RTS (SET-CONTROL) and waits for the
 // acknowledgements.
-func (p *Port) SetLines(mask, values port.Lines) error {
-	return p.wrap("set lines", p.setLines(context.Background(), mask, values))
-}
-
-func (p *Port) setLines(ctx context.Context, mask, values port.Lines) error {
+func (p *Port) SetLines(mask, values port.Lines) (err error) {
+	defer p.wrapResult("set lines", &err)
 	if wrong := mask &^ port.Outputs; wrong != 0 {
 		return fmt.Errorf("%v cannot be set, use DTR and RTS: %w", wrong, errors.ErrUnsupported)
 	}
+	ctx := context.Background()
 	if err := p.acquire(ctx, p.lines); err != nil {
 		return err
 	}
@@ -85,20 +83,15 @@ func (p *Port) setLines(ctx context.Context, mask, values port.Lines) error {
 
 // WaitLines blocks until the server notifies a change of a line in mask. A
 // change that is over before the notification counts.
-func (p *Port) WaitLines(ctx context.Context, mask port.Lines) (port.Lines, error) {
-	l, err := p.waitLines(ctx, mask)
-	return l, p.wrap("wait lines", err)
-}
-
-func (p *Port) waitLines(ctx context.Context, mask port.Lines) (port.Lines, error) {
+func (p *Port) WaitLines(ctx context.Context, mask port.Lines) (now port.Lines, err error) {
+	defer p.wrapResult("wait lines", &err)
 	if _, err := p.currentLines(ctx); err != nil {
 		return 0, err
 	}
 	p.mu.Lock()
 	before := p.changes
 	p.mu.Unlock()
-	var now port.Lines
-	err := p.await(ctx, func() bool {
+	err = p.await(ctx, func() bool {
 		now = p.levels()
 		return p.changes.Since(&before, uint8(mask))
 	})

@@ -10,12 +10,9 @@ import (
 
 // Mode returns the mode in force as the server reports it. It requests what the
 // server has not reported yet.
-func (p *Port) Mode() (port.Mode, error) {
-	m, err := p.mode(context.Background())
-	return m, p.wrap("mode", err)
-}
-
-func (p *Port) mode(ctx context.Context) (port.Mode, error) {
+func (p *Port) Mode() (m port.Mode, err error) {
+	defer p.wrapResult("mode", &err)
+	ctx := context.Background()
 	if err := p.awaitState(ctx); err != nil {
 		return port.Mode{}, err
 	}

@@ -151,37 +151,28 @@ func nvt(o *telnet.Options, s telnet.Side, comPort bool) bool {
 
 // command handles a COM-PORT command from the server (RFC 2217, sections 2 to
 // 5). Some servers send the client's codes, and some acknowledge without a
-// value.
+// value. It reports true if what was received before is to be dropped. p.mu is
+// held.
 func (p *Port) command(cmd byte, value []byte) (purge bool) {
 	if cmd <= cmdPurge {
 		cmd += fromServer
 	}
-	switch cmd {
-	case cmdSignature + fromServer:
-		p.signed(value)
-		return false
-	case cmdSuspend + fromServer:
-		p.tc.SetHold(telnet.HoldPeer, true)
-		return false
-	case cmdResume + fromServer:
-		p.tc.SetHold(telnet.HoldPeer, false)
-		return false
-	}
-	if len(value) == 0 {
-		// Handle an acknowledgement without a value: the server has
-		// done what the request for that item asked for.
-		if cmd == cmdControl+fromServer {
-			return false
-		}
+	switch {
+	case cmd == cmdSignature+fromServer && len(value) == 0:
+		p.tc.Send(appendText(nil, cmdSignature, p.cfg.Signature)...)
+	case cmd == cmdSignature+fromServer:
+		p.sig = string(value)
+		p.sigs++
+	case cmd == cmdSuspend+fromServer, cmd == cmdResume+fromServer:
+		p.tc.SetHold(telnet.HoldPeer, cmd == cmdSuspend+fromServer)
+	case len(value) == 0:
+		// An acknowledgement without a value: the server has done what the request
+		// for that item asked for.
 		i, ok := itemOf(cmd, 0)
-		if a := &p.answers[i]; ok && a.state != acked && !a.want.isQuery() {
+		if a := &p.answers[i]; ok && cmd != cmdControl+fromServer && a.state != acked && !a.want.isQuery() {
 			return p.acknowledgeItem(i, a.want.value)
 		}
-		return false
-	}
-	switch cmd {
-	case cmdLineState + fromServer:
-		v := value[0]
+	case cmd == cmdLineState+fromServer:
 		for _, c := range []struct {
 			bit   byte
 			count *uint64
@@ -191,46 +182,27 @@ func (p *Port) command(cmd byte, value []byte) (purge bool) {
 			{lineFraming, &p.stats.Framing},
 			{lineBreak, &p.stats.Breaks},
 		} {
-			if v&c.bit != 0 {
+			if value[0]&c.bit != 0 {
 				*c.count++
 			}
 		}
-	case cmdModemState + fromServer:
-		p.modemState(value[0])
-	default:
-		// The value of an item: report true if what
-		// was received before is to be dropped.
+	case cmd == cmdModemState+fromServer:
+		// A line that the server calls changed has changed even if it is back by
+		// now; the first notification is no change.
+		levels, changed := linesOf(value[0])
+		if p.notified {
+			p.changes.Count(uint8(changed | (levels ^ p.inputs)))
+		}
+		p.inputs, p.notified = levels, true
+	default: // the value of an item
 		i, ok := itemOf(cmd, value[0])
-		if !ok {
-			return false
-		}
 		v := uint32(value[0])
-		if i == itemBaud {
-			if v, ok = parseBaud(value); !ok {
-				return false
-			}
+		if ok && i == itemBaud {
+			v, ok = parseBaud(value)
 		}
-		return p.acknowledgeItem(i, v)
+		if ok {
+			return p.acknowledgeItem(i, v)
+		}
 	}
 	return false
-}
-
-// signed keeps the server's signature, or answers with ours if it asks.
-func (p *Port) signed(text []byte) {
-	if len(text) == 0 {
-		p.tc.Send(appendText(nil, cmdSignature, p.cfg.Signature)...)
-		return
-	}
-	p.sig = string(text)
-	p.sigs++
-}
-
-// modemState takes the input lines. A line that the server calls changed has
-// changed even if it is back by now; the first notification is no change.
-func (p *Port) modemState(v byte) {
-	levels, changed := linesOf(v)
-	if p.notified {
-		p.changes.Count(uint8(changed | (levels ^ p.inputs)))
-	}
-	p.inputs, p.notified = levels, true
 }

@@ -86,14 +86,6 @@ func (r request) isQuery() bool { return r.value == items[r.item].ask }
 // String names the command.
 func (r request) String() string { return commandNames[items[r.item].cmd] }
 
-// append puts r on the wire.
-func (r request) append(dst []byte) []byte {
-	if r.item == itemBaud {
-		return appendBaud(dst, cmdBaud, r.value)
-	}
-	return appendByte(dst, items[r.item].cmd, byte(r.value))
-}
-
 // itemOf finds the item that a command from the server is about.
 func itemOf(cmd, value byte) (item, bool) {
 	switch cmd - fromServer {
@@ -130,25 +122,14 @@ func controlItem(v byte) (item, bool) {
 	return 0, false
 }
 
+// acknowledgeItem notes the value v that the server has sent for item i. It
+// reports true if what was received before is to be dropped. p.mu is held.
 func (p *Port) acknowledgeItem(i item, v uint32) (purge bool) {
 	a := &p.answers[i]
 	waiting, was := a.state != acked, a.levels(i)
-	if a.take(i, v) {
-		p.changes.Count(uint8(was ^ a.levels(i)))
-	}
-	purge = i == itemPurge && waiting && a.state == acked && a.want.value&uint32(purgeInput) != 0
-	if purge {
-		p.purging = false
-		p.dropInput()
-	}
-	return purge
-}
-
-// take notes the value v and reports whether it is news about the item. While
-// earlier requests are unanswered, a value other than the wanted one may be
-// theirs, and the wait continues. Servers that answer a break, or a question
-// about a line, with the number of another request of that kind have answered.
-func (a *answer) take(i item, v uint32) (news bool) {
+	// While earlier requests are unanswered, a value other than the wanted one may
+	// be theirs, and the wait continues. Servers that answer a break, or a question
+	// about a line, with the number of another request of that kind have answered.
 	isAsk := v == items[i].ask
 	if a.open > 0 {
 		a.open--
@@ -158,11 +139,16 @@ func (a *answer) take(i item, v uint32) (news bool) {
 			a.state = doubtful
 		}
 	}
-	if isAsk {
-		return false
+	if !isAsk {
+		a.known, a.value = true, v
+		p.changes.Count(uint8(was ^ a.levels(i)))
 	}
-	a.known, a.value = true, v
-	return true
+	purge = i == itemPurge && waiting && a.state == acked && a.want.value&uint32(purgeInput) != 0
+	if purge {
+		p.purging = false
+		p.dropInput()
+	}
+	return purge
 }
 
 // levels returns the output line that item i represents, if it is asserted.
@@ -243,7 +229,11 @@ func (p *Port) send(reqs ...request) error {
 		a := &p.answers[r.item]
 		a.open++
 		a.want, a.state = r, pending
-		b = r.append(b)
+		if r.item == itemBaud {
+			b = appendBaud(b, cmdBaud, r.value)
+		} else {
+			b = appendByte(b, items[r.item].cmd, byte(r.value))
+		}
 	}
 	p.watchdog.start()
 	if err := p.tc.Send(b...); err != nil {

@@ -128,7 +128,13 @@ func newSession(s *Server, conn net.Conn, shared *sharedPort, at net.Addr) *sess
 		quiet:    quietTime,
 	}
 	x.tc.SetComplete(complete)
-	x.queue = newQueue(max(queueSoft, s.SocketBuffer), x.suspendClient)
+	x.queue = newQueue(max(queueSoft, s.SocketBuffer), func(on bool) { // RFC 2217, section 5
+		cmd := cmdResume
+		if on {
+			cmd = cmdSuspend
+		}
+		x.tc.Send(appendText(nil, cmd+fromServer, "")...)
+	})
 	x.watchdog = newAckWatchdog(conn, s.KeepAlive, x.tc.Abort)
 	x.ctx, x.cancel = context.WithCancel(s.ctx)
 	x.line.x = x
@@ -250,9 +256,3 @@ func (x *session) drain(closed bool) error {
 
 // touch notes that bytes have moved.
 func (x *session) touch() { x.moved.Store(time.Now().UnixNano()) }
-
-// idle reports whether no byte has moved for the idle limit.
-func (x *session) idle() bool {
-	limit := x.srv.IdleTimeout
-	return limit > 0 && time.Since(time.Unix(0, x.moved.Load())) >= limit
-}

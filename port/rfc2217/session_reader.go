@@ -77,16 +77,6 @@ func (x *session) awaitRoom(grow bool) ([]byte, error) {
 	}
 }
 
-// suspendClient asks the client to send no data (RFC 2217, section 5), or to
-// resume.
-func (x *session) suspendClient(on bool) {
-	cmd := cmdResume
-	if on {
-		cmd = cmdSuspend
-	}
-	x.tc.Send(appendText(nil, cmd+fromServer, "")...)
-}
-
 // decode decodes n raw bytes at the front of seg in place, and queues what it
 // finds.
 func (x *session) decode(seg []byte, n int) error {
@@ -214,7 +204,7 @@ func (x *session) order(cmd []byte) error {
 	return nil
 }
 
-// interrupt gives control a command; nil is a BRK.
+// hurry gives control a command; nil is a BRK.
 func (x *session) hurry(cmd []byte) error {
 	u := urgent{cmd: bytes.Clone(cmd[:min(len(cmd), maxCommand)]), at: x.queue.end()}
 	if !x.answered && len(x.urgent) == cap(x.urgent) {
