@@ -24,7 +24,12 @@ func (p *parser) named() {
 		p.fail("to set a variable, write = without the colon")
 	case p.accept(tColon):
 		if name.kind == tName {
-			p.place(name)
+			s := p.labelSymbol(name)
+			if s.defined {
+				p.errorAt(name, "the label %s stands already in line %d: each label needs a name of its own", p.shown(name), p.lineOf(s.pos))
+			} else {
+				s.defined, s.pos, s.target = true, name.pos, p.here()
+			}
 		}
 	case p.accept(tAssign):
 		p.active = true

@@ -2,6 +2,7 @@ package scp
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/rasline/rasline/script/lint"
 )
@@ -258,7 +259,7 @@ func (p *parser) system(t token) operand {
 // getip reads the operand of getip, which must begin on the same line, and
 // writes the command.
 func (p *parser) getip(t token) {
-	if p.tok.line != t.line || !p.tok.kind.operand() {
+	if p.tok.line != t.line || !slices.Contains(operands, p.tok.kind) {
 		p.emit(opInteger, t, 1)
 		p.emit(opGetIP, t, 0)
 		return
@@ -276,11 +277,5 @@ func (p *parser) getip(t token) {
 	p.emit(opGetIP, t, 0)
 }
 
-// operand reports whether a token of kind k can begin an operand.
-func (k kind) operand() bool {
-	switch k {
-	case tInteger, tString, kTrue, kFalse, tName, tSysVar, tOpen, tMinus, tNot, kGetip:
-		return true
-	}
-	return false
-}
+// operands are the kinds of the tokens that can begin an operand.
+var operands = []kind{tInteger, tString, kTrue, kFalse, tName, tSysVar, tOpen, tMinus, tNot, kGetip}

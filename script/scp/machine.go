@@ -129,7 +129,7 @@ func (m *machine) run() error {
 // count keeps a script that never waits from running for ever.
 func (m *machine) count(o op) error {
 	m.work++
-	if o.command() {
+	if o >= opStore { // a command of the script
 		m.steps++
 	}
 	if m.steps > m.maxSteps || m.work > m.maxSteps*workPerStep {

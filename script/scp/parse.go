@@ -137,7 +137,7 @@ func (p *parser) procedure(procs map[string]*symbol) {
 	p.failed, p.muted, p.active = false, false, false
 	p.advance()
 	key := p.procName(opener, procs)
-	for !p.procEnds() {
+	for p.tok.kind != tEOF && (p.tok.kind != kEndproc && p.tok.kind != kProc || p.misused()) {
 		// Read one declaration, label or command: at least one token.
 		p.failed, p.muted, p.depth = false, false, 0
 		switch t := p.tok; {
@@ -166,18 +166,7 @@ func (p *parser) procedure(procs map[string]*symbol) {
 	}
 	p.resolve()
 	if p.found.Errors() == 0 {
-		// Warn of each "waitfor ... until" after which a transmit may run
-		// although nothing tests whether the text arrived: the path is the same for
-		// both cases and passes no $SUCCESS or $FAILURE.
-		blind := p.reachTransmit()
-		for i, in := range p.code {
-			if in.op != opWaitfor {
-				continue
-			}
-			if w := p.waits[in.a]; w.until && !w.parts(int32(i)+1) && blind[i+1] {
-				p.warn(in.pos, `whether this text came in time is not tested before the next "transmit": look at $SUCCESS or $FAILURE first`)
-			}
-		}
+		p.warnUntested()
 	}
 	if key == "main" {
 		p.program.code, p.program.waits, p.program.slots = p.code, p.waits, p.scope.slots
@@ -186,15 +175,6 @@ func (p *parser) procedure(procs map[string]*symbol) {
 		}
 		p.program.tested = p.tested
 	}
-}
-
-// procEnds reports whether the procedure ends before the next token.
-func (p *parser) procEnds() bool {
-	switch p.tok.kind {
-	case kEndproc, kProc:
-		return !p.misused()
-	}
-	return p.tok.kind == tEOF
 }
 
 // procName reads the name of a procedure and returns it folded, "" if that is

@@ -244,9 +244,6 @@ const (
 	opEnd
 )
 
-// command reports whether o is a command of the script, a step.
-func (o op) command() bool { return o >= opStore }
-
 // jumps reports whether a of o is an instruction to go to.
 func (o op) jumps() bool {
 	return o == opJump || o == opGoto || o == opIf || o == opWhile || o == opAnd || o == opOr

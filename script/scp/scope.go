@@ -2,6 +2,7 @@ package scp
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/rasline/rasline/script/lint"
 )
@@ -107,16 +108,6 @@ func (p *parser) labelSymbol(name token) *symbol {
 	return s
 }
 
-// place gives a label the next instruction as its target.
-func (p *parser) place(name token) {
-	s := p.labelSymbol(name)
-	if s.defined {
-		p.errorAt(name, "the label %s stands already in line %d: each label needs a name of its own", p.shown(name), p.lineOf(s.pos))
-		return
-	}
-	s.defined, s.pos, s.target = true, name.pos, p.here()
-}
-
 // resolve replaces label numbers by instructions and reports what is left over
 // when a procedure ends.
 func (p *parser) resolve() {
@@ -147,21 +138,10 @@ func (p *parser) resolve() {
 	}
 }
 
-// parts reports whether every match leads elsewhere than to after, where a
-// timeout leads.
-func (w *waitSite) parts(after int32) bool {
-	for _, e := range w.entries {
-		if e.target == next || e.target == after {
-			return false
-		}
-	}
-	return true
-}
-
-// reachTransmit reports for each instruction whether a transmit can follow
-// before the result of the last wait is tested. It walks backwards from the
-// transmits.
-func (p *parser) reachTransmit() []bool {
+// warnUntested warns of each "waitfor ... until" after which a transmit may run
+// although nothing tests whether the text arrived: the path is the same for both
+// cases and passes no $SUCCESS or $FAILURE. It walks backwards from the transmits.
+func (p *parser) warnUntested() {
 	// The instructions that lead to instruction i are
 	// before[from[i]:from[i+1]].
 	from := make([]int32, len(p.code)+2)
@@ -174,7 +154,7 @@ func (p *parser) reachTransmit() []bool {
 		before[from[to+1]] = i
 		from[to+1]++
 	})
-	reach := make([]bool, len(p.code))
+	reach := make([]bool, len(p.code)) // from which a transmit can follow untested
 	var todo []int32
 	mark := func(i int32) {
 		if o := p.code[i].op; !reach[i] && o != opSuccess && o != opFailure {
@@ -194,7 +174,15 @@ func (p *parser) reachTransmit() []bool {
 			mark(j)
 		}
 	}
-	return reach
+	for i, in := range p.code {
+		if in.op != opWaitfor || !p.waits[in.a].until || !reach[i+1] {
+			continue
+		}
+		after := int32(i) + 1 // where a timeout leads
+		if slices.ContainsFunc(p.waits[in.a].entries, func(e waitEntry) bool { return e.target == next || e.target == after }) {
+			p.warn(in.pos, `whether this text came in time is not tested before the next "transmit": look at $SUCCESS or $FAILURE first`)
+		}
+	}
 }
 
 // edges calls f for each instruction and each that may run after it.

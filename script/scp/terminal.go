@@ -94,19 +94,16 @@ func (t *terminal) talking() bool {
 func (t *terminal) listen() {
 	if t.done == nil {
 		t.done = make(chan struct{})
-		go t.read()
-	}
-}
-
-// read hands typed bytes on until the terminal ends or the script has.
-func (t *terminal) read() {
-	defer close(t.done)
-	buf := make([]byte, 256)
-	for {
-		n, err := t.call.Terminal.Read(buf)
-		if !t.typed(buf[:n]) || err != nil {
-			return
-		}
+		go func() { // ends with the terminal, or at the first key after stop
+			defer close(t.done)
+			buf := make([]byte, 256)
+			for {
+				n, err := t.call.Terminal.Read(buf)
+				if !t.typed(buf[:n]) || err != nil {
+					return
+				}
+			}
+		}()
 	}
 }
 

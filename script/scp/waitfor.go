@@ -33,6 +33,7 @@ func (m *machine) waitfor(in instr) error {
 		match, err = m.dialog.WaitFor(m.ctx, time.Duration(limit)*time.Second, patterns...)
 	}
 	m.showAll()
+	var late *script.TimeoutError
 	switch {
 	case err == nil:
 		m.success = true
@@ -42,7 +43,8 @@ func (m *machine) waitfor(in instr) error {
 		if e := site.entries[match.Index]; e.target != next {
 			m.pc = e.target
 		}
-	case site.until && m.expired(err):
+	case site.until && errors.As(err, &late) && !late.Idle && m.ctx.Err() == nil:
+		// The script's own limit has passed, rather than one of the host's.
 		m.success = false
 		if limit > 0 {
 			m.waited()
@@ -51,13 +53,6 @@ func (m *machine) waitfor(in instr) error {
 		return err
 	}
 	return nil
-}
-
-// expired reports whether err means that the script's own limit passed, rather
-// than one of the host's.
-func (m *machine) expired(err error) bool {
-	var t *script.TimeoutError
-	return errors.As(err, &t) && !t.Idle && m.ctx.Err() == nil
 }
 
 // patterns takes the texts of a waitfor from the stack and returns what to look
