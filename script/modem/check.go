@@ -72,14 +72,6 @@ func CheckNumber(number string) (string, error) {
 	return string(dial), nil
 }
 
-// isAddress reports whether a text to dial is a host with a port rather than a
-// number.
-func isAddress(s string) bool {
-	return strings.ContainsAny(s, ":") || strings.ContainsFunc(s, func(r rune) bool {
-		return r > '9' && strings.ToUpper(string(r)) > "D" && !strings.ContainsRune("TPWtpw@", r)
-	})
-}
-
 // CheckAddress checks a host and a port to dial, such as "bbs.example:23" or
 // "[2001:db8::1]:23", and returns them as they are dialled. Letters, digits,
 // dots, hyphens, underscores, colons, slashes and brackets are allowed. Everything

@@ -3,6 +3,7 @@ package modem
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/rasline/rasline/port"
@@ -37,7 +38,10 @@ func (c *Config) dialBody(number string) (string, error) {
 		return "", err
 	}
 	check := CheckNumber
-	if c.Addresses && isAddress(number) {
+	isAddress := strings.ContainsAny(number, ":") || strings.ContainsFunc(number, func(r rune) bool {
+		return r > '9' && strings.ToUpper(string(r)) > "D" && !strings.ContainsRune("TPWtpw@", r)
+	})
+	if c.Addresses && isAddress {
 		check = CheckAddress
 	}
 	digits, err := check(number)
@@ -89,7 +93,7 @@ func (m *Modem) Online(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	m.keep = []byte{}
-	r, err := m.exchange(ctx, request{body: "O", timeout: m.cfg.OnlineTimeout, final: isOnlineResult})
+	r, err := m.exchange(ctx, request{body: "O", timeout: m.cfg.OnlineTimeout, final: func(o Outcome) bool { return isCallResult(o) || o == OK }})
 	kept := m.keep
 	m.keep = nil
 	switch res := r.Result; {
@@ -115,9 +119,6 @@ func (m *Modem) Online(ctx context.Context) (Result, error) {
 
 // isCallResult reports whether an outcome ends the making of a call.
 func isCallResult(o Outcome) bool { return o != Unknown && o != Ring && o != Ongoing && o != OK }
-
-// isOnlineResult reports whether an outcome is the answer to O.
-func isOnlineResult(o Outcome) bool { return isCallResult(o) || o == OK }
 
 // callState is the state that the Modems of one call share.
 type callState struct {

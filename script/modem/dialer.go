@@ -217,7 +217,8 @@ func (r *dialing) dial(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if i == most-1 || ctx.Err() != nil || !repeatable(err) || r.Redial.stops(err) {
+		transient := errors.As(err, new(*OutcomeError)) || errors.As(err, new(*RegistrationError)) || script.IsTimeout(err)
+		if i == most-1 || ctx.Err() != nil || !transient || r.Redial.stops(err) {
 			return &DialError{Attempts: r.attempts, Err: err}
 		}
 		pause := cmp.Or(r.Redial.Pause, defaultPause)
@@ -236,11 +237,6 @@ func (r *dialing) dial(ctx context.Context) error {
 			return &DialError{Attempts: r.attempts, Err: err}
 		}
 	}
-}
-
-// repeatable reports whether an attempt failed in a way that another might not.
-func repeatable(err error) bool {
-	return errors.As(err, new(*OutcomeError)) || errors.As(err, new(*RegistrationError)) || script.IsTimeout(err)
 }
 
 // attempt dials once and reports it.

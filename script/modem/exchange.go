@@ -246,7 +246,10 @@ func (a *answer) process(ctx context.Context, l line) (done bool, err error) {
 		return true, nil
 	}
 	m.learn(l)
-	if res.Outcome != Connect && (m.echo == echoUnknown && !a.echoed || res.Numeric && !m.certain(l) || a.doubt) {
+	// A number can only be a result if it ends with a CR alone, as V.250 specifies,
+	// on a modem whose numeric results end so.
+	certain := !res.Numeric || l.end == "\r" && m.in.ends[numberEnd] == "\r"
+	if res.Outcome != Connect && (m.echo == echoUnknown && !a.echoed || !certain || a.doubt) {
 		a.held, a.quiet, a.number = &res, time.Now().Add(m.cfg.Quiet), ""
 		if res.Numeric {
 			a.number = trimNoise(l.text)
@@ -297,12 +300,6 @@ func (a *answer) finish(res Result) {
 	a.modem.previous = a.body
 	res.Lines = a.response.Lines
 	a.response.Result = res
-}
-
-// certain reports whether a number can only be a result: it ends with a CR alone,
-// as V.250 specifies, on a modem whose numeric results end so.
-func (m *Modem) certain(l line) bool {
-	return l.end == "\r" && m.in.ends[numberEnd] == "\r"
 }
 
 // timeout returns the error of a wait whose limit has passed.

@@ -297,16 +297,14 @@ func (m *Modem) escapeCall(ctx context.Context, online bool) error {
 // sendH sends the command that hangs up. ERROR, which is returned as a refusal, is
 // the answer of some modems that have no call; of one that has a call it is none.
 func (m *Modem) sendH(ctx context.Context, body string) (refusal, err error) {
-	_, err = m.exchange(ctx, request{body: body, timeout: m.cfg.CommandTimeout, final: isHangupResult})
+	_, err = m.exchange(ctx, request{body: body, timeout: m.cfg.CommandTimeout, final: func(o Outcome) bool {
+		return o == OK || o == NoCarrier || o == Failed // NO CARRIER is OK of some modems
+	}})
 	if OutcomeOf(err) == Failed {
 		return err, nil
 	}
 	return nil, err
 }
-
-// isHangupResult reports whether an outcome is the answer to H. Some modems answer
-// NO CARRIER, and one without a call may answer ERROR.
-func isHangupResult(o Outcome) bool { return o == OK || o == NoCarrier || o == Failed }
 
 // awaitFall waits until DCD is off, for the limit at most, and reports whether
 // it is.
