@@ -3,7 +3,6 @@ package chat
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
@@ -51,11 +50,14 @@ func (e *ExitError) Error() string {
 // Unwrap returns the RunError.
 func (e *ExitError) Unwrap() error { return &e.RunError }
 
-// verdicts are the texts by which modems and servers report why a call failed.
-var verdicts = []struct {
-	text string // upper case
+// verdict is a text by which modems and servers report why a call failed, in upper
+// case, and what it means.
+type verdict struct {
+	text string
 	code ras.Code
-}{
+}
+
+var verdicts = []verdict{
 	{"BUSY", ras.ErrLineBusy},
 	{"NO CARRIER", ras.ErrNoCarrier},
 	{"NO ANSWER", ras.ErrNoAnswer},
@@ -69,18 +71,6 @@ var verdicts = []struct {
 	{"BAD PASSWORD", ras.ErrAuthenticationFailure},
 	{"DISCONNECT", ras.ErrRemoteDisconnection},
 	{"HANGUP", ras.ErrRemoteDisconnection},
-}
-
-// abortCode returns the code for an abort on text. A text that names no cause
-// known counts as a message of the modem.
-func abortCode(text string) ras.Code {
-	text = strings.ToUpper(text)
-	for _, v := range verdicts {
-		if strings.Contains(text, v.text) {
-			return v.code
-		}
-	}
-	return ras.ErrFromDevice
 }
 
 // ended returns the cause for which the run was ended from outside, or nil.

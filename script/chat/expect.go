@@ -88,7 +88,12 @@ func (r *run) await(ctx context.Context, part string) error {
 		r.view.debugAfterText(" -- failed")
 		r.view.info("Failed (" + visible(entry.text) + ")")
 		k := slices.Index(r.aborts, entry)
-		err := r.fail(ExitAbort+k, abortCode(entry.text), fmt.Sprintf("aborted on %q", entry.text), nil)
+		code := ras.ErrFromDevice // the text counts as a message of the modem
+		text := strings.ToUpper(entry.text)
+		if i := slices.IndexFunc(verdicts, func(v verdict) bool { return strings.Contains(text, v.text) }); i >= 0 {
+			code = verdicts[i].code
+		}
+		err := r.fail(ExitAbort+k, code, fmt.Sprintf("aborted on %q", entry.text), nil)
 		err.Abort = strings.Clone(entry.text)
 		return err
 	case cause != nil:

@@ -44,7 +44,7 @@ func inspect(steps []step, found *findings) *linter {
 			switch {
 			case w.text[i] == '\\':
 				i++
-			case w.text[i] == '$' && i+1 < len(w.text) && isNameByte(w.text[i+1]) && !isDigit(w.text[i+1]) &&
+			case w.text[i] == '$' && i+1 < len(w.text) && isNameByte(w.text[i+1]) && w.text[i+1] > '9' &&
 				!strings.HasSuffix(lint.Fold(w.text[:i]), "at"): // AT$ begins commands of some modems
 				n := i + 1
 				for n < len(w.text) && isNameByte(w.text[n]) {
@@ -76,8 +76,6 @@ func inspect(steps []step, found *findings) *linter {
 	}
 	return l
 }
-
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 const bom = "\ufeff"
 
@@ -210,7 +208,7 @@ func (l *linter) send(w word) {
 	if m.usesU && l.secret == (pos{}) {
 		l.secret = w.pos
 	}
-	if asksForSecret(l.prompt) && !m.hidden && !m.usesU && !strings.HasPrefix(w.text, "@") && m.text != "" {
+	if secretPrompt.MatchString(l.prompt) && !m.hidden && !m.usesU && !strings.HasPrefix(w.text, "@") && m.text != "" {
 		l.found.warn(w.pos, "what answers %q is shown in logs: begin it with \\q", l.prompt)
 	}
 	// The pauses before the last byte count against the timeout.
@@ -227,6 +225,10 @@ func (l *linter) send(w word) {
 	}
 	l.prompt = ""
 }
+
+// secretPrompt matches a prompt that asks for something that must not be logged. The
+// beginning of the word is often left out, since it may have been lost.
+var secretPrompt = regexp.MustCompile(`(?i:ssword|asswd|sscode|ssphrase|secret|word:$)`)
 
 // results are what modems answer.
 var results = []string{"OK", "CONNECT", "BUSY", "NO CARRIER", "NO ANSWER", "NO DIALTONE", "NO DIAL TONE", "ERROR", "RING"}
@@ -257,17 +259,4 @@ func strayC(s string) int {
 		i++
 	}
 	return -1
-}
-
-// asksForSecret reports whether a prompt asks for something that is no log's
-// business. The beginning of the word is often left out, since it may have been
-// lost.
-func asksForSecret(prompt string) bool {
-	prompt = lint.Fold(prompt)
-	for _, s := range []string{"ssword", "asswd", "sscode", "ssphrase", "secret"} {
-		if strings.Contains(prompt, s) {
-			return true
-		}
-	}
-	return strings.HasSuffix(prompt, "word:")
 }

@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"bytes"
 	"io"
 	"slices"
 	"time"
@@ -55,16 +54,6 @@ func (r *reports) found(e *report) {
 	r.text = append(r.text[:0], e.text...)
 }
 
-// take returns how many bytes of b there are up to the end of the open report.
-func (r *reports) take(b []byte) int {
-	if r.gathering {
-		if i := bytes.IndexFunc(b, func(c rune) bool { return c < ' ' || c == 0x7F }); i >= 0 {
-			return i + 1
-		}
-	}
-	return len(b)
-}
-
 // received adds received bytes to an open report. A control character, which
 // ends it, may be the last of them.
 func (r *reports) received(b []byte) {
@@ -83,8 +72,6 @@ func (r *reports) received(b []byte) {
 		r.finish()
 	}
 }
-
-func (r *reports) full() bool { return len(r.text) >= maxReport }
 
 // finish writes the open report.
 func (r *reports) finish() {

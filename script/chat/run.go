@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -169,11 +170,20 @@ func (r *run) hide(text string) {
 	r.dialog.Hide(ras.Secret(text))
 }
 
-// received sees every byte that a wait consumes.
+// received sees every byte that a wait consumes. They are shown up to the end of
+// the open report, which is written after them.
 func (r *run) received(b []byte) {
 	for len(b) > 0 {
-		n := r.reports.take(b)
-		r.view.received(b[:n])
+		n := len(b)
+		if r.reports.gathering {
+			if i := bytes.IndexFunc(b, func(c rune) bool { return c < ' ' || c == 0x7F }); i >= 0 {
+				n = i + 1
+			}
+		}
+		if v := r.view; !v.off && (v.echo || v.copy || v.talks) {
+			v.stream.Write(b[:n])
+			v.write()
+		}
 		r.reports.received(b[:n])
 		b = b[n:]
 	}
@@ -300,7 +310,7 @@ func seconds(text string) time.Duration {
 // second of silence, or the length of the longest report.
 func (r *run) gatherRest(ctx context.Context) {
 	r.view.off = true
-	for r.reports.gathering && !r.reports.full() {
+	for r.reports.gathering && len(r.reports.text) < maxReport {
 		if _, err := r.dialog.NextByte(ctx, time.Second); err != nil {
 			var t *script.TimeoutError
 			if errors.As(err, &t) {

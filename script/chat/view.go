@@ -37,15 +37,6 @@ type view struct {
 	width int    // received bytes in line
 }
 
-// received shows bytes received from the line.
-func (v *view) received(b []byte) {
-	if v.off || !v.echo && !v.copy && !v.talks {
-		return
-	}
-	v.stream.Write(b)
-	v.write()
-}
-
 // receivedText is the view as the writer of what may be shown of the text that
 // is received.
 type receivedText view
