@@ -204,9 +204,7 @@ func (p *parser) command(all []word, at place) command {
 	}
 	switch cmd.verb {
 	case "send", "print":
-		cmd.text = join(rest)
-		p.names(&cmd.text, rest, at)
-		p.comments(rest, at)
+		cmd.text = p.text(rest, at)
 	case "log":
 		cmd.raw = strings.TrimLeft(p.lines[at.line-1][first.at+len("log"):], " \t")
 		p.warn(cmd.place, "log writes to a file: it is off unless the program has given one (Config.LogFile)")
@@ -296,14 +294,22 @@ func (p *parser) names(t *text, all []word, at place) {
 	}
 }
 
-// comments warns of one that is a part of a text.
-func (p *parser) comments(rest []word, at place) {
+// text reads the text of send or print, which has the words joined by one space
+// each.
+func (p *parser) text(rest []word, at place) text {
+	raw := make([]string, len(rest))
+	for i, w := range rest {
+		raw[i] = w.raw
+	}
+	t := unescape(strings.Join(raw, " "))
+	p.names(&t, rest, at)
 	for _, w := range rest {
 		if c := w.plain(); c == "#" || c == ";" || c == "//" {
 			p.warn(place{at.line, w.at + 1}, "%s begins no comment here and is part of the text: write the comment on a line of its own, behind #", c)
-			return
+			break
 		}
 	}
+	return t
 }
 
 // alternatives is how other languages write several texts to wait for.
@@ -463,6 +469,8 @@ func (p *parser) expect(cmd *command, rest []word, at place) {
 	p.block(cmd, at)
 }
 
+var labelName = regexp.MustCompile(`^\w+$`)
+
 // block reads the lines up to the closing brace.
 func (p *parser) block(cmd *command, at place) {
 	for {
@@ -471,30 +479,23 @@ func (p *parser) block(cmd *command, at place) {
 			p.fail(at, "this expect block has no closing }")
 			return
 		}
+		if len(all) == 0 {
+			continue
+		}
+		// What looks like a label and has nothing that goes to it is more likely a
+		// prompt.
+		name, label := strings.CutSuffix(all[0].plain(), ":")
+		label = label && len(all) == 1 && labelName.MatchString(name) && slices.ContainsFunc(p.targets, func(u use) bool { return u.name == name })
 		switch {
-		case len(all) == 0:
 		case all[0].plain() == "}":
 			p.noMore(all[1:], "}", here)
 			return
-		case strings.HasSuffix(all[0].plain(), ":") && len(all) == 1 && isName(strings.TrimSuffix(all[0].raw, ":")) && !p.isPattern(all[0]):
+		case label:
 			p.fail(here, "a label inside an expect block is no place to go to: put it before the expect")
 		default:
 			cmd.arms = append(cmd.arms, p.arm(all, here))
 		}
 	}
-}
-
-// isPattern reports whether a word that looks like a label is more likely a
-// prompt: nothing goes there.
-func (p *parser) isPattern(w word) bool {
-	name := strings.TrimSuffix(w.raw, ":")
-	return !slices.ContainsFunc(p.targets, func(u use) bool { return u.name == name })
-}
-
-func isName(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_')
-	})
 }
 
 // arm reads a line of a block.

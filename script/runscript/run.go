@@ -120,14 +120,8 @@ func (r *run) exec(c *command) (flow, error) {
 	r.at = c
 	s := r.session
 	s.dialog.SetPlace(r.src.Name(), c.place.line)
-	if err := context.Cause(r.ctx); err != nil {
-		return flow{}, r.fail(ras.ContextError(r.ctx), ras.CodeOf(ras.ContextError(r.ctx)))
-	}
-	if left, limited := s.left(); limited && left <= 0 {
-		return flow{}, r.late()
-	}
-	if s.steps++; r.cfg.MaxSteps > 0 && s.steps > r.cfg.MaxSteps {
-		return flow{}, r.fail(fmt.Errorf("more than %d commands without waiting", r.cfg.MaxSteps), ras.ErrScriptSyntax)
+	if err := r.checkLimits(); err != nil {
+		return flow{}, err
 	}
 	switch c.verb {
 	case "send":
@@ -137,9 +131,8 @@ func (r *run) exec(c *command) (flow, error) {
 		if !c.text.open {
 			text += "\r\n"
 		}
-		// Write a text of the script to the user.
-		r.session.masked.Flush()
-		r.session.view.Write(r.session.call.Mask([]byte(text)))
+		s.masked.Flush()
+		s.view.Write(s.call.Mask([]byte(text)))
 	case "log":
 		if r.cfg.LogFile != nil {
 			// As with the screen, a failure ends no script.
@@ -161,7 +154,10 @@ func (r *run) exec(c *command) (flow, error) {
 		r.vars[c.name] = n
 		return flow{}, err
 	case "inc", "dec":
-		return flow{}, r.count(c)
+		if _, ok := r.vars[c.name]; !ok {
+			return flow{}, r.unknown(c.name)
+		}
+		r.vars[c.name] += map[string]int{"inc": 1, "dec": -1}[c.verb]
 	case "if":
 		return r.condition(c)
 	case "timeout":
@@ -178,6 +174,21 @@ func (r *run) exec(c *command) (flow, error) {
 		return flow{}, r.callFile(c)
 	}
 	return flow{}, nil
+}
+
+// checkLimits returns why no further command may run.
+func (r *run) checkLimits() error {
+	s := r.session
+	if err := context.Cause(r.ctx); err != nil {
+		return r.fail(ras.ContextError(r.ctx), ras.CodeOf(ras.ContextError(r.ctx)))
+	}
+	if left, limited := s.left(); limited && left <= 0 {
+		return r.late()
+	}
+	if s.steps++; r.cfg.MaxSteps > 0 && s.steps > r.cfg.MaxSteps {
+		return r.fail(fmt.Errorf("more than %d commands without waiting", r.cfg.MaxSteps), ras.ErrScriptSyntax)
+	}
+	return nil
 }
 
 // gosub runs a subroutine.
@@ -213,18 +224,6 @@ func (r *run) value(v value) (int, error) {
 
 func (r *run) unknown(name string) error {
 	return r.fail(fmt.Errorf("the variable %q was not set", name), ras.ErrScriptSyntax)
-}
-
-func (r *run) count(c *command) error {
-	if _, ok := r.vars[c.name]; !ok {
-		return r.unknown(c.name)
-	}
-	if c.verb == "inc" {
-		r.vars[c.name]++
-	} else {
-		r.vars[c.name]--
-	}
-	return nil
 }
 
 func (r *run) condition(c *command) (flow, error) {

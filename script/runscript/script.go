@@ -77,19 +77,6 @@ type Config struct {
 	Log *slog.Logger
 }
 
-func (c *Config) withDefaults() Config {
-	var full Config
-	if c != nil {
-		full = *c
-	}
-	full.Timeout = max(0, cmp.Or(full.Timeout, DefaultTimeout))
-	full.MaxSteps = cmp.Or(full.MaxSteps, 1_000_000)
-	if full.Env == nil {
-		full.Env = func(string) (string, bool) { return "", false }
-	}
-	return full
-}
-
 // Warnings returns what Parse found that is allowed and yet doubtful, in the
 // order of the places.
 func (s *Script) Warnings() []lint.Finding { return slices.Clone(s.warnings) }
@@ -97,7 +84,16 @@ func (s *Script) Warnings() []lint.Finding { return slices.Clone(s.warnings) }
 // Executor returns an executor that runs the script with settings of its own; a
 // nil cfg means the zero Config. It behaves as Execute does.
 func (s *Script) Executor(cfg *Config) script.Executor {
-	return &executor{s, cfg.withDefaults()}
+	e := &executor{Script: s}
+	if cfg != nil {
+		e.cfg = *cfg
+	}
+	e.cfg.Timeout = max(0, cmp.Or(e.cfg.Timeout, DefaultTimeout))
+	e.cfg.MaxSteps = cmp.Or(e.cfg.MaxSteps, 1_000_000)
+	if e.cfg.Env == nil {
+		e.cfg.Env = func(string) (string, bool) { return "", false }
+	}
+	return e
 }
 
 // executor is a Script with settings.

@@ -67,7 +67,7 @@ func unescape(s string) text {
 				t.add(string([]byte{e}))
 			}
 			next = next[1:]
-		case c == '^' && next != "" && isControl(next[0]):
+		case c == '^' && next != "" && ('A' <= next[0] && next[0] <= '_' || 'a' <= next[0] && next[0] <= 'z'):
 			t.add(string(rune(next[0] & 0x1F)))
 			next = next[1:]
 		case c == '$' && strings.HasPrefix(next, "("):
@@ -84,11 +84,6 @@ func unescape(s string) text {
 		s = next
 	}
 	return t
-}
-
-// isControl reports whether ^c is a control character; case does not count.
-func isControl(c byte) bool {
-	return 'A' <= c && c <= '_' || 'a' <= c && c <= 'z'
 }
 
 // word is one word of a line.
@@ -140,15 +135,6 @@ func words(line string, from int) (all []word, open int) {
 		all = append(all, w)
 	}
 	return all, -1
-}
-
-// join returns the text of words, joined by one space each.
-func join(all []word) text {
-	var s []string
-	for _, w := range all {
-		s = append(s, w.raw)
-	}
-	return unescape(strings.Join(s, " "))
 }
 
 // shown quotes a word for a message.
