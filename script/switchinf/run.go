@@ -225,7 +225,17 @@ func (r *run) take(b byte) fit {
 		}
 		r.read(total - 1) // a part of the command was echoed, and this is what follows it
 	}
-	f := r.add(b)
+	// Every reading follows the byte. Of several that fit, the first line of the
+	// file counts, in the reading that leaves most to the echo.
+	var f fit
+	for i := range r.current.responses {
+		for j := len(r.readings) - 1; j >= 0; j-- {
+			next := &r.readings[j]
+			if m := &next.matches[i]; m.take(b, total) && f.matcher == nil {
+				f = fit{m, next.from, total}
+			}
+		}
+	}
 	switch {
 	case echoed && r.echo.complete():
 		r.held = fit{}
@@ -240,20 +250,6 @@ func (r *run) take(b byte) fit {
 		f = fit{}
 	}
 	return f
-}
-
-// add lets every reading follow a byte and returns the first line of the file
-// that fits now. Of several readings the one that leaves most to the echo counts.
-func (r *run) add(b byte) (found fit) {
-	for i := range r.current.responses {
-		for j := len(r.readings) - 1; j >= 0; j-- {
-			next := &r.readings[j]
-			if m := &next.matches[i]; m.take(b, r.buffer.total) && found.matcher == nil {
-				found = fit{m, next.from, r.buffer.total}
-			}
-		}
-	}
-	return found
 }
 
 // quiet returns the first line that fits now that the line is silent. What may

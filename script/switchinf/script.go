@@ -55,20 +55,6 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// withDefaults returns c with its defaults filled in; 0 is none, and 0 of Timeout
-// no limit.
-func (c *Config) withDefaults() Config {
-	var full Config
-	if c != nil {
-		full = *c
-	}
-	full.EmptyPause = max(0, cmp.Or(full.EmptyPause, 2*time.Second))
-	full.SendPause = max(0, cmp.Or(full.SendPause, 500*time.Millisecond))
-	full.Quiet = max(time.Millisecond, cmp.Or(full.Quiet, time.Second))
-	full.Timeout = max(0, cmp.Or(full.Timeout, time.Minute))
-	return full
-}
-
 // Script returns the script of a section, whose name is compared without case.
 // The error is an *Error; nothing has been sent. The executor may run any number
 // of times, also several at a time; its failures are *Errors.
@@ -103,7 +89,16 @@ func (f *File) Executor(section string, cfg *Config) (script.Executor, error) {
 		err := errors.New("the section has no COMMAND=")
 		return nil, f.rejected(s.Name, s.Line, ras.ErrNoCommandFound, err)
 	}
-	return &executor{file: f, section: s, cfg: cfg.withDefaults()}, nil
+	e := &executor{file: f, section: s}
+	if cfg != nil {
+		e.cfg = *cfg
+	}
+	// 0 is no pause from here on, and 0 of Timeout no limit.
+	e.cfg.EmptyPause = max(0, cmp.Or(e.cfg.EmptyPause, 2*time.Second))
+	e.cfg.SendPause = max(0, cmp.Or(e.cfg.SendPause, 500*time.Millisecond))
+	e.cfg.Quiet = max(time.Millisecond, cmp.Or(e.cfg.Quiet, time.Second))
+	e.cfg.Timeout = max(0, cmp.Or(e.cfg.Timeout, time.Minute))
+	return e, nil
 }
 
 const shownChoices = 10
@@ -116,7 +111,7 @@ func (f *File) rejected(section string, line int, code ras.Code, err error) *Err
 type executor struct {
 	file    *File
 	section *section
-	cfg     Config
+	cfg     Config // with its defaults
 }
 
 // Execute runs the section.
