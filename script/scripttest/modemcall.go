@@ -19,7 +19,16 @@ func (m *Modem) dial(text string) string {
 	if strings.HasSuffix(text, ";") {
 		return "OK" // a voice call, which is not simulated
 	}
-	number := m.number(text)
+	// The number without dial modifiers and punctuation.
+	number := strings.Map(func(r rune) rune {
+		if strings.ContainsRune("0123456789ABC#*+", r) {
+			return r
+		}
+		return -1
+	}, text)
+	if address := strings.TrimLeft(text, "TP"); m.cfg.Personality.Addresses && strings.ContainsAny(address, ".:") {
+		number = strings.ToLower(address)
+	}
 	m.begin()
 	answer, known := m.cfg.Numbers[number]
 	switch {
@@ -39,19 +48,6 @@ func (m *Modem) dial(text string) string {
 		})
 	}
 	return ""
-}
-
-// number returns what is dialled, without dial modifiers and punctuation.
-func (m *Modem) number(text string) string {
-	if address := strings.TrimLeft(text, "TP"); m.cfg.Personality.Addresses && strings.ContainsAny(address, ".:") {
-		return strings.ToLower(address)
-	}
-	return strings.Map(func(r rune) rune {
-		if strings.ContainsRune("0123456789ABC#*+", r) {
-			return r
-		}
-		return -1
-	}, text)
 }
 
 // begin starts a call, which S7 ends.
@@ -244,7 +240,7 @@ func (m *Modem) ring(r *incoming) {
 		m.execute("A")
 		return
 	}
-	m.after(2*time.Second, m.driveLinesQuietly)
+	m.after(2*time.Second, func() { m.setLines(false) })
 	m.after(6*time.Second, func() { m.ring(r) })
 }
 

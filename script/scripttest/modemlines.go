@@ -14,9 +14,7 @@ const pollInterval = 100 * time.Millisecond
 // driveLines sets the lines according to the modem's state.
 func (m *Modem) driveLines() { m.setLines(m.ringing != nil) }
 
-// driveLinesQuietly is driveLines in the pause between two rings.
-func (m *Modem) driveLinesQuietly() { m.setLines(false) }
-
+// setLines is driveLines with RI as given, which is off in the pause between two rings.
 func (m *Modem) setLines(ring bool) {
 	if m.cfg.Personality.ThreeWire {
 		if p, ok := m.dte.(port.LineDriver); ok {

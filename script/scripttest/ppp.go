@@ -12,19 +12,16 @@ const (
 // map, a magic number, and both header compressions. It starts with
 // 7E FF 7D 23 C0 21, which login scripts wait for.
 func PPPFrame() []byte {
-	return frame([]byte{
+	content := []byte{
 		0xFF, 0x03, 0xC0, 0x21, // address, control, protocol: LCP
 		1, 1, 0, 20, // Configure-Request, identifier 1, length 20
 		2, 6, 0, 0, 0, 0, // async control character map
 		5, 6, 0x52, 0x41, 0x53, 0x4C, // magic number
 		7, 2, // protocol field compression
 		8, 2, // address and control field compression
-	})
-}
-
-// frame puts the check sequence, the escapes and the flags around content. All
-// control characters are escaped, as LCP demands before a map is agreed on.
-func frame(content []byte) []byte {
+	}
+	// The check sequence, the escapes and the flags. All control characters are
+	// escaped, as LCP demands before a map is agreed on.
 	fcs := ^fcs16(content)
 	out := []byte{pppFlag}
 	for _, c := range append(content, byte(fcs), byte(fcs>>8)) {
