@@ -3,7 +3,6 @@ package capture
 import (
 	"encoding/binary"
 	"fmt"
-	"strings"
 
 	"github.com/rasline/rasline/port"
 )
@@ -69,38 +68,9 @@ var typeKinds = [...]Kind{
 // lineBits are the modem lines in the order of their bits in the header.
 var lineBits = [...]port.Lines{port.CTS, port.DCD, port.DSR, port.RTS, port.DTR, port.RI}
 
-func encodeLines(l port.Lines) (b byte) {
-	for i, line := range lineBits {
-		if l.Has(line) {
-			b |= 1 << i
-		}
-	}
-	return b
-}
-
-func decodeLines(b byte) (l port.Lines) {
-	for i, line := range lineBits {
-		if b&(1<<i) != 0 {
-			l |= line
-		}
-	}
-	return l
-}
-
 // hiddenForm is the comment that marks a secret: its offset in the data and the
 // length of what replaces it. It holds no word that could be a password.
 const hiddenForm = "rasline:hidden %d %d"
-
-func hiddenComment(s Span) string { return fmt.Sprintf(hiddenForm, s.Offset, s.Len) }
-
-// parseHidden returns the span of a comment that marks a secret.
-func parseHidden(comment string) (s Span, ok bool) {
-	if !strings.HasPrefix(comment, "rasline:hidden ") {
-		return s, false
-	}
-	n, err := fmt.Sscanf(comment, hiddenForm, &s.Offset, &s.Len)
-	return s, err == nil && n == 2
-}
 
 // encoder appends blocks to a buffer, in little-endian order as it is written on
 // every machine.
@@ -176,7 +146,13 @@ func (e *encoder) event(index uint32, kind Kind, out bool, at int64, lines port.
 	be := binary.BigEndian
 	e.buf = be.AppendUint32(e.buf, uint32(at/1e9))
 	e.buf = be.AppendUint32(e.buf, uint32(at%1e9/1e3))
-	e.buf = append(e.buf, kindTypes[kind], encodeLines(lines), 0, 0)
+	var levels byte
+	for i, line := range lineBits {
+		if lines.Has(line) {
+			levels |= 1 << i
+		}
+	}
+	e.buf = append(e.buf, kindTypes[kind], levels, 0, 0)
 	e.buf = append(e.buf, data...)
 	e.pad()
 	direction := uint32(0)
@@ -194,7 +170,7 @@ func (e *encoder) event(index uint32, kind Kind, out bool, at int64, lines port.
 		e.option(optComment, note)
 	}
 	for _, s := range spans {
-		e.option(optComment, hiddenComment(s))
+		e.option(optComment, fmt.Sprintf(hiddenForm, s.Offset, s.Len))
 	}
 	if direction != 0 {
 		e.buf = le.AppendUint16(e.buf, optFlags)

@@ -232,11 +232,12 @@ func (p *Playback) run() error {
 		}
 		p.number++
 		if index < 0 || e.Port != index {
-			ours, err := p.choose(e.Port, index)
-			if err != nil {
-				return err
+			// The one port of the recording is played, or that of the name.
+			ports := p.r.Ports()
+			if p.cfg.Port == "" && len(ports) > 1 {
+				return &PortError{Ports: ports}
 			}
-			if !ours {
+			if index >= 0 || p.cfg.Port != "" && ports[e.Port].Name != p.cfg.Port {
 				continue
 			}
 			index, p.first, p.last = e.Port, e.Time, e.Time
@@ -262,22 +263,6 @@ func (p *Playback) run() error {
 		d.Drain(ctx)
 	}
 	return nil
-}
-
-// choose reports whether an event of another port than that of the number index
-// is one of the port that is played.
-func (p *Playback) choose(other, index int) (bool, error) {
-	ports := p.r.Ports()
-	switch {
-	case p.cfg.Port == "" && len(ports) > 1:
-		return false, &PortError{Ports: ports}
-	case p.cfg.Port == "":
-		return index < 0, nil
-	}
-	if index >= 0 {
-		return false, nil
-	}
-	return ports[other].Name == p.cfg.Port, nil
 }
 
 // play plays one event.

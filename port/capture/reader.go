@@ -315,18 +315,40 @@ func (r *Reader) event(body []byte) (e Event, ok bool, err error) {
 	if int(data[8]) >= len(typeKinds) {
 		return e, false, fmt.Errorf("a packet has the event type %d, which is not known", data[8])
 	}
-	e = Event{Time: from.time(stamp), Port: from.port, Kind: typeKinds[data[8]], Lines: decodeLines(data[9])}
+	e = Event{Time: from.time(stamp), Port: from.port, Kind: typeKinds[data[8]]}
+	for i, line := range lineBits {
+		if data[9]&(1<<i) != 0 {
+			e.Lines |= line
+		}
+	}
 	if n > headerLen {
 		e.Data = bytes.Clone(data[headerLen:])
 	}
+	if err := r.packetOptions(&e, options); err != nil {
+		return e, false, err
+	}
+	state := &r.lines[e.Port]
+	if e.Kind == LinesChanged && e.Note != "" && (!state.known || state.bits == data[9]) {
+		e.Kind = Note
+	}
+	*state = lineState{true, data[9]}
+	return e, true, nil
+}
+
+// packetOptions reads the options of a packet block: notes, which parts of its
+// data were secret, and the direction of a break.
+func (r *Reader) packetOptions(e *Event, options []byte) error {
 	var notes []string
-	err = r.eachOption(options, func(code int, value []byte) error {
+	err := r.eachOption(options, func(code int, value []byte) error {
 		switch code {
 		case optComment:
 			text := string(value)
-			if s, ok := parseHidden(text); ok && len(e.Data) > 0 {
-				e.Secrets = append(e.Secrets, s)
-				return nil
+			if len(e.Data) > 0 && strings.HasPrefix(text, "rasline:hidden ") {
+				var s Span
+				if n, err := fmt.Sscanf(text, hiddenForm, &s.Offset, &s.Len); err == nil && n == 2 {
+					e.Secrets = append(e.Secrets, s)
+					return nil
+				}
 			}
 			notes = append(notes, strings.ToValidUTF8(text, "\uFFFD"))
 		case optFlags:
@@ -338,20 +360,15 @@ func (r *Reader) event(body []byte) (e Event, ok bool, err error) {
 		return nil
 	})
 	if err != nil {
-		return e, false, err
+		return err
 	}
 	end := 0
 	for _, s := range e.Secrets {
 		if s.Offset < end || s.Len <= 0 || s.Len > len(e.Data)-s.Offset {
-			return e, false, fmt.Errorf("a comment marks %d bytes at %d as hidden, which the packet does not have", s.Len, s.Offset)
+			return fmt.Errorf("a comment marks %d bytes at %d as hidden, which the packet does not have", s.Len, s.Offset)
 		}
 		end = s.Offset + s.Len
 	}
 	e.Note = strings.Join(notes, "\n")
-	state := &r.lines[e.Port]
-	if e.Kind == LinesChanged && e.Note != "" && (!state.known || state.bits == data[9]) {
-		e.Kind = Note
-	}
-	*state = lineState{true, data[9]}
-	return e, true, nil
+	return nil
 }
