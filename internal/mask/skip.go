@@ -61,7 +61,23 @@ func gramKey(recent uint64, n int) uint32 {
 // them. m is locked.
 func (m *Masker) filter() *filter {
 	if m.grams == nil || m.grams.of != len(m.forms) {
-		m.grams = newFilter(m.forms)
+		f := &filter{of: len(m.forms)}
+		for i, form := range m.forms {
+			set := &f.plain
+			if form.strip {
+				set = &f.strip
+			}
+			set.sizes[form.gram] = true
+			var recent uint64
+			for n, c := range form.text {
+				if recent = recent<<8 | uint64(c); n+1 >= form.gram {
+					set.list = append(set.list, gram{gramKey(recent, form.gram), int32(i)})
+				}
+			}
+		}
+		f.plain.index()
+		f.strip.index()
+		m.grams = f
 	}
 	if m.grams.plain.sizes[1] || m.grams.strip.sizes[1] {
 		return nil // a form of control characters, which no view shows
@@ -69,31 +85,8 @@ func (m *Masker) filter() *filter {
 	return m.grams
 }
 
-func newFilter(forms []*form) *filter {
-	f := &filter{of: len(forms)}
-	for i, form := range forms {
-		set := &f.plain
-		if form.strip {
-			set = &f.strip
-		}
-		set.add(form, int32(i))
-	}
-	f.plain.sort()
-	f.strip.sort()
-	return f
-}
-
-func (g *gramSet) add(f *form, index int32) {
-	g.sizes[f.gram] = true
-	var recent uint64
-	for i, c := range f.text {
-		if recent = recent<<8 | uint64(c); i+1 >= f.gram {
-			g.list = append(g.list, gram{gramKey(recent, f.gram), index})
-		}
-	}
-}
-
-func (g *gramSet) sort() {
+// index orders the grams and sets the bits of their hashes.
+func (g *gramSet) index() {
 	slices.SortFunc(g.list, func(a, b gram) int {
 		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.form, b.form))
 	})

@@ -53,9 +53,22 @@ func (s *Stream) start(m *Masker) {
 // sync adds the secrets that were added to the masker. The masker is locked.
 func (s *Stream) sync() {
 	for len(s.forms) < len(s.masker.forms) {
-		f := newFormState(s.masker.forms[len(s.forms)])
-		s.index(f.form, len(s.forms))
+		i := len(s.forms)
+		f := newFormState(s.masker.forms[i])
 		s.forms = append(s.forms, f)
+		if i >= indexed {
+			continue
+		}
+		view := &s.has[0]
+		if f.strip {
+			view = &s.has[1]
+		}
+		for c := range view {
+			if f.head[c] >= 0 {
+				view[c] |= 1 << i
+			}
+		}
+		s.active |= 1 << i
 	}
 	for m := s.masker; s.heard < m.before+len(m.short); s.heard++ {
 		if s.heard >= m.before && s != m.whole {
@@ -67,23 +80,6 @@ func (s *Stream) sync() {
 // indexed is how many forms have a bit in has and active. Those that follow are
 // stepped by every character.
 const indexed = 64
-
-// index enters the form with the number i.
-func (s *Stream) index(f *form, i int) {
-	if i >= indexed {
-		return
-	}
-	view := &s.has[0]
-	if f.strip {
-		view = &s.has[1]
-	}
-	for c := range view {
-		if f.head[c] >= 0 {
-			view[c] |= 1 << i
-		}
-	}
-	s.active |= 1 << i
-}
 
 func (s *Stream) expect(secret string) {
 	for _, strip := range [...]bool{false, true} {

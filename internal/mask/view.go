@@ -59,23 +59,16 @@ func (v *view) next(c byte) (char byte, skip bool) {
 		v.overtype = false
 		return 0, true
 	}
-	char = lower(c)
-	v.push(char)
-	return char, false
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	v.recent = v.recent<<8 | uint64(c)
+	return c, false
 }
 
 // ordinary reports whether a printable character is what it is, and in no
 // sequence.
 func (v *view) ordinary() bool { return v.sequence == 0 && !v.overtype }
-
-func (v *view) push(char byte) { v.recent = v.recent<<8 | uint64(char) }
-
-func lower(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		return c + 'a' - 'A'
-	}
-	return c
-}
 
 // fold returns b as a view shows it.
 func fold(b []byte, strip bool) []byte {
