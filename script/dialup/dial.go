@@ -57,6 +57,7 @@ type dial struct {
 	proof   string // how the call of a dial that failed was hung up
 }
 
+// dial opens the port and makes the connection on it.
 func (d *dial) dial(ctx context.Context) (*Conn, error) {
 	if err := d.entry.Check(); err != nil {
 		return nil, err
@@ -69,14 +70,32 @@ func (d *dial) dial(ctx context.Context) (*Conn, error) {
 		defer cancel()
 		ctx = limited
 	}
-	p, err := d.open(ctx)
+	d.tell(State{Conn: ras.StateOpenPort, Text: "opening " + d.entry.Port})
+	open := d.cfg.Open
+	if open == nil {
+		open = portname.Open
+	}
+	p, err := open(ctx, d.entry.Port, d.entry.PortConfig)
 	if err != nil {
+		if ctx.Err() == context.Canceled && errors.Is(err, context.Canceled) {
+			err = ras.ContextError(ctx) // whose code and text are not those of a port that failed
+		}
 		d.tell(State{Conn: ras.StateOpenPort, Err: err})
 		return nil, d.entry.fail("open", err)
 	}
+	if d.cfg.Record != nil {
+		p = capture.Record(p, d.cfg.Record)
+	}
 	d.port = p
+	return d.connect(ctx)
+}
+
+// connect makes the connection on the port, which it closes if that fails.
+func (d *dial) connect(ctx context.Context) (*Conn, error) {
+	p := d.port
 	returned := false
 	var res *script.Result
+	var err error
 	defer func() {
 		if returned {
 			return
@@ -121,22 +140,6 @@ func (d *dial) dial(ctx context.Context) (*Conn, error) {
 	d.tell(State{Conn: ras.StateConnected, Text: connectedText(res)})
 	returned = true
 	return newConn(d, res), nil
-}
-
-func (d *dial) open(ctx context.Context) (port.Port, error) {
-	d.tell(State{Conn: ras.StateOpenPort, Text: "opening " + d.entry.Port})
-	open := d.cfg.Open
-	if open == nil {
-		open = portname.Open
-	}
-	p, err := open(ctx, d.entry.Port, d.entry.PortConfig)
-	switch {
-	case err != nil && ctx.Err() == context.Canceled && errors.Is(err, context.Canceled):
-		err = ras.ContextError(ctx) // whose code and text are not those of a port that failed
-	case err == nil && d.cfg.Record != nil:
-		p = capture.Record(p, d.cfg.Record)
-	}
-	return p, err
 }
 
 // execute is what runs on the port: all parts of the entry.
