@@ -68,7 +68,15 @@ func (r *relay) post(to *pipeSignal, post func(*ras.Event) error) error {
 		return nil
 	}
 	r.idle = make(chan struct{})
-	go r.wait(to, r.idle)
+	go func(idle chan struct{}) {
+		// This ends with the receive or with the run. A run that ends before the DLL
+		// has returned, by a limit or a cancel, is signalled too.
+		defer close(idle)
+		if r.event.Wait(r.ctx) != nil {
+			r.undo()
+		}
+		r.signal(to)
+	}(r.idle)
 	return nil
 }
 
@@ -81,16 +89,6 @@ func (r *relay) awaitUndone() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	<-r.idle
-}
-
-// wait waits for the end of the receive or of the run. A run that ends before the
-// DLL has returned, by a limit or a cancel, is signalled too.
-func (r *relay) wait(to *pipeSignal, idle chan struct{}) {
-	defer close(idle)
-	if r.event.Wait(r.ctx) != nil {
-		r.undo()
-	}
-	r.signal(to)
 }
 
 func (r *relay) signal(to *pipeSignal) {
