@@ -37,6 +37,7 @@ const usage = `Usage: %s [-e] [-E] [-v] [-V] [-t timeout] [-r report-file]
 // follow its letter directly or as the next argument.
 func parseOptions(args []string) (*options, error) {
 	o := new(options)
+	flags := map[byte]*bool{'e': &o.chat.Echo, 'E': &o.env, 'v': &o.verbose, 'V': &o.chat.Copy, 's': &o.stderr, 'S': &o.silent}
 	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
 		letters := args[0][1:]
 		args = args[1:]
@@ -46,7 +47,8 @@ func parseOptions(args []string) (*options, error) {
 		for len(letters) > 0 {
 			letter := letters[0]
 			letters = letters[1:]
-			if o.flag(letter) {
+			if on := flags[letter]; on != nil {
+				*on = true
 				continue
 			}
 			if !strings.ContainsRune("ftrTU", rune(letter)) {
@@ -71,27 +73,6 @@ func parseOptions(args []string) (*options, error) {
 		return o, errUsage
 	}
 	return o, nil
-}
-
-// flag sets an option that has no value, and reports whether letter is one.
-func (o *options) flag(letter byte) bool {
-	switch letter {
-	case 'e':
-		o.chat.Echo = true
-	case 'E':
-		o.env = true
-	case 'v':
-		o.verbose = true
-	case 'V':
-		o.chat.Copy = true
-	case 's':
-		o.stderr = true
-	case 'S':
-		o.silent = true
-	default:
-		return false
-	}
-	return true
 }
 
 // set sets an option that has a value.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,6 +108,9 @@ type signalError string
 
 func (e signalError) Error() string { return string(e) }
 
+// signalNames are the names of the signals that the system's texts do not have.
+var signalNames = map[os.Signal]string{syscall.SIGINT: "SIGINT", syscall.SIGTERM: "SIGTERM", syscall.SIGHUP: "SIGHUP"}
+
 // signals returns a context that ends at the first signal that counts.
 func (p *program) signals() (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -117,7 +121,7 @@ func (p *program) signals() (ctx context.Context, stop func()) {
 		defer close(done)
 		for s := range arrived {
 			if s != syscall.SIGHUP || p.hangups.Load() {
-				cancel(signalError(signalName(s)))
+				cancel(signalError(cmp.Or(signalNames[s], strings.ToUpper(s.String()))))
 			}
 		}
 	}()
@@ -127,18 +131,6 @@ func (p *program) signals() (ctx context.Context, stop func()) {
 		<-done
 		cancel(nil)
 	}
-}
-
-func signalName(s os.Signal) string {
-	switch s {
-	case syscall.SIGINT:
-		return "SIGINT"
-	case syscall.SIGTERM:
-		return "SIGTERM"
-	case syscall.SIGHUP:
-		return "SIGHUP"
-	}
-	return strings.ToUpper(s.String())
 }
 
 // script reads the script from where the options specify. It logs what is wrong
