@@ -30,7 +30,11 @@ func (p *program) turns() ([]turn, error) {
 	var all []turn
 	last := func() *turn { return &all[len(all)-1] }
 	var echo []byte // what the peer is expected to echo, as far as it did not
-	err := p.single(func(e *capture.Event) {
+	var several *capture.PortError
+	err := p.each(func(r *capture.Reader, e *capture.Event) {
+		if ports := r.Ports(); len(ports) > 1 && p.port == "" {
+			several = &capture.PortError{Ports: ports}
+		}
 		switch e.Kind {
 		case capture.Received:
 			if len(all) == 0 || len(last().sent) > 0 {
@@ -41,7 +45,13 @@ func (p *program) turns() ([]turn, error) {
 				all = append(all, turn{})
 			}
 			echo = nil
-			last().received = append(last().received, visible(e)...)
+			if n := len(e.Secrets); n > 0 {
+				// What was masked cannot be waited for.
+				s := e.Secrets[n-1]
+				last().received = append(append(last().received, 0), e.Data[s.Offset+s.Len:]...)
+				return
+			}
+			last().received = append(last().received, e.Data...)
 		case capture.Sent:
 			if len(all) == 0 {
 				all = append(all, turn{})
@@ -56,20 +66,13 @@ func (p *program) turns() ([]turn, error) {
 			echo = append(echo, e.Data...)
 		}
 	})
-	if err == nil && len(all) == 0 {
+	switch {
+	case err == nil && several != nil:
+		err = several
+	case err == nil && len(all) == 0:
 		err = errNothing
 	}
 	return all, err
-}
-
-// visible returns the bytes after the last secret of an event: what was masked
-// cannot be waited for.
-func visible(e *capture.Event) []byte {
-	if n := len(e.Secrets); n > 0 {
-		s := e.Secrets[n-1]
-		return append([]byte{0}, e.Data[s.Offset+s.Len:]...)
-	}
-	return e.Data
 }
 
 func (t *turn) send(text string, hidden bool) {

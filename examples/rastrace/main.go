@@ -153,21 +153,6 @@ func (p *program) each(f func(r *capture.Reader, e *capture.Event)) error {
 	return nil
 }
 
-// single is each for what can be done with one port alone.
-func (p *program) single(f func(e *capture.Event)) error {
-	var several *capture.PortError
-	err := p.each(func(r *capture.Reader, e *capture.Event) {
-		if ports := r.Ports(); len(ports) > 1 && p.port == "" {
-			several = &capture.PortError{Ports: ports}
-		}
-		f(e)
-	})
-	if err == nil && several != nil {
-		return several
-	}
-	return err
-}
-
 // html writes the page.
 func (p *program) html() error {
 	r, done, err := p.open()
