@@ -71,22 +71,11 @@ func (d *dialer) run(ctx context.Context) int {
 	if status := d.credentials(ctx, e); status != exitOK {
 		return status
 	}
-	var w *capture.Writer
-	if d.opts.record != "" {
-		var err error
-		w, err = capture.Create(d.opts.record, &capture.Config{Watch: true, Log: d.log})
-		if errors.Is(err, os.ErrExist) {
-			err = fmt.Errorf("%s exists already: remove it, or name another file", d.opts.record)
-		}
-		if err != nil {
-			return d.fail(exitUsage, fmt.Errorf("-record: %w", err))
-		}
-		defer func() {
-			if err := w.Close(); err != nil {
-				d.log.Error("-record: " + console.OneLine(err.Error()))
-			}
-		}()
+	w, closeRecording, err := d.record()
+	if err != nil {
+		return d.fail(exitUsage, fmt.Errorf("-record: %w", err))
 	}
+	defer closeRecording()
 	if d.opts.terminal || d.opts.interact {
 		in, out := d.std.in, d.std.out
 		if d.opts.port == "-" {
@@ -103,7 +92,6 @@ func (d *dialer) run(ctx context.Context) int {
 	if d.opts.terminal {
 		cfg.Terminal = d.terminal
 	}
-	var err error
 	if d.opts.persist {
 		err = dialup.Persist(ctx, e, cfg, d.use)
 	} else {
@@ -120,6 +108,22 @@ func (d *dialer) run(ctx context.Context) int {
 		return d.fail(exitNotOpen, err)
 	}
 	return d.fail(exitFailed, err)
+}
+
+// record begins the recording, if there is to be one.
+func (d *dialer) record() (w *capture.Writer, done func(), err error) {
+	if d.opts.record == "" {
+		return nil, func() {}, nil
+	}
+	w, err = capture.Create(d.opts.record, &capture.Config{Watch: true, Log: d.log})
+	if errors.Is(err, os.ErrExist) {
+		err = fmt.Errorf("%s exists already: remove it, or name another file", d.opts.record)
+	}
+	return w, func() {
+		if err := w.Close(); err != nil {
+			d.log.Error("-record: " + console.OneLine(err.Error()))
+		}
+	}, err
 }
 
 // state shows a state. When the built-in modem dials, the conversation begins to show.

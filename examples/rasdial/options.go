@@ -55,17 +55,17 @@ type options struct {
 	interact bool
 	persist  bool
 
+	passwordFile string
+
 	document string // -document
 	program  *flagdoc.Program
 }
 
 const defaultTimeout = 5 * time.Minute
 
-// parseOptions reads the flags. What is wrong with them is written to stderr.
-func parseOptions(args []string, stderr io.Writer) (*options, error) {
-	o := new(options)
+// flags returns the flags, which set the fields of o.
+func (o *options) flags() *flag.FlagSet {
 	f := flag.NewFlagSet("rasdial", flag.ContinueOnError)
-	var passwordFile string
 	f.StringVar(&o.port, "port", "", "`port`: /dev/ttyUSB0, COM3, usb:0403:6001, tcp://host:port, unix:/path, telnet://host:port, rfc2217://host:port, rfc2217+tls://host:port, replay:file, or - (default a built-in modem)")
 	f.Func("mode", "bit rate, format and flow control: a `mode` such as 115200,8N1,rtscts", func(s string) (err error) {
 		o.mode, err = port.ParseMode(s)
@@ -87,7 +87,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f.BoolVar(&o.listPorts, "list-ports", false, "list the serial ports of this machine and stop")
 	f.BoolVar(&o.check, "check", false, "check the script and stop")
 	f.StringVar(&o.params.UserName, "user", "", "user name")
-	f.StringVar(&passwordFile, "password-file", "", "`file` whose first line is the password, - for standard input")
+	f.StringVar(&o.passwordFile, "password-file", "", "`file` whose first line is the password, - for standard input")
 	f.BoolVar(&o.params.NoPassword, "no-password", false, "there is no password")
 	f.StringVar(&o.params.Domain, "domain", "", "domain")
 	f.StringVar(&o.phonebook, "phonebook", "", "phone book: wvdial.conf, rasphone.pbk, or a peers `file` of pppd, whose name alone is looked up in /etc/ppp/peers")
@@ -107,13 +107,19 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f.StringVar(&o.record, "record", "", "record the line in this new `file`, for Wireshark and -port replay:FILE")
 	f.BoolVar(&o.verbose, "v", false, "show the conversation")
 	f.StringVar(&o.document, "document", "", "write the completion for bash or zsh, or the manual page (man), and stop")
+	return f
+}
+
+// parseOptions reads the flags. What is wrong with them is written to stderr.
+func parseOptions(args []string, stderr io.Writer) (*options, error) {
+	o := new(options)
 	o.program = &flagdoc.Program{
 		Name:     "rasdial",
 		Summary:  "dial a modem, log in and hand the line over",
 		Synopsis: "[flags] [ENTRY]",
 		Usage:    usage,
 		About:    about,
-		Flags:    f,
+		Flags:    o.flags(),
 		Values: map[string][]string{
 			"log": {"text", "json"}, "hangup": {"dtr", "ath", "both", "none"}, "document": flagdoc.Documents, "lang": scriptfile.Languages(),
 		},
@@ -126,9 +132,9 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	if o.lang == "" {
 		o.lang = scriptfile.LanguageOf(o.script)
 	}
-	err = o.conflicts(passwordFile)
-	if err == nil && passwordFile != "" {
-		if o.params.Password, err = console.PasswordFile(passwordFile); err != nil {
+	err = o.conflicts()
+	if err == nil && o.passwordFile != "" {
+		if o.params.Password, err = console.PasswordFile(o.passwordFile); err != nil {
 			err = fmt.Errorf("-password-file: %w", err)
 		}
 	}
@@ -160,7 +166,7 @@ The exit status is 0 if the script succeeded, and the command of -exec; 1 if the
 2 for flags, a script, a phone book or an entry that cannot be used; 3 if the port cannot be opened.`
 
 // conflicts finds flags that do not go together.
-func (o *options) conflicts(passwordFile string) error {
+func (o *options) conflicts() error {
 	var errs []error
 	refuse := func(bad bool, format string, args ...any) {
 		if bad {
@@ -189,8 +195,8 @@ func (o *options) conflicts(passwordFile string) error {
 	refuse(o.section != "" && o.lang != "switchinf", "-section goes with an .inf file")
 	refuse(o.lang == "switchinf" && o.section == "" && !o.check && !o.list, "an .inf file needs -section NAME; -list names them")
 	refuse(o.terminal && o.script == "" && !book, "-terminal gives a script the user's terminal: add -script FILE or -phonebook FILE")
-	refuse(passwordFile != "" && o.params.NoPassword, "-password-file and -no-password: one of them")
-	refuse(passwordFile == "-" && o.port == "-", "-password-file -: standard input is the line with -port -")
+	refuse(o.passwordFile != "" && o.params.NoPassword, "-password-file and -no-password: one of them")
+	refuse(o.passwordFile == "-" && o.port == "-", "-password-file -: standard input is the line with -port -")
 	refuse(o.redial < 0, "-redial %d: use 0 or more", o.redial)
 	refuse(o.redial > 0 && len(o.numbers) == 0 && !book, "-redial needs -dial NUMBER")
 	refuse(o.answer && len(o.numbers) > 0, "-answer and -dial: one of them")
