@@ -51,6 +51,8 @@ type call struct {
 	job    *Job
 	entry  *dialup.Entry
 	number string
+	seq    uint64 // of the message in JOBS
+	rev    uint64 // of the history, which the next write needs
 	cancel context.CancelCauseFunc
 
 	recording boundedBuffer
@@ -113,44 +115,12 @@ func (c *call) handle(ctx context.Context, m jetstream.Msg) error {
 	if err != nil {
 		return err
 	}
-	history, rev, err := q.history(ctx, id)
-	if err != nil {
+	c.seq = meta.Sequence.Stream
+	if c.result.History, c.rev, err = q.history(ctx, id); err != nil {
 		return err
 	}
-	c.result.History = history
-	// What the server has moved from LATER is due, whatever the clock of this host
-	// specifies; by that clock it might go back and forth.
-	released := m.Headers().Get("Nats-Scheduler") != ""
-	deaths := 0
-	for _, a := range history {
-		if a.Ended.IsZero() {
-			deaths++
-		}
-	}
-	if n := len(history); n > 0 {
-		last := history[n-1]
-		c.result.Attempt = n
-		if last.Ended.IsZero() && last.Seq != meta.Sequence.Stream {
-			// Another copy of the job, of a submitter or a worker that was
-			// interrupted between two steps, is under way or will be given out again.
-			if _, err := q.stream.GetMsg(ctx, last.Seq); err == nil {
-				return c.done(ctx, m)
-			} else if !errors.Is(err, jetstream.ErrMsgNotFound) {
-				return err
-			}
-		}
-		if time.Until(last.Retry) > 0 && (!released || last.Seq == meta.Sequence.Stream) {
-			return c.later(ctx, m, last.Retry)
-		}
-	}
-	if deaths >= maxDeaths {
-		return c.finish(ctx, m, ras.ErrUnknown, fmt.Sprintf("set aside: %d workers ended during the call", deaths))
-	}
-	if time.Until(j.NotBefore) > 0 && !released {
-		return c.later(ctx, m, j.NotBefore)
-	}
-	if !j.NotAfter.IsZero() && time.Now().After(j.NotAfter) {
-		return c.finish(ctx, m, ras.ErrRequestTimeout, "not_after has passed")
+	if due, err := c.isDue(ctx, m); !due {
+		return err
 	}
 	if err := c.makeEntry(); err != nil {
 		return c.finish(ctx, m, ras.CodeOf(err), err.Error())
@@ -168,7 +138,7 @@ func (c *call) handle(ctx context.Context, m jetstream.Msg) error {
 			w.leases.release(ending, key)
 		}()
 		// The attempt before may have been under way until the lease was released.
-		if len(history) > 0 {
+		if len(c.result.History) > 0 {
 			if r, err := q.result(ctx, id); err != nil {
 				return err
 			} else if r != nil {
@@ -176,12 +146,58 @@ func (c *call) handle(ctx context.Context, m jetstream.Msg) error {
 			}
 		}
 	}
+	return c.attempt(ctx, m)
+}
 
-	if err := w.noteCall(ctx, c.slot); err != nil {
+// isDue reports whether the call of a message is to be made now. If not, the message
+// has been answered, or stays in the queue with the error.
+func (c *call) isDue(ctx context.Context, m jetstream.Msg) (bool, error) {
+	// What the server has moved from LATER is due, whatever the clock of this host
+	// specifies; by that clock it might go back and forth.
+	released := m.Headers().Get("Nats-Scheduler") != ""
+	deaths := 0
+	for _, a := range c.result.History {
+		if a.Ended.IsZero() {
+			deaths++
+		}
+	}
+	if n := len(c.result.History); n > 0 {
+		last := c.result.History[n-1]
+		c.result.Attempt = n
+		if last.Ended.IsZero() && last.Seq != c.seq {
+			// Another copy of the job, of a submitter or a worker that was
+			// interrupted between two steps, is under way or will be given out again.
+			if _, err := c.w.q.stream.GetMsg(ctx, last.Seq); err == nil {
+				return false, c.done(ctx, m)
+			} else if !errors.Is(err, jetstream.ErrMsgNotFound) {
+				return false, err
+			}
+		}
+		if time.Until(last.Retry) > 0 && (!released || last.Seq == c.seq) {
+			return false, c.later(ctx, m, last.Retry)
+		}
+	}
+	switch j := c.job; {
+	case deaths >= maxDeaths:
+		return false, c.finish(ctx, m, ras.ErrUnknown, fmt.Sprintf("set aside: %d workers ended during the call", deaths))
+	case time.Until(j.NotBefore) > 0 && !released:
+		return false, c.later(ctx, m, j.NotBefore)
+	case !j.NotAfter.IsZero() && time.Now().After(j.NotAfter):
+		return false, c.finish(ctx, m, ras.ErrRequestTimeout, "not_after has passed")
+	}
+	return true, nil
+}
+
+// attempt makes the call and stores how it ended: as the result of the job, or in its
+// history for another attempt.
+func (c *call) attempt(ctx context.Context, m jetstream.Msg) error {
+	q, j, history := c.w.q, c.job, c.result.History
+	if err := c.w.noteCall(ctx, c.slot); err != nil {
 		return err
 	}
-	attempt := callAttempt{Line: c.slot.Name, Worker: w.name, Started: time.Now().UTC(), Seq: meta.Sequence.Stream}
-	if rev, err = q.setHistory(ctx, id, append(history, attempt), rev); err != nil {
+	attempt := callAttempt{Line: c.slot.Name, Worker: c.w.name, Started: time.Now().UTC(), Seq: c.seq}
+	rev, err := q.setHistory(ctx, j.ID, append(history, attempt), c.rev)
+	if err != nil {
 		return err
 	}
 	c.result.Attempt, c.result.Started = len(history)+1, attempt.Started
@@ -204,7 +220,7 @@ func (c *call) handle(ctx context.Context, m jetstream.Msg) error {
 	}
 	if cause != nil {
 		attempt.Interrupted = true
-		q.setHistory(ending, id, append(history, attempt), rev)
+		q.setHistory(ending, j.ID, append(history, attempt), rev)
 		return cause
 	}
 	failures := 1
@@ -213,21 +229,17 @@ func (c *call) handle(ctx context.Context, m jetstream.Msg) error {
 			failures++
 		}
 	}
-	outcome := modem.OutcomeOf(callErr).String()
-	retry := time.Now().Add(j.pause(outcome))
-	if failures >= j.tries() || final(callErr) || !j.NotAfter.IsZero() && retry.After(j.NotAfter) {
+	retry := time.Now().Add(j.pause(modem.OutcomeOf(callErr).String()))
+	// No repetition can help where the account or the number is refused.
+	final := errors.Is(callErr, ras.ErrAuthenticationFailure) || errors.As(callErr, new(*modem.InputError))
+	if failures >= cmp.Or(j.Attempts, defaultTries) || final || !j.NotAfter.IsZero() && retry.After(j.NotAfter) {
 		return c.finish(ending, m, attempt.Code, attempt.Error)
 	}
 	attempt.Retry = retry.UTC()
-	if _, err := q.setHistory(ending, id, append(history, attempt), rev); err != nil {
+	if _, err := q.setHistory(ending, j.ID, append(history, attempt), rev); err != nil {
 		return err
 	}
 	return c.later(ending, m, retry)
-}
-
-// final reports whether no repetition can help.
-func final(err error) bool {
-	return errors.Is(err, ras.ErrAuthenticationFailure) || errors.As(err, new(*modem.InputError))
 }
 
 // later has the server give the job out again at a time, and ends this message.

@@ -220,13 +220,6 @@ func (s *Script) load() (*scriptfile.Script, error) {
 	return scriptfile.Load("script", []byte(s.Text), &scriptfile.Config{Language: s.Language})
 }
 
-func (j *Job) tries() int {
-	if j.Attempts == 0 {
-		return defaultTries
-	}
-	return j.Attempts
-}
-
 func (j *Job) limit() time.Duration {
 	if j.Limit == 0 {
 		return defaultLimit

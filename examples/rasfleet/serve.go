@@ -1,16 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -46,17 +41,15 @@ func (p *program) serve(args []string) error {
 	case *replicas > 1 && *store != "":
 		return usageError{errors.New("-replicas is for a cluster, which -nats names; the embedded server is one alone")}
 	}
-	if err := checkAddress("-listen", *listen); err != nil {
-		return err
+	err := checkAddress("-listen", *listen)
+	if err == nil && *httpAddr != "none" {
+		err = checkAddress("-http", *httpAddr)
 	}
-	if *httpAddr != "none" {
-		if err := checkAddress("-http", *httpAddr); err != nil {
-			return err
-		}
+	if err != nil {
+		return err
 	}
 	qc := queueConfig{replicas: *replicas, lease: *lease}
 	var nc *nats.Conn
-	var err error
 	if *store != "" {
 		var e *embedded
 		if e, nc, err = startQueue(p.ctx, embeddedConfig{store: *store, listen: *listen, always: *sync == "always"}, qc); err != nil {
@@ -122,127 +115,4 @@ func (p *program) servePage(ctx context.Context, q *Queue, addr string) error {
 		return err
 	}
 	return <-boardErr
-}
-
-// demo is the command demo.
-func (p *program) demo(args []string) error {
-	f := p.flags("demo")
-	httpAddr := f.String("http", defaultHTTP, "`address` of the page; if it is in use, a free port")
-	jobs := f.Int("jobs", 500, "`number` of jobs")
-	lines := f.Int("lines", 20, "`number` of simulated modems of a worker")
-	workers := f.Int("workers", 2, "`number` of worker processes")
-	pace := f.Duration("pace", 800*time.Millisecond, "`duration` of a ring, roughly")
-	keep := f.Bool("keep", false, "keep the page when the jobs are done, until the program is stopped")
-	if err := p.parse(f, args, false); err != nil {
-		return err
-	}
-	if *jobs < 1 || *jobs > 99999 || *lines < 1 || *lines > 500 || *workers < 1 || *workers > 20 {
-		return usageError{errors.New("-jobs is 1 to 99999, -lines 1 to 500, -workers 1 to 20")}
-	}
-	if err := checkAddress("-http", *httpAddr); err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp("", "rasfleet")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	e, nc, err := startQueue(p.ctx, embeddedConfig{store: filepath.Join(dir, "store"), listen: "127.0.0.1:0"}, queueConfig{lease: 10 * time.Second})
-	if err != nil {
-		return err
-	}
-	defer e.stop()
-	defer nc.Close()
-	q, err := openQueue(p.ctx, nc)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithCancel(p.ctx)
-	defer cancel()
-	var tasks sync.WaitGroup
-	defer tasks.Wait()
-	defer cancel()
-	if l, err := net.Listen("tcp", *httpAddr); err == nil {
-		l.Close()
-	} else {
-		*httpAddr = "127.0.0.1:0"
-	}
-	pageErr := make(chan error, 1)
-	tasks.Go(func() { pageErr <- p.servePage(ctx, q, *httpAddr) })
-
-	if err := os.Mkdir(filepath.Join(dir, "secrets"), 0o700); err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "secrets", "meters"), []byte(simPassword), 0o600); err != nil {
-		return err
-	}
-	for i := range *workers {
-		name := fmt.Sprintf("worker-%d", i+1)
-		cmd, err := startSimWorker(ctx, dir, name, e.url(), e.creds, simLines(fmt.Sprintf("m%d", i+1), *lines), "-sim-pace", pace.String())
-		if err != nil {
-			return err
-		}
-		tasks.Go(func() { cmd.Wait() })
-	}
-	start := time.Now()
-	var ids []string
-	for i := range *jobs {
-		j := simJob(i + 1)
-		for {
-			if _, err = q.submit(ctx, j); err == nil || ctx.Err() != nil || time.Since(start) > openTimeout {
-				break
-			}
-			pause(ctx, 50*time.Millisecond) // until the first worker has made its lines known
-		}
-		if err != nil {
-			return err
-		}
-		ids = append(ids, j.ID)
-	}
-	err = p.await(q, ids, start)
-	if err != nil && !errors.Is(err, errSomeFailed) {
-		return err
-	}
-	if err != nil {
-		fmt.Fprintf(p.errOut, "%v, as numbers that do not answer do; rasfleet demo -keep keeps the page to show them\n", err)
-	}
-	if *keep {
-		fmt.Fprintln(p.errOut, "the page stays until the program is stopped")
-		select {
-		case <-ctx.Done():
-		case err := <-pageErr:
-			return err
-		}
-	}
-	return nil
-}
-
-// startSimWorker starts this program as a worker with simulated lines. It is
-// interrupted when ctx ends.
-func startSimWorker(ctx context.Context, dir, name, url, creds string, lines []lineConfig, args ...string) (*exec.Cmd, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	text, err := json.Marshal(lines)
-	if err != nil {
-		return nil, err
-	}
-	file := filepath.Join(dir, name+".json")
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		return nil, err
-	}
-	cmd := exec.CommandContext(ctx, self, append([]string{"work", "-nats", url, "-creds", creds, "-lines", file,
-		"-secrets", filepath.Join(dir, "secrets"), "-name", name}, args...)...)
-	cmd.Cancel = func() error {
-		if cmd.Process.Signal(os.Interrupt) != nil { // as on Windows
-			return cmd.Process.Kill()
-		}
-		return nil
-	}
-	cmd.WaitDelay = 20 * time.Second
-	cmd.Env = append(os.Environ(), "RASFLEET_MAIN=1")
-	var errors bytes.Buffer
-	cmd.Stderr = &errors
-	return cmd, cmd.Start()
 }

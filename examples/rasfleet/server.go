@@ -59,15 +59,7 @@ func startServer(cfg embeddedConfig) (_ *embedded, err error) {
 	if e.creds == "" {
 		e.creds = filepath.Join(cfg.store, "client.nk")
 	}
-	seed, err := loadSeed(e.creds)
-	if err != nil {
-		return nil, err
-	}
-	user, err := nkeys.FromSeed(seed)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", e.creds, err)
-	}
-	public, err := user.PublicKey()
+	public, err := publicKey(e.creds)
 	if err != nil {
 		return nil, err
 	}
@@ -131,6 +123,20 @@ func canListen(host string, port int) error {
 		return err
 	}
 	return l.Close()
+}
+
+// publicKey returns the public key of the clients, whose seed is in a file that is made
+// if it is missing.
+func publicKey(path string) (string, error) {
+	seed, err := loadSeed(path)
+	if err != nil {
+		return "", err
+	}
+	user, err := nkeys.FromSeed(seed)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	return user.PublicKey()
 }
 
 // loadSeed reads the seed of the clients, or makes one.

@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -23,61 +23,86 @@ import (
 	"github.com/rasline/rasline/script/modem"
 )
 
-// lineConfig is a line of lines.json.
-type lineConfig struct {
-	Name    string   `json:"name"`
-	Port    string   `json:"port"` // a name that portname.Open accepts
-	Class   string   `json:"class"`
-	Init    []string `json:"init,omitempty"` // commands of the modem; none: those of modem.Dialer
-	Modem   *bool    `json:"modem,omitempty"`
-	PerHour int      `json:"per_hour,omitempty"`
-	PerDay  int      `json:"per_day,omitempty"`
+// work is the command work.
+func (p *program) work(args []string) error {
+	f := p.flags("work")
+	var c client
+	c.flags(f)
+	host, _ := os.Hostname()
+	linesFile := f.String("lines", "", "`file` with the lines, a list in JSON")
+	secrets := f.String("secrets", os.Getenv("CREDENTIALS_DIRECTORY"), "`directory` with one file for each name of credentials; default that of systemd")
+	books := f.String("phonebooks", "", "`directory` with phone books and their scripts")
+	name := f.String("name", "", "`name` of the worker; default the host's name and the process number")
+	simLog := f.String("sim-log", "", "`file` to which the simulated modems (ports sim:NAME) append their calls")
+	simPace := f.Duration("sim-pace", 800*time.Millisecond, "`duration` of a ring of the simulated modems, roughly")
+	if err := p.parse(f, args, false); err != nil {
+		return err
+	}
+	if *linesFile == "" {
+		return usageError{errors.New("-lines FILE is needed")}
+	}
+	lines, err := readLines(*linesFile)
+	if err != nil {
+		return usageError{err}
+	}
+	if *name == "" {
+		*name = fmt.Sprintf("%.50s-%d", notInName.ReplaceAllString(host, "-"), os.Getpid())
+	}
+	if !nameRule.MatchString(*name) {
+		return usageError{fmt.Errorf("-name %q: only A to Z, a to z, digits, '-' and '_' are accepted, at most 64", *name)}
+	}
+	cfg := workerConfig{name: *name, lines: lines, log: slog.New(slog.NewTextHandler(p.errOut, nil))}
+	for _, d := range []struct {
+		flag, path string
+		to         *fs.FS
+	}{{"-secrets", *secrets, &cfg.secrets}, {"-phonebooks", *books, &cfg.phonebooks}} {
+		if d.path == "" {
+			continue
+		}
+		if info, err := os.Stat(d.path); err != nil {
+			return usageError{fmt.Errorf("%s: %w", d.flag, err)}
+		} else if !info.IsDir() {
+			return usageError{fmt.Errorf("%s %s is no directory", d.flag, d.path)}
+		}
+		*d.to = os.DirFS(d.path)
+	}
+	b := &bank{pace: *simPace}
+	if *simLog != "" {
+		log, err := os.OpenFile(*simLog, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		defer log.Close()
+		b.log = log
+	}
+	cfg.open = b.open
+	q, done, err := p.awaitQueue(&c, cfg.log)
+	if q == nil {
+		return err
+	}
+	defer done()
+	fmt.Fprintf(p.out, "worker %s: %d lines\n", *name, len(lines))
+	return newWorker(q, cfg).run(p.ctx)
 }
 
-// parseLines reads lines.json.
-func parseLines(text []byte) ([]lineConfig, error) {
-	d := json.NewDecoder(strings.NewReader(string(text)))
-	d.DisallowUnknownFields()
-	var lines []lineConfig
-	if err := d.Decode(&lines); err != nil {
-		return nil, err
-	}
-	var all []error
-	names := make(map[string]bool)
-	for i, l := range lines {
-		switch {
-		case !nameRule.MatchString(l.Name):
-			all = append(all, fmt.Errorf("line %d: name %.80q: only A to Z, a to z, digits, '-' and '_' are accepted, at most 64", i+1, l.Name))
-		case names[l.Name]:
-			all = append(all, fmt.Errorf("line %d: the name %s is used twice", i+1, l.Name))
-		case !nameRule.MatchString(l.Class):
-			all = append(all, fmt.Errorf("line %s: class %.80q: only A to Z, a to z, digits, '-' and '_' are accepted, at most 64", l.Name, l.Class))
-		case l.Port == "":
-			all = append(all, fmt.Errorf("line %s: port is missing", l.Name))
-		case l.PerHour < 0 || l.PerDay < 0:
-			all = append(all, fmt.Errorf("line %s: a limit is negative", l.Name))
+// awaitQueue is queue for a worker that may be started before its server, as at
+// boot. It returns nil when the program is stopped meanwhile.
+func (p *program) awaitQueue(c *client, log *slog.Logger) (q *Queue, done func(), err error) {
+	for warned := false; ; warned = true {
+		q, done, err = p.queue(c)
+		if !errors.Is(err, nats.ErrNoServers) {
+			return q, done, err
 		}
-		names[l.Name] = true
-		for _, c := range l.Init {
-			if _, err := modem.CheckCommand(c); err != nil {
-				all = append(all, fmt.Errorf("line %s: init: %w", l.Name, err))
-			}
+		if !warned {
+			log.Warn("the server is not there yet", "error", err)
+		}
+		if pause(p.ctx, time.Second); p.ctx.Err() != nil {
+			return nil, nil, nil
 		}
 	}
-	if len(lines) == 0 {
-		all = append(all, errors.New("there is no line"))
-	}
-	return lines, errors.Join(all...)
 }
 
-// lockName is what the lease of a line is for: the port, of this host unless its
-// name holds the host.
-func (l *lineConfig) lockName(host string) string {
-	if u, err := url.Parse(l.Port); err == nil && u.Host != "" {
-		return l.Port
-	}
-	return host + " " + l.Port
-}
+var notInName = regexp.MustCompile(`[^A-Za-z0-9_-]`)
 
 // workerConfig is how a worker runs.
 type workerConfig struct {
@@ -118,39 +143,6 @@ type worker struct {
 	wg      sync.WaitGroup   // calls
 }
 
-// slot is a line of a worker.
-type slot struct {
-	lineConfig
-	pool  *dialup.Pool // of this line alone, for its rests and probes
-	ctx   context.Context
-	back  chan struct{} // capacity 1: the slot is with keepLine again
-	made  []time.Time   // calls of the last day, if they are limited
-	board lineState     // guarded by worker.mu
-}
-
-// The states of a line on the board.
-const (
-	stateFree     = "free"
-	stateDialling = "dialling"
-	stateTalking  = "talking"
-	stateResting  = "resting"
-	stateHeld     = "held" // by another worker
-	stateGone     = "gone"
-)
-
-// lineState is what the board shows of a line.
-type lineState struct {
-	Name   string    `json:"name"`
-	Class  string    `json:"class"`
-	State  string    `json:"state"`
-	Since  time.Time `json:"since"`
-	Job    string    `json:"job,omitempty"`
-	Number string    `json:"number,omitempty"`
-	Text   string    `json:"text,omitempty"` // of the call's state
-	OK     int       `json:"ok"`
-	Failed int       `json:"failed"`
-}
-
 // workerState is an entry of the bucket lines.
 type workerState struct {
 	Name  string      `json:"name"`
@@ -158,10 +150,6 @@ type workerState struct {
 	Lease Duration    `json:"lease"`
 	Lines []lineState `json:"lines"`
 }
-
-// pollEvery is the interval at which an idle worker polls for jobs that the server
-// has moved from LATER, which is not notified.
-const pollEvery = 250 * time.Millisecond
 
 // newWorker returns a worker; run makes it work.
 func newWorker(q *Queue, cfg workerConfig) *worker {
@@ -282,255 +270,6 @@ func (w *worker) register(ctx context.Context) error {
 	return nil
 }
 
-func classConsumer(class string, priority int) string {
-	return fmt.Sprintf("class-%s-%d", class, priority)
-}
-
-// keepLine holds the lease of a line until ctx ends, and gives the line to its
-// dispatcher while it is held.
-func (w *worker) keepLine(ctx context.Context, s *slot) {
-	key := leaseKey("line", s.lockName(w.host))
-	for ctx.Err() == nil {
-		held, lost := context.WithCancelCause(ctx)
-		if err := w.leases.acquire(ctx, key, lost); err != nil {
-			lost(nil)
-			w.setState(s, func(b *lineState) { b.State = stateHeld })
-			pause(ctx, w.q.lease/10)
-			continue
-		}
-		s.ctx = held
-		if err := w.loadMade(ctx, s); err != nil {
-			w.log.Warn("the calls that the line has made are not known yet", "line", s.Name, "error", err)
-			w.leases.release(context.WithoutCancel(ctx), key)
-			lost(nil)
-			pause(ctx, w.q.lease/10)
-			continue
-		}
-		w.giveBack(s)
-		<-s.back // after held has ended
-		lost(nil)
-	}
-}
-
-// limited reports whether the calls of a line are counted.
-func (l *lineConfig) limited() bool { return l.PerHour > 0 || l.PerDay > 0 }
-
-// loadMade reads when the line has called, since the limits hold also for a worker
-// that was started again, and for the line's next one.
-func (w *worker) loadMade(ctx context.Context, s *slot) error {
-	if !s.limited() {
-		return nil
-	}
-	e, err := w.q.made.Get(ctx, leaseKey("line", s.lockName(w.host)))
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	s.made = nil
-	return json.Unmarshal(e.Value(), &s.made)
-}
-
-// noteCall notes a call that is about to be made, while the lease of the line is
-// held. A call that cannot be noted must not be made.
-func (w *worker) noteCall(ctx context.Context, s *slot) error {
-	if !s.limited() {
-		return nil
-	}
-	s.made = append(s.made, time.Now().UTC())
-	body, err := json.Marshal(s.made)
-	if err != nil {
-		return err
-	}
-	_, err = w.q.made.Put(ctx, leaseKey("line", s.lockName(w.host)), body)
-	return err
-}
-
-// giveBack returns a slot after a call, or gives it to its dispatcher when it has
-// rested.
-func (w *worker) giveBack(s *slot) {
-	if s.ctx.Err() != nil {
-		s.back <- struct{}{}
-		return
-	}
-	now := time.Now()
-	until := s.pool.Stats().Lines[0].Resting
-	for len(s.made) > 0 && now.Sub(s.made[0]) >= 24*time.Hour {
-		s.made = s.made[1:]
-	}
-	for _, limit := range []struct {
-		calls int
-		in    time.Duration
-	}{{s.PerHour, time.Hour}, {s.PerDay, 24 * time.Hour}} {
-		if limit.calls > 0 && len(s.made) >= limit.calls {
-			if end := s.made[len(s.made)-limit.calls].Add(limit.in); end.After(until) {
-				until = end
-			}
-		}
-	}
-	if rest := until.Sub(now); rest > 0 {
-		w.setState(s, func(b *lineState) { b.State, b.Job, b.Number, b.Text = stateResting, "", "", "" })
-		// The wait ends with the lease too.
-		w.wg.Go(func() {
-			pause(s.ctx, rest)
-			w.giveBackRested(s)
-		})
-		return
-	}
-	w.giveBackRested(s)
-}
-
-func (w *worker) giveBackRested(s *slot) {
-	if s.ctx.Err() != nil {
-		s.back <- struct{}{}
-		return
-	}
-	w.setState(s, func(b *lineState) { b.State, b.Job, b.Number, b.Text = stateFree, "", "", "" })
-	w.free[s.Class] <- s
-}
-
-// dispatch gives the jobs of a class, and those of its lines, to idle lines.
-func (w *worker) dispatch(ctx context.Context, class string) {
-	var idle []*slot
-	poll := time.NewTicker(pollEvery)
-	defer poll.Stop()
-	defer func() {
-		for _, s := range idle {
-			s.back <- struct{}{}
-		}
-		for {
-			select {
-			case s := <-w.free[class]: // of a call that has ended at the same moment
-				s.back <- struct{}{}
-			case <-w.kept:
-				return
-			}
-		}
-	}()
-	consumers := make([]jetstream.Consumer, maxPriority+1)
-	for ctx.Err() == nil {
-		for range len(w.free[class]) {
-			idle = append(idle, <-w.free[class])
-		}
-		kept := idle[:0]
-		for _, s := range idle {
-			if s.ctx.Err() != nil {
-				s.back <- struct{}{}
-			} else {
-				kept = append(kept, s)
-			}
-		}
-		idle = kept
-
-		took := 0
-		kept = idle[:0]
-		for _, s := range idle {
-			if m := w.takeDirect(ctx, s); m != nil {
-				w.wg.Go(func() { w.work(s, m) })
-				took++
-			} else {
-				kept = append(kept, s)
-			}
-		}
-		idle = kept
-		for p := maxPriority; p >= 0 && len(idle) > 0; p-- {
-			if consumers[p] == nil {
-				c, err := w.q.stream.Consumer(ctx, classConsumer(class, p))
-				if err != nil {
-					break
-				}
-				consumers[p] = c
-			}
-			batch, err := consumers[p].FetchNoWait(len(idle))
-			if err != nil {
-				break
-			}
-			for m := range batch.Messages() {
-				s := idle[0]
-				idle = idle[1:]
-				w.wg.Go(func() { w.work(s, m) })
-				took++
-			}
-		}
-		if took > 0 && len(idle) > 0 {
-			continue
-		}
-		select {
-		case s := <-w.free[class]:
-			idle = append(idle, s)
-		case <-w.kick[class]:
-		case <-poll.C:
-		case <-ctx.Done():
-		}
-	}
-}
-
-// takeDirect returns a job for a line by its name, or nil.
-func (w *worker) takeDirect(ctx context.Context, s *slot) jetstream.Msg {
-	w.mu.Lock()
-	waiting := w.direct[s.Name]
-	delete(w.direct, s.Name)
-	w.mu.Unlock()
-	if !waiting {
-		return nil
-	}
-	c, err := w.q.stream.Consumer(ctx, "line-"+s.Name)
-	if err != nil {
-		return nil
-	}
-	batch, err := c.FetchNoWait(1)
-	if err != nil {
-		return nil
-	}
-	return <-batch.Messages()
-}
-
-// findDirect looks for jobs for lines by their names: those that are due after a
-// wait are moved by the server, which wakes no worker.
-func (w *worker) findDirect(ctx context.Context) {
-	for ctx.Err() == nil {
-		info, err := w.q.stream.Info(ctx, jetstream.WithSubjectFilter("JOBS.line.>"))
-		if err == nil && len(info.State.Subjects) > 0 {
-			w.mu.Lock()
-			for subject := range info.State.Subjects {
-				w.direct[strings.Split(subject, ".")[2]] = true
-			}
-			w.mu.Unlock()
-			for _, k := range w.kick {
-				kick(k)
-			}
-		}
-		pause(ctx, time.Second)
-	}
-}
-
-func kick(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
-// wakeUp is called for WAKE.class.CLASS and WAKE.line.LINE.
-func (w *worker) wakeUp(subject string) {
-	part := strings.Split(subject, ".")
-	if len(part) != 3 {
-		return
-	}
-	if part[1] == "line" {
-		w.mu.Lock()
-		w.direct[part[2]] = true
-		w.mu.Unlock()
-		for _, s := range w.slots {
-			if s.Name == part[2] {
-				kick(w.kick[s.Class])
-			}
-		}
-	} else if k := w.kick[part[2]]; k != nil {
-		kick(k)
-	}
-}
-
 func lastPart(subject string) string { return subject[strings.LastIndexByte(subject, '.')+1:] }
 
 // errCancelled ends the call of a job that was cancelled.
@@ -551,18 +290,6 @@ func (w *worker) watchCall(subject string) {
 	if c := w.running[lastPart(subject)]; c != nil {
 		c.watched.Store(time.Now().Add(10 * time.Second).UnixNano())
 	}
-}
-
-// setState changes what the board shows of a line.
-func (w *worker) setState(s *slot, change func(b *lineState)) {
-	w.mu.Lock()
-	before := s.board
-	change(&s.board)
-	if s.board.State != before.State {
-		s.board.Since = time.Now().UTC()
-	}
-	w.mu.Unlock()
-	kick(w.changed)
 }
 
 // report writes the states of the lines for the board when they have changed, and
