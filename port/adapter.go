@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// adapter is the device of systems that this package does not drive itself. It
+// adapter is the port of systems that this package does not drive itself. It
 // puts go.bug.st/serial, whose calls block and have no deadlines, behind a pump.
 type adapter struct {
 	*pump
@@ -61,7 +61,7 @@ func (a *adapter) gone() error {
 	if isPseudoName(a.name) {
 		return ErrCarrierLost
 	}
-	return settle(a.life.Done(), func() bool { return isThere(a.name) })
+	return settle(a.life.Done(), func() bool { return nodeExists(a.name) })
 }
 
 // freeBound is how long Close tries to get the two goroutines out of the
@@ -192,7 +192,7 @@ func isPseudoName(name string) bool {
 	return ok && len(rest) > 1 && strings.ContainsAny(rest[:1], "pqrsPQRST") && !strings.Contains(rest, ".")
 }
 
-func isThere(name string) bool {
+func nodeExists(name string) bool {
 	_, err := os.Stat(name)
 	return err == nil
 }
@@ -209,7 +209,7 @@ func meansGone(err error) bool {
 }
 
 // openAdapter is openDevice over the library.
-func openAdapter(ctx context.Context, name string, cfg *Config) (device, error) {
+func openAdapter(ctx context.Context, name string, cfg *Config) (systemPort, error) {
 	if err := errors.Join(checkNode(name), refuseConfig(cfg)); err != nil {
 		return nil, err
 	}

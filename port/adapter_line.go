@@ -94,7 +94,7 @@ func (a *adapter) Lines() (Lines, error) {
 	}
 	s, err := a.lib.GetModemStatusBits()
 	if err != nil {
-		return 0, a.noLines(err)
+		return 0, a.lineError(err)
 	}
 	a.mu.Lock()
 	l := a.outputs
@@ -110,8 +110,8 @@ func (a *adapter) Lines() (Lines, error) {
 	return l, nil
 }
 
-// noLines sorts out the error of a line call.
-func (a *adapter) noLines(err error) error {
+// lineError sorts out the error of a line call.
+func (a *adapter) lineError(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -139,7 +139,7 @@ func (a *adapter) writeLines(mask, values Lines) (err error) {
 		err = a.lib.SetRTS(values.Has(RTS))
 	}
 	if err != nil {
-		return a.noLines(err)
+		return a.lineError(err)
 	}
 	a.mu.Lock()
 	a.outputs = a.outputs.With(mask, values)
@@ -175,7 +175,7 @@ func (a *adapter) SendBreak(ctx context.Context, d time.Duration) error {
 		return err
 	}
 	var never wait.Deadline
-	_, err := a.call(ctx, &never, func() error { return a.noLines(a.lib.Break(d)) })
+	_, err := a.call(ctx, &never, func() error { return a.lineError(a.lib.Break(d)) })
 	return err
 }
 

@@ -19,10 +19,10 @@ import (
 	"github.com/rasline/rasline/internal/wait"
 )
 
-// com is the device of Windows: a handle for overlapped I/O, whose operations are
+// comPort is the port of Windows: a handle for overlapped I/O, whose operations are
 // completed on a port of the package's own, see overlapped_windows.go. (An
 // os.File of such a handle makes reads and writes exclude each other.)
-type com struct {
+type comPort struct {
 	overlapped
 	name    string
 	carrier *carrierWatch // nil without a policy
@@ -58,7 +58,7 @@ func deviceName(name string) string {
 	return devicePrefix + strings.TrimSuffix(name, ":")
 }
 
-func openDevice(ctx context.Context, name string, cfg *Config) (device, error) {
+func openDevice(ctx context.Context, name string, cfg *Config) (systemPort, error) {
 	if err := refuseOnWindows(cfg); err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func openDevice(ctx context.Context, name string, cfg *Config) (device, error) {
 	if err != nil {
 		return nil, explainCreate(err)
 	}
-	c := &com{
+	c := &comPort{
 		name:     name,
 		readTurn: make(chan struct{}, 1), writeTurn: make(chan struct{}, 1),
 		readBuf: make([]byte, readPieceCOM), writeBuf: make([]byte, writePieceCOM),
@@ -126,7 +126,7 @@ func explainCreate(err error) error {
 }
 
 // setUp makes an open handle a port as cfg wants it.
-func (c *com) setUp(ctx context.Context, cfg *Config) error {
+func (c *comPort) setUp(ctx context.Context, cfg *Config) error {
 	if err := c.control(func(h windows.Handle) error { return windows.GetCommState(h, &c.found) }); err != nil {
 		return fmt.Errorf("this is no serial port: name one such as COM3: %w", err)
 	}
@@ -157,7 +157,7 @@ func (c *com) setUp(ctx context.Context, cfg *Config) error {
 }
 
 // control runs f on the handle and sorts out its error.
-func (c *com) control(f func(windows.Handle) error) error {
+func (c *comPort) control(f func(windows.Handle) error) error {
 	err := error(net.ErrClosed)
 	if !c.use(func(h windows.Handle) { err = f(h) }) || err == nil {
 		return err
@@ -174,7 +174,7 @@ const (
 // Read waits for one byte and then takes what else has arrived. A read that
 // asks for more would wait until all of it is there: the timeouts that make a
 // read end with the first byte (MAXDWORD) work in Windows and not in Wine.
-func (c *com) Read(b []byte) (int, error) {
+func (c *comPort) Read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, c.afterClose(nil)
 	}
@@ -200,14 +200,14 @@ func (c *com) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-func (c *com) read(n int) (int, error) {
+func (c *comPort) read(n int) (int, error) {
 	return c.transfer(&c.readBy, func(h windows.Handle, o *windows.Overlapped) error {
 		return windows.ReadFile(h, c.readBuf[:n], nil, o)
 	})
 }
 
 // arrived returns how many bytes a read would get without waiting.
-func (c *com) arrived() int {
+func (c *comPort) arrived() int {
 	s, err := c.status()
 	if err != nil {
 		return 0
@@ -215,7 +215,7 @@ func (c *com) arrived() int {
 	return int(s.CBInQue)
 }
 
-func (c *com) Write(b []byte) (n int, err error) {
+func (c *comPort) Write(b []byte) (n int, err error) {
 	if len(b) == 0 {
 		return 0, c.afterClose(nil)
 	}
@@ -242,7 +242,7 @@ func (c *com) Write(b []byte) (n int, err error) {
 	return n, nil
 }
 
-func (c *com) count(add func(*Stats)) {
+func (c *comPort) count(add func(*Stats)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	add(&c.stats)
@@ -259,7 +259,7 @@ const (
 
 // status returns the queues and counts the errors that happened since it was
 // called last.
-func (c *com) status() (s windows.ComStat, err error) {
+func (c *comPort) status() (s windows.ComStat, err error) {
 	var events uint32
 	if err := c.control(func(h windows.Handle) error { return windows.ClearCommError(h, &events, &s) }); err != nil {
 		return s, err
@@ -278,22 +278,22 @@ func (c *com) status() (s windows.ComStat, err error) {
 	return s, nil
 }
 
-func (c *com) SetDeadline(t time.Time) error {
+func (c *comPort) SetDeadline(t time.Time) error {
 	return cmp.Or(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-func (c *com) SetReadDeadline(t time.Time) error {
+func (c *comPort) SetReadDeadline(t time.Time) error {
 	c.readBy.Set(t)
 	return c.afterClose(nil)
 }
 
-func (c *com) SetWriteDeadline(t time.Time) error {
+func (c *comPort) SetWriteDeadline(t time.Time) error {
 	setDeadlineIn(&c.writeByNano, t)
 	c.writeBy.Set(t)
 	return c.afterClose(nil)
 }
 
-func (c *com) afterClose(err error) error {
+func (c *comPort) afterClose(err error) error {
 	if c.closing.Load() {
 		return net.ErrClosed
 	}
@@ -301,7 +301,7 @@ func (c *com) afterClose(err error) error {
 }
 
 // Close ends every call first and does what takes time after it.
-func (c *com) Close() error {
+func (c *comPort) Close() error {
 	if !c.closing.CompareAndSwap(false, true) {
 		return net.ErrClosed
 	}
@@ -335,7 +335,7 @@ func (c *com) Close() error {
 const freeBound = 250 * time.Millisecond
 
 // drainAtClose reports whether nothing is left to be discarded.
-func (c *com) drainAtClose() bool {
+func (c *comPort) drainAtClose() bool {
 	left := func() (n int, err error) {
 		var s windows.ComStat
 		var events uint32
@@ -353,7 +353,7 @@ func (c *com) drainAtClose() bool {
 }
 
 // failed turns the error of a system call into the cause that the user sees.
-func (c *com) failed(err error) error {
+func (c *comPort) failed(err error) error {
 	switch {
 	case c.closing.Load():
 		return net.ErrClosed
@@ -362,7 +362,7 @@ func (c *com) failed(err error) error {
 	case err == os.ErrDeadlineExceeded, err == ErrCarrierLost:
 		return err
 	case meansRemoved(err):
-		return settle(c.life.Done(), func() bool { return isThere(c.name) })
+		return settle(c.life.Done(), func() bool { return isRegistered(c.name) })
 	}
 	return err
 }
@@ -383,26 +383,26 @@ func meansRemoved(err error) bool {
 	return false
 }
 
-func (c *com) SyscallConn() (syscall.RawConn, error) {
+func (c *comPort) SyscallConn() (syscall.RawConn, error) {
 	if c.closing.Load() {
 		return nil, net.ErrClosed
 	}
 	return comConn{c}, nil
 }
 
-func (c *com) Detach() (*os.File, error) {
+func (c *comPort) Detach() (*os.File, error) {
 	if c.closing.Load() {
 		return nil, net.ErrClosed
 	}
 	return nil, fmt.Errorf("giving the handle away is not supported on Windows: %w", errors.ErrUnsupported)
 }
 
-func (c *com) Queued() (in, out int, err error) {
+func (c *comPort) Queued() (in, out int, err error) {
 	s, err := c.status()
 	return int(s.CBInQue), int(s.CBOutQue), err
 }
 
-func (c *com) Stats() (Stats, error) {
+func (c *comPort) Stats() (Stats, error) {
 	if _, err := c.status(); err != nil {
 		return Stats{}, err
 	}
@@ -413,7 +413,7 @@ func (c *com) Stats() (Stats, error) {
 
 // Drain polls the driver's queue; the transmitter's own characters get the time
 // that a FIFO of 16 takes.
-func (c *com) Drain(ctx context.Context) error {
+func (c *comPort) Drain(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(c.life, cancel)()
@@ -441,7 +441,7 @@ func (c *com) Drain(ctx context.Context) error {
 	return err
 }
 
-func (c *com) Discard(d Direction) error {
+func (c *comPort) Discard(d Direction) error {
 	var what uint32
 	if d&Input != 0 {
 		what |= windows.PURGE_RXCLEAR
@@ -455,7 +455,7 @@ func (c *com) Discard(d Direction) error {
 	return c.control(func(h windows.Handle) error { return windows.PurgeComm(h, what) })
 }
 
-func (c *com) SendBreak(ctx context.Context, d time.Duration) error {
+func (c *comPort) SendBreak(ctx context.Context, d time.Duration) error {
 	if err := c.Drain(ctx); err != nil {
 		return err
 	}
@@ -472,7 +472,7 @@ func (c *com) SendBreak(ctx context.Context, d time.Duration) error {
 	return cmp.Or(err, c.SetBreak(false))
 }
 
-func (c *com) SetBreak(on bool) error {
+func (c *comPort) SetBreak(on bool) error {
 	f := windows.ClearCommBreak
 	if on {
 		f = windows.SetCommBreak
@@ -497,7 +497,7 @@ func noSuchAbility(err error, what string) error {
 }
 
 // comConn gives access to the handle.
-type comConn struct{ c *com }
+type comConn struct{ c *comPort }
 
 func (r comConn) Control(f func(uintptr)) error {
 	if !r.c.use(func(h windows.Handle) { f(uintptr(h)) }) {
@@ -514,4 +514,4 @@ func (comConn) Read(func(uintptr) bool) error { return errors.ErrUnsupported }
 func (comConn) Write(func(uintptr) bool) error { return errors.ErrUnsupported }
 
 // lacks returns the abilities whose methods have no effect to be asked for.
-func (c *com) lacks() Abilities { return AbilityDetach }
+func (c *comPort) lacks() Abilities { return AbilityDetach }

@@ -79,7 +79,7 @@ func modeOfDCB(d *windows.DCB) Mode {
 	return m
 }
 
-func (c *com) Mode() (Mode, error) {
+func (c *comPort) Mode() (Mode, error) {
 	var d windows.DCB
 	err := c.control(func(h windows.Handle) error { return windows.GetCommState(h, &d) })
 	if err != nil {
@@ -88,7 +88,7 @@ func (c *com) Mode() (Mode, error) {
 	return modeOfDCB(&d), nil
 }
 
-func (c *com) SetMode(m Mode) error {
+func (c *comPort) SetMode(m Mode) error {
 	if m == (Mode{}) {
 		return c.afterClose(nil)
 	}
@@ -101,7 +101,7 @@ func (c *com) SetMode(m Mode) error {
 // change sets the fields of m that are not zero and makes sure of them. If the
 // driver refuses one, all is as it was. At open what is left over from another
 // program is set right too: XON/XOFF would take bytes out of the stream.
-func (c *com) change(m Mode, opening bool) error {
+func (c *comPort) change(m Mode, opening bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var old, now windows.DCB
@@ -150,7 +150,7 @@ const (
 	msRLSD = 0x80
 )
 
-func (c *com) Lines() (Lines, error) {
+func (c *comPort) Lines() (Lines, error) {
 	var status uint32
 	if err := c.control(func(h windows.Handle) error { return windows.GetCommModemStatus(h, &status) }); err != nil {
 		return 0, noSuchAbility(err, "modem lines")
@@ -169,14 +169,14 @@ func (c *com) Lines() (Lines, error) {
 	return l, nil
 }
 
-func (c *com) SetLines(mask, values Lines) error {
+func (c *comPort) SetLines(mask, values Lines) error {
 	if err := outputsOnly(mask); err != nil {
 		return err
 	}
 	return c.writeLines(mask, values)
 }
 
-func (c *com) writeLines(mask, values Lines) error {
+func (c *comPort) writeLines(mask, values Lines) error {
 	if mask == 0 {
 		return c.afterClose(nil)
 	}
@@ -211,7 +211,7 @@ func escapeLines(h windows.Handle, mask, values Lines) error {
 
 // WaitLines polls the lines: the driver's own wait (WaitCommEvent) serves one
 // caller at a time.
-func (c *com) WaitLines(ctx context.Context, mask Lines) (Lines, error) {
+func (c *comPort) WaitLines(ctx context.Context, mask Lines) (Lines, error) {
 	before, err := c.Lines()
 	if err != nil {
 		return 0, err

@@ -14,7 +14,7 @@ import (
 	"github.com/rasline/rasline/internal/termios"
 )
 
-func (t *tty) Queued() (in, out int, err error) {
+func (t *ttyPort) Queued() (in, out int, err error) {
 	if t.closing.Load() {
 		return 0, 0, net.ErrClosed
 	}
@@ -35,7 +35,7 @@ func (t *tty) Queued() (in, out int, err error) {
 	return int(n), out, err
 }
 
-func (t *tty) SetBreak(on bool) error {
+func (t *ttyPort) SetBreak(on bool) error {
 	if t.ctl == nil || t.pseudo {
 		return errNoBreak
 	}
@@ -53,7 +53,7 @@ func (t *tty) SetBreak(on bool) error {
 	return noLines(err)
 }
 
-func (t *tty) SyscallConn() (syscall.RawConn, error) {
+func (t *ttyPort) SyscallConn() (syscall.RawConn, error) {
 	if t.closing.Load() {
 		return nil, net.ErrClosed
 	}
@@ -64,7 +64,7 @@ func (t *tty) SyscallConn() (syscall.RawConn, error) {
 }
 
 // Detach first takes a further descriptor, which nothing else can fail after.
-func (t *tty) Detach() (*os.File, error) {
+func (t *ttyPort) Detach() (*os.File, error) {
 	if t.in != t.out {
 		return nil, fmt.Errorf("input and output are two files: there is no one descriptor: %w", errors.ErrUnsupported)
 	}
@@ -133,7 +133,7 @@ const (
 	rs485Termination = 1 << 5
 )
 
-func (c *RS485) driver() rs485 {
+func (c *RS485) kernel() rs485 {
 	r := rs485{
 		flags:  rs485Enabled | rs485RTSOnSend,
 		before: uint32(c.Before / time.Millisecond),
@@ -153,9 +153,9 @@ func (c *RS485) driver() rs485 {
 
 // setRS485 lets the driver switch the direction of the line, and Close put back
 // what was before.
-func (t *tty) setRS485(c *RS485) error {
+func (t *ttyPort) setRS485(c *RS485) error {
 	var found rs485
-	want := c.driver()
+	want := c.kernel()
 	err := t.rawIoctl(func(fd int) error {
 		if err := ioctlPointer(fd, unix.TIOCGRS485, unsafe.Pointer(&found)); err != nil {
 			return err
@@ -179,7 +179,7 @@ func (t *tty) setRS485(c *RS485) error {
 }
 
 // lacks returns the abilities whose methods have no effect to be asked for.
-func (t *tty) lacks() (a Abilities) {
+func (t *ttyPort) lacks() (a Abilities) {
 	if t.ctl == nil || t.pseudo {
 		a |= AbilityBreak | AbilitySetBreak
 	}
@@ -193,5 +193,5 @@ func (t *tty) lacks() (a Abilities) {
 func (m *marks) waiting() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.raw) > 0 || m.state != plain
+	return len(m.raw) > 0 || m.state != noMark
 }

@@ -16,14 +16,14 @@ import (
 // Drain examines the driver's queue, which shows nothing of the UART's own
 // and so leaves its last characters to awaitTransmitter. Bytes written to a
 // pipe or a socket are on their way already.
-func (t *tty) Drain(ctx context.Context) error {
+func (t *ttyPort) Drain(ctx context.Context) error {
 	if t.ctl == nil {
 		return t.afterClose(nil)
 	}
 	return t.drain(ctx, t.queue)
 }
 
-func (t *tty) drain(ctx context.Context, left func() (int, error)) error {
+func (t *ttyPort) drain(ctx context.Context, left func() (int, error)) error {
 	ctx, stop := t.bound(ctx)
 	defer stop()
 	err := ctx.Err()
@@ -43,7 +43,7 @@ func (t *tty) drain(ctx context.Context, left func() (int, error)) error {
 }
 
 // queue returns the number of bytes in the driver's output queue.
-func (t *tty) queue() (n int, err error) {
+func (t *ttyPort) queue() (n int, err error) {
 	err = t.control(func(fd int) (err error) {
 		v, err := unix.IoctlGetUint32(fd, unix.TIOCOUTQ)
 		n = int(v)
@@ -53,7 +53,7 @@ func (t *tty) queue() (n int, err error) {
 }
 
 // perByte returns the time that one character takes on the line.
-func (t *tty) perByte() time.Duration {
+func (t *ttyPort) perByte() time.Duration {
 	m, err := t.Mode()
 	if err != nil || m.Baud == 0 {
 		return 0
@@ -70,7 +70,7 @@ func (t *tty) perByte() time.Duration {
 // done so although the line had the time to send all that a UART holds,
 // tcdrain(3) decides, which asks the device. It is second because it also
 // waits for what others write, and takes a thread.
-func (t *tty) awaitTransmitter(ctx context.Context) error {
+func (t *ttyPort) awaitTransmitter(ctx context.Context) error {
 	if !t.mute.Load() {
 		// Twice a FIFO of 128 characters, the largest of the 8250 family, and some
 		// time for the driver.
@@ -109,7 +109,7 @@ func (t *tty) awaitTransmitter(ctx context.Context) error {
 func lineStatus(fd int) (uint32, error) { return unix.IoctlGetUint32(fd, unix.TIOCSERGETLSR) }
 
 // heldOff reports whether the peer keeps the UART from sending by RTS/CTS.
-func (t *tty) heldOff() bool {
+func (t *ttyPort) heldOff() bool {
 	m, err := t.Mode()
 	if err != nil || m.Flow != FlowRTSCTS && m.Flow != FlowBoth {
 		return false
@@ -120,7 +120,7 @@ func (t *tty) heldOff() bool {
 
 // waitingIoctl makes an ioctl before which the kernel waits for all output to
 // leave. The end of ctx ends that wait.
-func (t *tty) waitingIoctl(ctx context.Context, req uint, arg int) error {
+func (t *ttyPort) waitingIoctl(ctx context.Context, req uint, arg int) error {
 	return interruptible(ctx, func() error {
 		return t.control(func(fd int) error {
 			err := unix.IoctlSetInt(fd, req, arg)
@@ -132,7 +132,7 @@ func (t *tty) waitingIoctl(ctx context.Context, req uint, arg int) error {
 	})
 }
 
-func (t *tty) Discard(d Direction) error {
+func (t *ttyPort) Discard(d Direction) error {
 	which := unix.TCIOFLUSH
 	switch d {
 	case 0:
@@ -145,7 +145,7 @@ func (t *tty) Discard(d Direction) error {
 	return t.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, which) })
 }
 
-func (t *tty) SendBreak(ctx context.Context, d time.Duration) error {
+func (t *ttyPort) SendBreak(ctx context.Context, d time.Duration) error {
 	if t.ctl == nil || t.pseudo {
 		return errNoBreak
 	}

@@ -34,9 +34,9 @@ func explainOpen(name string, err error) error {
 	case errors.Is(err, ErrBusy), errors.Is(err, ErrRemoved):
 		return err
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("there is no such device: check the name and that it is connected: %w", errno(err))
+		return fmt.Errorf("there is no such device: check the name and that it is connected: %w", errnoOf(err))
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("this user may not use it: %s: %w", permissionAdvice(name), errno(err))
+		return fmt.Errorf("this user may not use it: %s: %w", permissionAdvice(name), errnoOf(err))
 	case errors.Is(err, unix.EBUSY):
 		return fmt.Errorf("%w: another program has it to itself (TIOCEXCL); end that program first", ErrBusy)
 	case errors.Is(err, unix.ENOTTY):
@@ -51,8 +51,8 @@ func explainOpen(name string, err error) error {
 	return err
 }
 
-// errno returns the system's error inside err, if there is one.
-func errno(err error) error {
+// errnoOf returns the system's error inside err, if there is one.
+func errnoOf(err error) error {
 	var e syscall.Errno
 	if errors.As(err, &e) {
 		return e

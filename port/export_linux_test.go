@@ -4,10 +4,10 @@ import "sync/atomic"
 
 // ForgetPseudo makes s treat its pseudo-terminal as hardware when the line
 // ends.
-func ForgetPseudo(s *Serial) { s.dev.(*tty).pseudo = false }
+func ForgetPseudo(s *Serial) { s.dev.(*ttyPort).pseudo = false }
 
 // CarrierFell does what a carrier policy does when the carrier falls.
-func CarrierFell(s *Serial) { s.dev.(*tty).carrierFell() }
+func CarrierFell(s *Serial) { s.dev.(*ttyPort).carrierFell() }
 
 // Claim does the locking of Open on a pseudo-terminal as if it were hardware.
 func Claim(name string) (release func(), err error) {
@@ -23,7 +23,7 @@ func Claim(name string) (release func(), err error) {
 // ftdi_sio may be, and returns how often it has been asked.
 func NeverEmpty(s *Serial) (asked func() int64) {
 	var n atomic.Int64
-	s.dev.(*tty).lsr = func(int) (uint32, error) { n.Add(1); return 0, nil }
+	s.dev.(*ttyPort).lsr = func(int) (uint32, error) { n.Add(1); return 0, nil }
 	return n.Load
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -35,7 +36,7 @@ func (l Lines) tiocm() (state int) {
 	return state
 }
 
-func (t *tty) Lines() (Lines, error) {
+func (t *ttyPort) Lines() (Lines, error) {
 	// The kernel writes 32 bits; IoctlGetInt would have it write half of an int
 	// of 64 bits, the wrong one on big-endian machines.
 	var state uint32
@@ -46,7 +47,7 @@ func (t *tty) Lines() (Lines, error) {
 	return linesFrom(int(state)), noLines(err)
 }
 
-func (t *tty) SetLines(mask, values Lines) error {
+func (t *ttyPort) SetLines(mask, values Lines) error {
 	if err := outputsOnly(mask); err != nil {
 		return err
 	}
@@ -58,7 +59,7 @@ func (t *tty) SetLines(mask, values Lines) error {
 
 // writeLines asserts before it clears. It names single lines to the kernel, so
 // that no change of the other one is undone.
-func (t *tty) writeLines(mask, values Lines) error {
+func (t *ttyPort) writeLines(mask, values Lines) error {
 	err := t.writeBits(unix.TIOCMBIS, mask&values)
 	if err == nil {
 		err = t.writeBits(unix.TIOCMBIC, mask&^values)
@@ -66,7 +67,7 @@ func (t *tty) writeLines(mask, values Lines) error {
 	return noLines(err)
 }
 
-func (t *tty) writeBits(req uint, l Lines) error {
+func (t *ttyPort) writeBits(req uint, l Lines) error {
 	if l == 0 {
 		return nil
 	}
@@ -82,11 +83,11 @@ func noLines(err error) error {
 }
 
 // countFromHere makes the driver's counts of this moment the zero of Stats.
-func (t *tty) countFromHere() {
+func (t *ttyPort) countFromHere() {
 	t.control(func(fd int) error { return getCounts(fd, &t.counts) })
 }
 
-func (t *tty) Stats() (Stats, error) {
+func (t *ttyPort) Stats() (Stats, error) {
 	t.statsMu.Lock()
 	defer t.statsMu.Unlock()
 	var now icounter
@@ -117,7 +118,7 @@ func (s *Stats) add(then, now *icounter) {
 // TIOCMIWAIT: a change between two calls of that is not reported.
 const safetyLook = 100 * time.Millisecond
 
-func (t *tty) WaitLines(ctx context.Context, mask Lines) (Lines, error) {
+func (t *ttyPort) WaitLines(ctx context.Context, mask Lines) (Lines, error) {
 	before, err := t.lineState()
 	if err != nil {
 		return 0, err
@@ -125,7 +126,16 @@ func (t *tty) WaitLines(ctx context.Context, mask Lines) (Lines, error) {
 	ctx, stop := t.bound(ctx)
 	defer stop()
 	wake := make(chan struct{}, 1)
-	t.watch.join(t, wake)
+	t.watch.join(wake, func() (fd int, err error) {
+		if t.closing.Load() {
+			return -1, net.ErrClosed
+		}
+		err = t.control(func(from int) (err error) {
+			fd, err = unix.FcntlInt(uintptr(from), unix.F_DUPFD_CLOEXEC, 0)
+			return err
+		})
+		return fd, err
+	})
 	defer t.watch.leave(wake)
 	l, err := waitLines(ctx, mask, before, t.lineState, wake, func() time.Duration {
 		if mask&Outputs == 0 && t.watch.reporting() {
@@ -139,7 +149,7 @@ func (t *tty) WaitLines(ctx context.Context, mask Lines) (Lines, error) {
 	return l, err
 }
 
-func (t *tty) lineState() (lineState, error) {
+func (t *ttyPort) lineState() (lineState, error) {
 	return readLineState(func() (wait.Edges, error) {
 		var c icounter
 		err := t.control(func(fd int) error { return getCounts(fd, &c) })
@@ -161,24 +171,19 @@ type lineWatch struct {
 	refused bool               // the driver does not know TIOCMIWAIT: never start one again
 }
 
-// join adds a waiter and starts the thread for the first one. If it cannot be
-// started the waiters poll.
-func (w *lineWatch) join(t *tty, wake chan struct{}) {
+// join adds a waiter and starts the thread for the first one, on the descriptor
+// that dup makes for it. If it cannot be started the waiters poll.
+func (w *lineWatch) join(wake chan struct{}, dup func() (int, error)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.waiters = append(w.waiters, wake)
-	if w.thread != nil || w.refused || t.closing.Load() {
+	if w.thread != nil || w.refused {
 		return
 	}
-	fd := -1
-	if t.control(func(from int) (err error) {
-		fd, err = unix.FcntlInt(uintptr(from), unix.F_DUPFD_CLOEXEC, 0)
-		return err
-	}) != nil {
-		return
+	if fd, err := dup(); err == nil {
+		w.dead = false
+		w.thread = startSleeper(fd, w.wait, w.report)
 	}
-	w.dead = false
-	w.thread = startSleeper(fd, w.wait, w.report)
 }
 
 func waitForModem(fd int) error {

@@ -17,9 +17,9 @@ import (
 // tree is where the system keeps its files; tests have one of their own.
 type tree struct{ sys, dev, proc string }
 
-var system = tree{"/sys", "/dev", "/proc"}
+var systemTree = tree{"/sys", "/dev", "/proc"}
 
-func listDevices(ctx context.Context) ([]Info, error) { return system.list(ctx) }
+func listDevices(ctx context.Context) ([]Info, error) { return systemTree.list(ctx) }
 
 // list lists the ports of a sysfs tree: the terminals with a device behind them,
 // and those whose driver the kernel calls serial, which need no device: a
@@ -74,18 +74,18 @@ func (t tree) list(ctx context.Context) ([]Info, error) {
 	return ports, nil
 }
 
-// driver is a terminal driver of type "serial".
-type driver struct {
+// serialDriver is a terminal driver of type "serial".
+type serialDriver struct {
 	prefix      string // of the nodes: "/dev/ttyUSB"
 	major       int
 	first, last int // minor numbers
 }
 
-type drivers []driver
+type driverTable []serialDriver
 
 // serialDrivers reads /proc/tty/drivers: name, prefix of the nodes, major number,
 // minor numbers, type.
-func (t tree) serialDrivers() (list drivers) {
+func (t tree) serialDrivers() (list driverTable) {
 	f, err := os.Open(filepath.Join(t.proc, "tty", "drivers"))
 	if err != nil {
 		return nil
@@ -100,7 +100,7 @@ func (t tree) serialDrivers() (list drivers) {
 		if !several {
 			last = first
 		}
-		d := driver{prefix: field[1]}
+		d := serialDriver{prefix: field[1]}
 		var e1, e2, e3 error
 		d.major, e1 = strconv.Atoi(field[2])
 		d.first, e2 = strconv.Atoi(first)
@@ -114,7 +114,7 @@ func (t tree) serialDrivers() (list drivers) {
 
 // has reports whether a device number, as sysfs writes it, belongs to a serial
 // driver.
-func (list drivers) has(number string) bool {
+func (list driverTable) has(number string) bool {
 	var major, minor int
 	if n, _ := fmt.Sscanf(number, "%d:%d", &major, &minor); n != 2 {
 		return false
@@ -212,7 +212,7 @@ func attribute(dir, name string) string {
 	return strings.TrimSpace(string(b))
 }
 
-func watchDevices(ctx context.Context) (<-chan struct{}, error) { return system.watch(ctx) }
+func watchDevices(ctx context.Context) (<-chan struct{}, error) { return systemTree.watch(ctx) }
 
 // watch sends a value whenever a node of the tree, or one of the links that udev
 // makes for it, has changed, and closes the channel when ctx ends. The links'

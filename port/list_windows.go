@@ -69,9 +69,9 @@ func registeredPorts() ([]string, error) {
 	return names, nil
 }
 
-// isThere reports whether the port is registered. Without a list that can be
+// isRegistered reports whether the port is registered. Without a list that can be
 // read it is taken to be.
-func isThere(name string) bool {
+func isRegistered(name string) bool {
 	names, err := registeredPorts()
 	if err != nil {
 		return true

@@ -21,9 +21,9 @@ type marks struct {
 type markState uint8
 
 const (
-	plain  markState = iota
-	escape           // after 0xff
-	mark             // after 0xff 0x00
+	noMark   markState = iota
+	markFF             // after 0xff
+	markFF00           // after 0xff 0x00
 )
 
 // read decodes what in reads.
@@ -54,25 +54,25 @@ func (m *marks) decode(b []byte) (n int, err error) {
 	for len(m.raw) > 0 && n < len(b) {
 		c := m.raw[0]
 		switch {
-		case m.state == plain && c != 0xff:
+		case m.state == noMark && c != 0xff:
 			b[n] = c
 			n++
-		case m.state == plain:
-			m.state = escape
-		case m.state == escape && c == 0xff:
-			m.state = plain
+		case m.state == noMark:
+			m.state = markFF
+		case m.state == markFF && c == 0xff:
+			m.state = noMark
 			b[n] = c
 			n++
-		case m.state == escape && c == 0:
-			m.state = mark
-		case m.state == escape: // not from a driver that marks
-			m.state = plain
+		case m.state == markFF && c == 0:
+			m.state = markFF00
+		case m.state == markFF: // not from a driver that marks
+			m.state = noMark
 			b[n] = c
 			n++
 		case n > 0:
 			return n, nil // the mark is next
 		default:
-			m.state = plain
+			m.state = noMark
 			m.raw = m.raw[1:]
 			if c == 0 {
 				return 0, ErrBreak

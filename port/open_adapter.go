@@ -4,6 +4,6 @@ package port
 
 import "context"
 
-func openDevice(ctx context.Context, name string, cfg *Config) (device, error) {
+func openDevice(ctx context.Context, name string, cfg *Config) (systemPort, error) {
 	return openAdapter(ctx, name, cfg)
 }

@@ -22,7 +22,7 @@ import (
 
 // openDevice opens name in the order that Open promises. Nothing of the line
 // is touched before the port is ours.
-func openDevice(ctx context.Context, name string, cfg *Config) (device, error) {
+func openDevice(ctx context.Context, name string, cfg *Config) (systemPort, error) {
 	if err := checkNode(name); err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func openDevice(ctx context.Context, name string, cfg *Config) (device, error) {
 	return t, nil
 }
 
-func openTTY(name string) (*tty, error) {
+func openTTY(name string) (*ttyPort, error) {
 	fd, err := ignoringEINTR(func() (int, error) {
 		return unix.Open(name, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	})
@@ -91,7 +91,7 @@ func isPseudoNumber(rdev uint64) bool {
 
 // setUp makes an open device ours and the line what cfg wants. What it changes
 // is put back by t.undo.
-func (t *tty) setUp(ctx context.Context, cfg *Config) error {
+func (t *ttyPort) setUp(ctx context.Context, cfg *Config) error {
 	found, err := t.settings()
 	if err != nil {
 		// Not every driver of other devices answers with ENOTTY.
@@ -147,7 +147,7 @@ func (t *tty) setUp(ctx context.Context, cfg *Config) error {
 // firstSettings puts the line in raw mode and sets what cfg asks for. A flow
 // control that cfg leaves open stays, but for XON/XOFF: it would take bytes out
 // of the stream. A line that is hung up (rate B0) gets a rate.
-func (t *tty) firstSettings(cfg *Config) error {
+func (t *ttyPort) firstSettings(cfg *Config) error {
 	mode := cfg.Mode
 	if now, err := t.Mode(); err == nil && now.Baud == 0 && mode.Baud == 0 {
 		if tio, err := t.settings(); err == nil && tio.Cflag&unix.CBAUD == unix.B0 {
@@ -166,7 +166,7 @@ func (t *tty) firstSettings(cfg *Config) error {
 
 // setLowLatency asks the driver for it and lets Close take it back, unless the
 // flag was set already or is to stay.
-func (t *tty) setLowLatency(stay bool) {
+func (t *ttyPort) setLowLatency(stay bool) {
 	var found serialInfo
 	if t.rawIoctl(func(fd int) error { return getSerialInfo(fd, &found) }) != nil || found.flags&asyncLowLatency != 0 {
 		return
@@ -191,7 +191,7 @@ func (t *tty) setLowLatency(stay bool) {
 }
 
 // carrierFell frees all reads and writes for good.
-func (t *tty) carrierFell() {
+func (t *ttyPort) carrierFell() {
 	t.lost.Store(true)
 	t.keepEnded()
 }
@@ -204,7 +204,7 @@ func (t *tty) carrierFell() {
 //
 // A pseudo-terminal gets no TIOCEXCL, only respects it: there it would outlive
 // a program that ends without Close, for as long as the peer is open.
-func (t *tty) claim() error {
+func (t *ttyPort) claim() error {
 	if err := t.rawIoctl(func(fd int) error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) }); err != nil {
 		if err == unix.EWOULDBLOCK {
 			return fmt.Errorf("%w: %s has it locked (flock); end that program first", ErrBusy, t.lockHolder())
@@ -240,11 +240,11 @@ func (t *tty) claim() error {
 	return nil
 }
 
-// rawIoctl is control without the sorting out of errors.
-func (t *tty) rawIoctl(f func(fd int) error) error { return controlConn(t.ctl, f, keep) }
+// rawIoctl is control whose error is the kernel's own.
+func (t *ttyPort) rawIoctl(f func(fd int) error) error { return controlConn(t.ctl, f, nil) }
 
 // lockHolder names the process that holds the flock, as far as it can be known.
-func (t *tty) lockHolder() string {
+func (t *ttyPort) lockHolder() string {
 	var st unix.Stat_t
 	if t.rawIoctl(func(fd int) error { return unix.Fstat(fd, &st) }) != nil {
 		return "another program"
@@ -279,7 +279,7 @@ func flockHolder(table []byte, dev, inode uint64) int {
 const closeBound = 200 * time.Millisecond
 
 // Close ends every call first and does what takes time after it.
-func (t *tty) Close() error {
+func (t *ttyPort) Close() error {
 	if !t.closing.CompareAndSwap(false, true) {
 		return net.ErrClosed
 	}
@@ -295,7 +295,7 @@ func (t *tty) Close() error {
 
 // finish gives the written bytes their time, if any, and leaves the line as
 // Config specifies.
-func (t *tty) finish() {
+func (t *ttyPort) finish() {
 	if t.ctl == nil {
 		return
 	}
@@ -319,19 +319,19 @@ func (t *tty) finish() {
 
 // awaitWriters returns when no write is inside the kernel. The deadline that
 // keepEnded set makes the raw write fail as soon as it has its turn.
-func (t *tty) awaitWriters() {
+func (t *ttyPort) awaitWriters() {
 	if conn, err := t.out.SyscallConn(); err == nil {
 		conn.Write(func(uintptr) bool { return true })
 	}
 }
 
 // final makes an ioctl whose failure Close could do nothing about.
-func (t *tty) final(req uint, arg int) {
-	controlConn(t.ctl, func(fd int) error { return unix.IoctlSetInt(fd, req, arg) }, keep)
+func (t *ttyPort) final(req uint, arg int) {
+	controlConn(t.ctl, func(fd int) error { return unix.IoctlSetInt(fd, req, arg) }, nil)
 }
 
 // release undoes what was done to the descriptors and closes them.
-func (t *tty) release() error {
+func (t *ttyPort) release() error {
 	t.closing.Store(true)
 	t.end()
 	for _, f := range slices.Backward(t.undo) {
@@ -363,14 +363,12 @@ func (t *tty) release() error {
 	return err
 }
 
-func keep(err error) error { return err }
-
 var errNoTerminal = fmt.Errorf("this is no terminal: only a serial device can do that: %w", errors.ErrUnsupported)
 
 // failed turns the error of a system call into the cause that the user sees.
 // A line that was hung up reads as end of file and answers everything else with
 // EIO; a USB driver that lost its device returns ENODEV or ENXIO as well.
-func (t *tty) failed(err error) error {
+func (t *ttyPort) failed(err error) error {
 	switch {
 	case errors.Is(err, os.ErrClosed):
 		return net.ErrClosed
@@ -393,7 +391,7 @@ func (t *tty) failed(err error) error {
 // gone distinguishes a hang-up from a device that was removed: both end the line alike,
 // but the node of a device stays. The node of a pseudo-terminal goes with its
 // peer, and files that were open already have no node to check.
-func (t *tty) gone() error {
+func (t *ttyPort) gone() error {
 	if t.closing.Load() {
 		return net.ErrClosed
 	}
@@ -405,14 +403,14 @@ func (t *tty) gone() error {
 	return err
 }
 
-// node is what a device's name leads to. A device that is plugged in again gets
+// nodeID is what a device's name leads to. A device that is plugged in again gets
 // a node of its own, if with the old numbers.
-type node struct{ dev, ino, rdev uint64 }
+type nodeID struct{ dev, ino, rdev uint64 }
 
-func nodeOf(st *unix.Stat_t) node { return node{uint64(st.Dev), uint64(st.Ino), uint64(st.Rdev)} }
+func nodeOf(st *unix.Stat_t) nodeID { return nodeID{uint64(st.Dev), uint64(st.Ino), uint64(st.Rdev)} }
 
 // nodeThere reports whether the path still leads to the device.
-func (t *tty) nodeThere() bool {
+func (t *ttyPort) nodeThere() bool {
 	var st unix.Stat_t
 	return unix.Stat(t.path, &st) == nil && nodeOf(&st) == t.node
 }

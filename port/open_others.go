@@ -9,7 +9,7 @@ import (
 	"runtime"
 )
 
-func openDevice(context.Context, string, *Config) (device, error) {
+func openDevice(context.Context, string, *Config) (systemPort, error) {
 	return nil, fmt.Errorf("serial devices are not supported on %s: use a port of another host (package rfc2217): %w",
 		runtime.GOOS, errors.ErrUnsupported)
 }

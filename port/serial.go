@@ -20,12 +20,12 @@ import (
 // Read never takes more than the length of its buffer from the line.
 type Serial struct {
 	name string
-	dev  device
+	dev  systemPort
 }
 
 // device is what a system provides. Its errors are bare causes; Serial wraps
 // them.
-type device interface {
+type systemPort interface {
 	Port
 	ModeSetter
 	LineController

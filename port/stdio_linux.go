@@ -21,8 +21,8 @@ import (
 // the settings back.
 const rawDrain = 500 * time.Millisecond
 
-// adopt makes a tty of in and out.
-func adopt(in, out *os.File, cfg *StdioConfig) (device, error) {
+// adopt makes a ttyPort of in and out.
+func adopt(in, out *os.File, cfg *StdioConfig) (systemPort, error) {
 	t := newTTY(nil, nil)
 	var err error
 	if t.in, err = t.adoptFile(in, cfg); err != nil {
@@ -41,9 +41,9 @@ func adopt(in, out *os.File, cfg *StdioConfig) (device, error) {
 	return t, nil
 }
 
-// adoptFile returns a line for the file f. What it changes is put back by
+// adoptFile returns a lineFile for the file f. What it changes is put back by
 // t.undo.
-func (t *tty) adoptFile(f *os.File, cfg *StdioConfig) (line, error) {
+func (t *ttyPort) adoptFile(f *os.File, cfg *StdioConfig) (lineFile, error) {
 	l, err := openLine(f, cfg.Exclusive)
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func (t *tty) adoptFile(f *os.File, cfg *StdioConfig) (line, error) {
 // terminal or pipe is opened anew, which gives a description of our own. What
 // cannot be opened anew (sockets, masters of pseudo-terminals, terminals of
 // another user, those that are in exclusive mode) is used as it is.
-func openLine(f *os.File, exclusive bool) (l line, err error) {
+func openLine(f *os.File, exclusive bool) (l lineFile, err error) {
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ type ownLine struct {
 	block bool // the description was blocking
 }
 
-func newOwnLine(from int, name string) (line, error) {
+func newOwnLine(from int, name string) (lineFile, error) {
 	fd, err := unix.FcntlInt(uintptr(from), unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func newOwnLine(from int, name string) (line, error) {
 
 func (l *ownLine) Close() error {
 	if conn, err := l.SyscallConn(); err == nil && l.block {
-		controlConn(conn, func(fd int) error { return unix.SetNonblock(fd, false) }, keep)
+		controlConn(conn, func(fd int) error { return unix.SetNonblock(fd, false) }, nil)
 	}
 	return l.File.Close()
 }
@@ -129,7 +129,7 @@ var descriptors = "/proc/self/fd"
 var errNotReopened = errors.New("cannot be opened anew")
 
 // reopen opens the terminal or pipe of fd once more, non-blocking.
-func reopen(fd int, name string) (line, error) {
+func reopen(fd int, name string) (lineFile, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, err
@@ -168,7 +168,7 @@ func isMaster(rdev uint64) bool {
 
 // adoptTerminal takes note of the first terminal among the files, and puts
 // every one in raw mode if that is asked for.
-func (t *tty) adoptTerminal(conn syscall.RawConn, raw bool) error {
+func (t *ttyPort) adoptTerminal(conn syscall.RawConn, raw bool) error {
 	var old *unix.Termios
 	var st unix.Stat_t
 	pseudo := false
@@ -178,7 +178,7 @@ func (t *tty) adoptTerminal(conn syscall.RawConn, raw bool) error {
 		}
 		pseudo = isPseudo(fd, uint64(st.Rdev))
 		return err
-	}, keep)
+	}, nil)
 	if err == unix.ENOTTY {
 		return nil
 	}
@@ -191,21 +191,21 @@ func (t *tty) adoptTerminal(conn syscall.RawConn, raw bool) error {
 	if err == nil {
 		tio := *old
 		termios.MakeRaw(&tio)
-		err = controlConn(conn, func(fd int) error { return termios.Set(fd, &tio) }, keep)
+		err = controlConn(conn, func(fd int) error { return termios.Set(fd, &tio) }, nil)
 	}
 	if err != nil {
 		return fmt.Errorf("the terminal cannot be put in raw mode: %w", err)
 	}
 	t.closeTimeout = rawDrain
 	t.undo = append(t.undo, func() {
-		controlConn(conn, func(fd int) error { return termios.Set(fd, old) }, keep)
+		controlConn(conn, func(fd int) error { return termios.Set(fd, old) }, nil)
 	})
 	return nil
 }
 
-// line is what a tty reads and writes: an *os.File on the runtime's poller, or a
+// lineFile is what a ttyPort reads and writes: an *os.File on the runtime's poller, or a
 // sharedLine.
-type line interface {
+type lineFile interface {
 	io.ReadWriteCloser
 	syscall.Conn
 	SetReadDeadline(time.Time) error
@@ -224,16 +224,16 @@ type line interface {
 type sharedLine struct {
 	fd     int
 	socket bool
-	in     direction
-	out    direction
+	in     lineSide
+	out    lineSide
 
 	mu     sync.RWMutex // held for reading by each use of fd
 	closed bool
 	done   chan struct{}
 }
 
-// direction is where the calls of one kind wait.
-type direction struct {
+// lineSide is where the calls of one kind wait.
+type lineSide struct {
 	ready *os.File      // an epoll instance that is readable when the line is ready
 	by    wait.Deadline // the same as ready's
 }
@@ -258,7 +258,7 @@ func newSharedLine(fd int) (*sharedLine, error) {
 	return s, nil
 }
 
-func (d *direction) open(fd int, events uint32) error {
+func (d *lineSide) open(fd int, events uint32) error {
 	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return err
@@ -279,7 +279,7 @@ func (d *direction) open(fd int, events uint32) error {
 }
 
 // do waits until try reports that it is done.
-func (s *sharedLine) do(d *direction, try func() bool) error {
+func (s *sharedLine) do(d *lineSide, try func() bool) error {
 	conn, err := d.ready.SyscallConn()
 	if err != nil {
 		return os.ErrClosed
@@ -403,7 +403,7 @@ const patienceOfCall = 10 * time.Millisecond
 // Close gets it out: a file that refuses it takes the place of its descriptor,
 // and a signal makes the kernel return or restart the call (compare sleeper).
 // The result is then unix.EAGAIN.
-func (s *sharedLine) call(d *direction, f func(fd int) (int, error)) (n int, err error) {
+func (s *sharedLine) call(d *lineSide, f func(fd int) (int, error)) (n int, err error) {
 	fd := -1
 	err = os.ErrClosed
 	s.use(func(from int) { fd, err = unix.FcntlInt(uintptr(from), unix.F_DUPFD_CLOEXEC, 3) })
@@ -457,7 +457,7 @@ func (s *sharedLine) call(d *direction, f func(fd int) (int, error)) (n int, err
 func (s *sharedLine) SetReadDeadline(t time.Time) error  { return s.in.setDeadline(t) }
 func (s *sharedLine) SetWriteDeadline(t time.Time) error { return s.out.setDeadline(t) }
 
-func (d *direction) setDeadline(t time.Time) error {
+func (d *lineSide) setDeadline(t time.Time) error {
 	d.by.Set(t)
 	return d.ready.SetReadDeadline(t)
 }
@@ -471,7 +471,7 @@ func (s *sharedLine) Close() error {
 	s.closed = true
 	close(s.done)
 	s.mu.Unlock()
-	for _, d := range []*direction{&s.in, &s.out} {
+	for _, d := range []*lineSide{&s.in, &s.out} {
 		if d.ready != nil {
 			d.ready.Close()
 		}
@@ -496,7 +496,7 @@ func (c sharedConn) Control(f func(fd uintptr)) error {
 func (c sharedConn) Read(f func(fd uintptr) bool) error  { return c.wait(&c.s.in, f) }
 func (c sharedConn) Write(f func(fd uintptr) bool) error { return c.wait(&c.s.out, f) }
 
-func (c sharedConn) wait(d *direction, f func(fd uintptr) bool) error {
+func (c sharedConn) wait(d *lineSide, f func(fd uintptr) bool) error {
 	return c.s.do(d, func() (done bool) {
 		return !c.s.use(func(fd int) { done = f(uintptr(fd)) }) || done
 	})

@@ -8,6 +8,6 @@ import (
 	"os"
 )
 
-func adopt(_, _ *os.File, _ *StdioConfig) (device, error) {
+func adopt(_, _ *os.File, _ *StdioConfig) (systemPort, error) {
 	return nil, fmt.Errorf("Stdio is supported only on Linux: open the device by its name: %w", errors.ErrUnsupported)
 }

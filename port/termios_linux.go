@@ -81,7 +81,7 @@ func flowOf(tio *unix.Termios) Flow {
 	return FlowNone
 }
 
-func (t *tty) Mode() (Mode, error) {
+func (t *ttyPort) Mode() (Mode, error) {
 	tio, err := t.settings()
 	if err != nil {
 		return Mode{}, err
@@ -89,7 +89,7 @@ func (t *tty) Mode() (Mode, error) {
 	return modeOf(tio), nil
 }
 
-func (t *tty) settings() (tio *unix.Termios, err error) {
+func (t *ttyPort) settings() (tio *unix.Termios, err error) {
 	err = t.control(func(fd int) (err error) {
 		tio, err = termios.Get(fd)
 		return err
@@ -97,7 +97,7 @@ func (t *tty) settings() (tio *unix.Termios, err error) {
 	return tio, err
 }
 
-func (t *tty) SetMode(m Mode) error {
+func (t *ttyPort) SetMode(m Mode) error {
 	if t.ctl == nil {
 		return errNoTerminal
 	}
@@ -115,7 +115,7 @@ func (t *tty) SetMode(m Mode) error {
 
 // changeSettings changes the settings, sets those fields of m that are not zero
 // and makes sure of them. If the driver refuses one, all is as it was.
-func (t *tty) changeSettings(m Mode, change func(*unix.Termios)) error {
+func (t *ttyPort) changeSettings(m Mode, change func(*unix.Termios)) error {
 	t.modeMu.Lock()
 	defer t.modeMu.Unlock()
 	old, err := t.settings()

@@ -98,47 +98,37 @@ func TestSleeperThatFailedStops(t *testing.T) {
 	s.stop()
 }
 
-// watchedTTY returns a tty over a pipe whose line watch reads from it.
-func watchedTTY(t *testing.T) (_ *tty, w int) {
+// watchedPipe returns a watch whose thread reads from a pipe, how it gets a
+// descriptor of that, and the pipe's other end.
+func watchedPipe(t *testing.T) (_ *lineWatch, dup func() (int, error), w int) {
 	t.Helper()
 	r, w := blockingPipe(t)
-	dup, err := unix.Dup(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := os.NewFile(uintptr(dup), "pipe")
-	t.Cleanup(func() { f.Close() })
-	x := newTTY(f, f)
-	x.watch.wait = readByte
-	if x.ctl, err = f.SyscallConn(); err != nil {
-		t.Fatal(err)
-	}
-	return x, w
+	return &lineWatch{wait: readByte}, func() (int, error) { return unix.Dup(r) }, w
 }
 
 func TestLineWatchSharesOneThread(t *testing.T) {
-	x, w := watchedTTY(t)
+	watch, dup, w := watchedPipe(t)
 	var wakes []chan struct{}
 	for range 3 {
 		wake := make(chan struct{}, 1)
-		x.watch.join(x, wake)
+		watch.join(wake, dup)
 		wakes = append(wakes, wake)
 	}
-	thread := x.watch.thread
-	if thread == nil || !x.watch.reporting() {
+	thread := watch.thread
+	if thread == nil || !watch.reporting() {
 		t.Fatal("no thread waits")
 	}
 	unix.Write(w, []byte{1})
 	for _, wake := range wakes {
 		<-wake
 	}
-	x.watch.leave(wakes[0])
-	x.watch.leave(wakes[1])
-	if x.watch.thread != thread {
+	watch.leave(wakes[0])
+	watch.leave(wakes[1])
+	if watch.thread != thread {
 		t.Error("the thread ended while somebody still waits")
 	}
-	x.watch.leave(wakes[2])
-	if x.watch.thread != nil {
+	watch.leave(wakes[2])
+	if watch.thread != nil {
 		t.Error("the thread goes on although nobody waits")
 	}
 	select {
@@ -149,31 +139,31 @@ func TestLineWatchSharesOneThread(t *testing.T) {
 }
 
 func TestLineWatchOfARefusingDriver(t *testing.T) {
-	x, w := watchedTTY(t)
+	watch, dup, w := watchedPipe(t)
 	unix.Close(w) // makes readByte say ENOTTY
 	wake := make(chan struct{}, 1)
-	x.watch.join(x, wake)
+	watch.join(wake, dup)
 	<-wake
-	if x.watch.reporting() {
+	if watch.reporting() {
 		t.Error("a thread that was refused counts as reporting")
 	}
-	x.watch.leave(wake)
-	x.watch.join(x, wake)
-	if x.watch.thread != nil {
+	watch.leave(wake)
+	watch.join(wake, dup)
+	if watch.thread != nil {
 		t.Error("a thread was started although the driver had refused")
 	}
-	x.watch.leave(wake)
+	watch.leave(wake)
 }
 
 func TestLineWatchComesAndGoes(t *testing.T) {
-	x, _ := watchedTTY(t)
+	watch, dup, _ := watchedPipe(t)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
 			for range 50 {
 				wake := make(chan struct{}, 1)
-				x.watch.join(x, wake)
-				x.watch.leave(wake)
+				watch.join(wake, dup)
+				watch.leave(wake)
 			}
 		})
 	}
@@ -184,8 +174,8 @@ func TestLineWatchComesAndGoes(t *testing.T) {
 	case <-time.After(30 * time.Second):
 		t.Fatal("stuck")
 	}
-	x.watch.halt()
-	if x.watch.thread != nil || len(x.watch.waiters) != 0 {
+	watch.halt()
+	if watch.thread != nil || len(watch.waiters) != 0 {
 		t.Error("something was left behind")
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tty is the device of Linux: non-blocking descriptors on the runtime poller.
+// ttyPort is the port of Linux: non-blocking descriptors on the runtime poller.
 //
 // Reading and writing take no lock but those inside os.File. What ends a port,
 // Close or the loss of its carrier, sets its flag first and the file's
@@ -32,11 +32,11 @@ import (
 //	device hangs up  ErrCarrierLost, or ErrRemoved if the node goes before settled is set
 //
 // held and mute are independent of these.
-type tty struct {
-	in, out line            // the same for a device
+type ttyPort struct {
+	in, out lineFile        // the same for a device
 	ctl     syscall.RawConn // of the terminal among them; nil if neither is one
 	path    string          // of the device; "" for files that were open already
-	node    node            // what path led to at open
+	node    nodeID          // what path led to at open
 	pseudo  bool            // a pseudo-terminal, either side
 
 	closing atomic.Bool
@@ -66,20 +66,20 @@ type tty struct {
 	lock         *lockFile
 }
 
-func newTTY(in, out line) *tty {
-	t := &tty{in: in, out: out, watch: lineWatch{wait: waitForModem}, lsr: lineStatus, flowXON: xon, flowXOFF: xoff}
+func newTTY(in, out lineFile) *ttyPort {
+	t := &ttyPort{in: in, out: out, watch: lineWatch{wait: waitForModem}, lsr: lineStatus, flowXON: xon, flowXOFF: xoff}
 	t.life, t.end = context.WithCancel(context.Background())
 	return t
 }
 
-func (t *tty) Read(b []byte) (int, error) {
+func (t *ttyPort) Read(b []byte) (int, error) {
 	if t.marks != nil {
 		return t.marks.read(b, t.read)
 	}
 	return t.read(b)
 }
 
-func (t *tty) read(b []byte) (int, error) {
+func (t *ttyPort) read(b []byte) (int, error) {
 	n, err := t.in.Read(b)
 	if err == io.EOF {
 		n, err = t.readAgain(b)
@@ -107,7 +107,7 @@ func (t *tty) read(b []byte) (int, error) {
 // it belongs to a terminal on which another process has set VMIN and VTIME to 0: there
 // it means that nothing has arrived yet. Scripts leave terminals like that, and
 // the settings are not ours alone, so they stay and the poller does the waiting.
-func (t *tty) readAgain(b []byte) (n int, err error) {
+func (t *ttyPort) readAgain(b []byte) (n int, err error) {
 	conn, cerr := t.in.SyscallConn()
 	if cerr != nil || len(b) == 0 {
 		return 0, io.EOF
@@ -135,7 +135,7 @@ func (t *tty) readAgain(b []byte) (n int, err error) {
 	return max(n, 0), err
 }
 
-func (t *tty) Write(b []byte) (int, error) {
+func (t *ttyPort) Write(b []byte) (int, error) {
 	n, err := t.out.Write(b)
 	if err != nil {
 		return n, t.failed(err)
@@ -143,24 +143,24 @@ func (t *tty) Write(b []byte) (int, error) {
 	return n, nil
 }
 
-func (t *tty) SetDeadline(d time.Time) error {
+func (t *ttyPort) SetDeadline(d time.Time) error {
 	return cmp.Or(t.SetReadDeadline(d), t.SetWriteDeadline(d))
 }
 
-func (t *tty) SetReadDeadline(d time.Time) error {
+func (t *ttyPort) SetReadDeadline(d time.Time) error {
 	err := t.in.SetReadDeadline(d)
 	t.keepEnded()
 	return t.afterClose(err)
 }
 
-func (t *tty) SetWriteDeadline(d time.Time) error {
+func (t *ttyPort) SetWriteDeadline(d time.Time) error {
 	setDeadlineIn(&t.writeBy, d)
 	err := t.out.SetWriteDeadline(d)
 	t.keepEnded()
 	return t.afterClose(err)
 }
 
-func (t *tty) afterClose(err error) error {
+func (t *ttyPort) afterClose(err error) error {
 	if t.closing.Load() {
 		return net.ErrClosed
 	}
@@ -168,7 +168,7 @@ func (t *tty) afterClose(err error) error {
 }
 
 // keepEnded frees reads and writes if the port has ended.
-func (t *tty) keepEnded() {
+func (t *ttyPort) keepEnded() {
 	if t.closing.Load() || t.lost.Load() {
 		past := time.Unix(1, 0)
 		t.in.SetReadDeadline(past)
@@ -177,40 +177,43 @@ func (t *tty) keepEnded() {
 }
 
 // bound returns a context that ends with ctx and with the port.
-func (t *tty) bound(ctx context.Context) (context.Context, func()) {
+func (t *ttyPort) bound(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(t.life, cancel)
 	return ctx, func() { stop(); cancel() }
 }
 
 // ended returns why a context made by bound is done.
-func (t *tty) ended(ctx context.Context) error {
+func (t *ttyPort) ended(ctx context.Context) error {
 	if t.closing.Load() {
 		return net.ErrClosed
 	}
 	return ctx.Err()
 }
 
-// control runs f on the descriptor, again as often as a signal interrupts it,
-// and sorts out its error.
-func (t *tty) control(f func(fd int) error) error {
+// control runs f on the descriptor of the terminal and returns the cause of its
+// error.
+func (t *ttyPort) control(f func(fd int) error) error {
 	if t.ctl == nil {
 		return errNoTerminal
 	}
 	return controlConn(t.ctl, f, t.failed)
 }
 
-func controlConn(conn syscall.RawConn, f func(fd int) error, sort func(error) error) error {
+// controlConn runs f on the descriptor of conn, again as often as a signal
+// interrupts it. Its error is passed through cause, unless cause is nil; a
+// connection that is closed gives net.ErrClosed.
+func controlConn(conn syscall.RawConn, f func(fd int) error, cause func(error) error) error {
 	var err error
 	if cerr := conn.Control(func(fd uintptr) {
 		_, err = ignoringEINTR(func() (int, error) { return 0, f(int(fd)) })
 	}); cerr != nil {
 		return net.ErrClosed
 	}
-	if err != nil {
-		return sort(err)
+	if err != nil && cause != nil {
+		return cause(err)
 	}
-	return nil
+	return err
 }
 
 // ignoringEINTR calls f again for as long as a signal interrupts it.
