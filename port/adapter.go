@@ -15,7 +15,82 @@ import (
 
 	"go.bug.st/serial"
 	"golang.org/x/sys/unix"
+
+	"github.com/rasline/rasline/internal/wait"
 )
+
+// openAdapter is openDevice over the library.
+func openAdapter(ctx context.Context, name string, cfg *Config) (systemPort, error) {
+	if err := errors.Join(checkNode(name), refuseConfig(cfg)); err != nil {
+		return nil, err
+	}
+	mode := cfg.Mode.Merge(firstMode)
+	if err := errors.Join(mode.Validate(), refuseFlow(mode)); err != nil {
+		return nil, err
+	}
+	lock, err := takeLockFile(cfg.LockDir, name)
+	if err != nil {
+		return nil, err
+	}
+	a, err := openLibrary(name, mode, cfg)
+	if err != nil {
+		lock.release()
+		return nil, explainLibrary(name, err)
+	}
+	a.lock, a.mode = lock, mode
+	a.closeTimeout = cfg.CloseTimeout
+	a.closeMask, a.closeTo = levels(cfg.DTRAtClose, cfg.RTSAtClose)
+	if a.carrier, err = followCarrier(ctx, cfg.Carrier, a, a.carrierFell); err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// openLibrary opens the port with DTR and RTS as asked for from the start. A
+// device without modem lines does not open that way, and is tried again
+// without.
+func openLibrary(name string, mode Mode, cfg *Config) (*adapter, error) {
+	m := libMode(mode)
+	if cfg.DTR != Leave || cfg.RTS != Leave {
+		m.InitialStatusBits = &serial.ModemOutputBits{DTR: cfg.DTR != Clear, RTS: cfg.RTS != Clear}
+	}
+	lib, err := openGuarded(name, m)
+	if err != nil && m.InitialStatusBits != nil {
+		m.InitialStatusBits = nil
+		lib, err = openGuarded(name, m)
+	}
+	if err != nil {
+		return nil, err
+	}
+	a := newAdapter(lib, name)
+	a.outputs = Outputs
+	if m.InitialStatusBits != nil {
+		a.outputs = a.outputs.With(levels(cfg.DTR, cfg.RTS))
+	}
+	return a, nil
+}
+
+// explainLibrary turns the library's error into one that errors.Is knows.
+func explainLibrary(name string, err error) error {
+	var lib *serial.PortError
+	if !errors.As(err, &lib) {
+		return explainOpen(name, err)
+	}
+	switch lib.Code() {
+	case serial.PortBusy:
+		return fmt.Errorf("%w: another program has it open; end that program first", ErrBusy)
+	case serial.PortNotFound:
+		return fmt.Errorf("there is no such port: check the name and that it is connected: %w", fs.ErrNotExist)
+	case serial.PermissionDenied:
+		return explainOpen(name, fs.ErrPermission)
+	case serial.InvalidSpeed, serial.InvalidDataBits, serial.InvalidParity, serial.InvalidStopBits:
+		return fmt.Errorf("the driver refused the mode: %w: %w", lib, errors.ErrUnsupported)
+	case serial.InvalidSerialPort:
+		return fmt.Errorf("this is no serial port that works, or it refused the mode: %w", lib)
+	}
+	return err
+}
 
 // adapter is the port of systems that this package does not drive itself. It
 // puts go.bug.st/serial, whose calls block and have no deadlines, behind a pump.
@@ -64,9 +139,40 @@ func (a *adapter) gone() error {
 	return settle(a.life.Done(), func() bool { return nodeExists(a.name) })
 }
 
-// freeBound is how long Close tries to get the two goroutines out of the
-// library before it closes that over their heads.
-const freeBound = 250 * time.Millisecond
+// meansGone reports whether a system call answered that the line or the device
+// was removed.
+func meansGone(err error) bool {
+	for _, e := range []error{unix.EIO, unix.ENXIO, unix.ENODEV, unix.EBADF} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// isPseudoName reports whether name is a pseudo-terminal, as the systems name
+// them: Linux and FreeBSD, macOS, OpenBSD.
+func isPseudoName(name string) bool {
+	rest, ok := strings.CutPrefix(name, "/dev/")
+	if !ok || strings.HasPrefix(rest, "pts/") {
+		return ok
+	}
+	rest, ok = strings.CutPrefix(rest, "tty")
+	return ok && len(rest) > 1 && strings.ContainsAny(rest[:1], "pqrsPQRST") && !strings.Contains(rest, ".")
+}
+
+func nodeExists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+// carrierFell frees all reads and writes for good.
+func (a *adapter) carrierFell() {
+	a.lost.Store(true)
+	past := time.Unix(1, 0)
+	a.readBy.Set(past)
+	a.writeBy.Set(past)
+}
 
 // Close frees every caller first. A write or a drain that is stuck in the
 // library ends when the output is discarded.
@@ -94,220 +200,6 @@ func (a *adapter) Close() error {
 	return err
 }
 
-// readSome reads at least one byte. The library waits with select(2), and its
-// set of descriptors panics on a number beyond its end; openGuarded refuses such
-// numbers, but a panic in a goroutine of ours would end the program.
-func readSome(lib serial.Port, b []byte) (n int, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			n, err = 0, fmt.Errorf("the port cannot be waited for: %v", r)
-		}
-	}()
-	return lib.Read(b)
-}
-
-// maxSelect is the first descriptor number that select(2) does not take, and
-// descriptorsNeeded is how many the library opens for a port.
-const (
-	maxSelect         = 1024
-	descriptorsNeeded = 3
-)
-
-// openGuarded opens a port with the library, which opens its descriptors without
-// O_CLOEXEC, waits for them with select(2), and does not show them. So those
-// that have appeared meanwhile are found by their numbers: they must not be
-// inherited by children, where they would keep the line from being hung up, and
-// not be too large.
-func openGuarded(name string, mode *serial.Mode) (serial.Port, error) {
-	if err := spareDescriptors(); err != nil {
-		return nil, err
-	}
-	syscall.ForkLock.RLock() // no child is started in between
-	defer syscall.ForkLock.RUnlock()
-	before := inheritable()
-	lib, err := serial.Open(name, mode)
-	if err != nil {
-		return nil, err
-	}
-	largest := 0
-	for fd := range inheritable() {
-		if !before[fd] {
-			unix.CloseOnExec(fd)
-			largest = max(largest, fd)
-		}
-	}
-	if largest >= maxSelect {
-		lib.Close()
-		return nil, errTooManyFiles
-	}
-	return lib, nil
-}
-
-var errTooManyFiles = fmt.Errorf("this program has more than %d files open, and on this system a serial port needs a lower descriptor number: open ports first: %w",
-	maxSelect-descriptorsNeeded, errors.ErrUnsupported)
-
-// spareDescriptors refuses to open a port if the next free descriptors are too
-// large.
-func spareDescriptors() error {
-	var held []int
-	defer func() {
-		for _, fd := range held {
-			unix.Close(fd)
-		}
-	}()
-	for range descriptorsNeeded {
-		fd, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return err
-		}
-		held = append(held, fd)
-		if fd >= maxSelect {
-			return errTooManyFiles
-		}
-	}
-	return nil
-}
-
-// inheritable returns the descriptors, up to some beyond maxSelect, that a child
-// would inherit.
-func inheritable() map[int]bool {
-	fds := make(map[int]bool)
-	for fd := range maxSelect + 64 {
-		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
-		if err == nil && flags&unix.FD_CLOEXEC == 0 {
-			fds[fd] = true
-		}
-	}
-	return fds
-}
-
-// isPseudoName reports whether name is a pseudo-terminal, as the systems name
-// them: Linux and FreeBSD, macOS, OpenBSD.
-func isPseudoName(name string) bool {
-	rest, ok := strings.CutPrefix(name, "/dev/")
-	if !ok || strings.HasPrefix(rest, "pts/") {
-		return ok
-	}
-	rest, ok = strings.CutPrefix(rest, "tty")
-	return ok && len(rest) > 1 && strings.ContainsAny(rest[:1], "pqrsPQRST") && !strings.Contains(rest, ".")
-}
-
-func nodeExists(name string) bool {
-	_, err := os.Stat(name)
-	return err == nil
-}
-
-// meansGone reports whether a system call answered that the line or the device
-// was removed.
-func meansGone(err error) bool {
-	for _, e := range []error{unix.EIO, unix.ENXIO, unix.ENODEV, unix.EBADF} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
-}
-
-// openAdapter is openDevice over the library.
-func openAdapter(ctx context.Context, name string, cfg *Config) (systemPort, error) {
-	if err := errors.Join(checkNode(name), refuseConfig(cfg)); err != nil {
-		return nil, err
-	}
-	mode := cfg.Mode.Merge(firstMode)
-	if err := errors.Join(mode.Validate(), refuseFlow(mode)); err != nil {
-		return nil, err
-	}
-	lock, err := takeLockFile(cfg.LockDir, name)
-	if err != nil {
-		return nil, err
-	}
-	a, err := openLibrary(name, mode, cfg)
-	if err != nil {
-		lock.release()
-		return nil, explainLibrary(name, err)
-	}
-	a.lock, a.mode = lock, mode
-	a.closeTimeout = cfg.CloseTimeout
-	a.closeMask, a.closeTo = levels(cfg.DTRAtClose, cfg.RTSAtClose)
-	if a.carrier, err = followCarrier(ctx, cfg.Carrier, a, a.carrierFell); err != nil {
-		a.Close()
-		return nil, err
-	}
-	return a, nil
-}
-
-func refuseConfig(cfg *Config) error {
-	no := func(field string) error {
-		return fmt.Errorf("%s is supported only on Linux: leave it unset: %w", field, errors.ErrUnsupported)
-	}
-	switch {
-	case cfg.HangupOnClose != Leave:
-		return no("HangupOnClose")
-	case cfg.KernelHangup:
-		return no("KernelHangup")
-	case cfg.RS485 != nil:
-		return no("RS485")
-	case cfg.Marks:
-		return no("Marks")
-	case cfg.XON != 0 || cfg.XOFF != 0:
-		return no("XON or XOFF")
-	}
-	return nil
-}
-
-// openLibrary opens the port with DTR and RTS as asked for from the start. A
-// device without modem lines does not open that way, and is tried again
-// without.
-func openLibrary(name string, mode Mode, cfg *Config) (*adapter, error) {
-	m := libMode(mode)
-	if cfg.DTR != Leave || cfg.RTS != Leave {
-		m.InitialStatusBits = &serial.ModemOutputBits{DTR: cfg.DTR != Clear, RTS: cfg.RTS != Clear}
-	}
-	lib, err := openGuarded(name, m)
-	if err != nil && m.InitialStatusBits != nil {
-		m.InitialStatusBits = nil
-		lib, err = openGuarded(name, m)
-	}
-	if err != nil {
-		return nil, err
-	}
-	a := newAdapter(lib, name)
-	a.outputs = Outputs
-	if m.InitialStatusBits != nil {
-		a.outputs = a.outputs.With(levels(cfg.DTR, cfg.RTS))
-	}
-	return a, nil
-}
-
-// explainLibrary turns the library's error into one that errors.Is knows.
-func explainLibrary(name string, err error) error {
-	var lib *serial.PortError
-	if !errors.As(err, &lib) {
-		return explainOpen(name, err)
-	}
-	switch lib.Code() {
-	case serial.PortBusy:
-		return fmt.Errorf("%w: another program has it open; end that program first", ErrBusy)
-	case serial.PortNotFound:
-		return fmt.Errorf("there is no such port: check the name and that it is connected: %w", fs.ErrNotExist)
-	case serial.PermissionDenied:
-		return explainOpen(name, fs.ErrPermission)
-	case serial.InvalidSpeed, serial.InvalidDataBits, serial.InvalidParity, serial.InvalidStopBits:
-		return fmt.Errorf("the driver refused the mode: %w: %w", lib, errors.ErrUnsupported)
-	case serial.InvalidSerialPort:
-		return fmt.Errorf("this is no serial port that works, or it refused the mode: %w", lib)
-	}
-	return err
-}
-
-// carrierFell frees all reads and writes for good.
-func (a *adapter) carrierFell() {
-	a.lost.Store(true)
-	past := time.Unix(1, 0)
-	a.readBy.Set(past)
-	a.writeBy.Set(past)
-}
-
 // awaitGone waits for a goroutine to end, for at most d.
 func awaitGone(gone <-chan struct{}, d time.Duration) bool {
 	select {
@@ -316,4 +208,239 @@ func awaitGone(gone <-chan struct{}, d time.Duration) bool {
 	case <-time.After(d):
 		return false
 	}
+}
+
+func (a *adapter) Mode() (Mode, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closing.Load() {
+		return Mode{}, net.ErrClosed
+	}
+	return a.mode, nil
+}
+
+func (a *adapter) SetMode(m Mode) error {
+	old, err := a.Mode()
+	if err != nil || m == (Mode{}) {
+		return err
+	}
+	m = m.Merge(old)
+	if err := errors.Join(m.Validate(), refuseFlow(m)); err != nil {
+		return err
+	}
+	if _, err = a.call(context.Background(), &a.writeBy, a.lib.Drain); err != nil {
+		return err
+	}
+	_, err = a.call(context.Background(), &a.writeBy, func() error {
+		err := a.lib.SetMode(libMode(m))
+		if err == nil {
+			a.mu.Lock()
+			a.mode = m
+			a.mu.Unlock()
+		}
+		// Name the field that the library refused.
+		var lib *serial.PortError
+		if !errors.As(err, &lib) {
+			return err
+		}
+		no := func(field string, v any) error {
+			return fmt.Errorf("the driver refused %s %v: %w", field, v, errors.ErrUnsupported)
+		}
+		switch lib.Code() {
+		case serial.InvalidSpeed:
+			return no("bit rate", m.Baud)
+		case serial.InvalidDataBits:
+			return no("data bits", m.DataBits)
+		case serial.InvalidParity:
+			return no("parity", m.Parity)
+		case serial.InvalidStopBits:
+			return no("stop bits", m.StopBits)
+		}
+		return err
+	})
+	return err
+}
+
+func (a *adapter) Lines() (Lines, error) {
+	if a.closing.Load() {
+		return 0, net.ErrClosed
+	}
+	s, err := a.lib.GetModemStatusBits()
+	if err != nil {
+		return 0, a.lineError(err)
+	}
+	a.mu.Lock()
+	l := a.outputs
+	a.mu.Unlock()
+	for _, in := range []struct {
+		on   bool
+		line Lines
+	}{{s.CTS, CTS}, {s.DSR, DSR}, {s.DCD, DCD}, {s.RI, RI}} {
+		if in.on {
+			l |= in.line
+		}
+	}
+	return l, nil
+}
+
+// lineError sorts out the error of a line call.
+func (a *adapter) lineError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if cause := a.failed(err); cause == net.ErrClosed || errors.Is(cause, ErrRemoved) || cause == ErrCarrierLost {
+		return cause
+	}
+	return fmt.Errorf("this device has no modem lines: %w", errors.ErrUnsupported)
+}
+
+func (a *adapter) SetLines(mask, values Lines) error {
+	if err := outputsOnly(mask); err != nil {
+		return err
+	}
+	if a.closing.Load() {
+		return net.ErrClosed
+	}
+	return a.writeLines(mask, values)
+}
+
+func (a *adapter) writeLines(mask, values Lines) (err error) {
+	if mask.Has(DTR) {
+		err = a.lib.SetDTR(values.Has(DTR))
+	}
+	if mask.Has(RTS) && err == nil {
+		err = a.lib.SetRTS(values.Has(RTS))
+	}
+	if err != nil {
+		return a.lineError(err)
+	}
+	a.mu.Lock()
+	a.outputs = a.outputs.With(mask, values)
+	a.mu.Unlock()
+	return nil
+}
+
+func (a *adapter) WaitLines(ctx context.Context, mask Lines) (Lines, error) {
+	before, err := a.Lines()
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(a.life, cancel)()
+	l, err := waitLines(ctx, mask, lineState{lines: before}, func() (lineState, error) {
+		now, err := a.Lines()
+		return lineState{lines: now}, err
+	}, nil, func() time.Duration { return linePoll })
+	if err != nil && a.closing.Load() {
+		err = net.ErrClosed
+	}
+	return l, err
+}
+
+// SendBreak leaves a break that has begun to the writing goroutine if ctx ends:
+// the library cannot cut one short, and nothing is written before it is over.
+func (a *adapter) SendBreak(ctx context.Context, d time.Duration) error {
+	if isPseudoName(a.name) {
+		return fmt.Errorf("a pseudo-terminal has no line that could be held in a break: %w", errors.ErrUnsupported)
+	}
+	if err := a.Drain(ctx); err != nil {
+		return err
+	}
+	var never wait.Deadline
+	_, err := a.call(ctx, &never, func() error { return a.lineError(a.lib.Break(d)) })
+	return err
+}
+
+func (a *adapter) Drain(ctx context.Context) error {
+	var never wait.Deadline
+	if err := a.takeFailure(); err != nil {
+		return err
+	}
+	_, err := a.call(ctx, &never, a.lib.Drain)
+	return err
+}
+
+func (a *adapter) Discard(d Direction) (err error) {
+	if a.closing.Load() {
+		return net.ErrClosed
+	}
+	if d&Input != 0 {
+		err = a.lib.ResetInputBuffer()
+		a.mu.Lock()
+		a.rest = nil
+		a.mu.Unlock()
+	}
+	if d&Output != 0 {
+		err = errors.Join(err, a.discardOutput())
+	}
+	if err != nil {
+		return a.failed(err)
+	}
+	return nil
+}
+
+// discardOutput also discards the piece that the writing goroutine is stuck
+// with: the room that is made lets it into the queue. A pseudo-terminal does not
+// notify a writer of that room.
+func (a *adapter) discardOutput() error {
+	for range discardTries {
+		stuck := a.busy.Load()
+		if err := a.lib.ResetOutputBuffer(); err != nil || !stuck {
+			return err
+		}
+		time.Sleep(minQueuePoll)
+	}
+	return fmt.Errorf("a write is under way that this system cannot break off: %w", errors.ErrUnsupported)
+}
+
+const discardTries = 50
+
+func (a *adapter) Stats() (Stats, error) {
+	if a.closing.Load() {
+		return Stats{}, net.ErrClosed
+	}
+	return Stats{}, fmt.Errorf("line errors are counted on Linux only: %w", errors.ErrUnsupported)
+}
+
+// notHere is the error of what only the drivers of other systems can do.
+func notHere(what string) error {
+	return fmt.Errorf("%s is not supported on this system: %w", what, errors.ErrUnsupported)
+}
+
+func (a *adapter) Queued() (in, out int, err error) {
+	if a.closing.Load() {
+		return 0, 0, net.ErrClosed
+	}
+	return 0, 0, notHere("counting queued bytes")
+}
+
+func (a *adapter) SetBreak(bool) error {
+	if a.closing.Load() {
+		return net.ErrClosed
+	}
+	return notHere("a break without a length")
+}
+
+func (a *adapter) Detach() (*os.File, error) {
+	if a.closing.Load() {
+		return nil, net.ErrClosed
+	}
+	return nil, notHere("giving the descriptor away")
+}
+
+func (a *adapter) SyscallConn() (syscall.RawConn, error) {
+	if a.closing.Load() {
+		return nil, net.ErrClosed
+	}
+	return nil, notHere("access to the descriptor")
+}
+
+// lacks returns the abilities whose methods have no effect to be asked for.
+func (a *adapter) lacks() Abilities {
+	lacks := AbilitySetBreak | AbilityDetach
+	if isPseudoName(a.name) {
+		lacks |= AbilityBreak
+	}
+	return lacks
 }

@@ -2,21 +2,15 @@ package port
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/windows"
-
-	"github.com/rasline/rasline/internal/wait"
 )
 
 // comPort is the port of Windows: a handle for overlapped I/O, whose operations are
@@ -44,116 +38,6 @@ type comPort struct {
 	closeMask, closeTo Lines
 	keepSettings       bool
 	flowXON, flowXOFF  byte
-}
-
-// devicePrefix makes a device name of a bare port name. COM10 and above have no
-// other.
-const devicePrefix = `\\.\`
-
-// deviceName returns the name that CreateFile takes.
-func deviceName(name string) string {
-	if strings.HasPrefix(name, devicePrefix) || strings.HasPrefix(name, `\\?\`) {
-		return name
-	}
-	return devicePrefix + strings.TrimSuffix(name, ":")
-}
-
-func openDevice(ctx context.Context, name string, cfg *Config) (systemPort, error) {
-	if err := refuseOnWindows(cfg); err != nil {
-		return nil, err
-	}
-	path, err := windows.UTF16PtrFromString(deviceName(name))
-	if err != nil {
-		return nil, err
-	}
-	h, err := windows.CreateFile(path, windows.GENERIC_READ|windows.GENERIC_WRITE, 0, nil, windows.OPEN_EXISTING,
-		windows.FILE_FLAG_OVERLAPPED, 0)
-	if err != nil {
-		return nil, explainCreate(err)
-	}
-	c := &comPort{
-		name:     name,
-		readTurn: make(chan struct{}, 1), writeTurn: make(chan struct{}, 1),
-		readBuf: make([]byte, readPieceCOM), writeBuf: make([]byte, writePieceCOM),
-		closeTimeout: cfg.CloseTimeout, keepSettings: cfg.KeepSettings,
-		flowXON: cmp.Or(cfg.XON, xon), flowXOFF: cmp.Or(cfg.XOFF, xoff),
-	}
-	if err := c.overlapped.init(h); err != nil {
-		windows.CloseHandle(h)
-		return nil, err
-	}
-	c.closeMask, c.closeTo = levels(cfg.DTRAtClose, cfg.RTSAtClose)
-	if cfg.HangupOnClose == Assert && cfg.DTRAtClose == Leave {
-		c.closeMask |= DTR
-	}
-	if err := c.setUp(ctx, cfg); err != nil {
-		c.closing.Store(true)
-		c.release()
-		return nil, err
-	}
-	return c, nil
-}
-
-func refuseOnWindows(cfg *Config) error {
-	no := func(field string) error {
-		return fmt.Errorf("%s is not supported on Windows: leave it unset: %w", field, errors.ErrUnsupported)
-	}
-	switch {
-	case cfg.LockDir != "":
-		return no("LockDir (Windows opens a port for one program alone)")
-	case cfg.KernelHangup:
-		return no("KernelHangup")
-	case cfg.HangupOnClose == Clear:
-		return no("HangupOnClose: Clear (the driver drops DTR)")
-	case cfg.RS485 != nil:
-		return no("RS485")
-	case cfg.Marks:
-		return no("Marks")
-	}
-	return nil
-}
-
-// explainCreate adds what to do about an error of CreateFile. Windows opens a
-// port once and answers every other opener with access denied.
-func explainCreate(err error) error {
-	switch {
-	case errors.Is(err, windows.ERROR_ACCESS_DENIED), errors.Is(err, windows.ERROR_SHARING_VIOLATION):
-		return fmt.Errorf("%w: another program has it open; end that program first (%w)", ErrBusy, err)
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, windows.ERROR_INVALID_NAME):
-		return fmt.Errorf("there is no such port: check the name and that the device is connected: %w", fs.ErrNotExist)
-	}
-	return err
-}
-
-// setUp makes an open handle a port as cfg wants it.
-func (c *comPort) setUp(ctx context.Context, cfg *Config) error {
-	if err := c.control(func(h windows.Handle) error { return windows.GetCommState(h, &c.found) }); err != nil {
-		return fmt.Errorf("this is no serial port: name one such as COM3: %w", err)
-	}
-	c.outputs = 0
-	if c.found.Flags&dcbDtrControl != 0 {
-		c.outputs |= DTR
-	}
-	if c.found.Flags&dcbRtsControl != 0 {
-		c.outputs |= RTS
-	}
-
-	// A read ends when it has all bytes it asked for, which is never more than
-	// there are; a write when it has been carried out.
-	if err := c.control(func(h windows.Handle) error { return windows.SetCommTimeouts(h, new(windows.CommTimeouts)) }); err != nil {
-		return err
-	}
-	mask, values := levels(cfg.DTR, cfg.RTS)
-	c.outputs = c.outputs.With(mask, values)
-	if err := c.change(cfg.Mode, true); err != nil {
-		return err
-	}
-	if err := c.writeLines(mask, values); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
-	var err error
-	c.carrier, err = followCarrier(ctx, cfg.Carrier, c, c.lose)
-	return err
 }
 
 // control runs f on the handle and sorts out its error.
@@ -248,15 +132,6 @@ func (c *comPort) count(add func(*Stats)) {
 	add(&c.stats)
 }
 
-// The errors that ClearCommError reports (winbase.h).
-const (
-	ceRXOVER   = 1 << 0
-	ceOVERRUN  = 1 << 1
-	ceRXPARITY = 1 << 2
-	ceFRAME    = 1 << 3
-	ceBREAK    = 1 << 4
-)
-
 // status returns the queues and counts the errors that happened since it was
 // called last.
 func (c *comPort) status() (s windows.ComStat, err error) {
@@ -300,58 +175,6 @@ func (c *comPort) afterClose(err error) error {
 	return err
 }
 
-// Close ends every call first and does what takes time after it.
-func (c *comPort) Close() error {
-	if !c.closing.CompareAndSwap(false, true) {
-		return net.ErrClosed
-	}
-	c.end()
-	if c.carrier != nil {
-		c.carrier.stop()
-	}
-	for limit := time.Now().Add(freeBound); c.transfers.Load() > 0 && time.Now().Before(limit); {
-		time.Sleep(time.Millisecond)
-	}
-	sent := c.drainAtClose()
-	c.mu.Lock()
-	breaking := c.breaking
-	c.mu.Unlock()
-	c.use(func(h windows.Handle) {
-		if breaking {
-			windows.ClearCommBreak(h)
-		}
-		if !sent {
-			windows.PurgeComm(h, windows.PURGE_TXABORT|windows.PURGE_TXCLEAR)
-		}
-		if !c.keepSettings {
-			windows.SetCommState(h, &c.found)
-		}
-		escapeLines(h, c.closeMask, c.closeTo)
-	})
-	return c.release()
-}
-
-// freeBound is how long Close waits for transfers that it has cancelled.
-const freeBound = 250 * time.Millisecond
-
-// drainAtClose reports whether nothing is left to be discarded.
-func (c *comPort) drainAtClose() bool {
-	left := func() (n int, err error) {
-		var s windows.ComStat
-		var events uint32
-		err = net.ErrClosed
-		c.use(func(h windows.Handle) { err = windows.ClearCommError(h, &events, &s) })
-		return int(s.CBOutQue), err
-	}
-	if c.closeTimeout <= 0 {
-		n, err := left()
-		return n == 0 && err == nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), c.closeTimeout)
-	defer cancel()
-	return drainQueue(ctx, left, 0) == nil
-}
-
 // failed turns the error of a system call into the cause that the user sees.
 func (c *comPort) failed(err error) error {
 	switch {
@@ -367,151 +190,86 @@ func (c *comPort) failed(err error) error {
 	return err
 }
 
-// meansRemoved reports whether err is how Windows or Wine answers for a device
-// that is not there any more. An unplugged USB adapter usually answers with
-// access denied, and aborts what was under way.
-func meansRemoved(err error) bool {
-	for _, e := range []error{
-		windows.ERROR_ACCESS_DENIED, windows.ERROR_DEVICE_NOT_CONNECTED, windows.ERROR_GEN_FAILURE, windows.ERROR_BAD_COMMAND,
-		windows.ERROR_NO_SUCH_DEVICE, windows.ERROR_DEVICE_REMOVED, windows.ERROR_INVALID_HANDLE, windows.ERROR_NOT_READY,
-		windows.ERROR_OPERATION_ABORTED, windows.ERROR_BROKEN_PIPE, windows.ERROR_FILE_NOT_FOUND, windows.ERROR_IO_DEVICE,
-	} {
-		if errors.Is(err, e) {
-			return true
-		}
+func (c *comPort) Mode() (Mode, error) {
+	var d windows.DCB
+	err := c.control(func(h windows.Handle) error { return windows.GetCommState(h, &d) })
+	if err != nil {
+		return Mode{}, err
 	}
-	return false
+	return modeOfDCB(&d), nil
 }
 
-func (c *comPort) SyscallConn() (syscall.RawConn, error) {
-	if c.closing.Load() {
-		return nil, net.ErrClosed
-	}
-	return comConn{c}, nil
-}
-
-func (c *comPort) Detach() (*os.File, error) {
-	if c.closing.Load() {
-		return nil, net.ErrClosed
-	}
-	return nil, fmt.Errorf("giving the handle away is not supported on Windows: %w", errors.ErrUnsupported)
-}
-
-func (c *comPort) Queued() (in, out int, err error) {
-	s, err := c.status()
-	return int(s.CBInQue), int(s.CBOutQue), err
-}
-
-func (c *comPort) Stats() (Stats, error) {
-	if _, err := c.status(); err != nil {
-		return Stats{}, err
-	}
+// change sets the fields of m that are not zero and makes sure of them. If the
+// driver refuses one, all is as it was. At open what is left over from another
+// program is set right too: XON/XOFF would take bytes out of the stream.
+func (c *comPort) change(m Mode, opening bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.stats, nil
-}
-
-// Drain polls the driver's queue; the transmitter's own characters get the time
-// that a FIFO of 16 takes.
-func (c *comPort) Drain(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(c.life, cancel)()
-	err := ctx.Err()
-	var perByte time.Duration
-	if m, merr := c.Mode(); merr == nil && m.Baud > 0 {
-		perByte = 10 * time.Second / time.Duration(m.Baud)
-	}
-	first := true
-	if err == nil {
-		err = drainQueue(ctx, func() (int, error) {
-			s, err := c.status()
-			if s.CBOutQue != 0 {
-				first = false
-			}
-			return int(s.CBOutQue), err
-		}, perByte)
-	}
-	if err == nil && !first {
-		err = wait.Sleep(ctx, 16*perByte)
-	}
-	if err != nil && c.closing.Load() {
-		return net.ErrClosed
-	}
-	return err
-}
-
-func (c *comPort) Discard(d Direction) error {
-	var what uint32
-	if d&Input != 0 {
-		what |= windows.PURGE_RXCLEAR
-	}
-	if d&Output != 0 {
-		what |= windows.PURGE_TXCLEAR
-	}
-	if what == 0 {
-		return c.afterClose(nil)
-	}
-	return c.control(func(h windows.Handle) error { return windows.PurgeComm(h, what) })
-}
-
-func (c *comPort) SendBreak(ctx context.Context, d time.Duration) error {
-	if err := c.Drain(ctx); err != nil {
+	var old, now windows.DCB
+	if err := c.control(func(h windows.Handle) error { return windows.GetCommState(h, &old) }); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(c.life, cancel)()
-	if err := c.SetBreak(true); err != nil {
+	base := modeOfDCB(&old)
+	if opening {
+		switch base.Flow {
+		case FlowXONXOFF:
+			base.Flow = FlowNone
+		case FlowBoth:
+			base.Flow = FlowRTSCTS
+		}
+		if base.Validate() != nil { // nothing has set it yet
+			base = Mode{9600, 8, ParityNone, StopOne, FlowNone}
+		}
+	}
+	all := m.Merge(base)
+	if err := all.Validate(); err != nil {
 		return err
 	}
-	err := wait.Sleep(ctx, d)
-	if c.closing.Load() {
-		return net.ErrClosed // Close ends the break
+	d := old
+	setDCB(&d, all, c.outputs)
+	d.XonChar, d.XoffChar = c.flowXON, c.flowXOFF
+	d.XonLim, d.XoffLim = 512, 512
+	if err := c.control(func(h windows.Handle) error { return windows.SetCommState(h, &d) }); err != nil {
+		return fmt.Errorf("the driver refused the mode %v: %w", all, noSuchAbility(err, "such mode"))
 	}
-	return cmp.Or(err, c.SetBreak(false))
+	if err := c.control(func(h windows.Handle) error { return windows.GetCommState(h, &now) }); err != nil {
+		return err
+	}
+	if field, want, got := m.Mismatch(modeOfDCB(&now)); field != "" {
+		c.control(func(h windows.Handle) error { return windows.SetCommState(h, &old) })
+		return fmt.Errorf("the driver refused %s %v and stays at %v: %w", field, want, got, errors.ErrUnsupported)
+	}
+	return nil
 }
 
-func (c *comPort) SetBreak(on bool) error {
-	f := windows.ClearCommBreak
-	if on {
-		f = windows.SetCommBreak
-	}
-	if err := c.control(f); err != nil {
-		return noSuchAbility(err, "breaks")
+func (c *comPort) Lines() (Lines, error) {
+	var status uint32
+	if err := c.control(func(h windows.Handle) error { return windows.GetCommModemStatus(h, &status) }); err != nil {
+		return 0, noSuchAbility(err, "modem lines")
 	}
 	c.mu.Lock()
-	c.breaking = on
+	l := c.outputs
+	c.mu.Unlock()
+	for _, in := range []struct {
+		bit  uint32
+		line Lines
+	}{{msCTS, CTS}, {msDSR, DSR}, {msRLSD, DCD}, {msRING, RI}} {
+		if status&in.bit != 0 {
+			l |= in.line
+		}
+	}
+	return l, nil
+}
+
+func (c *comPort) writeLines(mask, values Lines) error {
+	if mask == 0 {
+		return c.afterClose(nil)
+	}
+	if err := c.control(func(h windows.Handle) error { return escapeLines(h, mask, values) }); err != nil {
+		return noSuchAbility(err, "modem lines")
+	}
+	c.mu.Lock()
+	c.outputs = c.outputs.With(mask, values)
 	c.mu.Unlock()
 	return nil
 }
-
-// noSuchAbility makes a readable error of a driver that does not know a call.
-func noSuchAbility(err error, what string) error {
-	for _, e := range []error{windows.ERROR_NOT_SUPPORTED, windows.ERROR_INVALID_FUNCTION, windows.ERROR_CALL_NOT_IMPLEMENTED, windows.ERROR_INVALID_PARAMETER} {
-		if errors.Is(err, e) {
-			return fmt.Errorf("this device has no %s: %w: %w", what, errors.ErrUnsupported, err)
-		}
-	}
-	return err
-}
-
-// comConn gives access to the handle.
-type comConn struct{ c *comPort }
-
-func (r comConn) Control(f func(uintptr)) error {
-	if !r.c.use(func(h windows.Handle) { f(uintptr(h)) }) {
-		return net.ErrClosed
-	}
-	return nil
-}
-
-// Read is not supported: a handle for overlapped I/O is never ready, it
-// completes what was begun.
-func (comConn) Read(func(uintptr) bool) error { return errors.ErrUnsupported }
-
-// Write is not supported, as Read.
-func (comConn) Write(func(uintptr) bool) error { return errors.ErrUnsupported }
-
-// lacks returns the abilities whose methods have no effect to be asked for.
-func (c *comPort) lacks() Abilities { return AbilityDetach }

@@ -1,8 +1,6 @@
 package port
 
 import (
-	"errors"
-	"fmt"
 	"time"
 )
 
@@ -137,9 +135,20 @@ func levels(dtr, rts Level) (mask, values Lines) {
 	return mask, values
 }
 
-func outputsOnly(mask Lines) error {
-	if in := mask &^ Outputs; in != 0 {
-		return fmt.Errorf("%v cannot be set from this side: set only DTR and RTS: %w", in, errors.ErrUnsupported)
-	}
-	return nil
+// StdioConfig holds what Stdio does to its files. A nil one and the zero value
+// leave terminals in the mode that they are in.
+type StdioConfig struct {
+	// Name is the name of the port in errors. Default: "-".
+	Name string
+
+	// Exclusive reports that no other program has the same open files, as when this
+	// one has opened them itself and started no child with them. They are then
+	// made non-blocking until Close, which costs least. Default: off.
+	Exclusive bool
+
+	// Raw puts terminals among the files in raw mode, in which every byte
+	// passes unchanged and no key interrupts the program, and Close puts back
+	// their settings. Default: off; pppd(8) for one hands over a line that is
+	// raw already.
+	Raw bool
 }

@@ -1,11 +1,8 @@
 package port
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
-	"time"
 
 	"golang.org/x/sys/windows"
 )
@@ -79,68 +76,6 @@ func modeOfDCB(d *windows.DCB) Mode {
 	return m
 }
 
-func (c *comPort) Mode() (Mode, error) {
-	var d windows.DCB
-	err := c.control(func(h windows.Handle) error { return windows.GetCommState(h, &d) })
-	if err != nil {
-		return Mode{}, err
-	}
-	return modeOfDCB(&d), nil
-}
-
-func (c *comPort) SetMode(m Mode) error {
-	if m == (Mode{}) {
-		return c.afterClose(nil)
-	}
-	if err := c.afterClose(untilLate(&c.writeByNano, c.Drain)); err != nil {
-		return err
-	}
-	return c.change(m, false)
-}
-
-// change sets the fields of m that are not zero and makes sure of them. If the
-// driver refuses one, all is as it was. At open what is left over from another
-// program is set right too: XON/XOFF would take bytes out of the stream.
-func (c *comPort) change(m Mode, opening bool) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var old, now windows.DCB
-	if err := c.control(func(h windows.Handle) error { return windows.GetCommState(h, &old) }); err != nil {
-		return err
-	}
-	base := modeOfDCB(&old)
-	if opening {
-		switch base.Flow {
-		case FlowXONXOFF:
-			base.Flow = FlowNone
-		case FlowBoth:
-			base.Flow = FlowRTSCTS
-		}
-		if base.Validate() != nil { // nothing has set it yet
-			base = Mode{9600, 8, ParityNone, StopOne, FlowNone}
-		}
-	}
-	all := m.Merge(base)
-	if err := all.Validate(); err != nil {
-		return err
-	}
-	d := old
-	setDCB(&d, all, c.outputs)
-	d.XonChar, d.XoffChar = c.flowXON, c.flowXOFF
-	d.XonLim, d.XoffLim = 512, 512
-	if err := c.control(func(h windows.Handle) error { return windows.SetCommState(h, &d) }); err != nil {
-		return fmt.Errorf("the driver refused the mode %v: %w", all, noSuchAbility(err, "such mode"))
-	}
-	if err := c.control(func(h windows.Handle) error { return windows.GetCommState(h, &now) }); err != nil {
-		return err
-	}
-	if field, want, got := m.Mismatch(modeOfDCB(&now)); field != "" {
-		c.control(func(h windows.Handle) error { return windows.SetCommState(h, &old) })
-		return fmt.Errorf("the driver refused %s %v and stays at %v: %w", field, want, got, errors.ErrUnsupported)
-	}
-	return nil
-}
-
 // The bits of GetCommModemStatus and the functions of EscapeCommFunction
 // (winbase.h).
 const (
@@ -149,45 +84,6 @@ const (
 	msRING = 0x40
 	msRLSD = 0x80
 )
-
-func (c *comPort) Lines() (Lines, error) {
-	var status uint32
-	if err := c.control(func(h windows.Handle) error { return windows.GetCommModemStatus(h, &status) }); err != nil {
-		return 0, noSuchAbility(err, "modem lines")
-	}
-	c.mu.Lock()
-	l := c.outputs
-	c.mu.Unlock()
-	for _, in := range []struct {
-		bit  uint32
-		line Lines
-	}{{msCTS, CTS}, {msDSR, DSR}, {msRLSD, DCD}, {msRING, RI}} {
-		if status&in.bit != 0 {
-			l |= in.line
-		}
-	}
-	return l, nil
-}
-
-func (c *comPort) SetLines(mask, values Lines) error {
-	if err := outputsOnly(mask); err != nil {
-		return err
-	}
-	return c.writeLines(mask, values)
-}
-
-func (c *comPort) writeLines(mask, values Lines) error {
-	if mask == 0 {
-		return c.afterClose(nil)
-	}
-	if err := c.control(func(h windows.Handle) error { return escapeLines(h, mask, values) }); err != nil {
-		return noSuchAbility(err, "modem lines")
-	}
-	c.mu.Lock()
-	c.outputs = c.outputs.With(mask, values)
-	c.mu.Unlock()
-	return nil
-}
 
 // escapeLines sets DTR and RTS.
 func escapeLines(h windows.Handle, mask, values Lines) error {
@@ -209,22 +105,37 @@ func escapeLines(h windows.Handle, mask, values Lines) error {
 	return nil
 }
 
-// WaitLines polls the lines: the driver's own wait (WaitCommEvent) serves one
-// caller at a time.
-func (c *comPort) WaitLines(ctx context.Context, mask Lines) (Lines, error) {
-	before, err := c.Lines()
-	if err != nil {
-		return 0, err
+// The errors that ClearCommError reports (winbase.h).
+const (
+	ceRXOVER   = 1 << 0
+	ceOVERRUN  = 1 << 1
+	ceRXPARITY = 1 << 2
+	ceFRAME    = 1 << 3
+	ceBREAK    = 1 << 4
+)
+
+// noSuchAbility makes a readable error of a driver that does not know a call.
+func noSuchAbility(err error, what string) error {
+	for _, e := range []error{windows.ERROR_NOT_SUPPORTED, windows.ERROR_INVALID_FUNCTION, windows.ERROR_CALL_NOT_IMPLEMENTED, windows.ERROR_INVALID_PARAMETER} {
+		if errors.Is(err, e) {
+			return fmt.Errorf("this device has no %s: %w: %w", what, errors.ErrUnsupported, err)
+		}
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(c.life, cancel)()
-	l, err := waitLines(ctx, mask, lineState{lines: before}, func() (lineState, error) {
-		now, err := c.Lines()
-		return lineState{lines: now}, err
-	}, nil, func() time.Duration { return linePoll })
-	if err != nil && c.closing.Load() {
-		err = net.ErrClosed
+	return err
+}
+
+// meansRemoved reports whether err is how Windows or Wine answers for a device
+// that is not there any more. An unplugged USB adapter usually answers with
+// access denied, and aborts what was under way.
+func meansRemoved(err error) bool {
+	for _, e := range []error{
+		windows.ERROR_ACCESS_DENIED, windows.ERROR_DEVICE_NOT_CONNECTED, windows.ERROR_GEN_FAILURE, windows.ERROR_BAD_COMMAND,
+		windows.ERROR_NO_SUCH_DEVICE, windows.ERROR_DEVICE_REMOVED, windows.ERROR_INVALID_HANDLE, windows.ERROR_NOT_READY,
+		windows.ERROR_OPERATION_ABORTED, windows.ERROR_BROKEN_PIPE, windows.ERROR_FILE_NOT_FOUND, windows.ERROR_IO_DEVICE,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
 	}
-	return l, err
+	return false
 }

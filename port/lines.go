@@ -1,14 +1,9 @@
 package port
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
-	"time"
-
-	"github.com/rasline/rasline/internal/wait"
 )
 
 // Lines is a set of modem lines, seen from the DTE: DTR and RTS are its
@@ -54,144 +49,9 @@ func (l Lines) String() string {
 	return strings.Join(names, "|")
 }
 
-// linePoll is the pause between two polls of lines whose changes the driver does
-// not report.
-const linePoll = 20 * time.Millisecond
-
-// lineState is what can be known about the lines at one moment.
-type lineState struct {
-	lines  Lines
-	counts wait.Edges // where a driver counts them
-}
-
-// differs reports whether a line of mask has changed, even if it changed back.
-func (s *lineState) differs(from *lineState, mask Lines) bool {
-	return (s.lines^from.lines)&mask != 0 || s.counts.Since(&from.counts, uint8(mask))
-}
-
-// readLineState reads the counts before the lines. A line that changes between
-// the two is then seen as it is, and its count at the next look; the other way
-// round its count would report a change together with the line as it was before.
-func readLineState(counts func() (wait.Edges, error), lines func() (Lines, error)) (s lineState, err error) {
-	if s.counts, err = counts(); err == nil {
-		s.lines, err = lines()
+func outputsOnly(mask Lines) error {
+	if in := mask &^ Outputs; in != 0 {
+		return fmt.Errorf("%v cannot be set from this side: set only DTR and RTS: %w", in, errors.ErrUnsupported)
 	}
-	return s, err
-}
-
-// waitLines polls the lines at every wake-up and at every pause until one of
-// mask has changed from what it was before. A nil wake is never ready.
-func waitLines(ctx context.Context, mask Lines, before lineState, state func() (lineState, error),
-	wake <-chan struct{}, pause func() time.Duration) (Lines, error) {
-
-	timer := time.NewTimer(pause())
-	defer timer.Stop()
-	for {
-		now, err := state()
-		if err != nil || now.differs(&before, mask) {
-			return now.lines, err
-		}
-		select {
-		case <-ctx.Done():
-			return now.lines, ctx.Err()
-		case <-wake:
-		case <-timer.C:
-			timer.Reset(pause())
-		}
-	}
-}
-
-// carrierTick is the pause between two checks of DCD.
-//
-// A kernel can watch the carrier by itself (CLOCAL off), at no cost, but then
-// it throws away what was received and not read yet, and many USB drivers do
-// not do it. Waiting for the change (TIOCMIWAIT) would cost a thread for each
-// port. So a policy costs one short system call per tick, and ports without a
-// policy pay nothing.
-const carrierTick = 100 * time.Millisecond
-
-// carrierWatch calls fell once when the carrier has been seen and is lost, or
-// stops when the lines cannot be read any more.
-type carrierWatch struct {
-	lines func() (Lines, error)
-	fell  func()
-
-	mu    sync.Mutex  // guards what follows; fell is called without it
-	timer *time.Timer // nil after stop
-	seen  bool
-}
-
-// watchCarrier starts a watch; seen specifies that the carrier was on before.
-func watchCarrier(lines func() (Lines, error), seen bool, fell func()) *carrierWatch {
-	c := &carrierWatch{lines: lines, fell: fell}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	now, err := lines()
-	c.seen = seen || err == nil && now.Has(DCD)
-	c.timer = time.AfterFunc(carrierTick, c.look)
-	return c
-}
-
-func (c *carrierWatch) look() {
-	now, err := c.lines()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err != nil || c.timer == nil {
-		return
-	}
-	if c.seen && !now.Has(DCD) {
-		c.fell()
-		return
-	}
-	c.seen = c.seen || now.Has(DCD)
-	c.timer.Reset(carrierTick)
-}
-
-// stop ends the watch. fell is not called after it.
-func (c *carrierWatch) stop() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.timer != nil {
-		c.timer.Stop()
-		c.timer = nil
-	}
-}
-
-// followCarrier carries out the policy of a port that is being opened. The watch
-// is nil if there is nothing to watch; fell runs once the carrier is lost.
-func followCarrier(ctx context.Context, policy CarrierPolicy, p LineController, fell func()) (*carrierWatch, error) {
-	if policy == CarrierIgnore {
-		return nil, nil
-	}
-	_, err := p.Lines()
-	if errors.Is(err, errors.ErrUnsupported) {
-		return nil, nil
-	}
-	if err == nil && policy == CarrierRequire {
-		err = awaitCarrier(ctx, p)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return watchCarrier(p.Lines, policy == CarrierRequire, fell), nil
-}
-
-// awaitCarrier blocks until the carrier is there.
-func awaitCarrier(ctx context.Context, p LineController) error {
-	for {
-		now, err := p.Lines()
-		if err != nil || now.Has(DCD) {
-			return err
-		}
-		// A carrier that rose between the two calls is found at the limit.
-		look, cancel := context.WithTimeout(ctx, time.Second)
-		_, err = p.WaitLines(look, DCD)
-		cancel()
-		if ctx.Err() != nil {
-			return fmt.Errorf("no carrier was detected: check the cable and the peer: %w", ctx.Err())
-		}
-		if err != nil && look.Err() == nil {
-			return err
-		}
-	}
+	return nil
 }

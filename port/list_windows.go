@@ -10,6 +10,18 @@ import (
 	"golang.org/x/sys/windows/registry"
 )
 
+// devicePrefix makes a device name of a bare port name. COM10 and above have no
+// other.
+const devicePrefix = `\\.\`
+
+// deviceName returns the name that CreateFile takes.
+func deviceName(name string) string {
+	if strings.HasPrefix(name, devicePrefix) || strings.HasPrefix(name, `\\?\`) {
+		return name
+	}
+	return devicePrefix + strings.TrimSuffix(name, ":")
+}
+
 // The device setup classes that have COM ports (devguid.h).
 var (
 	classPorts = windows.GUID{Data1: 0x4d36e978, Data2: 0xe325, Data3: 0x11ce, Data4: [8]byte{0xbf, 0xc1, 0x08, 0x00, 0x2b, 0xe1, 0x03, 0x18}}

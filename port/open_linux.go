@@ -6,12 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -63,30 +63,6 @@ func openTTY(name string) (*ttyPort, error) {
 		return nil, err
 	}
 	return t, nil
-}
-
-// isPseudo reports whether the terminal fd has no hardware: either side of a
-// pseudo-terminal, or a virtual console. The names /dev/tty and /dev/console
-// have numbers of their own and can lead to either, so the terminal itself is
-// asked. Where the kernel does not know that call, they count as pseudo: what
-// is not done to a pseudo-terminal does no harm on a serial port.
-func isPseudo(fd int, rdev uint64) bool {
-	if number, err := unix.IoctlGetUint32(fd, unix.TIOCGDEV); err == nil {
-		rdev = uint64(number)
-	}
-	return isPseudoNumber(rdev)
-}
-
-// isPseudoNumber goes by the major numbers of the kernel's devices.txt.
-func isPseudoNumber(rdev uint64) bool {
-	switch major, minor := unix.Major(rdev), unix.Minor(rdev); major {
-	case 2, 3, 5:
-		return true
-	case 4:
-		return minor < 64
-	default:
-		return major >= 128 && major <= 143
-	}
 }
 
 // setUp makes an open device ours and the line what cfg wants. What it changes
@@ -190,10 +166,36 @@ func (t *ttyPort) setLowLatency(stay bool) {
 	}
 }
 
-// carrierFell frees all reads and writes for good.
-func (t *ttyPort) carrierFell() {
-	t.lost.Store(true)
-	t.keepEnded()
+// setRS485 lets the driver switch the direction of the line, and Close put back
+// what was before.
+func (t *ttyPort) setRS485(c *RS485) error {
+	var found rs485
+	want := c.kernel()
+	err := t.rawIoctl(func(fd int) error {
+		if err := ioctlPointer(fd, unix.TIOCGRS485, unsafe.Pointer(&found)); err != nil {
+			return err
+		}
+		set := want
+		return ioctlPointer(fd, unix.TIOCSRS485, unsafe.Pointer(&set))
+	})
+	if err != nil && termios.Refused(err) {
+		return fmt.Errorf("this driver does not switch RS-485 lines: leave RS485 unset: %w", errors.ErrUnsupported)
+	}
+	if err != nil {
+		return err
+	}
+	t.undo = append(t.undo, func() {
+		t.rawIoctl(func(fd int) error {
+			set := found
+			return ioctlPointer(fd, unix.TIOCSRS485, unsafe.Pointer(&set))
+		})
+	})
+	return nil
+}
+
+// countFromHere makes the driver's counts of this moment the zero of Stats.
+func (t *ttyPort) countFromHere() {
+	t.control(func(fd int) error { return getCounts(fd, &t.counts) })
 }
 
 // claim takes the two locks of an open device. The first, flock(2), works
@@ -240,9 +242,6 @@ func (t *ttyPort) claim() error {
 	return nil
 }
 
-// rawIoctl is control whose error is the kernel's own.
-func (t *ttyPort) rawIoctl(f func(fd int) error) error { return controlConn(t.ctl, f, nil) }
-
 // lockHolder names the process that holds the flock, as far as it can be known.
 func (t *ttyPort) lockHolder() string {
 	var st unix.Stat_t
@@ -272,6 +271,89 @@ func flockHolder(table []byte, dev, inode uint64) int {
 	}
 	return 0
 }
+
+// adopt makes a ttyPort of in and out.
+func adopt(in, out *os.File, cfg *StdioConfig) (systemPort, error) {
+	t := newTTY(nil, nil)
+	var err error
+	if t.in, err = t.adoptFile(in, cfg); err != nil {
+		return nil, err
+	}
+	t.out = t.in
+	if out != in {
+		t.out, err = t.adoptFile(out, cfg)
+	}
+	if err != nil {
+		t.out = t.in
+		t.release()
+		return nil, err
+	}
+	t.countFromHere()
+	return t, nil
+}
+
+// adoptFile returns a lineFile for the file f. What it changes is put back by
+// t.undo.
+func (t *ttyPort) adoptFile(f *os.File, cfg *StdioConfig) (lineFile, error) {
+	l, err := openLine(f, cfg.Exclusive)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.SetReadDeadline(time.Time{}); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("%s is no line: use a terminal, a pipe or a socket: %w", f.Name(), err)
+	}
+	conn, err := l.SyscallConn()
+	if err == nil {
+		err = t.adoptTerminal(conn, cfg.Raw)
+	}
+	if err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// adoptTerminal takes note of the first terminal among the files, and puts
+// every one in raw mode if that is asked for.
+func (t *ttyPort) adoptTerminal(conn syscall.RawConn, raw bool) error {
+	var old *unix.Termios
+	var st unix.Stat_t
+	pseudo := false
+	err := controlConn(conn, func(fd int) (err error) {
+		if old, err = termios.Get(fd); err == nil {
+			err = unix.Fstat(fd, &st)
+		}
+		pseudo = isPseudo(fd, uint64(st.Rdev))
+		return err
+	}, nil)
+	if err == unix.ENOTTY {
+		return nil
+	}
+	if err == nil && t.ctl == nil {
+		t.ctl, t.pseudo = conn, pseudo
+	}
+	if !raw {
+		return nil
+	}
+	if err == nil {
+		tio := *old
+		termios.MakeRaw(&tio)
+		err = controlConn(conn, func(fd int) error { return termios.Set(fd, &tio) }, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("the terminal cannot be put in raw mode: %w", err)
+	}
+	t.closeTimeout = rawDrain
+	t.undo = append(t.undo, func() {
+		controlConn(conn, func(fd int) error { return termios.Set(fd, old) }, nil)
+	})
+	return nil
+}
+
+// rawDrain bounds the time that Close gives a terminal's output before it puts
+// the settings back.
+const rawDrain = 500 * time.Millisecond
 
 // closeBound is the time that the kernel gets to close a device before it is
 // configured not to wait. A driver that cannot discard its output would wait for it for
@@ -317,19 +399,6 @@ func (t *ttyPort) finish() {
 	}
 }
 
-// awaitWriters returns when no write is inside the kernel. The deadline that
-// keepEnded set makes the raw write fail as soon as it has its turn.
-func (t *ttyPort) awaitWriters() {
-	if conn, err := t.out.SyscallConn(); err == nil {
-		conn.Write(func(uintptr) bool { return true })
-	}
-}
-
-// final makes an ioctl whose failure Close could do nothing about.
-func (t *ttyPort) final(req uint, arg int) {
-	controlConn(t.ctl, func(fd int) error { return unix.IoctlSetInt(fd, req, arg) }, nil)
-}
-
 // release undoes what was done to the descriptors and closes them.
 func (t *ttyPort) release() error {
 	t.closing.Store(true)
@@ -361,56 +430,4 @@ func (t *ttyPort) release() error {
 	}
 	t.lock.release()
 	return err
-}
-
-var errNoTerminal = fmt.Errorf("this is no terminal: only a serial device can do that: %w", errors.ErrUnsupported)
-
-// failed turns the error of a system call into the cause that the user sees.
-// A line that was hung up reads as end of file and answers everything else with
-// EIO; a USB driver that lost its device returns ENODEV or ENXIO as well.
-func (t *ttyPort) failed(err error) error {
-	switch {
-	case errors.Is(err, os.ErrClosed):
-		return net.ErrClosed
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		// Distinguish the deadline that keepEnded set from one of the user's.
-		switch {
-		case t.closing.Load():
-			return net.ErrClosed
-		case t.lost.Load():
-			return ErrCarrierLost
-		}
-		return os.ErrDeadlineExceeded
-	case err == io.EOF, errors.Is(err, unix.EIO), errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENODEV),
-		errors.Is(err, unix.EPIPE), errors.Is(err, unix.ECONNRESET), errors.Is(err, unix.ESHUTDOWN):
-		return t.gone()
-	}
-	return err
-}
-
-// gone distinguishes a hang-up from a device that was removed: both end the line alike,
-// but the node of a device stays. The node of a pseudo-terminal goes with its
-// peer, and files that were open already have no node to check.
-func (t *ttyPort) gone() error {
-	if t.closing.Load() {
-		return net.ErrClosed
-	}
-	if t.path == "" || t.pseudo || t.settled.Load() {
-		return ErrCarrierLost
-	}
-	err := settle(t.life.Done(), t.nodeThere)
-	t.settled.Store(err == ErrCarrierLost)
-	return err
-}
-
-// nodeID is what a device's name leads to. A device that is plugged in again gets
-// a node of its own, if with the old numbers.
-type nodeID struct{ dev, ino, rdev uint64 }
-
-func nodeOf(st *unix.Stat_t) nodeID { return nodeID{uint64(st.Dev), uint64(st.Ino), uint64(st.Rdev)} }
-
-// nodeThere reports whether the path still leads to the device.
-func (t *ttyPort) nodeThere() bool {
-	var st unix.Stat_t
-	return unix.Stat(t.path, &st) == nil && nodeOf(&st) == t.node
 }

@@ -1,15 +1,9 @@
-//go:build !linux && !windows && !darwin && !freebsd && !openbsd
+//go:build !linux && !windows
 
 package port
 
-import (
-	"context"
-	"errors"
-	"fmt"
-	"runtime"
-)
+import "context"
 
-func openDevice(context.Context, string, *Config) (systemPort, error) {
-	return nil, fmt.Errorf("serial devices are not supported on %s: use a port of another host (package rfc2217): %w",
-		runtime.GOOS, errors.ErrUnsupported)
+func openDevice(ctx context.Context, name string, cfg *Config) (systemPort, error) {
+	return openAdapter(ctx, name, cfg)
 }

@@ -23,24 +23,6 @@ type Serial struct {
 	dev  systemPort
 }
 
-// device is what a system provides. Its errors are bare causes; Serial wraps
-// them.
-type systemPort interface {
-	Port
-	ModeSetter
-	LineController
-	Breaker
-	Drainer
-	Counter
-	QueueCounter
-	BreakSetter
-	Detacher
-	syscall.Conn
-
-	// lacks returns abilities that AbilitiesOf cannot find out to be missing.
-	lacks() Abilities
-}
-
 var (
 	_ AbilityReporter = (*Serial)(nil)
 	_ Named           = (*Serial)(nil)
@@ -94,6 +76,11 @@ func (s *Serial) Name() string { return s.name }
 
 // Interruptible returns true: deadlines and Close free blocked calls.
 func (s *Serial) Interruptible() bool { return true }
+
+// Abilities returns what the device can do.
+func (s *Serial) Abilities() Abilities {
+	return AbilitiesOf(s.dev) &^ s.dev.lacks()
+}
 
 // Read reads what has arrived, at most len(b) bytes, and blocks if that is
 // nothing. When the line is lost it returns ErrCarrierLost, or ErrRemoved if
@@ -286,24 +273,6 @@ func (s *Serial) fail(op string, err error) error {
 		err = net.ErrClosed
 	}
 	return &OpError{Op: op, Port: s.name, Err: err}
-}
-
-// StdioConfig holds what Stdio does to its files. A nil one and the zero value
-// leave terminals in the mode that they are in.
-type StdioConfig struct {
-	// Name is the name of the port in errors. Default: "-".
-	Name string
-
-	// Exclusive reports that no other program has the same open files, as when this
-	// one has opened them itself and started no child with them. They are then
-	// made non-blocking until Close, which costs least. Default: off.
-	Exclusive bool
-
-	// Raw puts terminals among the files in raw mode, in which every byte
-	// passes unchanged and no key interrupts the program, and Close puts back
-	// their settings. Default: off; pppd(8) for one hands over a line that is
-	// raw already.
-	Raw bool
 }
 
 // Stdio makes a port of files that are open already: terminals, pipes or

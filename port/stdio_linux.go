@@ -17,50 +17,13 @@ import (
 	"github.com/rasline/rasline/internal/wait"
 )
 
-// rawDrain bounds the time that Close gives a terminal's output before it puts
-// the settings back.
-const rawDrain = 500 * time.Millisecond
-
-// adopt makes a ttyPort of in and out.
-func adopt(in, out *os.File, cfg *StdioConfig) (systemPort, error) {
-	t := newTTY(nil, nil)
-	var err error
-	if t.in, err = t.adoptFile(in, cfg); err != nil {
-		return nil, err
-	}
-	t.out = t.in
-	if out != in {
-		t.out, err = t.adoptFile(out, cfg)
-	}
-	if err != nil {
-		t.out = t.in
-		t.release()
-		return nil, err
-	}
-	t.countFromHere()
-	return t, nil
-}
-
-// adoptFile returns a lineFile for the file f. What it changes is put back by
-// t.undo.
-func (t *ttyPort) adoptFile(f *os.File, cfg *StdioConfig) (lineFile, error) {
-	l, err := openLine(f, cfg.Exclusive)
-	if err != nil {
-		return nil, err
-	}
-	if err := l.SetReadDeadline(time.Time{}); err != nil {
-		l.Close()
-		return nil, fmt.Errorf("%s is no line: use a terminal, a pipe or a socket: %w", f.Name(), err)
-	}
-	conn, err := l.SyscallConn()
-	if err == nil {
-		err = t.adoptTerminal(conn, cfg.Raw)
-	}
-	if err != nil {
-		l.Close()
-		return nil, err
-	}
-	return l, nil
+// lineFile is what a ttyPort reads and writes: an *os.File on the runtime's poller, or a
+// sharedLine.
+type lineFile interface {
+	io.ReadWriteCloser
+	syscall.Conn
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
 }
 
 // openLine returns what reads and writes the line behind f.
@@ -166,50 +129,11 @@ func isMaster(rdev uint64) bool {
 	return major >= 128 && major <= 135 || major == 2 || major == 5 && minor == 2
 }
 
-// adoptTerminal takes note of the first terminal among the files, and puts
-// every one in raw mode if that is asked for.
-func (t *ttyPort) adoptTerminal(conn syscall.RawConn, raw bool) error {
-	var old *unix.Termios
-	var st unix.Stat_t
-	pseudo := false
-	err := controlConn(conn, func(fd int) (err error) {
-		if old, err = termios.Get(fd); err == nil {
-			err = unix.Fstat(fd, &st)
-		}
-		pseudo = isPseudo(fd, uint64(st.Rdev))
-		return err
-	}, nil)
-	if err == unix.ENOTTY {
-		return nil
-	}
-	if err == nil && t.ctl == nil {
-		t.ctl, t.pseudo = conn, pseudo
-	}
-	if !raw {
-		return nil
-	}
-	if err == nil {
-		tio := *old
-		termios.MakeRaw(&tio)
-		err = controlConn(conn, func(fd int) error { return termios.Set(fd, &tio) }, nil)
-	}
-	if err != nil {
-		return fmt.Errorf("the terminal cannot be put in raw mode: %w", err)
-	}
-	t.closeTimeout = rawDrain
-	t.undo = append(t.undo, func() {
-		controlConn(conn, func(fd int) error { return termios.Set(fd, old) }, nil)
-	})
-	return nil
-}
-
-// lineFile is what a ttyPort reads and writes: an *os.File on the runtime's poller, or a
-// sharedLine.
-type lineFile interface {
-	io.ReadWriteCloser
-	syscall.Conn
-	SetReadDeadline(time.Time) error
-	SetWriteDeadline(time.Time) error
+// readsNothing reports whether a read of no bytes from fd is no end of file but
+// what a terminal gives whose VMIN and VTIME are 0 when nothing has arrived.
+func readsNothing(fd int) bool {
+	tio, err := termios.Get(fd)
+	return err == nil && tio.Lflag&unix.ICANON == 0 && tio.Cc[unix.VMIN] == 0
 }
 
 // sharedLine is a line on an open file description that other programs use too
@@ -333,13 +257,6 @@ func (s *sharedLine) read(b []byte) (n int, err error) {
 	return n, err
 }
 
-// readsNothing reports whether a read of no bytes from fd is no end of file but
-// what a terminal gives whose VMIN and VTIME are 0 when nothing has arrived.
-func readsNothing(fd int) bool {
-	tio, err := termios.Get(fd)
-	return err == nil && tio.Lflag&unix.ICANON == 0 && tio.Cc[unix.VMIN] == 0
-}
-
 func (s *sharedLine) Write(b []byte) (n int, err error) {
 	for n < len(b) && err == nil {
 		k := 0
@@ -454,7 +371,8 @@ func (s *sharedLine) call(d *lineSide, f func(fd int) (int, error)) (n int, err 
 	return n, err
 }
 
-func (s *sharedLine) SetReadDeadline(t time.Time) error  { return s.in.setDeadline(t) }
+func (s *sharedLine) SetReadDeadline(t time.Time) error { return s.in.setDeadline(t) }
+
 func (s *sharedLine) SetWriteDeadline(t time.Time) error { return s.out.setDeadline(t) }
 
 func (d *lineSide) setDeadline(t time.Time) error {
@@ -493,7 +411,8 @@ func (c sharedConn) Control(f func(fd uintptr)) error {
 	return nil
 }
 
-func (c sharedConn) Read(f func(fd uintptr) bool) error  { return c.wait(&c.s.in, f) }
+func (c sharedConn) Read(f func(fd uintptr) bool) error { return c.wait(&c.s.in, f) }
+
 func (c sharedConn) Write(f func(fd uintptr) bool) error { return c.wait(&c.s.out, f) }
 
 func (c sharedConn) wait(d *lineSide, f func(fd uintptr) bool) error {

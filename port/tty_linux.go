@@ -4,16 +4,19 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rasline/rasline/internal/termios"
+	"github.com/rasline/rasline/internal/wait"
 )
 
 // ttyPort is the port of Linux: non-blocking descriptors on the runtime poller.
@@ -143,6 +146,14 @@ func (t *ttyPort) Write(b []byte) (int, error) {
 	return n, nil
 }
 
+// awaitWriters returns when no write is inside the kernel. The deadline that
+// keepEnded set makes the raw write fail as soon as it has its turn.
+func (t *ttyPort) awaitWriters() {
+	if conn, err := t.out.SyscallConn(); err == nil {
+		conn.Write(func(uintptr) bool { return true })
+	}
+}
+
 func (t *ttyPort) SetDeadline(d time.Time) error {
 	return cmp.Or(t.SetReadDeadline(d), t.SetWriteDeadline(d))
 }
@@ -176,6 +187,12 @@ func (t *ttyPort) keepEnded() {
 	}
 }
 
+// carrierFell frees all reads and writes for good.
+func (t *ttyPort) carrierFell() {
+	t.lost.Store(true)
+	t.keepEnded()
+}
+
 // bound returns a context that ends with ctx and with the port.
 func (t *ttyPort) bound(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -191,6 +208,56 @@ func (t *ttyPort) ended(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// failed turns the error of a system call into the cause that the user sees.
+// A line that was hung up reads as end of file and answers everything else with
+// EIO; a USB driver that lost its device returns ENODEV or ENXIO as well.
+func (t *ttyPort) failed(err error) error {
+	switch {
+	case errors.Is(err, os.ErrClosed):
+		return net.ErrClosed
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		// Distinguish the deadline that keepEnded set from one of the user's.
+		switch {
+		case t.closing.Load():
+			return net.ErrClosed
+		case t.lost.Load():
+			return ErrCarrierLost
+		}
+		return os.ErrDeadlineExceeded
+	case err == io.EOF, errors.Is(err, unix.EIO), errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENODEV),
+		errors.Is(err, unix.EPIPE), errors.Is(err, unix.ECONNRESET), errors.Is(err, unix.ESHUTDOWN):
+		return t.gone()
+	}
+	return err
+}
+
+// gone distinguishes a hang-up from a device that was removed: both end the line alike,
+// but the node of a device stays. The node of a pseudo-terminal goes with its
+// peer, and files that were open already have no node to check.
+func (t *ttyPort) gone() error {
+	if t.closing.Load() {
+		return net.ErrClosed
+	}
+	if t.path == "" || t.pseudo || t.settled.Load() {
+		return ErrCarrierLost
+	}
+	err := settle(t.life.Done(), t.nodeThere)
+	t.settled.Store(err == ErrCarrierLost)
+	return err
+}
+
+// nodeID is what a device's name leads to. A device that is plugged in again gets
+// a node of its own, if with the old numbers.
+type nodeID struct{ dev, ino, rdev uint64 }
+
+func nodeOf(st *unix.Stat_t) nodeID { return nodeID{uint64(st.Dev), uint64(st.Ino), uint64(st.Rdev)} }
+
+// nodeThere reports whether the path still leads to the device.
+func (t *ttyPort) nodeThere() bool {
+	var st unix.Stat_t
+	return unix.Stat(t.path, &st) == nil && nodeOf(&st) == t.node
+}
+
 // control runs f on the descriptor of the terminal and returns the cause of its
 // error.
 func (t *ttyPort) control(f func(fd int) error) error {
@@ -200,127 +267,187 @@ func (t *ttyPort) control(f func(fd int) error) error {
 	return controlConn(t.ctl, f, t.failed)
 }
 
-// controlConn runs f on the descriptor of conn, again as often as a signal
-// interrupts it. Its error is passed through cause, unless cause is nil; a
-// connection that is closed gives net.ErrClosed.
-func controlConn(conn syscall.RawConn, f func(fd int) error, cause func(error) error) error {
-	var err error
-	if cerr := conn.Control(func(fd uintptr) {
-		_, err = ignoringEINTR(func() (int, error) { return 0, f(int(fd)) })
-	}); cerr != nil {
-		return net.ErrClosed
-	}
-	if err != nil && cause != nil {
-		return cause(err)
-	}
-	return err
+var errNoTerminal = fmt.Errorf("this is no terminal: only a serial device can do that: %w", errors.ErrUnsupported)
+
+// rawIoctl is control whose error is the kernel's own.
+func (t *ttyPort) rawIoctl(f func(fd int) error) error { return controlConn(t.ctl, f, nil) }
+
+// final makes an ioctl whose failure Close could do nothing about.
+func (t *ttyPort) final(req uint, arg int) {
+	controlConn(t.ctl, func(fd int) error { return unix.IoctlSetInt(fd, req, arg) }, nil)
 }
 
-// ignoringEINTR calls f again for as long as a signal interrupts it.
-func ignoringEINTR(f func() (int, error)) (int, error) {
-	for {
-		n, err := f()
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
-}
-
-// Some ioctls block and cannot be asked to stop. What ends them is a signal:
-// SIGURG, which the Go runtime handles for itself and which has no other effect.
-
-// signalAgain is the pause before a signal that was too early is sent again.
-const signalAgain = 5 * time.Millisecond
-
-// interruptible runs call, which blocks in one system call, on a thread of its
-// own and disturbs it with signals once ctx is done, until it returns. The call
-// must not be one that the kernel restarts after a signal.
-func interruptible(ctx context.Context, call func() error) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	pid, tid := os.Getpid(), unix.Gettid()
-	over := make(chan struct{})
-	ended := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(ended)
-		for {
-			unix.Tgkill(pid, tid, unix.SIGURG)
-			select {
-			case <-over:
-				return
-			case <-time.After(signalAgain):
-			}
-		}
+func (t *ttyPort) settings() (tio *unix.Termios, err error) {
+	err = t.control(func(fd int) (err error) {
+		tio, err = termios.Get(fd)
+		return err
 	})
-	err := call()
-	close(over)
-	if !stop() {
-		<-ended
-	}
-	return err
+	return tio, err
 }
 
-// A sleeper is a thread that sits in a blocking call on a descriptor of its
-// own, again and again.
-type sleeper struct {
-	fd       int // its descriptor, which nothing else uses
-	null     int // takes the place of fd when it has to stop
-	tid      int
-	stopping atomic.Bool
-	over     chan struct{} // closed when the thread is out of the call for good
-}
-
-// startSleeper starts a thread that calls call on fd and reports what it
-// returns, until that is an error other than EINTR. It owns fd. It returns nil,
-// and fd is closed, if there is no second descriptor to be had.
-func startSleeper(fd int, call func(fd int) error, report func(error)) *sleeper {
-	null, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
+func (t *ttyPort) Mode() (Mode, error) {
+	tio, err := t.settings()
 	if err != nil {
-		unix.Close(fd)
+		return Mode{}, err
+	}
+	return modeOf(tio), nil
+}
+
+// changeSettings changes the settings, sets those fields of m that are not zero
+// and makes sure of them. If the driver refuses one, all is as it was.
+func (t *ttyPort) changeSettings(m Mode, change func(*unix.Termios)) error {
+	t.modeMu.Lock()
+	defer t.modeMu.Unlock()
+	old, err := t.settings()
+	if err != nil {
+		return err
+	}
+	tio := *old
+	change(&tio)
+	all := m.Merge(modeOf(&tio))
+	if err := all.Validate(); err != nil {
+		return err
+	}
+	if all.Flow == FlowDSRDTR {
+		return fmt.Errorf("flow control dsrdtr is not supported on Linux: use rtscts: %w", errors.ErrUnsupported)
+	}
+	if m.Baud != 0 {
+		termios.SetSpeed(&tio, m.Baud)
+	}
+	setMode(&tio, all)
+	tio.Cc[unix.VSTART], tio.Cc[unix.VSTOP] = t.flowXON, t.flowXOFF
+	if err := t.control(func(fd int) error { return termios.Set(fd, &tio) }); err != nil {
+		return err
+	}
+	now, err := t.settings()
+	if err != nil {
+		return err
+	}
+	if field, asked, got := m.Mismatch(modeOf(now)); field != "" {
+		t.control(func(fd int) error { return termios.Set(fd, old) })
+		return fmt.Errorf("the driver refused %s %v and stays at %v: %w", field, asked, got, errors.ErrUnsupported)
+	}
+	return nil
+}
+
+func (t *ttyPort) Lines() (Lines, error) {
+	// The kernel writes 32 bits; IoctlGetInt would have it write half of an int
+	// of 64 bits, the wrong one on big-endian machines.
+	var state uint32
+	err := t.control(func(fd int) (err error) {
+		state, err = unix.IoctlGetUint32(fd, unix.TIOCMGET)
+		return err
+	})
+	return linesFrom(int(state)), noLines(err)
+}
+
+// writeLines asserts before it clears. It names single lines to the kernel, so
+// that no change of the other one is undone.
+func (t *ttyPort) writeLines(mask, values Lines) error {
+	err := t.writeBits(unix.TIOCMBIS, mask&values)
+	if err == nil {
+		err = t.writeBits(unix.TIOCMBIC, mask&^values)
+	}
+	return noLines(err)
+}
+
+func (t *ttyPort) writeBits(req uint, l Lines) error {
+	if l == 0 {
 		return nil
 	}
-	s := &sleeper{fd: fd, null: null, over: make(chan struct{})}
-	started := make(chan struct{})
-	go func() {
-		defer close(s.over)
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		s.tid = unix.Gettid()
-		close(started)
-		for !s.stopping.Load() {
-			err := call(s.fd)
-			if err == unix.EINTR {
-				continue
-			}
-			if s.stopping.Load() {
-				return
-			}
-			report(err)
-			if err != nil {
-				return
-			}
-		}
-	}()
-	<-started
-	return s
+	return t.control(func(fd int) error { return unix.IoctlSetPointerInt(fd, req, l.tiocm()) })
 }
 
-// stop ends the thread and returns when it has ended. First the null device takes
-// the descriptor's number, then a signal gets the thread out of the call on the
-// old file; the runtime's handler asks the kernel to restart the call
-// (SA_RESTART), and the restarted one finds the null device, which does not
-// know it. A thread on its way into the call finds the same. Call it once.
-func (s *sleeper) stop() {
-	s.stopping.Store(true)
-	ignoringEINTR(func() (int, error) { return 0, unix.Dup3(s.null, s.fd, unix.O_CLOEXEC) })
-	for pid, out := os.Getpid(), false; !out; {
-		unix.Tgkill(pid, s.tid, unix.SIGURG)
-		select {
-		case <-s.over:
-			out = true
-		case <-time.After(signalAgain):
+// noLines explains that a driver does not know a line call.
+func noLines(err error) error {
+	if err != nil && termios.Refused(err) {
+		return fmt.Errorf("this device has no modem lines: %w: %w", errors.ErrUnsupported, err)
+	}
+	return err
+}
+
+// queue returns the number of bytes in the driver's output queue.
+func (t *ttyPort) queue() (n int, err error) {
+	err = t.control(func(fd int) (err error) {
+		v, err := unix.IoctlGetUint32(fd, unix.TIOCOUTQ)
+		n = int(v)
+		return err
+	})
+	return n, err
+}
+
+// perByte returns the time that one character takes on the line.
+func (t *ttyPort) perByte() time.Duration {
+	m, err := t.Mode()
+	if err != nil || m.Baud == 0 {
+		return 0
+	}
+	return 10 * time.Second / time.Duration(m.Baud)
+}
+
+// awaitTransmitter waits for the last characters to leave the UART.
+//
+// TIOCSERGETLSR shows the transmitter's state, but not every driver has it, and
+// some drivers of USB adapters have it and never report an empty transmitter:
+// ftdi_sio answers from the last status packet, which need not carry that bit.
+// So the call is believed when it reports an empty transmitter. When it has not
+// done so although the line had the time to send all that a UART holds,
+// tcdrain(3) decides, which asks the device. It is second because it also
+// waits for what others write, and takes a thread.
+func (t *ttyPort) awaitTransmitter(ctx context.Context) error {
+	if !t.mute.Load() {
+		// Twice a FIFO of 128 characters, the largest of the 8250 family, and some
+		// time for the driver.
+		left := 256*t.perByte() + 50*time.Millisecond
+		for last := time.Now(); left > 0; {
+			var status uint32
+			err := t.control(func(fd int) (err error) {
+				status, err = t.lsr(fd)
+				return err
+			})
+			if err != nil && !termios.Refused(err) || err == nil && status&unix.TIOCSER_TEMT != 0 {
+				return err
+			}
+			if err != nil {
+				break
+			}
+			if err := wait.Sleep(ctx, minQueuePoll); err != nil {
+				return err
+			}
+			now := time.Now()
+			if !t.heldOff() {
+				left -= now.Sub(last)
+			}
+			last = now
 		}
 	}
-	unix.Close(s.fd)
-	unix.Close(s.null)
+	err := t.waitingIoctl(ctx, unix.TCSBRK, 1)
+	if err == nil {
+		t.mute.Store(true)
+	}
+	return err
+}
+
+// heldOff reports whether the peer keeps the UART from sending by RTS/CTS.
+func (t *ttyPort) heldOff() bool {
+	m, err := t.Mode()
+	if err != nil || m.Flow != FlowRTSCTS && m.Flow != FlowBoth {
+		return false
+	}
+	l, err := t.Lines()
+	return err == nil && !l.Has(CTS)
+}
+
+// waitingIoctl makes an ioctl before which the kernel waits for all output to
+// leave. The end of ctx ends that wait.
+func (t *ttyPort) waitingIoctl(ctx context.Context, req uint, arg int) error {
+	return interruptible(ctx, func() error {
+		return t.control(func(fd int) error {
+			err := unix.IoctlSetInt(fd, req, arg)
+			if err == unix.EINTR && ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return err
+		})
+	})
 }

@@ -1,6 +1,8 @@
 package port
 
-import "sync"
+import (
+	"sync"
+)
 
 // marks takes breaks and damaged characters out of a stream in which the
 // terminal driver has marked them (PARMRK of termios(3)):
@@ -85,4 +87,11 @@ func (m *marks) decode(b []byte) (n int, err error) {
 		m.raw = nil
 	}
 	return n, nil
+}
+
+// waiting reports whether something was read and not delivered.
+func (m *marks) waiting() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.raw) > 0 || m.state != noMark
 }

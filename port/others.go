@@ -4,8 +4,15 @@ package port
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
 	"time"
 )
+
+func adopt(_, _ *os.File, _ *StdioConfig) (systemPort, error) {
+	return nil, fmt.Errorf("Stdio is supported only on Linux: open the device by its name: %w", errors.ErrUnsupported)
+}
 
 // watchDevices asks for a new list every second.
 func watchDevices(ctx context.Context) (<-chan struct{}, error) {

@@ -1,9 +1,0 @@
-//go:build darwin || freebsd || openbsd
-
-package port
-
-import "context"
-
-func openDevice(ctx context.Context, name string, cfg *Config) (systemPort, error) {
-	return openAdapter(ctx, name, cfg)
-}
