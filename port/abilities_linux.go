@@ -16,6 +16,9 @@ import (
 	"github.com/rasline/rasline/internal/wait"
 )
 
+// The methods of a ttyPort besides its stream; tty_linux.go has those that Open
+// and Close use as well.
+
 func (t *ttyPort) SetMode(m Mode) error {
 	if t.ctl == nil {
 		return errNoTerminal

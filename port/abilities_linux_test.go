@@ -1,6 +1,7 @@
 package port_test
 
 import (
+	"errors"
 	"net"
 	"testing"
 
@@ -40,5 +41,12 @@ func TestAbilitiesOf(t *testing.T) {
 	}
 	if got := port.Abilities(0).String(); got != "none" {
 		t.Errorf("String of nothing is %q", got)
+	}
+}
+
+func TestDrainIsNotFooledByClose(t *testing.T) {
+	_, s := newPair(t, nil)
+	if err := port.DrainWhileClosing(s); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("drain of a port whose output Close discarded: %v, want %v", err, net.ErrClosed)
 	}
 }

@@ -35,21 +35,7 @@ func (c *comPort) SetLines(mask, values Lines) error {
 // WaitLines polls the lines: the driver's own wait (WaitCommEvent) serves one
 // caller at a time.
 func (c *comPort) WaitLines(ctx context.Context, mask Lines) (Lines, error) {
-	before, err := c.Lines()
-	if err != nil {
-		return 0, err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(c.life, cancel)()
-	l, err := waitLines(ctx, mask, lineState{lines: before}, func() (lineState, error) {
-		now, err := c.Lines()
-		return lineState{lines: now}, err
-	}, nil, func() time.Duration { return linePoll })
-	if err != nil && c.closing.Load() {
-		err = net.ErrClosed
-	}
-	return l, err
+	return pollLines(ctx, c.life, mask, c.Lines)
 }
 
 func (c *comPort) Queued() (in, out int, err error) {

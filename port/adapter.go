@@ -19,6 +19,22 @@ import (
 	"github.com/rasline/rasline/internal/wait"
 )
 
+// adapter is the port of systems that this package does not drive itself. It
+// puts go.bug.st/serial, whose calls block and have no deadlines, behind a pump.
+type adapter struct {
+	*pump
+	lib     serial.Port
+	name    string
+	carrier *carrierWatch // nil without a policy
+
+	closeTimeout       time.Duration
+	closeMask, closeTo Lines
+	lock               *lockFile
+
+	mode    Mode  // guarded by pump.mu
+	outputs Lines // guarded by pump.mu
+}
+
 // openAdapter is openDevice over the library.
 func openAdapter(ctx context.Context, name string, cfg *Config) (systemPort, error) {
 	if err := errors.Join(checkNode(name), refuseConfig(cfg)); err != nil {
@@ -71,6 +87,17 @@ func openLibrary(name string, mode Mode, cfg *Config) (*adapter, error) {
 	return a, nil
 }
 
+func newAdapter(lib serial.Port, name string) *adapter {
+	a := &adapter{lib: lib, name: name}
+	a.pump = newPump(func(b []byte) (int, error) { return readSome(lib, b) }, lib.Write, a.failed)
+	a.pump.finish = func() {
+		if a.closeTimeout > 0 {
+			lib.Drain()
+		}
+	}
+	return a
+}
+
 // explainLibrary turns the library's error into one that errors.Is knows.
 func explainLibrary(name string, err error) error {
 	var lib *serial.PortError
@@ -92,62 +119,23 @@ func explainLibrary(name string, err error) error {
 	return err
 }
 
-// adapter is the port of systems that this package does not drive itself. It
-// puts go.bug.st/serial, whose calls block and have no deadlines, behind a pump.
-type adapter struct {
-	*pump
-	lib     serial.Port
-	name    string
-	carrier *carrierWatch // nil without a policy
-
-	closeTimeout       time.Duration
-	closeMask, closeTo Lines
-	lock               *lockFile
-
-	mode    Mode  // guarded by pump.mu
-	outputs Lines // guarded by pump.mu
-}
-
-func newAdapter(lib serial.Port, name string) *adapter {
-	a := &adapter{lib: lib, name: name}
-	a.pump = newPump(func(b []byte) (int, error) { return readSome(lib, b) }, lib.Write, a.failed)
-	a.pump.finish = func() {
-		if a.closeTimeout > 0 {
-			lib.Drain()
-		}
-	}
-	return a
-}
-
 // failed turns an error of the library into the cause that the user sees.
 func (a *adapter) failed(err error) error {
 	var lib *serial.PortError
 	switch {
 	case a.closing.Load():
 		return net.ErrClosed
-	case errors.As(err, &lib) && lib.Code() == serial.PortClosed, meansGone(err):
-		return a.gone()
+	case errors.As(err, &lib) && lib.Code() == serial.PortClosed,
+		errors.Is(err, unix.EIO), errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENODEV), errors.Is(err, unix.EBADF):
+		if isPseudoName(a.name) {
+			return ErrCarrierLost
+		}
+		return settle(a.life.Done(), func() bool {
+			_, err := os.Stat(a.name)
+			return err == nil
+		})
 	}
 	return err
-}
-
-// gone distinguishes a hang-up from a device that was removed.
-func (a *adapter) gone() error {
-	if isPseudoName(a.name) {
-		return ErrCarrierLost
-	}
-	return settle(a.life.Done(), func() bool { return nodeExists(a.name) })
-}
-
-// meansGone reports whether a system call answered that the line or the device
-// was removed.
-func meansGone(err error) bool {
-	for _, e := range []error{unix.EIO, unix.ENXIO, unix.ENODEV, unix.EBADF} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
 }
 
 // isPseudoName reports whether name is a pseudo-terminal, as the systems name
@@ -159,11 +147,6 @@ func isPseudoName(name string) bool {
 	}
 	rest, ok = strings.CutPrefix(rest, "tty")
 	return ok && len(rest) > 1 && strings.ContainsAny(rest[:1], "pqrsPQRST") && !strings.Contains(rest, ".")
-}
-
-func nodeExists(name string) bool {
-	_, err := os.Stat(name)
-	return err == nil
 }
 
 // carrierFell frees all reads and writes for good.
@@ -321,21 +304,7 @@ func (a *adapter) writeLines(mask, values Lines) (err error) {
 }
 
 func (a *adapter) WaitLines(ctx context.Context, mask Lines) (Lines, error) {
-	before, err := a.Lines()
-	if err != nil {
-		return 0, err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(a.life, cancel)()
-	l, err := waitLines(ctx, mask, lineState{lines: before}, func() (lineState, error) {
-		now, err := a.Lines()
-		return lineState{lines: now}, err
-	}, nil, func() time.Duration { return linePoll })
-	if err != nil && a.closing.Load() {
-		err = net.ErrClosed
-	}
-	return l, err
+	return pollLines(ctx, a.life, mask, a.Lines)
 }
 
 // SendBreak leaves a break that has begun to the writing goroutine if ctx ends:

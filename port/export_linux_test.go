@@ -1,6 +1,9 @@
 package port
 
-import "sync/atomic"
+import (
+	"context"
+	"sync/atomic"
+)
 
 // ForgetPseudo makes s treat its pseudo-terminal as hardware when the line
 // ends.
@@ -32,4 +35,15 @@ func WithoutReopening(f func()) {
 	defer func(old string) { descriptors = old }(descriptors)
 	descriptors = "/nonexistent"
 	f()
+}
+
+// DrainWhileClosing drains s and lets it be closed, and its output discarded,
+// while that examines the queue. s is not closed.
+func DrainWhileClosing(s *Serial) error {
+	t := s.dev.(*ttyPort)
+	defer t.closing.Store(false)
+	return t.drain(context.Background(), func() (int, error) {
+		t.closing.Store(true)
+		return 0, nil
+	})
 }

@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The settings of a line as termios(3) has them.
+// What termios(3) and ioctl_tty(2) exchange with a driver, and the types of this
+// package made from it.
 
 var dataBits = [...]uint32{5: unix.CS5, 6: unix.CS6, 7: unix.CS7, 8: unix.CS8}
 
@@ -46,37 +47,31 @@ func modeOf(tio *unix.Termios) Mode {
 			m.StopBits = StopOneHalf
 		}
 	}
-	m.Parity = parityOf(tio.Cflag)
-	m.Flow = flowOf(tio)
-	return m
-}
-
-func parityOf(cflag uint32) Parity {
-	odd, stick := cflag&unix.PARODD != 0, cflag&unix.CMSPAR != 0
+	odd, stick := tio.Cflag&unix.PARODD != 0, tio.Cflag&unix.CMSPAR != 0
 	switch {
-	case cflag&unix.PARENB == 0:
-		return ParityNone
+	case tio.Cflag&unix.PARENB == 0:
+		m.Parity = ParityNone
 	case stick && odd:
-		return ParityMark
+		m.Parity = ParityMark
 	case stick:
-		return ParitySpace
+		m.Parity = ParitySpace
 	case odd:
-		return ParityOdd
+		m.Parity = ParityOdd
+	default:
+		m.Parity = ParityEven
 	}
-	return ParityEven
-}
-
-func flowOf(tio *unix.Termios) Flow {
 	hard, soft := tio.Cflag&unix.CRTSCTS != 0, tio.Iflag&(unix.IXON|unix.IXOFF) != 0
 	switch {
 	case hard && soft:
-		return FlowBoth
+		m.Flow = FlowBoth
 	case hard:
-		return FlowRTSCTS
+		m.Flow = FlowRTSCTS
 	case soft:
-		return FlowXONXOFF
+		m.Flow = FlowXONXOFF
+	default:
+		m.Flow = FlowNone
 	}
-	return FlowNone
+	return m
 }
 
 // tiocm holds the kernel's bits of the lines, in the order of Lines.
@@ -176,6 +171,7 @@ const (
 	rs485Termination = 1 << 5
 )
 
+// kernel returns c as the driver takes it.
 func (c *RS485) kernel() rs485 {
 	r := rs485{
 		flags:  rs485Enabled | rs485RTSOnSend,

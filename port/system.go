@@ -14,8 +14,9 @@ import (
 	"github.com/rasline/rasline/internal/wait"
 )
 
-// device is what a system provides. Its errors are bare causes; Serial wraps
-// them.
+// systemPort is what a system provides under a Serial: a ttyPort on Linux, a
+// comPort on Windows, an adapter elsewhere. Its errors are bare causes, which
+// Serial wraps. What these ports share follows.
 type systemPort interface {
 	Port
 	ModeSetter
@@ -99,11 +100,6 @@ type lineState struct {
 	counts wait.Edges // where a driver counts them
 }
 
-// differs reports whether a line of mask has changed, even if it changed back.
-func (s *lineState) differs(from *lineState, mask Lines) bool {
-	return (s.lines^from.lines)&mask != 0 || s.counts.Since(&from.counts, uint8(mask))
-}
-
 // readLineState reads the counts before the lines. A line that changes between
 // the two is then seen as it is, and its count at the next look; the other way
 // round its count would report a change together with the line as it was before.
@@ -123,7 +119,8 @@ func waitLines(ctx context.Context, mask Lines, before lineState, state func() (
 	defer timer.Stop()
 	for {
 		now, err := state()
-		if err != nil || now.differs(&before, mask) {
+		// The counts show a change also of a line that has changed back.
+		if err != nil || (now.lines^before.lines)&mask != 0 || now.counts.Since(&before.counts, uint8(mask)) {
 			return now.lines, err
 		}
 		select {
@@ -134,6 +131,26 @@ func waitLines(ctx context.Context, mask Lines, before lineState, state func() (
 			timer.Reset(pause())
 		}
 	}
+}
+
+// pollLines is WaitLines of a port whose driver neither reports nor counts
+// changes, by its Lines. life ends when the port is closed.
+func pollLines(ctx, life context.Context, mask Lines, lines func() (Lines, error)) (Lines, error) {
+	before, err := lines()
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(life, cancel)()
+	l, err := waitLines(ctx, mask, lineState{lines: before}, func() (lineState, error) {
+		now, err := lines()
+		return lineState{lines: now}, err
+	}, nil, func() time.Duration { return linePoll })
+	if err != nil && life.Err() != nil {
+		err = net.ErrClosed
+	}
+	return l, err
 }
 
 // carrierTick is the pause between two checks of DCD.
@@ -151,7 +168,7 @@ type carrierWatch struct {
 	lines func() (Lines, error)
 	fell  func()
 
-	mu    sync.Mutex  // guards what follows; fell is called without it
+	mu    sync.Mutex  // guards what follows; fell is called with it, and so never after stop
 	timer *time.Timer // nil after stop
 	seen  bool
 }

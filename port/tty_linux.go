@@ -231,8 +231,8 @@ func (t *ttyPort) failed(err error) error {
 	return err
 }
 
-// gone distinguishes a hang-up from a device that was removed: both end the line alike,
-// but the node of a device stays. The node of a pseudo-terminal goes with its
+// gone distinguishes a hang-up from a device that was removed: both end the line
+// alike, but the node of a device that was hung up stays. The node of a pseudo-terminal goes with its
 // peer, and files that were open already have no node to check.
 func (t *ttyPort) gone() error {
 	if t.closing.Load() {
@@ -241,7 +241,10 @@ func (t *ttyPort) gone() error {
 	if t.path == "" || t.pseudo || t.settled.Load() {
 		return ErrCarrierLost
 	}
-	err := settle(t.life.Done(), t.nodeThere)
+	err := settle(t.life.Done(), func() bool {
+		var st unix.Stat_t
+		return unix.Stat(t.path, &st) == nil && nodeOf(&st) == t.node
+	})
 	t.settled.Store(err == ErrCarrierLost)
 	return err
 }
@@ -251,12 +254,6 @@ func (t *ttyPort) gone() error {
 type nodeID struct{ dev, ino, rdev uint64 }
 
 func nodeOf(st *unix.Stat_t) nodeID { return nodeID{uint64(st.Dev), uint64(st.Ino), uint64(st.Rdev)} }
-
-// nodeThere reports whether the path still leads to the device.
-func (t *ttyPort) nodeThere() bool {
-	var st unix.Stat_t
-	return unix.Stat(t.path, &st) == nil && nodeOf(&st) == t.node
-}
 
 // control runs f on the descriptor of the terminal and returns the cause of its
 // error.
