@@ -13,8 +13,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// comPort is the port of Windows: a handle for overlapped I/O, whose operations are
-// completed on a port of the package's own, see overlapped_windows.go. (An
+// comPort is the port of Windows: a handle for overlapped I/O, see overlapped. (An
 // os.File of such a handle makes reads and writes exclude each other.)
 type comPort struct {
 	overlapped
@@ -28,19 +27,22 @@ type comPort struct {
 
 	writeByNano atomic.Int64 // the write deadline, for untilLate
 
-	mu       sync.Mutex // guards what follows
-	outputs  Lines      // as they were set last
-	found    windows.DCB
+	// mu guards the three below, and makes read, change and write of the DCB one
+	// step. It is taken before overlapped's.
+	mu       sync.Mutex
+	outputs  Lines // as they were set last
 	stats    Stats
 	breaking bool
 
+	// What Close does, set by Open.
+	found              windows.DCB // as Open found it
 	closeTimeout       time.Duration
 	closeMask, closeTo Lines
 	keepSettings       bool
 	flowXON, flowXOFF  byte
 }
 
-// control runs f on the handle and sorts out its error.
+// control runs f on the handle and returns the cause of its error.
 func (c *comPort) control(f func(windows.Handle) error) error {
 	err := error(net.ErrClosed)
 	if !c.use(func(h windows.Handle) { err = f(h) }) || err == nil {

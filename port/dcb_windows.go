@@ -76,8 +76,7 @@ func modeOfDCB(d *windows.DCB) Mode {
 	return m
 }
 
-// The bits of GetCommModemStatus and the functions of EscapeCommFunction
-// (winbase.h).
+// The bits of GetCommModemStatus (winbase.h).
 const (
 	msCTS  = 0x10
 	msDSR  = 0x20

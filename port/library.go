@@ -122,7 +122,7 @@ func refuseFlow(m Mode) error {
 	if m.Flow == FlowNone {
 		return nil
 	}
-	return fmt.Errorf("flow control %v is there on Linux only: use none: %w", m.Flow, errors.ErrUnsupported)
+	return fmt.Errorf("flow control %v is supported only on Linux: use none: %w", m.Flow, errors.ErrUnsupported)
 }
 
 // firstMode is what the library sets where Config specifies nothing: it cannot report

@@ -355,9 +355,9 @@ func (t *ttyPort) adoptTerminal(conn syscall.RawConn, raw bool) error {
 // the settings back.
 const rawDrain = 500 * time.Millisecond
 
-// closeBound is the time that the kernel gets to close a device before it is
-// configured not to wait. A driver that cannot discard its output would wait for it for
-// up to 30 seconds (closing_wait of setserial(8)).
+// closeBound is the time that the kernel gets to close a device before its wait
+// is interrupted. A driver that cannot discard its output would wait for it for up
+// to 30 seconds (closing_wait of setserial(8)).
 const closeBound = 200 * time.Millisecond
 
 // Close ends every call first and does what takes time after it.

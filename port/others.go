@@ -14,7 +14,7 @@ func adopt(_, _ *os.File, _ *StdioConfig) (systemPort, error) {
 	return nil, fmt.Errorf("Stdio is supported only on Linux: open the device by its name: %w", errors.ErrUnsupported)
 }
 
-// watchDevices asks for a new list every second.
+// watchDevices asks for a new list every second, until ctx ends.
 func watchDevices(ctx context.Context) (<-chan struct{}, error) {
 	wake := make(chan struct{})
 	go func() {

@@ -17,10 +17,14 @@ import (
 // All handles share one completion port and one goroutine that waits for it, so
 // that a transfer under way takes no thread.
 //
-// closing and lost only ever become true, in this order of precedence: Close
-// sets closing and cancels the transfers, the carrier policy sets lost and does
-// the same, and gone, guarded by mu, marks the handle as closed once no use holds
-// mu for reading.
+// What the port's owner does in each state, and what the calls do then:
+//
+//	event      open       lost (carrier policy)        closing (Close)   gone (handle closed)
+//	transfer   waits      cancelled: ErrCarrierLost    net.ErrClosed     net.ErrClosed
+//	use        runs       runs                         runs              does nothing
+//	lose       lost       -                            -                 -
+//	Close      closing    closing                      net.ErrClosed     net.ErrClosed
+//	release    -          -                            gone              -
 type overlapped struct {
 	readBy  wait.Deadline
 	writeBy wait.Deadline
@@ -32,7 +36,7 @@ type overlapped struct {
 
 	transfers atomic.Int64 // under way
 
-	mu     sync.RWMutex // held for reading by each use of the handle
+	mu     sync.RWMutex // guards what follows; held for reading by each use of the handle
 	handle windows.Handle
 	gone   bool
 }
@@ -62,7 +66,8 @@ var completions = sync.OnceValues(func() (windows.Handle, error) {
 // a pointer.
 var pending sync.Map
 
-// complete hands each completion to the call that waits for it.
+// complete hands each completion to the call that waits for it, for as long as
+// the program runs.
 func complete(port windows.Handle) {
 	for {
 		var n uint32

@@ -313,7 +313,7 @@ func (e *CharError) Error() string {
 // "lines", "set lines", "wait lines", "send break", "set break", "drain", "discard",
 // "queued", "stats", "detach"; every port uses the same.
 type OpError struct {
-	Op   string // the operation, see below
+	Op   string // the operation, see above
 	Port string // the port's name
 	Err  error  // the cause
 }

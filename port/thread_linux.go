@@ -142,7 +142,15 @@ func (s *sleeper) stop() {
 }
 
 // lineWatch is the thread that sits in TIOCMIWAIT while at least one goroutine
-// waits for the lines of a port.
+// waits for the lines of a port. Waiters without a thread that reports poll.
+//
+//	event                       no thread          reporting         dead
+//	join                        a thread starts    -                 -
+//	TIOCMIWAIT returns          -                  wake all          -
+//	TIOCMIWAIT fails            -                  dead, wake all    -
+//	the last leaves, or halt    -                  no thread         no thread
+//
+// Once TIOCMIWAIT has been refused, join starts no thread any more.
 type lineWatch struct {
 	mu      sync.Mutex // guards what follows
 	waiters []chan struct{}
@@ -204,7 +212,7 @@ func (w *lineWatch) halt() {
 	w.stopAndUnlock(true)
 }
 
-// stopAndUnlock waits for the thread without the lock, which that may want.
+// stopAndUnlock waits for the thread without the lock, which report takes.
 func (w *lineWatch) stopAndUnlock(stop bool) {
 	s := w.thread
 	if stop {
