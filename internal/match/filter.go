@@ -1,6 +1,6 @@
 package match
 
-import "iter"
+import "encoding/binary"
 
 // filterWidth is the number of bytes that the filter examines in one place.
 const filterWidth = 3
@@ -14,61 +14,67 @@ const filterWidth = 3
 // a text of the bucket has the byte c in place i after that offset. A place
 // after the end of a text has every byte.
 //
-// Most samples of many texts fail by their first two bytes: pairs has a bit for
-// each two bytes that a text has in the first two places of a sample, so that a
-// sample costs two loads instead of six. It is nil for few texts, which are
-// found as fast without the 8 KiB.
+// samples has a bit for the hash of each sample that agrees with a text, so that
+// nearly all samples cost two loads instead of six. It is nil for few texts, which
+// are found as fast without the 8 KiB, and for a text of one byte, with which every
+// other sample agrees.
 type filter struct {
-	stride int
-	table  [filterWidth][256]uint64
-	pairs  *[1 << 16 / 64]uint64 // by the first byte + 256 * the second
+	stride  int
+	table   [filterWidth][256]uint64
+	samples *[1 << 16 / 64]uint64
 }
 
-// fewTexts is how many texts have a filter without pairs.
+// fewTexts is how many texts have a filter without hashes.
 const fewTexts = 4
+
+// sampleHash returns the hash of a sample, 16 bits, from its three bytes and the
+// byte after them, which does not count.
+func sampleHash(b uint32) uint32 { return b << 8 * 0x9E3779B1 >> 16 }
 
 func (f *filter) add(t []byte, fold bool, bucket int) {
 	first := bucket % (64 / f.stride) * f.stride
 	for offset := range f.stride {
 		bit := uint64(1) << (first + offset)
-		for i := range f.table {
-			for c := range bytesAt(t, offset+i, fold) {
+		var at [filterWidth][]byte
+		for i := range at {
+			at[i] = bytesAt(t, offset+i, fold)
+			for _, c := range at[i] {
 				f.table[i][c] |= bit
 			}
 		}
-		if f.pairs == nil {
+		if f.samples == nil {
 			continue
 		}
-		for c := range bytesAt(t, offset, fold) {
-			for d := range bytesAt(t, offset+1, fold) {
-				pair := uint(c) | uint(d)<<8
-				f.pairs[pair/64] |= 1 << (pair % 64)
+		for _, c := range at[0] {
+			for _, d := range at[1] {
+				for _, e := range at[2] {
+					h := sampleHash(uint32(c) | uint32(d)<<8 | uint32(e)<<16)
+					f.samples[h/64] |= 1 << (h % 64)
+				}
 			}
 		}
 	}
 }
 
-// bytesAt yields the bytes that the text t has in place i: either case of a
+// bytesAt returns the bytes that the text t has in place i: either case of a
 // letter if fold is set, and every byte after the end of t.
-func bytesAt(t []byte, i int, fold bool) iter.Seq[byte] {
-	return func(yield func(byte) bool) {
-		if i >= len(t) {
-			for c := range 256 {
-				if !yield(byte(c)) {
-					return
-				}
-			}
-			return
-		}
-		if yield(t[i]) && fold {
-			c := t[i]
-			if lower := c | 0x20; 'a' <= lower && lower <= 'z' {
-				c ^= 0x20
-			}
-			yield(c)
-		}
+func bytesAt(t []byte, i int, fold bool) []byte {
+	if i >= len(t) {
+		return everyByte[:]
 	}
+	c := t[i : i+1 : i+1]
+	if lower := c[0] | 0x20; fold && 'a' <= lower && lower <= 'z' {
+		c = append(c, c[0]^0x20)
+	}
+	return c
 }
+
+var everyByte = func() (b [256]byte) {
+	for i := range b {
+		b[i] = byte(i)
+	}
+	return b
+}()
 
 // skip returns how many bytes of b can be passed over in the root.
 //
@@ -81,17 +87,16 @@ func (f *filter) skip(b []byte) int {
 	stride := f.stride
 	t0, t1, t2 := &f.table[0], &f.table[1], &f.table[2]
 	x := stride - 1
-	if f.pairs == nil {
-		for ; x < len(b)-2; x += stride {
-			if t0[b[x]]&t1[b[x+1]]&t2[b[x+2]] != 0 {
-				break
+	if f.samples != nil {
+		for ; x < len(b)-3; x += stride {
+			h := sampleHash(binary.LittleEndian.Uint32(b[x:]))
+			if f.samples[h/64]>>(h%64)&1 != 0 && t0[b[x]]&t1[b[x+1]]&t2[b[x+2]] != 0 {
+				return x - stride + 1
 			}
 		}
-		return min(x-stride+1, len(b))
 	}
 	for ; x < len(b)-2; x += stride {
-		pair := uint(b[x]) | uint(b[x+1])<<8
-		if f.pairs[pair/64]>>(pair%64)&1 != 0 && t0[b[x]]&t1[b[x+1]]&t2[b[x+2]] != 0 {
+		if t0[b[x]]&t1[b[x+1]]&t2[b[x+2]] != 0 {
 			break
 		}
 	}

@@ -99,15 +99,15 @@ func (s *Set) addTexts(exact, fold []text) {
 	if len(exact)+len(fold) == 0 {
 		return
 	}
-	f := &filter{stride: 8}
+	shortest := math.MaxInt
 	for _, list := range [][]text{exact, fold} {
 		for _, t := range list {
-			f.stride = min(f.stride, len(t.bytes)-1)
+			shortest = min(shortest, len(t.bytes))
 		}
 	}
-	f.stride = max(1, min(f.stride, 64/(len(exact)+len(fold))))
-	if len(exact)+len(fold) > fewTexts {
-		f.pairs = new([1 << 16 / 64]uint64)
+	f := &filter{stride: max(1, min(8, shortest-1, 64/(len(exact)+len(fold))))}
+	if shortest > 1 && len(exact)+len(fold) > fewTexts {
+		f.samples = new([1 << 16 / 64]uint64)
 	}
 	for i, t := range exact {
 		f.add(t.bytes, false, i)
