@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"sync"
 	"testing"
@@ -278,6 +279,60 @@ func TestReceiveBesideAReader(t *testing.T) {
 			t.Errorf("got %q, %v", into[:n], err)
 		}
 	})
+}
+
+// TestReceiveReturnsItsMemory ends receives whose last Read returns bytes that
+// the receive cannot return. They are kept, and not in the caller's memory.
+func TestReceiveReturnsItsMemory(t *testing.T) {
+	tests := map[string]struct {
+		end  func(s *ras.Session, far port.Port) error
+		code ras.Code
+	}{
+		"cancelled": {func(s *ras.Session, _ port.Port) error { return s.CancelPosted(s.Handle()) }, ras.ErrInvalidParameter},
+		"closed":    {func(s *ras.Session, _ port.Port) error { return s.Close() }, ras.ErrInvalidPortHandle},
+		"overrun": {func(_ *ras.Session, far port.Port) error {
+			_, err := io.WriteString(far, "late")
+			return err
+		}, ras.ErrOverrun},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := virtual.Pair()
+				defer near.Close()
+				defer far.Close()
+				s := ras.NewSession(obedient{&fault{Port: near, read: func(b []byte) (int, error) {
+					n, err := near.Read(b)
+					if n > 0 {
+						return n, port.ErrOverrun
+					}
+					if errors.Is(err, os.ErrDeadlineExceeded) {
+						return copy(b, "late"), nil
+					}
+					return n, err
+				}}}, nil)
+				defer s.Close()
+				into := make([]byte, 10)
+				done := make(chan error)
+				go func() {
+					n, err := s.ReceiveBytes(t.Context(), s.Handle(), into, 0)
+					if n != 0 {
+						t.Errorf("got %q with %v", into[:n], err)
+					}
+					copy(into, "the caller")
+					done <- err
+				}()
+				synctest.Wait()
+				if err := tt.end(s, far); err != nil {
+					t.Fatal(err)
+				}
+				checkCode(t, <-done, tt.code)
+				if got := s.Unread(); string(got) != "late" {
+					t.Errorf("kept %q, want %q", got, "late")
+				}
+			})
+		})
+	}
 }
 
 // TestAbilitiesAreHidden holds that a decorator which forwards the six callbacks

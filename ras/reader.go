@@ -213,10 +213,15 @@ func (s *Session) beforeRead(due bool) ([]byte, bool) {
 	if s.rx.streams {
 		room = max(room, s.cfg.ReadAhead)
 	}
+	if s.rx.direct() && len(s.rx.lent) >= room {
+		s.rx.into = s.rx.lent[:room]
+		return s.rx.into, true
+	}
 	if cap(s.rx.storage) < room {
 		s.rx.storage = make([]byte, room)
 	}
-	return s.rx.storage[:room], true
+	s.rx.into = s.rx.storage[:room]
+	return s.rx.into, true
 }
 
 // failDeadline makes the refusal of a deadline the failure of the port, unless
@@ -235,9 +240,9 @@ func (s *Session) afterRead(n int, err error, empty int) ([]byte, bool) {
 	s.rx.streams = n > 0 && n >= s.rx.room
 	if n > 0 {
 		if len(s.rx.unread) == 0 {
-			s.rx.unread = s.rx.storage[:n]
+			s.rx.unread = s.rx.into[:n]
 		} else {
-			s.rx.unread = append(s.rx.unread, s.rx.storage[:n]...)
+			s.rx.unread = append(s.rx.unread, s.rx.into[:n]...)
 		}
 	}
 	switch {

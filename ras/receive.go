@@ -72,7 +72,7 @@ const (
 )
 
 // receive is the receive of a session. The session's mutex guards it, but for
-// storage, which belongs to the reader while there is one. Besides its state it
+// storage and lent, which belong to the reader while there is one. Besides its state it
 // has flags, of which each is independent of the others:
 //
 //	flag          set by                               cleared by
@@ -94,6 +94,8 @@ type receive struct {
 	deadline instant // zero: no limit
 
 	storage     []byte
+	lent        []byte // the memory of the ReceiveBytes that is under way
+	into        []byte // what a Read fills: the front of lent or of storage
 	streams     bool   // the last read filled its room
 	unread      []byte // received and not retrieved
 	interrupted bool   // the port's read deadline is set
@@ -177,7 +179,7 @@ func (s *Session) ReceiveBytes(ctx context.Context, h Handle, b []byte, timeout 
 		return 0, errNotHere
 	}
 	s.mu.Lock()
-	into, ok, err := s.beginBytes(ctx, h, len(b), timeout)
+	into, ok, err := s.beginBytes(ctx, h, b, timeout)
 	if ok {
 		s.mu.Unlock()
 		s.readInto(into)
@@ -193,18 +195,22 @@ func (s *Session) ReceiveBytes(ctx context.Context, h Handle, b []byte, timeout 
 	default:
 		n, err = s.take(b)
 	}
+	if n == 0 && ok && len(s.rx.unread) > 0 {
+		s.rx.unread = append(s.rx.storage[:0], s.rx.unread...) // b is the caller's again
+	}
+	s.rx.lent = nil
 	s.mu.Unlock()
 	return n, err
 }
 
 // beginBytes posts the receive of ReceiveBytes. It returns the room for a Read,
 // or false if none is needed. s.mu is held.
-func (s *Session) beginBytes(ctx context.Context, h Handle, room int, timeout time.Duration) (into []byte, ok bool, err error) {
+func (s *Session) beginBytes(ctx context.Context, h Handle, b []byte, timeout time.Duration) (into []byte, ok bool, err error) {
 	err = s.checkHandle(opReceive, h)
 	switch {
 	case err != nil:
 		return nil, false, err
-	case room == 0:
+	case len(b) == 0:
 		return nil, false, &Error{Op: opReceive, Code: ErrBufferTooSmall}
 	case s.rx.state == rxPosted:
 		return nil, false, &Error{Op: opReceive, Code: ErrAsyncRequestPending}
@@ -215,11 +221,11 @@ func (s *Session) beginBytes(ctx context.Context, h Handle, room int, timeout ti
 		s.rx.ev.disarm(s) // so that it can be used with another session
 	}
 	s.rx.buf, s.rx.ev = nil, nil
-	s.begin(room, timeout)
+	s.begin(len(b), timeout)
 	if s.rx.state != rxPosted {
 		return nil, false, nil
 	}
-	s.rx.reader = readerWaiter
+	s.rx.reader, s.rx.lent = readerWaiter, b
 	s.rx.watch.begin(ctx)
 	s.rx.halt = ctx.Err() != nil
 	into, ok = s.beforeRead(false)
@@ -268,7 +274,8 @@ func (s *Session) take(b []byte) (int, error) {
 		s.stats.Timeouts++
 		return 0, &Error{Op: opRetrieve, Code: ErrRequestTimeout, Err: os.ErrDeadlineExceeded}
 	case len(s.rx.unread) > 0:
-		// The one copy that a byte makes in a session.
+		// The one copy that a byte makes in a session, and none if it was
+		// read into b.
 		n := copy(b, s.rx.unread)
 		s.rx.unread = s.rx.unread[n:]
 		s.stats.Receives++

@@ -26,8 +26,8 @@ const (
 	scanPiece = 64
 
 	// maxGivenBack is how many bytes a failed wait gives back: what Call.Unread
-	// accepts, less the rest of the buffer received last.
-	maxGivenBack = 64<<10 - ras.MaxBuffer
+	// accepts, less the rest of what was received last.
+	maxGivenBack = 64<<10 - readAhead
 )
 
 // Match is what a wait found. Before and Text are whole, however the stream was

@@ -109,7 +109,7 @@ func (l *line) keep() error {
 // context has ended.
 func (d *Dialog) fill(ctx context.Context, c *waitClock, need int) error {
 	if d.line.memory == nil {
-		d.line.memory = make([]byte, ras.MaxBuffer)
+		d.line.memory = make([]byte, readAhead)
 	}
 	for empty := 0; ; {
 		limit, ok := c.next()
@@ -119,7 +119,7 @@ func (d *Dialog) fill(ctx context.Context, c *waitClock, need int) error {
 		if d.ahead && d.call.ReadAhead {
 			need = ras.MaxBuffer
 		}
-		size := ras.MaxBuffer
+		size := len(d.line.memory)
 		if d.call.Exact {
 			size = min(max(need, 1), ras.MaxBuffer)
 		}
