@@ -14,22 +14,23 @@ const filterWidth = 3
 // a text of the bucket has the byte c in place i after that offset. A place
 // after the end of a text has every byte.
 //
-// samples has a bit for the hash of each sample that agrees with a text, so that
+// samples has a bit for each sample that agrees with a text, at sampleAt, so that
 // nearly all samples cost two loads instead of six. It is nil for few texts, which
-// are found as fast without the 8 KiB, and for a text of one byte, with which every
-// other sample agrees.
+// are found as fast without the 8 KiB, and beside a text of one byte, with which
+// nearly every sample agrees at some offset.
 type filter struct {
 	stride  int
 	table   [filterWidth][256]uint64
-	samples *[1 << 16 / 64]uint64
+	samples *[1 << 10]uint64
 }
 
 // fewTexts is how many texts have a filter without hashes.
 const fewTexts = 4
 
-// sampleHash returns the hash of a sample, 16 bits, from its three bytes and the
-// byte after them, which does not count.
-func sampleHash(b uint32) uint32 { return b << 8 * 0x9E3779B1 >> 16 }
+// sampleAt returns the place of a sample in filter.samples: a word by a hash of its
+// three bytes, and a bit of it by the first. The sample is the low 24 bits of v; the
+// product drops the other byte.
+func sampleAt(v uint32) (word, bit uint32) { return v * 0x3779B100 >> 22, v % 64 }
 
 func (f *filter) add(t []byte, fold bool, bucket int) {
 	first := bucket % (64 / f.stride) * f.stride
@@ -48,8 +49,8 @@ func (f *filter) add(t []byte, fold bool, bucket int) {
 		for _, c := range at[0] {
 			for _, d := range at[1] {
 				for _, e := range at[2] {
-					h := sampleHash(uint32(c) | uint32(d)<<8 | uint32(e)<<16)
-					f.samples[h/64] |= 1 << (h % 64)
+					word, bit := sampleAt(uint32(c) | uint32(d)<<8 | uint32(e)<<16)
+					f.samples[word] |= 1 << bit
 				}
 			}
 		}
@@ -87,10 +88,10 @@ func (f *filter) skip(b []byte) int {
 	stride := f.stride
 	t0, t1, t2 := &f.table[0], &f.table[1], &f.table[2]
 	x := stride - 1
-	if f.samples != nil {
+	if samples := f.samples; samples != nil {
 		for ; x < len(b)-3; x += stride {
-			h := sampleHash(binary.LittleEndian.Uint32(b[x:]))
-			if f.samples[h/64]>>(h%64)&1 != 0 && t0[b[x]]&t1[b[x+1]]&t2[b[x+2]] != 0 {
+			word, bit := sampleAt(binary.LittleEndian.Uint32(b[x:]))
+			if samples[word]>>bit&1 != 0 && t0[b[x]]&t1[b[x+1]]&t2[b[x+2]] != 0 {
 				return x - stride + 1
 			}
 		}

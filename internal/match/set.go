@@ -105,9 +105,9 @@ func (s *Set) addTexts(exact, fold []text) {
 			shortest = min(shortest, len(t.bytes))
 		}
 	}
-	f := &filter{stride: max(1, min(8, shortest-1, 64/(len(exact)+len(fold))))}
+	f := &filter{stride: max(1, min(16, shortest-1, 64/(len(exact)+len(fold))))}
 	if shortest > 1 && len(exact)+len(fold) > fewTexts {
-		f.samples = new([1 << 16 / 64]uint64)
+		f.samples = new([1 << 10]uint64)
 	}
 	for i, t := range exact {
 		f.add(t.bytes, false, i)
