@@ -15,10 +15,12 @@ package peertest
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -76,6 +78,19 @@ func report(file, line string) error {
 // Long reports whether tests run at full length, that is whether RASLINE_LONG is
 // set, as in the gate before a release.
 func Long() bool { return os.Getenv("RASLINE_LONG") != "" }
+
+// Parallel lets n tests run in parallel, for a package whose tests wait for real
+// time most of the time; without it as many run as there are processors. A
+// TestMain calls it before m.Run. The flags -parallel and -fuzz have priority, and
+// an emulator, whose tests compute, gets no more than its processors.
+func Parallel(n int) {
+	flag.Parse()
+	given := os.Getenv("RASLINE_EMULATOR") != ""
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" || f.Name == "test.fuzz" })
+	if !given {
+		flag.Set("test.parallel", strconv.Itoa(n))
+	}
+}
 
 // Heavy skips the test, for the given reason, unless peers are required. Tests
 // that take minutes or start a wine prefix or a guest kernel call it first.

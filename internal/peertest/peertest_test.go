@@ -2,6 +2,7 @@ package peertest
 
 import (
 	"errors"
+	"flag"
 	"os"
 	"path/filepath"
 	"testing"
@@ -36,6 +37,27 @@ func TestHeavyNeedsPeers(t *testing.T) {
 	})
 	if !ran {
 		t.Error("a heavy test was skipped with RASLINE_PEERS=required")
+	}
+}
+
+func TestParallel(t *testing.T) {
+	parallel := flag.Lookup("test.parallel").Value
+	was, given := parallel.String(), false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	t.Cleanup(func() { flag.Set("test.parallel", was) })
+	t.Setenv("RASLINE_EMULATOR", "qemu")
+	Parallel(1234)
+	if got := parallel.String(); got != was {
+		t.Errorf("%s tests run in parallel under an emulator, want %s", got, was)
+	}
+	t.Setenv("RASLINE_EMULATOR", "")
+	Parallel(1234)
+	if got := parallel.String(); given && got != was || !given && got != "1234" {
+		t.Errorf("%s tests run in parallel, of %s before; the flag was given: %v", got, was, given)
+	}
+	Parallel(5678)
+	if got := parallel.String(); got == "5678" {
+		t.Error("Parallel has replaced what the flag specifies")
 	}
 }
 
