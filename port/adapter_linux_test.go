@@ -12,12 +12,11 @@ import (
 	"time"
 
 	"github.com/rasline/rasline/port"
-	"github.com/rasline/rasline/port/porttest"
 )
 
 // TestAdapterSuite runs the conformance suite on the driver of other systems.
 func TestAdapterSuite(t *testing.T) {
-	porttest.TestPort(t, func(t *testing.T) (a, b port.Port) {
+	runSuite(t, func(t *testing.T) (a, b port.Port) {
 		p := newPTY(t)
 		s, err := port.OpenAdapter(t.Context(), p.Name, nil)
 		if err != nil {

@@ -32,6 +32,7 @@ func TestMain(m *testing.M) {
 		io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}
+	peertest.Parallel(16)
 	winetest.Main(m)
 }
 

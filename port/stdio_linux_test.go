@@ -228,16 +228,17 @@ var stdioKinds = []struct {
 // eachStdio runs f on a file of every kind, opened anew and used as it is.
 func eachStdio(t *testing.T, f func(t *testing.T, file *os.File, far io.ReadWriteCloser)) {
 	t.Helper()
-	for _, kind := range stdioKinds {
-		t.Run(kind.name, func(t *testing.T) {
-			file, far := kind.open(t)
-			f(t, file, far)
-		})
-		t.Run(kind.name+" not opened anew", func(t *testing.T) {
-			file, far := kind.open(t)
-			port.WithoutReopening(func() { f(t, file, far) })
-		})
+	each := func(t *testing.T) {
+		for _, kind := range stdioKinds {
+			t.Run(kind.name, func(t *testing.T) {
+				t.Parallel()
+				file, far := kind.open(t)
+				f(t, file, far)
+			})
+		}
 	}
+	t.Run("opened anew", each)
+	port.WithoutReopening(func() { t.Run("not opened anew", each) })
 }
 
 // wantDeadline checks that a read from silence ends at its deadline.

@@ -42,7 +42,7 @@ func TestFromStreamSuite(t *testing.T) {
 }
 
 func TestFromStreamWithDeadlinesSuite(t *testing.T) {
-	porttest.TestPort(t, func(t *testing.T) (port.Port, port.Port) {
+	runSuite(t, func(t *testing.T) (port.Port, port.Port) {
 		a, b := net.Pipe()
 		return port.FromStream(a, "a"), port.FromStream(b, "b")
 	})

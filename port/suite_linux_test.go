@@ -24,45 +24,37 @@ type master struct {
 }
 
 // TestSuite runs the conformance suite on a Serial at the one end and the
-// master of a pseudo-terminal at the other, each as the port under test.
+// master of a pseudo-terminal at the other, each as the port under test, and on
+// what Stdio makes of other files.
 func TestSuite(t *testing.T) {
+	openShared := func(t *testing.T) (a, b port.Port) {
+		p := newPTY(t)
+		f := openTerminal(t, p.Name)
+		a = hungUp{Serial: newStdio(t, f, f, nil)}
+		f.Close()
+		return a, p.Port
+	}
+	port.WithoutReopening(func() { // which is so for all tests of the process
+		t.Run("not opened anew", func(t *testing.T) {
+			t.Run("Stdio", func(t *testing.T) { runSuite(t, stdioPair) })
+			t.Run("Stdio of a shared terminal", func(t *testing.T) { runSuite(t, openShared) })
+		})
+	})
 	t.Run("Serial", func(t *testing.T) {
-		t.Parallel()
-		porttest.TestPort(t, func(t *testing.T) (a, b port.Port) {
+		runSuite(t, func(t *testing.T) (a, b port.Port) {
 			far, s := newPair(t, nil)
 			return hungUp{Serial: s}, far
 		})
 	})
 	t.Run("pty", func(t *testing.T) {
-		t.Parallel()
-		porttest.TestPort(t, func(t *testing.T) (a, b port.Port) {
+		runSuite(t, func(t *testing.T) (a, b port.Port) {
 			far, s := newPair(t, nil)
 			return master{Serial: far.(*port.Serial)}, s
 		})
 	})
-	t.Run("Stdio", func(t *testing.T) {
-		t.Parallel()
-		porttest.TestPort(t, func(t *testing.T) (a, b port.Port) { return stdioPair(t) })
-	})
-	t.Run("Stdio not opened anew", func(t *testing.T) {
-		port.WithoutReopening(func() {
-			porttest.TestPort(t, func(t *testing.T) (a, b port.Port) { return stdioPair(t) })
-		})
-	})
-	t.Run("Stdio of a shared terminal", func(t *testing.T) {
-		port.WithoutReopening(func() {
-			porttest.TestPort(t, func(t *testing.T) (a, b port.Port) {
-				p := newPTY(t)
-				f := openTerminal(t, p.Name)
-				a = hungUp{Serial: newStdio(t, f, f, nil)}
-				f.Close()
-				return a, p.Port
-			})
-		})
-	})
+	t.Run("Stdio", func(t *testing.T) { runSuite(t, stdioPair) })
 	t.Run("Stdio of a socket", func(t *testing.T) {
-		t.Parallel()
-		porttest.TestPort(t, func(t *testing.T) (a, b port.Port) {
+		runSuite(t, func(t *testing.T) (a, b port.Port) {
 			near, far := newSocketPair(t)
 			a, b = newStdio(t, near, near, nil), newStdio(t, far, far, nil)
 			near.Close()

@@ -23,6 +23,7 @@ func TestMain(m *testing.M) {
 	if file := os.Getenv("RASLINE_TEST_RECORD"); file != "" {
 		recordForEver(file)
 	}
+	peertest.Parallel(16)
 	os.Exit(m.Run())
 }
 

@@ -111,8 +111,13 @@ func TestSuite(t *testing.T) {
 	}
 	for name, open := range kinds {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			porttest.TestPort(t, open)
+			t.Parallel() // most of the time is the suite's pauses
+			for _, c := range porttest.Checks() {
+				t.Run(c.Name, func(t *testing.T) {
+					t.Parallel()
+					c.Run(t, open)
+				})
+			}
 		})
 	}
 }

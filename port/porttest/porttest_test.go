@@ -2,9 +2,11 @@ package porttest_test
 
 import (
 	"net"
+	"os"
 	"testing"
 	"testing/synctest"
 
+	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/porttest"
 	"github.com/rasline/rasline/port/virtual"
@@ -46,11 +48,32 @@ func openTCP(t *testing.T) (a, b port.Port) {
 	return ca, cb
 }
 
-func TestVirtual(t *testing.T) { porttest.TestPort(t, openVirtual()) }
+func TestMain(m *testing.M) {
+	peertest.Parallel(16)
+	os.Exit(m.Run())
+}
 
-func TestPipe(t *testing.T) { porttest.TestPort(t, openPipe) }
+// TestPipe runs the suite as other packages do.
+func TestPipe(t *testing.T) {
+	t.Parallel()
+	porttest.TestPort(t, openPipe)
+}
 
-func TestTCP(t *testing.T) { porttest.TestPort(t, openTCP) }
+// TestOnRealTime runs the suite on ports that need no device, its checks in
+// parallel, since most of their time is pauses.
+func TestOnRealTime(t *testing.T) {
+	for name, open := range map[string]func(*testing.T) (a, b port.Port){
+		"virtual": openVirtual(),
+		"tcp":     openTCP,
+	} {
+		for _, c := range porttest.Checks() {
+			t.Run(name+"/"+c.Name, func(t *testing.T) {
+				t.Parallel()
+				c.Run(t, open)
+			})
+		}
+	}
+}
 
 // TestOnFakeTime runs the suite in bubbles, where all its waits cost nothing.
 // net.Pipe is not here: its writers wait for each other at a mutex, and that
