@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"testing"
 	"time"
 
+	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/rfc2217"
 	"github.com/rasline/rasline/port/virtual"
@@ -17,6 +19,11 @@ const limit = 20 * time.Second
 
 // raceEnabled reports that the race detector is on, which takes memory and time.
 var raceEnabled bool
+
+func TestMain(m *testing.M) {
+	peertest.Parallel(16)
+	os.Exit(m.Run())
+}
 
 func listen(t testing.TB) net.Listener {
 	t.Helper()

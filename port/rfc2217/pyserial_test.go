@@ -95,6 +95,7 @@ func (s *script) wait(t *testing.T, line, want string) {
 }
 
 func TestPyserialClient(t *testing.T) {
+	t.Parallel()
 	shared, far := virtual.Pair()
 	addr := serve(t, &rfc2217.Server{Poll: 5 * time.Millisecond}, shared)
 	py := startPython(t, "testdata/client.py", "rfc2217://"+addr)
@@ -148,6 +149,7 @@ func TestPyserialClient(t *testing.T) {
 // TestPyserialServer has the example server of pyserial share a port that is
 // wired to itself: RTS to CTS, DTR to DSR, and the data.
 func TestPyserialServer(t *testing.T) {
+	t.Parallel()
 	py := startPython(t, "testdata/server.py", example(t), "loop://")
 	addr := "127.0.0.1:" + strings.TrimPrefix(py.line(t), "listening ")
 	p := dial(t, addr, &rfc2217.Config{Mode: port.Mode{Baud: 9600, DataBits: 7, Parity: port.ParityEven}})

@@ -155,6 +155,7 @@ func TestCloseReportsWhatItDropped(t *testing.T) {
 // TestHalfClose has a client without COM-PORT close its side after a question:
 // it gets the answer.
 func TestHalfClose(t *testing.T) {
+	t.Parallel()
 	shared, far := virtual.Pair()
 	c := dialRaw(t, serve(t, &rfc2217.Server{}, shared))
 	c.greeted(t)

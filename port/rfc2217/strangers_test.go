@@ -310,6 +310,7 @@ func TestAuthorize(t *testing.T) {
 // TestRefusalIsQuoted has two clients of our own at one port: the second one is
 // told what the server said.
 func TestRefusalIsQuoted(t *testing.T) {
+	t.Parallel()
 	addr := serve(t, &rfc2217.Server{}, func() port.Port { p, _ := virtual.Pair(); return p }())
 	dial(t, addr, nil)
 	for _, plain := range []rfc2217.Plain{rfc2217.RequireComPort, rfc2217.AllowPlain, rfc2217.PlainOnly} {

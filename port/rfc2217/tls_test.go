@@ -11,7 +11,6 @@ import (
 
 	"github.com/rasline/rasline/internal/tlstest"
 	"github.com/rasline/rasline/port"
-	"github.com/rasline/rasline/port/porttest"
 	"github.com/rasline/rasline/port/rfc2217"
 	"github.com/rasline/rasline/port/virtual"
 )
@@ -51,28 +50,23 @@ func squeeze(c net.Conn) net.Conn {
 func TestTLSConforms(t *testing.T) {
 	own := tlstest.Local(t)
 	server, client := own.Server(), own.Client()
-	for _, c := range porttest.Checks() {
-		t.Run(c.Name, func(t *testing.T) {
-			t.Parallel() // most of the time is the suite's pauses
-			c.Run(t, func(t *testing.T) (a, b port.Port) {
-				shared, far := virtual.Pair()
-				addr := serveTLS(t, &rfc2217.Server{Poll: 5 * time.Millisecond}, shared, server)
-				near := dial(t, addr, &rfc2217.Config{
-					AckTimeout: 2 * time.Second,
-					Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
-						c, err := new(net.Dialer).DialContext(ctx, network, addr)
-						if err != nil {
-							return nil, err
-						}
-						cfg := client.Clone()
-						cfg.ServerName = "127.0.0.1"
-						return tls.Client(squeeze(c), cfg), nil
-					},
-				})
-				return near, far
-			})
+	conforms(t, func(t *testing.T) (a, b port.Port) {
+		shared, far := virtual.Pair()
+		addr := serveTLS(t, &rfc2217.Server{Poll: 5 * time.Millisecond}, shared, server)
+		near := dial(t, addr, &rfc2217.Config{
+			AckTimeout: 2 * time.Second,
+			Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				c, err := new(net.Dialer).DialContext(ctx, network, addr)
+				if err != nil {
+					return nil, err
+				}
+				cfg := client.Clone()
+				cfg.ServerName = "127.0.0.1"
+				return tls.Client(squeeze(c), cfg), nil
+			},
 		})
-	}
+		return near, far
+	})
 }
 
 func TestTLSRefusesStrangers(t *testing.T) {

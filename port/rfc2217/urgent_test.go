@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -147,6 +148,7 @@ func TestHangUpStuckModem(t *testing.T) {
 // TestDiscardEmptiesFullQueues has a device that sent more than all queues hold,
 // and a client that read nothing: Discard succeeds, and so do other commands.
 func TestDiscardEmptiesFullQueues(t *testing.T) {
+	t.Parallel()
 	near, far := remote(t, &rfc2217.Config{AckTimeout: limit})
 	far.SetWriteDeadline(time.Now().Add(time.Second))
 	sent, err := far.Write(make([]byte, 64<<20))
@@ -184,38 +186,41 @@ func TestDiscardEmptiesFullQueues(t *testing.T) {
 func TestNothingOldAfterPurge(t *testing.T) {
 	for name, old := range map[string]string{"text": "OLD ", "0xFF": "\xff"} {
 		for _, suspend := range []bool{true, false} {
-			shared, far := virtual.Pair()
-			conn, err := net.Dial("tcp", serve(t, &rfc2217.Server{}, shared))
-			if err != nil {
-				t.Fatal(err)
-			}
-			client := &rawClient{Conn: conn, more: make(chan struct{})}
-			t.Cleanup(func() { conn.Close() })
-			client.send(t, agreement...)
-			if suspend {
-				client.command(t, 8)
-				client.command(t, 0)
-			}
-			far.SetWriteDeadline(time.Now().Add(500 * time.Millisecond))
-			n, _ := far.Write([]byte(strings.Repeat(old, (8<<20)/len(old))))
-			far.Discard(port.Output) // the device stops
-			client.command(t, 12, 3)
-			if suspend {
-				client.command(t, 9)
-			}
-			go client.receive()
-			client.awaitCommand(t, "70 03")
-			far.SetWriteDeadline(time.Time{})
-			if _, err := far.Write([]byte("NEW")); err != nil {
-				t.Fatal(err)
-			}
-			client.await(t, "the new data", func(data string, _ []string) bool { return strings.HasSuffix(data, "NEW") })
-			client.mu.Lock()
-			_, rest, _ := bytes.Cut(client.wire, []byte{255, 250, 44, 112, 3, 255, 240})
-			client.mu.Unlock()
-			if string(rest) != "NEW" {
-				t.Errorf("%s, %d bytes, suspended %v: after the acknowledgement %d bytes arrived, %.20q; want NEW", name, n, suspend, len(rest), rest)
-			}
+			t.Run(fmt.Sprintf("%s, suspended %v", name, suspend), func(t *testing.T) {
+				t.Parallel()
+				shared, far := virtual.Pair()
+				conn, err := net.Dial("tcp", serve(t, &rfc2217.Server{}, shared))
+				if err != nil {
+					t.Fatal(err)
+				}
+				client := &rawClient{Conn: conn, more: make(chan struct{})}
+				t.Cleanup(func() { conn.Close() })
+				client.send(t, agreement...)
+				if suspend {
+					client.command(t, 8)
+					client.command(t, 0)
+				}
+				far.SetWriteDeadline(time.Now().Add(500 * time.Millisecond))
+				n, _ := far.Write([]byte(strings.Repeat(old, (8<<20)/len(old))))
+				far.Discard(port.Output) // the device stops
+				client.command(t, 12, 3)
+				if suspend {
+					client.command(t, 9)
+				}
+				go client.receive()
+				client.awaitCommand(t, "70 03")
+				far.SetWriteDeadline(time.Time{})
+				if _, err := far.Write([]byte("NEW")); err != nil {
+					t.Fatal(err)
+				}
+				client.await(t, "the new data", func(data string, _ []string) bool { return strings.HasSuffix(data, "NEW") })
+				client.mu.Lock()
+				_, rest, _ := bytes.Cut(client.wire, []byte{255, 250, 44, 112, 3, 255, 240})
+				client.mu.Unlock()
+				if string(rest) != "NEW" {
+					t.Errorf("%d bytes: after the acknowledgement %d bytes arrived, %.20q; want NEW", n, len(rest), rest)
+				}
+			})
 		}
 	}
 }
