@@ -156,8 +156,11 @@ func (t tree) inspect(path string) (info Info, ok bool) {
 		return info, false
 	}
 	for ; len(dir) > len(root); dir = filepath.Dir(dir) {
-		if info.Driver == "" {
-			info.Driver = driverOf(dir)
+		// Since Linux 6.6 a UART is on a bus of its own, whose drivers, port and
+		// ctrl, do not describe it.
+		target, err := os.Readlink(filepath.Join(dir, "driver"))
+		if err == nil && info.Driver == "" && filepath.Base(filepath.Dir(filepath.Dir(target))) != "serial-base" {
+			info.Driver = filepath.Base(target)
 		}
 		if number := attribute(dir, "bInterfaceNumber"); number != "" && info.Location == "" {
 			n, _ := strconv.ParseUint(number, 16, 8)
@@ -192,16 +195,6 @@ func (t tree) inspect(path string) (info Info, ok bool) {
 		info.Description = info.Driver
 	}
 	return info, true
-}
-
-// driverOf returns the driver of a device. Since Linux 6.6 a UART is on a bus of
-// its own, whose drivers, port and ctrl, do not describe it.
-func driverOf(dir string) string {
-	target, err := os.Readlink(filepath.Join(dir, "driver"))
-	if err != nil || filepath.Base(filepath.Dir(filepath.Dir(target))) == "serial-base" {
-		return ""
-	}
-	return filepath.Base(target)
 }
 
 func attribute(dir, name string) string {
