@@ -236,7 +236,7 @@ func (t *ttyPort) Detach() (*os.File, error) {
 	}
 	fd := -1
 	if err := controlConn(conn, func(from int) (err error) {
-		fd, err = unix.FcntlInt(uintptr(from), unix.F_DUPFD_CLOEXEC, 3)
+		fd, err = unix.FcntlInt(uintptr(from), unix.F_DUPFD_CLOEXEC, minFD)
 		return err
 	}, t.failed); err != nil {
 		return nil, err

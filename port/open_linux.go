@@ -84,6 +84,7 @@ func (t *ttyPort) setUp(ctx context.Context, cfg *Config) error {
 
 	if !cfg.KeepSettings {
 		if cfg.HangupOnClose != Leave {
+			// It decides what the last close does, which is after this.
 			setBits(&found.Cflag, unix.HUPCL, cfg.HangupOnClose == Assert)
 		}
 		t.undo = append(t.undo, func() {

@@ -143,7 +143,7 @@ func (c *comPort) Close() error {
 
 // drainAtClose reports whether nothing is left to be discarded.
 func (c *comPort) drainAtClose() bool {
-	left := func() (n int, err error) {
+	left := func() (n int, err error) { // status fails once closing is set
 		var s windows.ComStat
 		var events uint32
 		err = net.ErrClosed

@@ -165,6 +165,8 @@ func (p *pump) take(b []byte, late bool) (int, <-chan struct{}, error) {
 		return 0, nil, ErrCarrierLost
 	case !p.asked:
 		p.asked = true
+		// This does not block under the lock: the reading goroutine has taken the
+		// number before, or asked would be set.
 		p.asks <- min(len(b), len(p.buf))
 	}
 	return 0, p.arrived.Changed(), nil
@@ -237,7 +239,7 @@ func (p *pump) call(ctx context.Context, by *wait.Deadline, f func() error) (beg
 		case queue <- c:
 			begun, queue = true, nil
 		case err := <-c.done:
-			p.takeFailure()
+			p.takeFailure() // which is err: it is reported here
 			return begun, err
 		case <-by.Done():
 		case <-ctx.Done():

@@ -61,8 +61,12 @@ type ownLine struct {
 	block bool // the description was blocking
 }
 
+// minFD is the least number of a descriptor that is duplicated for longer: those
+// of the standard files stay free for programs that close and open them.
+const minFD = 3
+
 func newOwnLine(from int, name string) (lineFile, error) {
-	fd, err := unix.FcntlInt(uintptr(from), unix.F_DUPFD_CLOEXEC, 3)
+	fd, err := unix.FcntlInt(uintptr(from), unix.F_DUPFD_CLOEXEC, minFD)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +171,7 @@ type lineSide struct {
 const writeShared = 256
 
 func newSharedLine(fd int) (*sharedLine, error) {
-	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
+	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, minFD)
 	if err != nil {
 		return nil, err
 	}
@@ -323,7 +327,7 @@ const patienceOfCall = 10 * time.Millisecond
 func (s *sharedLine) call(d *lineSide, f func(fd int) (int, error)) (n int, err error) {
 	fd := -1
 	err = os.ErrClosed
-	s.use(func(from int) { fd, err = unix.FcntlInt(uintptr(from), unix.F_DUPFD_CLOEXEC, 3) })
+	s.use(func(from int) { fd, err = unix.FcntlInt(uintptr(from), unix.F_DUPFD_CLOEXEC, minFD) })
 	if err != nil {
 		return 0, err
 	}

@@ -56,7 +56,8 @@ func drainQueue(ctx context.Context, left func() (int, error), perByte time.Dura
 
 // untilLate runs f with a context that ends when the deadline by, in nanoseconds
 // since 1970 or 0 for none, has passed, wherever it moves meanwhile. The error
-// is then os.ErrDeadlineExceeded.
+// is then os.ErrDeadlineExceeded. A deadline is looked at every maxQueuePoll: its
+// setters have no list of those to wake, for the few calls that wait so.
 func untilLate(by *atomic.Int64, f func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
@@ -67,7 +68,7 @@ func untilLate(by *atomic.Int64, f func(context.Context) error) error {
 	if late() {
 		return os.ErrDeadlineExceeded
 	}
-	go func() {
+	go func() { // ends with ctx, that is after f
 		for wait.Sleep(ctx, maxQueuePoll) == nil {
 			if late() {
 				cancel(os.ErrDeadlineExceeded)
