@@ -56,7 +56,7 @@ func openAdapter(ctx context.Context, name string, cfg *Config) (systemPort, err
 	a.lock, a.mode = lock, mode
 	a.closeTimeout = cfg.CloseTimeout
 	a.closeMask, a.closeTo = levels(cfg.DTRAtClose, cfg.RTSAtClose)
-	if a.carrier, err = followCarrier(ctx, cfg.Carrier, a, a.carrierFell); err != nil {
+	if a.carrier, err = followCarrier(ctx, cfg.Carrier, a, a.lose); err != nil {
 		a.Close()
 		return nil, err
 	}
@@ -147,14 +147,6 @@ func isPseudoName(name string) bool {
 	}
 	rest, ok = strings.CutPrefix(rest, "tty")
 	return ok && len(rest) > 1 && strings.ContainsAny(rest[:1], "pqrsPQRST") && !strings.Contains(rest, ".")
-}
-
-// carrierFell frees all reads and writes for good.
-func (a *adapter) carrierFell() {
-	a.lost.Store(true)
-	past := time.Unix(1, 0)
-	a.readBy.Set(past)
-	a.writeBy.Set(past)
 }
 
 // Close frees every caller first. A write or a drain that is stuck in the

@@ -296,3 +296,39 @@ func TestAdapterOpenRefuses(t *testing.T) {
 		t.Errorf("the null device: %v", err)
 	}
 }
+
+func TestAdapterLosesItsCarrier(t *testing.T) {
+	withFake(t, func(t *testing.T, f *fakeLib, s *Serial) {
+		s.SetReadDeadline(time.Now().Add(time.Second))
+		if _, err := s.Read(make([]byte, 9)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("a silent read: %v", err)
+		}
+		f.do(func() { f.input, f.held = []byte("left"), true })
+		write := make(chan error, 1)
+		go func() {
+			_, err := s.Write([]byte("held off"))
+			write <- err
+		}()
+		synctest.Wait()
+
+		s.dev.(*adapter).lose()
+		if err := <-write; !errors.Is(err, ErrCarrierLost) {
+			t.Errorf("a blocked write: %v, want %v", err, ErrCarrierLost)
+		}
+		b := make([]byte, 9)
+		if n, err := s.Read(b); string(b[:n]) != "left" || err != nil {
+			t.Errorf("read %q, %v; want what had arrived before", b[:n], err)
+		}
+		if _, err := s.Read(b); !errors.Is(err, ErrCarrierLost) {
+			t.Errorf("the next read: %v, want %v", err, ErrCarrierLost)
+		}
+		if _, err := s.Write(b); !errors.Is(err, ErrCarrierLost) {
+			t.Errorf("the next write: %v, want %v", err, ErrCarrierLost)
+		}
+
+		f.do(func() { f.held = false })
+		if err := s.SetMode(Mode{Baud: 300}); err != nil {
+			t.Errorf("the mode cannot be set any more: %v", err)
+		}
+	})
+}

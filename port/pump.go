@@ -23,7 +23,8 @@ import (
 //	writing goroutine   idle --call--> busy --f returns--> idle, with failure if no caller waited
 //
 // Close sets closing, which ends callers; each goroutine ends when its call has
-// returned, the writing one after finish. lost ends callers once rest is read.
+// returned, the writing one after finish. The carrier's fall ends writes, and reads
+// once rest is read; other calls go on.
 type pump struct {
 	read   func([]byte) (int, error)
 	write  func([]byte) (int, error)
@@ -33,10 +34,11 @@ type pump struct {
 	readBy  wait.Deadline
 	writeBy wait.Deadline
 	closing atomic.Bool
-	lost    atomic.Bool     // the carrier fell
 	busy    atomic.Bool     // the writing goroutine is in a call
 	life    context.Context // ends with Close
 	end     context.CancelFunc
+	carried context.Context // ends when the carrier falls
+	lose    context.CancelFunc
 
 	asks       chan int // what the reading goroutine is to read
 	calls      chan *pumpCall
@@ -80,6 +82,7 @@ func newPump(read, write func([]byte) (int, error), cause func(error) error) *pu
 		buf:        make([]byte, readPiece),
 	}
 	p.life, p.end = context.WithCancel(context.Background())
+	p.carried, p.lose = context.WithCancel(context.Background())
 	go p.reads()
 	go p.writes()
 	return p
@@ -139,6 +142,7 @@ func (p *pump) Read(b []byte) (int, error) {
 		select {
 		case <-arrived:
 		case <-p.readBy.Done():
+		case <-p.carried.Done():
 		case <-p.life.Done():
 		}
 	}
@@ -151,7 +155,7 @@ func (p *pump) take(b []byte, late bool) (int, <-chan struct{}, error) {
 	switch {
 	case p.closing.Load():
 		return 0, nil, net.ErrClosed
-	case late && !p.lost.Load():
+	case late && p.carried.Err() == nil:
 		return 0, nil, os.ErrDeadlineExceeded
 	case len(b) == 0:
 		return 0, nil, nil
@@ -161,7 +165,7 @@ func (p *pump) take(b []byte, late bool) (int, <-chan struct{}, error) {
 		return n, nil, nil
 	case p.readErr != nil:
 		return 0, nil, p.readErr
-	case p.lost.Load():
+	case p.carried.Err() != nil:
 		return 0, nil, ErrCarrierLost
 	case !p.asked:
 		p.asked = true
@@ -182,7 +186,7 @@ func (p *pump) Write(b []byte) (n int, err error) {
 	}
 	for len(b) > 0 {
 		piece := bytes.Clone(b[:min(len(b), writePiece)])
-		begun, err := p.call(context.Background(), &p.writeBy, func() error {
+		begun, err := p.call(p.carried, &p.writeBy, func() error {
 			b := piece
 			for len(b) > 0 {
 				n, err := p.write(b)
@@ -195,6 +199,9 @@ func (p *pump) Write(b []byte) (n int, err error) {
 		})
 		if begun && (err == nil || err == os.ErrDeadlineExceeded) {
 			n, b = n+len(piece), b[len(piece):]
+		}
+		if err == context.Canceled && p.carried.Err() != nil {
+			err = ErrCarrierLost
 		}
 		if err != nil && len(b) > 0 {
 			return n, err
@@ -209,7 +216,7 @@ func (p *pump) takeTurn() error {
 		switch {
 		case p.closing.Load():
 			return net.ErrClosed
-		case p.lost.Load():
+		case p.carried.Err() != nil:
 			return ErrCarrierLost
 		case p.writeBy.Passed():
 			return os.ErrDeadlineExceeded
@@ -218,6 +225,7 @@ func (p *pump) takeTurn() error {
 		case p.turn <- struct{}{}:
 			return nil
 		case <-p.writeBy.Done():
+		case <-p.carried.Done():
 		case <-p.life.Done():
 		}
 	}
