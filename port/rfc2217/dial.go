@@ -37,8 +37,24 @@ func Dial(ctx context.Context, addr string, cfg *Config) (*Port, error) {
 	}
 	tune(conn, c.KeepAlive, c.SocketBuffer)
 	p := newPort(name, conn, c)
-	mark := p.request() // before anything is read
-	go p.receive()
+	// Ask for the options, before anything is read, and for a timing mark.
+	p.options()
+	p.tc.Options(func(o *telnet.Options) {
+		o.Allow(telnet.Us, telnet.Binary, telnet.SGA)
+		o.Allow(telnet.Peer, telnet.Binary, telnet.SGA, telnet.Echo)
+		if c.Plain != PlainOnly {
+			o.Allow(telnet.Us, telnet.ComPort)
+			o.Allow(telnet.Peer, telnet.ComPort)
+		}
+	})
+	if c.Plain != PlainOnly {
+		p.tc.Request(telnet.Us, telnet.ComPort)
+	}
+	p.tc.Request(telnet.Us, telnet.Binary, telnet.SGA)
+	p.tc.Request(telnet.Peer, telnet.Binary, telnet.SGA)
+	p.settled = false
+	mark := p.sendMark()
+	go p.receive() // which ends with the connection; Close waits for it
 	err = p.handshake(ctx, mark)
 	if err == nil && c.Mode != (port.Mode{}) {
 		err = p.setMode(ctx, c.Mode)
@@ -53,26 +69,6 @@ func Dial(ctx context.Context, addr string, cfg *Config) (*Port, error) {
 		return nil, p.wrap("open", err)
 	}
 	return p, nil
-}
-
-// request asks for the options and for a timing mark, whose number it returns.
-func (p *Port) request() (mark int) {
-	p.options()
-	p.tc.Options(func(o *telnet.Options) {
-		o.Allow(telnet.Us, telnet.Binary, telnet.SGA)
-		o.Allow(telnet.Peer, telnet.Binary, telnet.SGA, telnet.Echo)
-		if p.cfg.Plain != PlainOnly {
-			o.Allow(telnet.Us, telnet.ComPort)
-			o.Allow(telnet.Peer, telnet.ComPort)
-		}
-	})
-	if p.cfg.Plain != PlainOnly {
-		p.tc.Request(telnet.Us, telnet.ComPort)
-	}
-	p.tc.Request(telnet.Us, telnet.Binary, telnet.SGA)
-	p.tc.Request(telnet.Peer, telnet.Binary, telnet.SGA)
-	p.settled = false
-	return p.sendMark()
 }
 
 // handshake waits for the answers, and asks for the state of the line if there

@@ -415,8 +415,8 @@ func (l *line) setOutput(which port.Lines, v, on, off byte) byte {
 const breakStall = 500 * time.Millisecond
 
 // beginBreak begins a break after the data before it, that lasts for d, until
-// breakOff or the end of the session. It calls begun when the break begins or
-// cannot begin.
+// breakOff, which waits for its goroutine, or the end of the session. It calls begun
+// when the break begins or cannot begin.
 func (l *line) beginBreak(at place, d time.Duration, begun func(ok bool)) {
 	ctx, cancel := context.WithCancel(l.x.ctx)
 	done := make(chan struct{})

@@ -132,7 +132,26 @@ func (p *Port) Name() string { return p.name }
 // arrived before the connection was lost is read before its error.
 func (p *Port) Read(b []byte) (int, error) {
 	for {
-		n, err := p.readQueued(b)
+		passed := p.readDeadline.Passed()
+		var n int
+		var err error
+		p.mu.Lock()
+		switch {
+		case p.closed:
+			err = net.ErrClosed
+		case passed:
+			err = os.ErrDeadlineExceeded
+		case p.in.Len() == 0:
+			err = p.lost
+		default:
+			n = p.in.Take(b)
+			if p.in.Len() > 0 {
+				post(p.readable) // for another Read
+			}
+			p.signalSpace()
+			p.endOverflow()
+		}
+		p.mu.Unlock()
 		if n > 0 || err != nil || len(b) == 0 {
 			return n, p.wrap("read", err)
 		}
@@ -143,28 +162,6 @@ func (p *Port) Read(b []byte) (int, error) {
 		case <-p.done:
 		}
 	}
-}
-
-// readQueued moves queued bytes to b, and passes the token on if some are left.
-func (p *Port) readQueued(b []byte) (int, error) {
-	passed := p.readDeadline.Passed()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch {
-	case p.closed:
-		return 0, net.ErrClosed
-	case passed:
-		return 0, os.ErrDeadlineExceeded
-	case p.in.Len() == 0:
-		return 0, p.lost
-	}
-	n := p.in.Take(b)
-	if p.in.Len() > 0 {
-		post(p.readable)
-	}
-	p.signalSpace()
-	p.endOverflow()
-	return n, nil
 }
 
 // overflowMax is how much is accepted beyond Config.Buffer while calls wait for

@@ -181,8 +181,9 @@ func (x *session) setStepDeadline() {
 	}
 }
 
-// pauseWrite interrupts write and waits until it is parked.
-func (x *session) pauseWrite() {
+// pauseWrite interrupts write and waits until it is parked, up to the call of
+// resume.
+func (x *session) pauseWrite() (resume func()) {
 	x.queue.setPaused(true)
 	x.mu.Lock()
 	x.writePaused = true
@@ -194,21 +195,20 @@ func (x *session) pauseWrite() {
 	}
 	x.mu.Unlock()
 	x.queue.awaitParked(x.ctx)
-}
-
-func (x *session) resumeWrite() {
-	x.mu.Lock()
-	x.writePaused, x.stepped = false, false
-	if !x.over {
-		x.port.SetWriteDeadline(time.Time{})
+	return func() {
+		x.mu.Lock()
+		x.writePaused, x.stepped = false, false
+		if !x.over {
+			x.port.SetWriteDeadline(time.Time{})
+		}
+		x.mu.Unlock()
+		x.queue.setPaused(false)
 	}
-	x.mu.Unlock()
-	x.queue.setPaused(false)
 }
 
-// pauseSend interrupts send and waits until it is parked. What it has read and
-// not sent is dropped.
-func (x *session) pauseSend() {
+// pauseSend interrupts send and waits until it is parked, up to the call of resume.
+// What it has read and not sent is dropped.
+func (x *session) pauseSend() (resume func()) {
 	x.tc.DiscardWrites(true)
 	x.mu.Lock()
 	x.readPaused = true
@@ -222,17 +222,16 @@ func (x *session) pauseSend() {
 		x.mu.Lock()
 	}
 	x.mu.Unlock()
-}
-
-func (x *session) resumeSend() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.readPaused = false
-	if !x.over {
-		x.port.SetReadDeadline(time.Time{})
-		x.tc.DiscardWrites(false)
+	return func() {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.readPaused = false
+		if !x.over {
+			x.port.SetReadDeadline(time.Time{})
+			x.tc.DiscardWrites(false)
+		}
+		x.readChanged.Notify()
 	}
-	x.readChanged.Notify()
 }
 
 // purge empties the queues in the directions of v, in the port and here, and
@@ -245,13 +244,11 @@ func (x *session) purge(v byte, at place) {
 		return
 	}
 	if d&port.Output != 0 {
-		x.pauseWrite()
-		defer x.resumeWrite()
+		defer x.pauseWrite()()
 		x.queue.discard(at)
 	}
 	if d&port.Input != 0 {
-		x.pauseSend()
-		defer x.resumeSend()
+		defer x.pauseSend()()
 	}
 	err := error(nil)
 	if p, ok := x.port.(port.Drainer); ok {

@@ -80,7 +80,7 @@ func (w *ackWatchdog) check() {
 		w.timer.Reset(w.interval())
 	case ackLost:
 		w.stopped = true
-		go w.lost(syscall.ETIMEDOUT)
+		go w.lost(syscall.ETIMEDOUT) // which may wait for a lock under which start is called
 	default:
 		w.running = false
 	}
