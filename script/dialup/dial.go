@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,27 +43,14 @@ func Dial(ctx context.Context, e *Entry, cfg *Config) (*Conn, error) {
 		logs = append(logs, d.cfg.Record.Handler())
 	}
 	d.log = slog.New(logs)
-	return d.dial(ctx)
-}
-
-// dial is one run of Dial, and afterwards what its Conn needs of it.
-type dial struct {
-	entry Entry
-	cfg   Config
-	log   *slog.Logger
-	start time.Time
-
-	port    port.Port
-	carrier bool   // DCD was seen when the modem had connected
-	proof   string // how the call of a dial that failed was hung up
-}
-
-// dial opens the port and makes the connection on it.
-func (d *dial) dial(ctx context.Context) (*Conn, error) {
 	if err := d.entry.Check(); err != nil {
 		return nil, err
 	}
-	if d.cfg.Terminal == nil && d.entry.needsTerminal() {
+	needs := func(part script.Executor) bool {
+		u, ok := part.(script.TerminalUser)
+		return ok && u.NeedsTerminal()
+	}
+	if d.cfg.Terminal == nil && slices.ContainsFunc([]script.Executor{e.Before, e.Script, e.Disconnect}, needs) {
 		return nil, d.entry.fail("check", errNoTerminal)
 	}
 	if d.entry.Timeout > 0 {
@@ -88,6 +76,18 @@ func (d *dial) dial(ctx context.Context) (*Conn, error) {
 	}
 	d.port = p
 	return d.connect(ctx)
+}
+
+// dial is one run of Dial, and afterwards what its Conn needs of it.
+type dial struct {
+	entry Entry
+	cfg   Config
+	log   *slog.Logger
+	start time.Time
+
+	port    port.Port
+	carrier bool   // DCD was seen when the modem had connected
+	proof   string // how the call of a dial that failed was hung up
 }
 
 // connect makes the connection on the port, which it closes if that fails.

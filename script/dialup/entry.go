@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/rasline/rasline/port"
@@ -175,14 +174,6 @@ func (e *Entry) Check() error {
 
 var errNoTerminal = &ras.Error{Op: "terminal", Code: ras.ErrInteractiveMode,
 	Err: errors.New("the entry asks for the user's terminal, and there is none")}
-
-// needsTerminal reports whether a part of the entry fails without a terminal.
-func (e *Entry) needsTerminal() bool {
-	return slices.ContainsFunc([]script.Executor{e.Before, e.Script, e.Disconnect}, func(part script.Executor) bool {
-		u, ok := part.(script.TerminalUser)
-		return ok && u.NeedsTerminal()
-	})
-}
 
 // lacks returns what the entry requires and the port does not support.
 func (e *Entry) lacks(p port.Port) error {
