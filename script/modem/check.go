@@ -113,31 +113,27 @@ func CheckCommand(command string) (string, error) {
 		return "", &InputError{What: "command", Code: ras.ErrCmdTooLong,
 			Why: fmt.Sprintf("it has %d characters, at most %d fit: use several commands", len(body)+2, commandLimit)}
 	}
-	if pos, why := scanCommand(body); why != "" {
-		return "", &InputError{What: "command", Pos: pos + 1 + len(strings.TrimRight(command, "; ")) - len(body), Why: why, Code: ras.ErrInvalidParameter}
+	before := len(strings.TrimRight(command, "; ")) - len(body)
+	bad := func(i int, why string) (string, error) {
+		return "", &InputError{What: "command", Pos: before + i + 1, Why: why, Code: ras.ErrInvalidParameter}
 	}
-	return body, nil
-}
-
-// scanCommand returns the first place where a command line is wrong, and why.
-func scanCommand(s string) (pos int, why string) {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			return i, fmt.Sprintf("%q is no printable ASCII character: remove it", s[i])
+	for i := range len(body) {
+		if body[i] < ' ' || body[i] > '~' {
+			return bad(i, fmt.Sprintf("%q is no printable ASCII character: remove it", body[i]))
 		}
 	}
-	for i := 0; i < len(s); {
-		if s[i] == ' ' {
+	for i := 0; i < len(body); {
+		if body[i] == ' ' {
 			i++
 			continue
 		}
-		end, why := scanOne(s, i)
+		end, why := scanOne(body, i)
 		if why != "" {
-			return end, why
+			return bad(end, why)
 		}
 		i = end
 	}
-	return 0, ""
+	return body, nil
 }
 
 // The characters that begin commands beyond the letters: those of Hayes, which

@@ -48,12 +48,9 @@ type row struct {
 	outcome Outcome
 }
 
-var table = parseTable(resultFile)
-
-// parseTable reads the embedded file, which a test checks.
-func parseTable(file string) []row {
-	var rows []row
-	for line := range strings.Lines(file) {
+// table is the embedded file, which a test checks.
+var table = func() (rows []row) {
+	for line := range strings.Lines(resultFile) {
 		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
 		if strings.HasPrefix(line, "#") || len(fields) != 3 {
 			continue
@@ -70,7 +67,7 @@ func parseTable(file string) []row {
 		rows = append(rows, r)
 	}
 	return rows
-}
+}()
 
 // ParseResult reads a result code, verbose or numeric, without its line end.
 // It returns false for a line that is none that it knows; the outcome is then
