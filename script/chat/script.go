@@ -29,7 +29,18 @@ type Script struct {
 // Executor returns an executor that runs the script with settings of its own;
 // a nil cfg means the zero Config. It behaves as Execute does.
 func (s *Script) Executor(cfg *Config) script.Executor {
-	return &executor{s, cfg.withDefaults(), cfg == nil || cfg.ReadFile == nil}
+	e := &executor{Script: s}
+	if cfg != nil {
+		e.cfg = *cfg
+	}
+	// 0 is none from here on, and 0 of Timeout no limit.
+	e.cfg.Timeout = max(0, cmp.Or(e.cfg.Timeout, defaultTimeout))
+	e.cfg.Gap = max(0, cmp.Or(e.cfg.Gap, 10*time.Millisecond))
+	e.cfg.ShortPause = max(0, cmp.Or(e.cfg.ShortPause, 100*time.Millisecond))
+	if e.cfg.ReadFile == nil {
+		e.cfg.ReadFile, e.readsFiles = readFile, true
+	}
+	return e
 }
 
 // executor is a Script with settings.
@@ -117,22 +128,6 @@ const (
 	defaultTimeout = 45 * time.Second
 	longPause      = time.Second
 )
-
-// withDefaults returns c with its defaults filled in; 0 is none, and 0 of Timeout
-// no limit.
-func (c *Config) withDefaults() Config {
-	var full Config
-	if c != nil {
-		full = *c
-	}
-	full.Timeout = max(0, cmp.Or(full.Timeout, defaultTimeout))
-	full.Gap = max(0, cmp.Or(full.Gap, 10*time.Millisecond))
-	full.ShortPause = max(0, cmp.Or(full.ShortPause, 100*time.Millisecond))
-	if full.ReadFile == nil {
-		full.ReadFile = readFile
-	}
-	return full
-}
 
 // Parse makes a script of words, one each, as the command line of chat(8) gives
 // them. Every list of words is a script; the error is always nil. What looks
