@@ -89,7 +89,18 @@ func (m *machine) run() error {
 		if in.op == opEnd {
 			return nil
 		}
-		err := m.count(in.op)
+		// A script that never waits must not run for ever.
+		m.work++
+		if in.op >= opStore { // a command of the script
+			m.steps++
+		}
+		var err error
+		switch {
+		case m.steps > m.maxSteps || m.work > m.maxSteps*workPerStep:
+			err = overLimit("more than %d commands without waiting", m.maxSteps)
+		case m.work%stepsPerLook == 0:
+			err = context.Cause(m.ctx)
+		}
 		if err == nil {
 			err = m.do(in)
 		}
@@ -124,21 +135,6 @@ func (m *machine) run() error {
 			return nil
 		}
 	}
-}
-
-// count keeps a script that never waits from running for ever.
-func (m *machine) count(o op) error {
-	m.work++
-	if o >= opStore { // a command of the script
-		m.steps++
-	}
-	if m.steps > m.maxSteps || m.work > m.maxSteps*workPerStep {
-		return overLimit("more than %d commands without waiting", m.maxSteps)
-	}
-	if m.work%stepsPerLook == 0 {
-		return context.Cause(m.ctx)
-	}
-	return nil
 }
 
 // waited starts the count of steps again.
