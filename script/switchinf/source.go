@@ -41,7 +41,8 @@ type lines struct {
 	warn   func(at place, format string, args ...any)
 }
 
-// next returns the next logical line, without blanks in front.
+// next returns the next logical line, without blanks in front: a line of the file and
+// those that it is joined with.
 func (r *lines) next() (line, bool) {
 	for r.rest != "" {
 		raw := r.read()
@@ -54,7 +55,20 @@ func (r *lines) next() (line, bool) {
 			r.warn(at, "a comment begins in column 1: Windows may take this line for something else")
 			continue
 		}
-		return r.logical(raw, len(raw)-len(text)), true
+		var l line
+		var joined strings.Builder
+		for more := r.part(&l, &joined, raw, len(raw)-len(text)); more; {
+			// A comment between joined lines does not end them.
+			for strings.HasPrefix(r.rest, ";") {
+				r.read()
+			}
+			if r.rest == "" {
+				break
+			}
+			more = r.part(&l, &joined, r.read(), 0)
+		}
+		l.text = joined.String()
+		return l, true
 	}
 	return line{}, false
 }
@@ -68,25 +82,6 @@ func (r *lines) read() string {
 		raw = strings.TrimSuffix(raw, "\r")
 	}
 	return raw
-}
-
-// logical reads the line whose first part is raw from column skip on, and the
-// lines that it is joined with.
-func (r *lines) logical(raw string, skip int) line {
-	var l line
-	var text strings.Builder
-	for {
-		joined := r.part(&l, &text, raw, skip)
-		// A comment between joined lines does not end them.
-		for joined && strings.HasPrefix(r.rest, ";") {
-			r.read()
-		}
-		if !joined || r.rest == "" {
-			l.text = text.String()
-			return l
-		}
-		raw, skip = r.read(), 0
-	}
 }
 
 // part appends one line of the file and reports whether it ends in a single
