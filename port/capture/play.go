@@ -102,7 +102,27 @@ func Play(far port.Port, r *Reader, cfg *PlayConfig) *Playback {
 	reading := make(chan struct{})
 	go func() {
 		defer close(reading)
-		p.read()
+		buf := make([]byte, 4096)
+		for {
+			n, err := far.Read(buf)
+			p.mu.Lock()
+			p.in = append(p.in, buf[:n]...)
+			p.total += int64(n)
+			p.ended = err != nil
+			full := len(p.in) >= maxAhead
+			p.mu.Unlock()
+			signal(p.news)
+			if err != nil {
+				return
+			}
+			if full {
+				select {
+				case <-p.room:
+				case <-p.ctx.Done():
+					return
+				}
+			}
+		}
 	}()
 	go func() {
 		defer close(p.done)
@@ -154,31 +174,6 @@ func (p *Playback) Close() error {
 // Hide masks text in the errors of the playback: what the near side sends instead
 // of what it should may be a password.
 func (p *Playback) Hide(text string) { p.masker.Add(text) }
-
-// read receives what the near side sends.
-func (p *Playback) read() {
-	buf := make([]byte, 4096)
-	for {
-		n, err := p.far.Read(buf)
-		p.mu.Lock()
-		p.in = append(p.in, buf[:n]...)
-		p.total += int64(n)
-		p.ended = err != nil
-		full := len(p.in) >= maxAhead
-		p.mu.Unlock()
-		signal(p.news)
-		if err != nil {
-			return
-		}
-		if full {
-			select {
-			case <-p.room:
-			case <-p.ctx.Done():
-				return
-			}
-		}
-	}
-}
 
 func signal(c chan struct{}) {
 	select {
