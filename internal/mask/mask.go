@@ -29,7 +29,7 @@ const Short = 4
 // Masker holds secrets. The zero Masker has none and is ready for use. Its
 // methods may be called from several goroutines.
 type Masker struct {
-	mu    sync.Mutex
+	mu    sync.Mutex // guards what follows
 	known map[string]bool
 	forms []*form
 	whole *Stream // for Mask

@@ -97,7 +97,7 @@ func (e *env) watch() {
 func (e *env) cleanUp() {
 	e.t.Helper()
 	gone := make(chan struct{})
-	go func() {
+	go func() { // ends with the last call; one that does not end is reported below
 		defer close(gone)
 		e.closing(e.a)
 		e.closing(e.b)

@@ -40,7 +40,7 @@ func runChild(r io.Reader, w io.Writer, newSystem func(strict bool) system, invo
 		port: j.port, w: out, sys: newSystem(m.value&flagStrict != 0), traced: m.value&flagTrace != 0,
 		blocks: make(map[uintptr]*block), calls: make(map[uint32]chan message), signals: make(map[uint32]signal),
 	}
-	go func() {
+	go func() { // ends with the pipe, or the process
 		b.read(r, func(code ras.Code) { cancel(code) })
 		gone()
 	}()
