@@ -117,7 +117,7 @@ func (p *program) signals() (ctx context.Context, stop func()) {
 	arrived := make(chan os.Signal, 1)
 	signal.Notify(arrived, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	done := make(chan struct{})
-	go func() {
+	go func() { // ends with stop
 		defer close(done)
 		for s := range arrived {
 			if s != syscall.SIGHUP || p.hangups.Load() {

@@ -40,12 +40,10 @@ func init() {
 		return // this is a program
 	}
 	log = newLog(&logFile{path: logPath()}, debugOutput(), eventLog())
-	dllexport.Register(script.ExecutorFunc(execute), &dllexport.Config{Log: log, OnResult: report})
-}
-
-// report logs the end of a run. Errors and losses have been logged by then.
-func report(r dllexport.Result) {
-	log.Info("the script has ended", "entry", r.Entry, "code", uint32(r.Code), "lost", r.Lost, "leaked", r.Leaked)
+	dllexport.Register(script.ExecutorFunc(execute), &dllexport.Config{Log: log, OnResult: func(r dllexport.Result) {
+		// Errors and losses have been logged by then.
+		log.Info("the script has ended", "entry", r.Entry, "code", uint32(r.Code), "lost", r.Lost, "leaked", r.Leaked)
+	}})
 }
 
 // execute runs the script of the entry that is dialled.
