@@ -158,11 +158,6 @@ func loadSeed(path string) ([]byte, error) {
 // url is where clients connect to.
 func (e *embedded) url() string { return e.ns.ClientURL() }
 
-// connect connects within the process.
-func (e *embedded) connect() (*nats.Conn, error) {
-	return connect("", e.creds, nats.InProcessServer(e.ns))
-}
-
 // stop ends the server, and unlocks its store.
 func (e *embedded) stop() {
 	if e.ns != nil {
@@ -180,7 +175,7 @@ func startQueue(ctx context.Context, cfg embeddedConfig, qc queueConfig) (*embed
 	if err != nil {
 		return nil, nil, err
 	}
-	nc, err := e.connect()
+	nc, err := connect("", e.creds, nats.InProcessServer(e.ns))
 	if err == nil {
 		if err = setUp(ctx, nc, qc); err == nil {
 			return e, nc, nil
