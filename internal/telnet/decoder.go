@@ -80,7 +80,6 @@ func (d *Decoder) Next(p []byte) (data, rest []byte, ev Event) {
 			}
 		}
 		if d.state == inSub {
-			// Keep payload bytes up to an IAC, and skip that.
 			n := bytes.IndexByte(p[r:], IAC)
 			if n < 0 {
 				d.keep(p[r:])
@@ -112,7 +111,7 @@ func (d *Decoder) run(p []byte, r, w int) (int, int) {
 		end := indexFrom(p, r, IAC)
 		switch {
 		case d.NVT:
-			// Copy src to dst without the NULs that follow carriage returns.
+			// A NUL after a carriage return is no data (RFC 854).
 			dst := p[w:]
 			src := p[r:end]
 			n := 0
@@ -178,7 +177,7 @@ func (d *Decoder) command(c byte) Event {
 		// No other command belongs here. It ends a sub-negotiation that its
 		// sender has given up.
 	}
-	// Handle the byte c after an IAC that is not inside a sub-negotiation.
+	// c follows an IAC that is not inside a sub-negotiation.
 	switch {
 	case c == SB:
 		d.state, d.sub, d.long = inSub, d.sub[:0], false

@@ -120,7 +120,7 @@ func (p *Port) Signature(ctx context.Context) (sig string, err error) {
 	p.mu.Lock()
 	before := p.sigs
 	p.mu.Unlock()
-	// Send a command that has no value and no acknowledgement.
+	// A signature has no acknowledgement; send checks that there is COM-PORT.
 	if err := p.send(); err != nil {
 		return "", err
 	}

@@ -118,7 +118,6 @@ func (x *session) claim() error {
 		release := time.AfterFunc(negotiationTimeout, func() { x.tc.SetHold(telnet.HoldNegotiation, false) })
 		context.AfterFunc(x.ctx, func() { release.Stop() })
 	}
-	// Start the work on the port, which the session has claimed.
 	x.mu.Lock()
 	if x.over {
 		x.mu.Unlock()

@@ -19,7 +19,6 @@ func (p *Port) receive() {
 		full = n == len(seg)
 		p.decode(seg, n)
 		if err != nil {
-			// Record why the connection ended and free all who wait.
 			if cause := p.tc.Err(); cause != nil {
 				err = cause
 			}

@@ -79,7 +79,6 @@ func (r *run) await(ctx context.Context, part string) error {
 		r.view.debugAfterText(" -- got it")
 		return nil
 	}
-	// Decide what the failure of a wait means.
 	var abort *aborted
 	var timeout *script.TimeoutError
 	switch cause := ended(ctx); {

@@ -85,7 +85,6 @@ func (l *lexer) readLine(text string) {
 		case '\'', '"':
 			i = l.quoted(text, i)
 		default:
-			// Read the word that ends before j.
 			j := i
 			for j < len(text) && text[j] != ' ' && text[j] != '\t' {
 				j++

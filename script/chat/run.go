@@ -93,7 +93,7 @@ func (e *executor) Execute(ctx context.Context, call *ras.Call) error {
 	} else {
 		err = r.steps(ctx)
 	}
-	// Close what is open at the end: a line of the echo, a report.
+	// A line of the echo and a report may be open.
 	v.settle()
 	if v.open {
 		v.open = false

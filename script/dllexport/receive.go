@@ -204,7 +204,7 @@ func (a *api) RetrieveBuffer(port ras.Handle, b ras.Buffer) (int, error) {
 		return 0, failure(opRetrieve, ras.ErrInvalidParameter)
 	case len(a.unread) > 0:
 		a.rx.posted = false
-		// Give the executor what the host gave too much.
+		// The host had more than fitted into an earlier buffer.
 		n := copy(own.data, a.unread)
 		a.unread = a.unread[n:]
 		return n, nil

@@ -113,7 +113,7 @@ func (r *run) await(patterns []pattern, start time.Time, expiry *arm, limit time
 		case err != nil:
 			return nil, r.lineError(err)
 		}
-		// Add a byte to the tail and show it.
+		// The tail is cut only when it is twice as long as needed.
 		if len(s.tail) >= 2*s.longest+shownTail {
 			s.tail = s.tail[:copy(s.tail, s.tail[len(s.tail)-s.longest:])]
 		}

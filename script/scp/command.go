@@ -44,7 +44,6 @@ func (p *parser) named() {
 		p.expression()
 		p.emit(opDrop, name, 0)
 	default:
-		// Report a name that begins nothing.
 		p.active = true
 		word := lint.Fold(p.text(name))
 		switch hint := hints[word]; {
@@ -143,7 +142,6 @@ func (p *parser) command() {
 	case kWaitfor:
 		p.waitfor(t)
 	default:
-		// Report a token that begins no command.
 		switch {
 		case strays[t.kind] != "":
 			p.failAt(t, strays[t.kind])

@@ -58,7 +58,6 @@ func (p *parser) binary(level int) operand {
 			jump = p.emit(opOr, t, 0)
 		}
 		right := p.binary(levels[t.kind] + 1)
-		// Check the operands and write the operator.
 		result := tyInteger
 		switch t.kind {
 		case kAnd, kOr:

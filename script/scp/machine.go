@@ -105,7 +105,6 @@ func (m *machine) run() error {
 			err = m.do(in)
 		}
 		if err != nil {
-			// Give an error its place in the script.
 			line, col := m.prog.src.Place(int(in.pos))
 			name := commandNames[in.op]
 			if in.op == opWaitfor {
@@ -143,7 +142,6 @@ func (m *machine) waited() { m.steps, m.work = 0, 0 }
 func (m *machine) do(in instr) error {
 	switch {
 	case in.op < opGetIP:
-		// Push the value that an instruction names.
 		switch in.op {
 		case opInteger, opBoolean:
 			m.push(value{n: in.a})
@@ -333,7 +331,6 @@ func (m *machine) halt(in instr) error {
 	if talk {
 		return t.talk(m.dialog)
 	}
-	// Wait for the user without reading the line.
 	select {
 	case <-t.more:
 		return nil
@@ -391,7 +388,6 @@ func (m *machine) setPort(in instr) error {
 	}
 	err := m.dialog.SetComm(s)
 	if errors.Is(err, errors.ErrUnsupported) {
-		// Log that the port has no settings to change.
 		if m.log != nil {
 			line, _ := m.prog.src.Place(int(in.pos))
 			m.log.WarnContext(m.ctx, "scp: the port has no character format to set", "file", m.prog.src.Name(), "line", line, "command", commandNames[in.op])

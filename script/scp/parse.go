@@ -138,7 +138,7 @@ func (p *parser) procedure(procs map[string]*symbol) {
 	p.advance()
 	key := p.procName(opener, procs)
 	for p.tok.kind != tEOF && (p.tok.kind != kEndproc && p.tok.kind != kProc || p.misused()) {
-		// Read one declaration, label or command: at least one token.
+		// Each turn reads a declaration, a label or a command: at least one token.
 		p.failed, p.muted, p.depth = false, false, 0
 		switch t := p.tok; {
 		case t.kind == tName:

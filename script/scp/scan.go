@@ -184,7 +184,7 @@ func (s *scanner) next() token {
 			t.kind = cmp.Or(words[lint.Fold(name)], tName)
 		}
 	case isDigit(c):
-		// Read digits and return their value, tooLarge if it is above that.
+		// A value above tooLarge counts as that.
 		var n int64
 		for s.pos < len(s.src) && isDigit(s.src[s.pos]) {
 			n = min(n*10+int64(s.src[s.pos]-'0'), tooLarge)

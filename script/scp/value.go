@@ -60,7 +60,6 @@ func (m *machine) operate(in instr) error {
 		}
 		return m.pushInteger(int64(a.n) / int64(b.n))
 	case opJoin:
-		// Push a and b as one string.
 		n := int64(len(a.s) + len(b.s))
 		if n > m.maxString {
 			return overLimit("a string would have %d bytes, more than %d", n, m.maxString)

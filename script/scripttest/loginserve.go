@@ -20,7 +20,6 @@ func (l *Login) serve() error {
 		return err
 	}
 
-	// Read until the wake text has arrived.
 	var seen string
 	for !strings.HasSuffix(seen, l.cfg.Wake) {
 		c, err := l.next(false)

@@ -81,7 +81,6 @@ func (r *run) logResponse(from int) {
 		return
 	}
 	if from > 0 {
-		// Write what was returned of the command.
 		e := &r.echo
 		var s strings.Builder
 		at := 0

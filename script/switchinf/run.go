@@ -53,7 +53,6 @@ func (r *run) step(ctx context.Context, s *step) (more bool, err error) {
 	case len(s.responses) == 0:
 		return false, nil
 	}
-	// Prepare the wait for a response to the step.
 	for _, p := range s.command.parts {
 		r.echo.expect(r.value(p), p.macro == macroPassword)
 	}
