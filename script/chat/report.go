@@ -4,8 +4,6 @@ import (
 	"io"
 	"slices"
 	"time"
-
-	"github.com/rasline/rasline/script"
 )
 
 // maxReport is the length in bytes at which a report is cut, which with its
@@ -17,38 +15,21 @@ const maxReport = 4095 - len("Jan 02 15:04:05 ")
 type reports struct {
 	view      *view
 	out       io.Writer // nil: the view's standard error
-	list      []*report
+	list      []*entry
 	gathering bool
 	ended     bool // the byte received last ended a report
 	stamp     string
 	text      []byte
 }
 
-type report struct {
-	text  string
-	watch *script.Watch
-}
-
-// clear removes all entries with the text and reports whether there were any.
-func (r *reports) clear(text string) bool {
-	before := len(r.list)
-	r.list = slices.DeleteFunc(r.list, func(e *report) bool {
-		if e.text == text {
-			e.watch.Stop()
-		}
-		return e.text == text
-	})
-	return len(r.list) < before
-}
-
 // found starts a report, unless the byte that completed its string belongs to
 // another.
-func (r *reports) found(e *report) {
+func (r *reports) found(e *entry) {
 	if r.gathering || r.ended {
 		return
 	}
 	e.watch.Stop()
-	r.list = slices.DeleteFunc(r.list, func(o *report) bool { return o == e })
+	r.list = slices.DeleteFunc(r.list, func(o *entry) bool { return o == e })
 	r.gathering = true
 	r.stamp = time.Now().Format("Jan 02 15:04:05 ")
 	r.text = append(r.text[:0], e.text...)

@@ -30,19 +30,32 @@ type run struct {
 	at      pos           // of the step that runs
 	hangup  bool          // whether a hang-up ends the script
 
-	aborts  []*abort
+	aborts  []*entry
 	reports reports
 	view    *view
 }
 
-// abort is an entry of the abort list. The dialog watches for its text.
-type abort struct {
+// entry is an entry of the abort list or of the report list. The dialog watches for
+// its text.
+type entry struct {
 	text  string
 	watch *script.Watch
 }
 
+// without removes the entries with the text; those after them move up. cleared is
+// whether there were any.
+func without(list []*entry, text string) (rest []*entry, cleared bool) {
+	rest = slices.DeleteFunc(list, func(e *entry) bool {
+		if e.text == text {
+			e.watch.Stop()
+		}
+		return e.text == text
+	})
+	return rest, len(rest) < len(list)
+}
+
 // aborted is the error of a wait in which an abort string arrived.
-type aborted struct{ entry *abort }
+type aborted struct{ entry *entry }
 
 func (e *aborted) Error() string { return fmt.Sprintf("abort string %q", e.entry.text) }
 
@@ -222,21 +235,25 @@ func (r *run) step(ctx context.Context, s step) error {
 			return r.tooMany("ABORT")
 		}
 		r.view.debug("abort on (" + visible(text) + ")")
-		entry := &abort{text: r.expected(text)}
-		entry.watch = r.dialog.Watch(script.Text(entry.text), func(script.Match) error { return &aborted{entry} })
-		r.aborts = append(r.aborts, entry)
+		e := &entry{text: r.expected(text)}
+		e.watch = r.dialog.Watch(script.Text(e.text), func(script.Match) error { return &aborted{e} })
+		r.aborts = append(r.aborts, e)
 	case kindClearAbort:
-		r.clearAbort(text)
+		var cleared bool
+		if r.aborts, cleared = without(r.aborts, r.expected(text)); cleared {
+			r.view.debug("clear abort on (" + visible(text) + ")")
+		}
 	case kindReport:
 		if len(r.reports.list) == maxList {
 			return r.tooMany("REPORT")
 		}
 		r.view.debug("report (" + visible(text) + ")")
-		entry := &report{text: r.expected(text)}
-		entry.watch = r.dialog.Observe(script.Text(entry.text), func(script.Match) { r.reports.found(entry) })
-		r.reports.list = append(r.reports.list, entry)
+		e := &entry{text: r.expected(text)}
+		e.watch = r.dialog.Observe(script.Text(e.text), func(script.Match) { r.reports.found(e) })
+		r.reports.list = append(r.reports.list, e)
 	case kindClearReport:
-		if r.reports.clear(r.expected(text)) {
+		var cleared bool
+		if r.reports.list, cleared = without(r.reports.list, r.expected(text)); cleared {
 			r.view.debug("clear report (" + visible(text) + ")")
 		}
 	case kindTimeout:
@@ -272,20 +289,6 @@ func (r *run) tooMany(keyword string) error {
 	text := "Too many " + keyword + " strings"
 	r.view.fault(text)
 	return r.fail(ExitSignal, ras.ErrScriptSyntax, text, nil)
-}
-
-// clearAbort removes all entries with the text; those after them move up.
-func (r *run) clearAbort(word string) {
-	text, before := r.expected(word), len(r.aborts)
-	r.aborts = slices.DeleteFunc(r.aborts, func(a *abort) bool {
-		if a.text == text {
-			a.watch.Stop()
-		}
-		return a.text == text
-	})
-	if len(r.aborts) < before {
-		r.view.debug("clear abort on (" + visible(word) + ")")
-	}
 }
 
 // maxSeconds is what a time.Duration has room for, more or less.
