@@ -224,12 +224,16 @@ func loadSwitchINF(name string, src []byte, cfg *Config) (*Script, error) {
 	if section == "" && len(s.sections) == 1 {
 		section = s.sections[0]
 	}
-	if section == "" {
-		s.executor = refuse(name, len(s.sections))
-		return s, nil
+	if section != "" {
+		s.executor, err = s.section(section)
+	} else {
+		why := errors.New("the file has several sections: specify the one to run")
+		if len(s.sections) == 0 {
+			why = errors.New("the file has no section")
+		}
+		err = &script.RunError{File: name, Code: ras.ErrDevicenameNotFound, Err: why}
 	}
-	s.executor, err = s.section(section)
-	if err != nil && cfg.Section == "" { // the findings report why
+	if err != nil && cfg.Section == "" { // the findings or the sections show why
 		s.executor = script.ExecutorFunc(func(context.Context, *ras.Call) error { return err })
 		return s, nil
 	}
@@ -275,15 +279,4 @@ func loadDLL(name string, _ []byte, cfg *Config) (*Script, error) {
 		return nil, err
 	}
 	return &Script{executor: d}, nil
-}
-
-// refuse returns the executor of a file from which no section was chosen.
-func refuse(name string, sections int) script.Executor {
-	err := errors.New("the file has several sections: specify the one to run")
-	if sections == 0 {
-		err = errors.New("the file has no section")
-	}
-	return script.ExecutorFunc(func(context.Context, *ras.Call) error {
-		return &script.RunError{File: name, Code: ras.ErrDevicenameNotFound, Err: err}
-	})
 }
