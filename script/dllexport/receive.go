@@ -62,14 +62,6 @@ func (r *receive) stopClock() {
 	}
 }
 
-// limit returns the rest of the limit, which is 0 for none.
-func (r *receive) limit() time.Duration {
-	if r.deadline.IsZero() {
-		return 0
-	}
-	return max(time.Until(r.deadline), time.Millisecond)
-}
-
 // ReceiveBuffer implements ras.API.
 func (a *api) ReceiveBuffer(port ras.Handle, b ras.Buffer, timeout time.Duration, ev *ras.Event) error {
 	a.mu.Lock()
@@ -144,7 +136,11 @@ func (a *api) postAtHost(b *buffer) error {
 		}
 		a.rx.event = ev
 	}
-	if code := a.host.receiveBuffer(b.mem[:len(b.data)], milliseconds(a.rx.limit()), a.rx.event); code != ras.Success {
+	limit := time.Duration(0) // the rest of it; 0: none
+	if !a.rx.deadline.IsZero() {
+		limit = max(time.Until(a.rx.deadline), time.Millisecond)
+	}
+	if code := a.host.receiveBuffer(b.mem[:len(b.data)], milliseconds(limit), a.rx.event); code != ras.Success {
 		return failure(opReceive, code)
 	}
 	a.rx.atHost, a.rx.signalled, a.rx.buf = true, false, b
