@@ -39,7 +39,8 @@ func init() {
 	if dllexport.Path() == "" {
 		return // this is a program
 	}
-	log = newLog(&logFile{path: logPath()}, debugOutput(), eventLog())
+	path, debug, events := systemLogs()
+	log = newLog(&logFile{path: path}, debug, events)
 	dllexport.Register(script.ExecutorFunc(execute), &dllexport.Config{Log: log, OnResult: func(r dllexport.Result) {
 		// Errors and losses have been logged by then.
 		log.Info("the script has ended", "entry", r.Entry, "code", uint32(r.Code), "lost", r.Lost, "leaked", r.Leaked)

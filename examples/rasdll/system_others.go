@@ -11,11 +11,7 @@ import (
 
 func scriptDirectory() string { return "" }
 
-func logPath() string { return "" }
-
-func debugOutput() io.Writer { return io.Discard }
-
-func eventLog() io.Writer { return io.Discard }
+func systemLogs() (path string, debug, events io.Writer) { return "", io.Discard, io.Discard }
 
 func entryScript(string, string, *bool) (bool, error) {
 	return false, fmt.Errorf("phone books of Windows are on Windows and not on %s: %w", runtime.GOOS, errors.ErrUnsupported)

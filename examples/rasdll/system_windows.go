@@ -41,6 +41,13 @@ func scriptDirectory() string {
 	return dir
 }
 
+// systemLogs returns the path of the log file, and what writes to debuggers and to the
+// application log.
+func systemLogs() (path string, debug, events io.Writer) {
+	openEvents := sync.OnceValues(func() (*eventlog.Log, error) { return eventlog.Open("rasline") })
+	return logPath(), debugWriter{}, eventWriter{openEvents}
+}
+
 // logPath returns the path of the log file: the value LogFile, where an empty one
 // means no file, or rasline\rasline.log under the local application data of the
 // user who dials, or under ProgramData for a service.
@@ -65,8 +72,6 @@ func logPath() string {
 // debugWriter shows the log to debuggers and to programs such as DebugView.
 type debugWriter struct{}
 
-func debugOutput() io.Writer { return debugWriter{} }
-
 var outputDebugString = windows.NewLazySystemDLL("kernel32.dll").NewProc("OutputDebugStringW")
 
 func (debugWriter) Write(b []byte) (int, error) {
@@ -81,10 +86,6 @@ func (debugWriter) Write(b []byte) (int, error) {
 // eventWriter writes records to the application log as errors of the source
 // "rasline".
 type eventWriter struct{ open func() (*eventlog.Log, error) }
-
-func eventLog() io.Writer {
-	return eventWriter{sync.OnceValues(func() (*eventlog.Log, error) { return eventlog.Open("rasline") })}
-}
 
 // eventID is the one event. EventCreate.exe, which the README registers for the
 // source, has texts for 1 to 1000.
