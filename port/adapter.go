@@ -206,6 +206,7 @@ func (a *adapter) SetMode(m Mode) error {
 	if _, err = a.call(context.Background(), &a.writeBy, a.lib.Drain); err != nil {
 		return err
 	}
+	// By the writing goroutine, so that no character is sent during the change.
 	_, err = a.call(context.Background(), &a.writeBy, func() error {
 		err := a.lib.SetMode(libMode(m))
 		if err == nil {

@@ -230,7 +230,7 @@ func (t tree) watch(ctx context.Context) (<-chan struct{}, error) {
 	f := os.NewFile(uintptr(fd), "inotify")
 	context.AfterFunc(ctx, func() { f.Close() })
 	wake := make(chan struct{}, 1)
-	go func() {
+	go func() { // ends when f is closed
 		defer close(wake)
 		conn, err := f.SyscallConn()
 		if err != nil {

@@ -150,7 +150,7 @@ func (t *ttyPort) setLowLatency(stay bool) {
 	}
 	set := func(on bool) {
 		t.rawIoctl(func(fd int) error {
-			var info serialInfo
+			var info serialInfo // anew: the call sets every field, and the others are not ours
 			if err := getSerialInfo(fd, &info); err != nil {
 				return err
 			}

@@ -155,9 +155,12 @@ type sharedLine struct {
 	in     lineSide
 	out    lineSide
 
-	mu     sync.RWMutex // held for reading by each use of fd
+	// mu guards closed, and is held for reading by each use of fd, so that Close
+	// does not free the number of a descriptor in use. call uses a duplicate and
+	// holds mu only to make that: Close has to get past a call that blocks.
+	mu     sync.RWMutex
 	closed bool
-	done   chan struct{}
+	done   chan struct{} // closed by Close
 }
 
 // lineSide is where the calls of one kind wait.

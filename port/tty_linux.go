@@ -50,7 +50,7 @@ type ttyPort struct {
 	life context.Context // ends with Close
 	end  context.CancelFunc
 
-	modeMu   sync.Mutex // makes read, change, write of termios one step
+	modeMu   sync.Mutex // makes read, change and write of termios one step
 	statsMu  sync.Mutex // guards counts and total
 	counts   icounter
 	total    Stats
@@ -65,7 +65,7 @@ type ttyPort struct {
 	carrier  *carrierWatch // nil without a policy
 
 	closeTimeout time.Duration
-	undo         []func() // run backwards by Close, before the files close
+	undo         []func() // run backwards by release: settings, then DTR and RTS, then the locks
 	lock         *lockFile
 }
 
