@@ -152,14 +152,14 @@ type Hider interface {
 	Hide(text string)
 }
 
+// Direction names one queue of a port, or both.
+type Direction uint8
+
 // The two queues of a port.
 const (
 	Input  Direction = 1 << iota // received, not yet read
 	Output                       // written, not yet sent
 )
-
-// Direction names one queue of a port, or both.
-type Direction uint8
 
 // Validate returns an error if d has anything but the two queues.
 func (d Direction) Validate() error {
