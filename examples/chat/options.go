@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rasline/rasline/internal/words"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script/chat"
 )
@@ -33,46 +34,28 @@ const usage = `Usage: %s [-e] [-E] [-v] [-V] [-t timeout] [-r report-file]
      [-T phone-number] [-U phone-number2] {-f chat-file | chat-script}
 `
 
-// parseOptions reads the arguments. Letters may be bundled, and a value may
-// follow its letter directly or as the next argument.
-func parseOptions(args []string) (*options, error) {
-	o := new(options)
+// parseOptions reads the arguments.
+func parseOptions(args []string) (o *options, err error) {
+	o = new(options)
 	flags := map[byte]*bool{'e': &o.chat.Echo, 'E': &o.env, 'v': &o.verbose, 'V': &o.chat.Copy, 's': &o.stderr, 'S': &o.silent}
-	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
-		letters := args[0][1:]
-		args = args[1:]
-		if letters == "-" {
-			break
-		}
-		for len(letters) > 0 {
-			letter := letters[0]
-			letters = letters[1:]
-			if on := flags[letter]; on != nil {
-				*on = true
-				continue
-			}
-			if !strings.ContainsRune("ftrTU", rune(letter)) {
-				return o, errUsage
-			}
-			value := letters
-			letters = ""
-			switch {
-			case value != "":
-			case len(args) > 0:
-				value, args = args[0], args[1:]
-			case letter == 'r':
-				continue // as if it was not there
-			default:
-				return o, errUsage
-			}
+	const valued = "ftrTU"
+	o.words, err = words.Options(args, valued, func(letter byte, value string, given bool) error {
+		switch on := flags[letter]; {
+		case on != nil:
+			*on = true
+		case strings.IndexByte(valued, letter) < 0:
+			return errUsage
+		case given:
 			o.set(letter, value)
+		case letter != 'r': // which is as if it was not there
+			return errUsage
 		}
+		return nil
+	})
+	if err == nil && o.file != "" && len(o.words) > 0 {
+		err = errUsage
 	}
-	o.words = args
-	if o.file != "" && len(o.words) > 0 {
-		return o, errUsage
-	}
-	return o, nil
+	return o, err
 }
 
 // set sets an option that has a value.

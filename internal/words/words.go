@@ -1,5 +1,5 @@
-// Package words cuts command lines into words and finds what a mistyped one was
-// meant to be.
+// Package words cuts command lines into words, reads options among them and finds
+// what a mistyped one was meant to be.
 package words
 
 import (
@@ -9,6 +9,34 @@ import (
 	"os/exec"
 	"strings"
 )
+
+// Options reads options as getopt(3) does: letters may be bundled after a dash, and
+// the value of those in valued follows the letter directly or is the next argument.
+// It calls set for each option, with given false for one whose value is missing, and
+// returns the arguments after the options, or the error of set.
+func Options(args []string, valued string, set func(letter byte, value string, given bool) error) ([]string, error) {
+	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
+		letters := args[0][1:]
+		args = args[1:]
+		if letters == "-" {
+			break
+		}
+		for len(letters) > 0 {
+			letter, value, given := letters[0], "", true
+			letters = letters[1:]
+			if strings.IndexByte(valued, letter) >= 0 {
+				value, letters = letters, ""
+				if given = value != "" || len(args) > 0; value == "" && given {
+					value, args = args[0], args[1:]
+				}
+			}
+			if err := set(letter, value, given); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return args, nil
+}
 
 // Shell cuts a command as a shell cuts a simple one. Why is what the command has
 // that only a shell understands, such as "|"; empty if there is nothing.

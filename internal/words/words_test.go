@@ -32,6 +32,45 @@ func TestShell(t *testing.T) {
 	}
 }
 
+// TestOptions reads letters as getopt(3) does.
+func TestOptions(t *testing.T) {
+	for args, want := range map[string]string{
+		"":          "|",
+		"a b":       "|a b",
+		"-v a":      "v= |a",
+		"-vt 5 a":   "v= t=5 |a",
+		"-vt5 -e a": "v= t=5 e= |a",
+		"-tv -e":    "t=v e= |",
+		"-t -- a":   "t=-- |a",
+		"-v -- -e":  "v= |-e",
+		"-v - -e":   "v= |- -e",
+		"-v -t":     "v= t missing |",
+		"-e -x -v":  "e= error x",
+		"--":        "|",
+	} {
+		got := ""
+		rest, err := Options(strings.Fields(args), "t", func(letter byte, value string, given bool) error {
+			switch {
+			case letter == 'x':
+				return errors.New("x")
+			case !given:
+				got += string(letter) + " missing "
+			default:
+				got += string(letter) + "=" + value + " "
+			}
+			return nil
+		})
+		if err != nil {
+			got += "error " + err.Error()
+		} else {
+			got += "|" + strings.Join(rest, " ")
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", args, got, want)
+		}
+	}
+}
+
 func TestNearest(t *testing.T) {
 	known := []string{"timeout", "port", "Init1"}
 	for s, want := range map[string]string{"timeot": "timeout", "prot": "port", "init10": "Init1", "zzz": "", "": "", "x": ""} {

@@ -99,93 +99,64 @@ func (b *peerEntry) read(name string) ([]byte, error) {
 
 // chat makes an executor of the arguments of chat(8).
 func (b *peerEntry) chat(args []string) (script.Executor, error) {
-	cfg, file, args, err := b.chatOptions(args)
+	var cfg chat.Config
+	file := ""
+	args, err := words.Options(args, "ftrTU", func(letter byte, value string, given bool) error {
+		if !given {
+			return errors.New("chat -" + string(letter) + " needs a value")
+		}
+		switch letter {
+		case 'e':
+			cfg.Echo = true
+		case 'V':
+			cfg.Copy = true
+		case 'E':
+			cfg.Env = func(name string) (value string, ok bool) {
+				for _, s := range b.environment() {
+					if value, ok = strings.CutPrefix(s, name+"="); ok {
+						return value, true
+					}
+				}
+				return "", false
+			}
+		case 'f':
+			file = value
+		case 't':
+			n, err := strconv.Atoi(strings.TrimSpace(value))
+			cfg.Timeout = time.Duration(n) * time.Second
+			if err != nil || n <= 0 {
+				cfg.Timeout = -1
+			}
+		case 'T':
+			cfg.T = &value
+		case 'U':
+			cfg.U = (*ras.Secret)(&value)
+		case 'r', 'v', 's', 'S': // where reports and messages go
+		default:
+			return errors.New("chat has no option -" + string(letter))
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
 	if cfg.T == nil && b.cfg.Phone != "" {
 		cfg.T = &b.cfg.Phone
 	}
-	if file == "" {
-		s, err := chat.Parse(args)
-		if err != nil {
-			return nil, err
+	s, err := chat.Parse(args)
+	if file != "" {
+		if len(args) > 0 {
+			return nil, errors.New("chat -f takes no words besides")
 		}
-		return s.Executor(cfg), nil
+		var src []byte
+		if src, err = b.read(file); err == nil {
+			s, err = chat.ParseFile(file, src)
+		}
 	}
-	if len(args) > 0 {
-		return nil, errors.New("chat -f takes no words besides")
-	}
-	src, err := b.read(file)
 	if err != nil {
 		return nil, err
 	}
-	s, err := chat.ParseFile(file, src)
-	if err != nil {
-		return nil, err
-	}
-	return s.Executor(cfg), nil
-}
-
-// chatOptions reads the options of chat(8) and returns the words after them. file
-// is that of -f.
-func (b *peerEntry) chatOptions(args []string) (cfg *chat.Config, file string, words []string, err error) {
-	cfg = new(chat.Config)
-	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
-		letters := args[0][1:]
-		args = args[1:]
-		if letters == "-" {
-			break
-		}
-		for len(letters) > 0 {
-			letter := letters[0]
-			letters = letters[1:]
-			if strings.IndexByte("ftrTU", letter) < 0 {
-				switch letter {
-				case 'e':
-					cfg.Echo = true
-				case 'V':
-					cfg.Copy = true
-				case 'E':
-					cfg.Env = func(name string) (value string, ok bool) {
-						for _, s := range b.environment() {
-							if value, ok = strings.CutPrefix(s, name+"="); ok {
-								return value, true
-							}
-						}
-						return "", false
-					}
-				case 'v', 's', 'S': // where messages go
-				default:
-					return nil, "", nil, errors.New("chat has no option -" + string(letter))
-				}
-				continue
-			}
-			value := letters
-			letters = ""
-			if value == "" {
-				if len(args) == 0 {
-					return nil, "", nil, errors.New("chat -" + string(letter) + " needs a value")
-				}
-				value, args = args[0], args[1:]
-			}
-			switch letter {
-			case 'f':
-				file = value
-			case 't':
-				n, err := strconv.Atoi(strings.TrimSpace(value))
-				cfg.Timeout = time.Duration(n) * time.Second
-				if err != nil || n <= 0 {
-					cfg.Timeout = -1
-				}
-			case 'T':
-				cfg.T = &value
-			case 'U':
-				cfg.U = (*ras.Secret)(&value)
-			}
-		}
-	}
-	return cfg, file, args, nil
+	return s.Executor(&cfg), nil
 }
 
 // environment is what pppd gives its scripts (pppd(8), SCRIPTS).
