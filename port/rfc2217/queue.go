@@ -305,23 +305,15 @@ func (q *queue) writerEnded() {
 	q.changed.Notify()
 }
 
-// discard drops the data before p. The writer is parked.
-func (q *queue) discard(p place) {
+// discard drops the data before p and returns how many bytes that were. The writer
+// is parked, or has ended.
+func (q *queue) discard(p place) (n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.got.bytes < p.bytes {
-		q.skip(int(p.bytes - q.got.bytes))
+		n = int(p.bytes - q.got.bytes)
+		q.skip(n)
 	}
-}
-
-// discardAll drops everything and returns how many bytes that were. The writer
-// is in charge.
-func (q *queue) discardAll() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	n := q.data.Len()
-	q.skip(n)
-	q.ordered = nil
 	return n
 }
 

@@ -194,7 +194,7 @@ func (x *session) finish(err error) (dropped int, cause error) {
 	x.end(err)
 	x.queue.close()
 	x.wg.Wait()
-	dropped = x.queue.discardAll()
+	dropped = x.queue.discard(x.queue.end())
 	if x.port != nil {
 		x.port.SetDeadline(time.Time{})
 		// Take back what the client has changed.
