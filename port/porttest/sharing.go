@@ -45,7 +45,16 @@ var sharingChecks = []Check{
 			var c counts
 			var readers []*task
 			for range sharers {
-				readers = append(readers, e.start("concurrent Read", func() (int, error) { return 0, c.readAll(e.b) }))
+				readers = append(readers, e.start("concurrent Read", func() (int, error) {
+					buf := make([]byte, 500)
+					for {
+						n, err := e.b.Read(buf)
+						c.add(buf[:n])
+						if err != nil {
+							return 0, err
+						}
+					}
+				}))
 			}
 			data := make([]byte, size)
 			for i := range data {
@@ -188,18 +197,6 @@ func (c *counts) total() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.sum
-}
-
-// readAll counts what it reads from p until that fails.
-func (c *counts) readAll(p port.Port) error {
-	buf := make([]byte, 500)
-	for {
-		n, err := p.Read(buf)
-		c.add(buf[:n])
-		if err != nil {
-			return err
-		}
-	}
 }
 
 // lull waits for a short time without using a port.
