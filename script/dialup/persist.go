@@ -43,10 +43,17 @@ func persist(ctx context.Context, dial func() (*Conn, error), use func(ctx conte
 	pause := pauseMin
 	for {
 		lasted, err := once(ctx, dial, use)
+		var own *Error
 		switch {
 		case ctx.Err() != nil:
 			return errors.Join(context.Cause(ctx), err)
-		case hopeless(err):
+		case errors.As(err, &own) && own.Op == "check", // another dial would fail as well
+			errors.As(err, new(*script.MissingError)),
+			errors.As(err, new(*modem.InputError)),
+			errors.Is(err, portname.ErrBadName),
+			errors.Is(err, errPoolClosed),
+			errors.Is(err, exec.ErrNotFound),
+			errors.Is(err, ras.ErrAuthenticationFailure):
 			return err
 		}
 		if lasted >= longEnough {
@@ -69,16 +76,4 @@ func once(ctx context.Context, dial func() (*Conn, error), use func(ctx context.
 	began := time.Now()
 	err = use(ctx, c)
 	return time.Since(began), err
-}
-
-// hopeless reports whether another dial would fail as well.
-func hopeless(err error) bool {
-	var e *Error
-	return errors.As(err, &e) && e.Op == "check" ||
-		errors.As(err, new(*script.MissingError)) ||
-		errors.As(err, new(*modem.InputError)) ||
-		errors.Is(err, portname.ErrBadName) ||
-		errors.Is(err, errPoolClosed) ||
-		errors.Is(err, exec.ErrNotFound) ||
-		errors.Is(err, ras.ErrAuthenticationFailure)
 }
