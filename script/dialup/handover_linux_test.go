@@ -144,6 +144,7 @@ func TestHandoverEnds(t *testing.T) {
 			{"close", func(c *dialup.Conn, cancel context.CancelFunc) { c.Close() }, os.ErrClosed},
 		} {
 			t.Run(tt.name+" "+waiting, func(t *testing.T) {
+				t.Parallel()
 				p := newPeer(t)
 				c := greeted(t, p, waiting)
 				ctx, cancel := context.WithCancel(t.Context())
@@ -170,6 +171,9 @@ func TestHandoverEnds(t *testing.T) {
 // TestHandoverEndsWhatTheProgramLeaves ends processes that ignore SIGHUP, which the
 // program has started and which outlive it.
 func TestHandoverEndsWhatTheProgramLeaves(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits the 5 s after which a program is killed")
+	}
 	t.Parallel()
 	for name, script := range map[string]string{
 		"a child of it":      `(trap '' HUP; while :; do sleep 60; done) & echo $!; wait`,

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"sync"
 	"testing"
 
+	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/portname"
 	"github.com/rasline/rasline/port/virtual"
@@ -16,6 +18,11 @@ import (
 	"github.com/rasline/rasline/script/modem"
 	"github.com/rasline/rasline/script/scripttest"
 )
+
+func TestMain(m *testing.M) {
+	peertest.Parallel(16)
+	os.Exit(m.Run())
+}
 
 const number = "5550100"
 

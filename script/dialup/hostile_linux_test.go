@@ -71,6 +71,10 @@ func TestHandoverKeepsDeadlines(t *testing.T) {
 // TestHandoversEnd ends two of them, one of which waits for the other, by Close,
 // and one that waits by its own context.
 func TestHandoversEnd(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits the 5 s after which a program is killed")
+	}
+	t.Parallel()
 	p := newPeer(t)
 	c := greeted(t, p, "x")
 	done := make(chan error, 3)
@@ -116,6 +120,7 @@ func TestHandoversLeak(t *testing.T) {
 
 // TestConcurrentUse calls everything that a Conn has at the same time.
 func TestConcurrentUse(t *testing.T) {
+	t.Parallel()
 	for _, more := range []string{"", "x"} {
 		p := newPeer(t)
 		c := greeted(t, p, more)

@@ -35,10 +35,14 @@ const (
 // process of its own, so that threads and memory of other tests do not count. Its
 // lines are virtual, since the pseudo-terminals of Linux have no modem lines.
 func TestManyConnections(t *testing.T) {
+	t.Parallel()
 	peertest.Emulated(t, "the emulator's own threads and memory would be counted")
 	if os.Getenv(asManyChild) != "" {
 		holdMany(t)
 		return
+	}
+	if testing.Short() {
+		t.Skip("idles for seconds, several times")
 	}
 	cmd := peertest.Self(t.Context(), "-test.run=^TestManyConnections$", "-test.v")
 	cmd.Env = append(os.Environ(), asManyChild+"=1")
@@ -176,7 +180,7 @@ func TestThousandDials(t *testing.T) {
 		case 1: // a modem that never answers
 			e.Dialer = &modem.Dialer{Config: &modem.Config{CommandTimeout: time.Millisecond}}
 			e.Params.PhoneNumber = "1"
-			e.Timeout = 5 * time.Millisecond
+			e.Timeout = 2 * time.Millisecond
 		case 2:
 			cancel()
 		}
