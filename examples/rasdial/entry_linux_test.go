@@ -24,6 +24,9 @@ var books = map[string]string{
 // TestPhoneBooks dials an entry of each kind over a pseudo-terminal with a modem.
 func TestPhoneBooks(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("dials and hangs up in real time")
+	}
 	dir := filepath.Dir(file(t, "x", ""))
 	for name, text := range map[string]string{
 		"login.scp": strings.Replace(scpLogin, `"~"`, `"elcome"`, 1),
@@ -114,26 +117,33 @@ func TestBadEntries(t *testing.T) {
 // hangs up when it ends.
 func TestExec(t *testing.T) {
 	t.Parallel()
-	port, m := modemPort(t, &scripttest.LoginConfig{User: "joe", Password: password})
-	pw, out := file(t, "pw", password), file(t, "out", "")
+	if testing.Short() {
+		t.Skip("dials and hangs up in real time")
+	}
+	pw := file(t, "pw", password)
 	script := file(t, "ppp.sh", "#!/bin/sh\nhead -c 8 >\"$1\"\necho \"line $2\" >&2\nexit $3\n")
 	for _, tt := range []struct {
 		exit   string
 		status int
 		last   string
 	}{{"0", exitOK, "RASCS_Disconnected +hung up by"}, {"7", exitFailed, "^rasdial: error 635 ERROR_UNKNOWN: sh: exit status 7"}} {
-		r := rasdial(t, t.Context(), "-port", port, "-dial", "5550100", "-user", "joe", "-password-file", pw,
-			"-exec", "/bin/sh "+script+" "+out+" {} "+tt.exit)
-		r.expect(t, tt.status, tt.last)
-		if got := read(t, out); !strings.HasPrefix(got, string(scripttest.PPPFrame()[:8])) {
-			t.Errorf("the program has read %q", got)
-		}
-		if !strings.Contains(r.stderr, "line /dev/") {
-			t.Error("the program did not get the path of the line")
-		}
-		if m.Connected() {
-			t.Error("the call is up")
-		}
+		t.Run(tt.exit, func(t *testing.T) {
+			t.Parallel()
+			port, m := modemPort(t, &scripttest.LoginConfig{User: "joe", Password: password})
+			out := file(t, "out", "")
+			r := rasdial(t, t.Context(), "-port", port, "-dial", "5550100", "-user", "joe", "-password-file", pw,
+				"-exec", "/bin/sh "+script+" "+out+" {} "+tt.exit)
+			r.expect(t, tt.status, tt.last)
+			if got := read(t, out); !strings.HasPrefix(got, string(scripttest.PPPFrame()[:8])) {
+				t.Errorf("the program has read %q", got)
+			}
+			if !strings.Contains(r.stderr, "line /dev/") {
+				t.Error("the program did not get the path of the line")
+			}
+			if m.Connected() {
+				t.Error("the call is up")
+			}
+		})
 	}
 }
 

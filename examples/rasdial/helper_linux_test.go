@@ -18,7 +18,7 @@ func modemPort(t *testing.T, host *scripttest.LoginConfig) (path string, m *scri
 	if err != nil {
 		t.Fatal(err)
 	}
-	m = scripttest.NewModem(pair.Port, &scripttest.ModemConfig{Profile: "S12=25", Dial: func(ctx context.Context, number string) scripttest.Answer {
+	m = scripttest.NewModem(pair.Port, &scripttest.ModemConfig{Dial: func(ctx context.Context, number string) scripttest.Answer {
 		near, far := virtual.Pair()
 		h := scripttest.NewLogin(far, host)
 		context.AfterFunc(ctx, func() { h.Close() })

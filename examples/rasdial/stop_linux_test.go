@@ -19,6 +19,9 @@ import (
 func TestInterruptedOnATerminal(t *testing.T) {
 	t.Parallel()
 	peertest.Emulated(t, "starts many processes, whose times an emulator stretches")
+	if testing.Short() {
+		t.Skip("starts many processes and dials in real time")
+	}
 	var all sync.WaitGroup
 	for _, name := range []string{"hayes", "tcpser"} {
 		for stop := 500 * time.Millisecond; stop < 3*time.Second; stop += 250 * time.Millisecond {

@@ -39,24 +39,23 @@ func interactAtATerminal(t *testing.T) {
 // TestPersist dials again after the command of -exec has ended, until it is
 // stopped.
 func TestPersist(t *testing.T) {
-	t.Parallel()
-	port, m := modemPort(t, nil)
-	pw, out := file(t, "pw", "secret"), file(t, "out", "")
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	go func() {
-		for strings.Count(read(t, out), "x") < 2 && ctx.Err() == nil {
-			<-time.After(50 * time.Millisecond)
+	onFakeTime(t, func(t *testing.T) {
+		out := file(t, "out", "")
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() {
+			for strings.Count(read(t, out), "x") < 2 && ctx.Err() == nil {
+				<-time.After(50 * time.Millisecond)
+			}
+			cancel()
+		}()
+		r := rasdial(t, ctx, "-persist", "-shell", "-exec", "printf x >>"+out)
+		r.expect(t, exitFailed, "error 631 ERROR_USER_DISCONNECTION")
+		up, down := strings.Count(r.stderr, "RASCS_Connected "), strings.Count(r.stderr, "RASCS_Disconnected ")
+		if up < 2 || down != up {
+			t.Errorf("%d connections, of which %d were hung up", up, down)
 		}
-		cancel()
-	}()
-	r := rasdial(t, ctx, "-port", port, "-dial", "5550100", "-user", "guest", "-password-file", pw, "-persist",
-		"-shell", "-exec", "printf x >>"+out)
-	r.expect(t, exitFailed, "error 631 ERROR_USER_DISCONNECTION")
-	if n := strings.Count(r.stderr, "RASCS_Connected "); n < 2 {
-		t.Errorf("%d connections", n)
-	}
-	awaitEnd(t, m)
+	})
 }
 
 // TestKilled kills the program at every moment of a call. The last close of the
@@ -64,6 +63,9 @@ func TestPersist(t *testing.T) {
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	peertest.Emulated(t, "starts many processes, whose times an emulator stretches")
+	if testing.Short() {
+		t.Skip("starts many processes and dials in real time")
+	}
 	var all sync.WaitGroup
 	for stop := 200 * time.Millisecond; stop <= 3*time.Second; stop += 400 * time.Millisecond {
 		all.Go(func() {
@@ -72,7 +74,7 @@ func TestKilled(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			m := scripttest.NewModem(pair.Port, &scripttest.ModemConfig{Profile: "S12=25", Dial: func(context.Context, string) scripttest.Answer {
+			m := scripttest.NewModem(pair.Port, &scripttest.ModemConfig{Dial: func(context.Context, string) scripttest.Answer {
 				in, out := virtual.Pair()
 				scripttest.NewLogin(out, &scripttest.LoginConfig{Silent: scripttest.StagePassword})
 				return scripttest.Answer{Far: in, After: time.Second}
