@@ -36,6 +36,9 @@ func TestUsage(t *testing.T) {
 // Everything the program writes is searched for everything that is secret,
 // while the peer echoes what it gets.
 func TestNoSecretIsWritten(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the program and waits for its timeouts")
+	}
 	program := build(t)
 	secrets := []string{"5551212", "7773", "marked-one", "from-file"}
 	for _, signal := range []syscall.Signal{0, syscall.SIGTERM} {
@@ -43,7 +46,7 @@ func TestNoSecretIsWritten(t *testing.T) {
 			t.Parallel() // most of the time is waiting
 			p := &play{
 				args: []string{"-SsveV", "-t3", "-r", "@REPORT", "-T", secrets[0], "-U", secrets[1], "REPORT", "echo", "ABORT", "no carrier",
-					"SAY", `dialling \T and \U`, "", `ATD\T,\U`, "x", `\q` + strings.ReplaceAll(secrets[2], "-", `\-`), "y", "@@FILE", "OK-BREAK-OK", `\c`},
+					"SAY", `dialling \T and \U`, "", `ATD\T,\U`, "x", `\q` + strings.ReplaceAll(secrets[2], "-", `\-`), "y", "@@FILE", "TIMEOUT", "1", "OK-BREAK-OK", `\c`},
 				file:   secrets[3] + "\n",
 				replys: []string{"echo ATD5551212,7773\r\nx", "Marked-One\r\ny", "echo from-FILE from-f"},
 				signal: signal,

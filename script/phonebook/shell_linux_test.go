@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"os/exec"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -71,41 +73,63 @@ func TestShellLosesNothing(t *testing.T) {
 // TestShellEnds ends when the command does, whatever children it leaves, and when
 // the dial is given up, whatever signals the command ignores.
 func TestShellEnds(t *testing.T) {
-	var stderr bytes.Buffer
-	began := time.Now()
-	if _, err := dialShell(t, `sleep 30 & echo bye >&2; exit 0`, &stderr, func(*virtual.Port) {}); err != nil || stderr.String() != "bye\n" {
-		t.Errorf("%v, standard error %q", err, stderr.String())
+	ends := func(name string, f func(t *testing.T)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			began := time.Now()
+			f(t)
+			if took := time.Since(began); took > 20*time.Second {
+				t.Errorf("took %v", took)
+			}
+		})
 	}
-	var exit *exec.ExitError
-	if _, err := dialShell(t, `exit 3`, nil, func(*virtual.Port) {}); !errors.As(err, &exit) || exit.ExitCode() != 3 {
-		t.Errorf("exit 3: %v", err)
-	}
-	if _, err := dialShell(t, `trap "" HUP INT TERM; exec sleep 30`, nil, func(far *virtual.Port) {
-		<-time.After(50 * time.Millisecond)
+	ends("with a child", func(t *testing.T) {
+		var stderr bytes.Buffer
+		_, err := dialShell(t, `sleep 30 & echo $! >&2; exit 0`, &stderr, func(*virtual.Port) {})
+		child, notNumber := strconv.Atoi(strings.TrimSpace(stderr.String()))
+		if err != nil || notNumber != nil {
+			t.Fatalf("%v, standard error %q", err, stderr.String())
+		}
+		syscall.Kill(child, syscall.SIGKILL)
+	})
+	ends("with a status", func(t *testing.T) {
+		var exit *exec.ExitError
+		if _, err := dialShell(t, `exit 3`, nil, func(*virtual.Port) {}); !errors.As(err, &exit) || exit.ExitCode() != 3 {
+			t.Errorf("exit 3: %v", err)
+		}
+	})
+	ends("after the peer", func(t *testing.T) {
+		_, err := dialShell(t, `trap "" HUP INT TERM; exec sleep 30`, nil, func(far *virtual.Port) {
+			<-time.After(50 * time.Millisecond)
+			far.Close()
+		})
+		if !errors.Is(err, port.ErrCarrierLost) {
+			t.Errorf("the peer has hung up: %v", err)
+		}
+	})
+	ends("without reading", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("waits the 5 s after which a program is killed")
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		e, _, err := parse(t, "peer", "/dev/ttyS0\nconnect 'trap \"\" HUP; exec sleep 30'\n", nil).Entry(&EntryConfig{Shell: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		near, far := virtual.Pair()
+		flood := make(chan struct{})
+		go func() {
+			defer close(flood)
+			far.Write(make([]byte, 1<<20)) // more than the command's terminal accepts
+		}()
+		_, err = dialup.Dial(ctx, e, &dialup.Config{
+			Open: func(context.Context, string, *portname.Config) (port.Port, error) { return near, nil },
+		})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a command that reads nothing: %v", err)
+		}
 		far.Close()
-	}); !errors.Is(err, port.ErrCarrierLost) {
-		t.Errorf("the peer has hung up: %v", err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	e, _, err := parse(t, "peer", "/dev/ttyS0\nconnect 'trap \"\" HUP; exec sleep 30'\n", nil).Entry(&EntryConfig{Shell: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	near, far := virtual.Pair()
-	flood := make(chan struct{})
-	go func() {
-		defer close(flood)
-		far.Write(make([]byte, 1<<20)) // more than the command's terminal accepts
-	}()
-	if _, err := dialup.Dial(ctx, e, &dialup.Config{
-		Open: func(context.Context, string, *portname.Config) (port.Port, error) { return near, nil },
-	}); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("a command that reads nothing: %v", err)
-	}
-	far.Close()
-	<-flood
-	if took := time.Since(began); took > 20*time.Second {
-		t.Errorf("took %v", took)
-	}
+		<-flood
+	})
 }
