@@ -21,8 +21,11 @@ import (
 
 // fuzzTime returns how long the fuzzing clients are at work.
 func fuzzTime() time.Duration {
-	if peertest.Long() {
+	switch {
+	case peertest.Long():
 		return 5 * time.Minute
+	case testing.Short():
+		return 100 * time.Millisecond
 	}
 	return time.Second
 }
