@@ -115,7 +115,7 @@ func TestTransfer(t *testing.T) {
 }
 
 func TestDeadlines(t *testing.T) {
-	_, s := newPair(t, nil)
+	far, s := newPair(t, nil)
 	one := make([]byte, 1)
 	s.SetReadDeadline(time.Now().Add(-time.Second))
 	_, err := s.Read(one)
@@ -130,9 +130,13 @@ func TestDeadlines(t *testing.T) {
 	done := blocked(func() error { _, err := s.Read(one); return err })
 	s.SetReadDeadline(time.Now())
 	wantOp(t, wantSoon(t, done), "read", os.ErrDeadlineExceeded)
-	s.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
-	n, err := s.Write(make([]byte, 1<<20))
-	wantOp(t, err, "write", os.ErrDeadlineExceeded)
+	n := 0
+	done = blocked(func() error { n, err = s.Write(make([]byte, 1<<20)); return err })
+	if _, err := far.Read(one); err != nil { // the Write has begun
+		t.Fatal(err)
+	}
+	s.SetWriteDeadline(time.Now())
+	wantOp(t, wantSoon(t, done), "write", os.ErrDeadlineExceeded)
 	if n == 0 || n == 1<<20 {
 		t.Errorf("a write to a full line took %d bytes", n)
 	}
