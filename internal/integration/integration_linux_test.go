@@ -20,8 +20,9 @@ import (
 
 var guestRun = flag.String("guest.run", "", "run only the guest's tests that match this `expression`")
 
-// guestLimit bounds the life of the machine. The guest's own limits are lower.
-const guestLimit = 5 * time.Minute
+// guestLimit bounds the life of the machine. The guest's own limits are lower, and
+// that of go test is 10 minutes.
+const guestLimit = 9 * time.Minute
 
 // missing returns what the machine lacks, all in one text.
 func missing() (lack []string) {

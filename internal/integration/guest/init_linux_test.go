@@ -77,7 +77,7 @@ func runTests() error {
 		return err
 	}
 	only, _ := os.ReadFile("/etc/run")
-	cmd := exec.Command("/init", "-test.v=test2json", "-test.timeout=4m", "-test.run="+strings.TrimSpace(string(only)))
+	cmd := exec.Command("/init", "-test.v=test2json", "-test.timeout=8m", "-test.run="+strings.TrimSpace(string(only)))
 	cmd.Env = append(os.Environ(), inGuestEnv+"=1", "PATH=/bin:/usr/sbin", "HOME=/", "GOTRACEBACK=all")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = line, line, line
 	err = cmd.Run()
