@@ -408,20 +408,12 @@ func (f *fullDisk) Write(b []byte) (int, error) {
 // not fit into memory is counted.
 func TestStuckFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		stuck := &stuckDisk{free: make(chan struct{})}
-		w, err := capture.NewWriter(stuck, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		stuck.on = true
-		a, b := virtual.Pair()
-		p := capture.Record(a, w)
-		defer b.Close()
+		stuck, w, p, far := newStuckLine(t)
 		buf := make([]byte, 4096)
 		start := time.Now()
 		const rounds = 1000
 		for range rounds {
-			b.Write(buf)
+			far.Write(buf)
 			if _, err := io.ReadFull(p, buf); err != nil {
 				t.Fatal(err)
 			}
@@ -431,10 +423,10 @@ func TestStuckFile(t *testing.T) {
 		}
 		close(stuck.free)
 		time.Sleep(time.Second)
-		b.Write([]byte("at the end"))
+		far.Write([]byte("at the end"))
 		p.Read(buf)
 		p.Close()
-		err = w.Close()
+		err := w.Close()
 		var lost *capture.WriteError
 		if !errors.As(err, &lost) || lost.Lost == 0 || lost.Err != nil {
 			t.Fatalf("Close: %v, want a WriteError that counts what was lost", err)
@@ -448,6 +440,21 @@ func TestStuckFile(t *testing.T) {
 			t.Errorf("%d events in the file and %d lost, want %d in all", len(events), lost.Lost, all)
 		}
 	})
+}
+
+// newStuckLine returns a line that is recorded on a disk which does not return
+// from a write before free is closed.
+func newStuckLine(t *testing.T) (disk *stuckDisk, w *capture.Writer, p port.Port, far *virtual.Port) {
+	t.Helper()
+	disk = &stuckDisk{free: make(chan struct{})}
+	w, err := capture.NewWriter(disk, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk.on = true
+	near, far := virtual.Pair()
+	t.Cleanup(func() { far.Close() })
+	return disk, w, capture.Record(near, w), far
 }
 
 type stuckDisk struct {

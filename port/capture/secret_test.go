@@ -129,15 +129,7 @@ func TestShortSecrets(t *testing.T) {
 // filled the memory.
 func TestShortSecretWithAFullQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		stuck := &stuckDisk{free: make(chan struct{})}
-		w, err := capture.NewWriter(stuck, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		stuck.on = true
-		near, far := virtual.Pair()
-		p := capture.Record(near, w)
-		defer far.Close()
+		stuck, w, p, far := newStuckLine(t)
 		buf := make([]byte, 4096)
 		for range 600 {
 			far.Write(buf)

@@ -16,6 +16,21 @@ import (
 	"github.com/rasline/rasline/script/scripttest"
 )
 
+// inCall runs f on fake time with a test modem that has been dialled over a line.
+func inCall(t *testing.T, profile string, line []virtual.Option, f func(t *testing.T, near *virtual.Port, tm *scripttest.Modem)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		near, far := virtual.Pair(line...)
+		defer near.Close()
+		tm := scripttest.NewModem(far, &scripttest.ModemConfig{Profile: profile, Dial: host(nil)})
+		defer tm.Close()
+		if _, err := script.Run(t.Context(), near, &Dialer{Numbers: []string{"1"}, Init: []string{}}, nil); err != nil {
+			t.Fatal(err)
+		}
+		f(t, near, tm)
+	})
+}
+
 func TestHangup(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -43,14 +58,7 @@ func TestHangup(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				near, far := virtual.Pair(tt.opts...)
-				defer near.Close()
-				tm := scripttest.NewModem(far, &scripttest.ModemConfig{Profile: tt.profile, Dial: host(nil)})
-				defer tm.Close()
-				if _, err := script.Run(t.Context(), near, &Dialer{Numbers: []string{"1"}, Init: []string{}}, nil); err != nil {
-					t.Fatal(err)
-				}
+			inCall(t, tt.profile, tt.opts, func(t *testing.T, near *virtual.Port, tm *scripttest.Modem) {
 				rep, err := HangUp(t.Context(), near, nil, tt.methods...)
 				if rep.Method != tt.want || rep.Proved != tt.proved || len(rep.Tried) != tt.tried {
 					t.Errorf("report %+v, want method %v, proved %v, %d tried", rep, tt.want, tt.proved, tt.tried)
@@ -70,12 +78,8 @@ func TestHangup(t *testing.T) {
 }
 
 func TestHangupNone(t *testing.T) {
-	methods, err := []Method{}, error(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = onCall(t, nil, scripttest.ModemConfig{}, func(ctx context.Context, m *Modem, tm *scripttest.Modem, _ port.Port) error {
-		rep, err := m.HangUp(ctx, methods...)
+	err := onCall(t, nil, scripttest.ModemConfig{}, func(ctx context.Context, m *Modem, tm *scripttest.Modem, _ port.Port) error {
+		rep, err := m.HangUp(ctx, []Method{}...)
 		if !reflect.DeepEqual(rep, HangupReport{}) || !tm.Connected() {
 			t.Errorf("report %+v, connected %v; want nothing done", rep, tm.Connected())
 		}
@@ -113,14 +117,7 @@ func TestHangupEscapesAgain(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				near, far := virtual.Pair(tt.opts...)
-				defer near.Close()
-				tm := scripttest.NewModem(far, &scripttest.ModemConfig{Profile: tt.profile, Dial: host(nil)})
-				defer tm.Close()
-				if _, err := script.Run(t.Context(), near, &Dialer{Numbers: []string{"1"}, Init: []string{}}, nil); err != nil {
-					t.Fatal(err)
-				}
+			inCall(t, tt.profile, tt.opts, func(t *testing.T, near *virtual.Port, tm *scripttest.Modem) {
 				rep, err := HangUp(t.Context(), near, nil, ATH)
 				if err != nil || rep.Method != ATH || !rep.Confirmed || tm.Connected() {
 					t.Errorf("%+v, %v, connected %v; want ATH to be confirmed", rep, err, tm.Connected())
