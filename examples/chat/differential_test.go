@@ -6,12 +6,13 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/rasline/rasline/internal/peertest"
 )
 
 var (
@@ -23,24 +24,27 @@ var (
 const together = 64 // cases at a time: most of their time is waiting
 
 // TestDifferential runs random scripts on random peers, by this program and
-// by chat(8), and compares what can be seen of them. The seeds are fixed: 600
-// cases, and 2,000 in the gate before a release, unless a flag asks for others.
+// by chat(8), and compares what can be seen of them. The seeds are fixed: 200
+// cases, 600 where peers are required, and 2,000 in the gate before a release,
+// unless a flag asks for others.
 func TestDifferential(t *testing.T) {
 	needReference(t)
 	program := build(t)
-	seeds := []uint64{1, 2, 3}
+	seeds, n := []uint64{1}, *cases
 	switch {
 	case *random:
 		seeds = []uint64{uint64(time.Now().UnixNano())}
 	case *seed != 0:
 		seeds = []uint64{*seed}
 	case testing.Short():
-		seeds = seeds[:1]
-	case os.Getenv("RASLINE_LONG") != "":
+		n = min(n, 40)
+	case peertest.Long():
 		seeds = []uint64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
+	case peertest.Required():
+		seeds = []uint64{1, 2, 3}
 	}
 	for _, s := range seeds {
-		differential(t, program, s, *cases)
+		differential(t, program, s, n)
 	}
 }
 

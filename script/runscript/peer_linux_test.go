@@ -213,10 +213,15 @@ func TestPeer(t *testing.T) {
 }
 
 func peerCases() int {
-	if peertest.Long() {
+	switch {
+	case testing.Short():
+		return 5
+	case peertest.Long():
 		return 1000
+	case peertest.Required():
+		return 80
 	}
-	return 80
+	return 20
 }
 
 // generator makes scripts that end by themselves. By rule it keeps away from what

@@ -9,9 +9,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/virtual"
 )
+
+func TestMain(m *testing.M) {
+	peertest.Parallel(4)
+	os.Exit(m.Run())
+}
 
 // terminal is the near end of a line under test, and what came on it.
 type terminal struct {

@@ -91,6 +91,9 @@ func idle(t *testing.T, m *scripttest.Modem) {
 // chat(8) dials the double, finds a number busy, and dials again.
 func TestChatDialsTheModem(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("waits for the program's own pauses")
+	}
 	program := peertest.Program(t, "chat")
 	for _, name := range []string{"hayes", "usr", "tcpser", "no echo", "bare CR"} {
 		t.Run(name, func(t *testing.T) {
@@ -151,6 +154,9 @@ expect {
 // C-Kermit dials the double with its own dialler, talks and hangs up.
 func TestKermitDialsTheModem(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("waits for the program's own pauses")
+	}
 	program := peertest.Program(t, "kermit")
 	m, pair := exchange(t, "hayes")
 	script := filepath.Join(t.TempDir(), "dial.ksc")
@@ -185,6 +191,9 @@ exit 0
 // Mgetty sets the double up, answers its ring and greets the caller.
 func TestMgettyAnswersTheModem(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("waits for the program's own pauses")
+	}
 	program := peertest.Program(t, "mgetty")
 	if os.Getuid() != 0 {
 		t.Skip("mgetty runs as root alone")
