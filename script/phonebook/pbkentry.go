@@ -258,7 +258,7 @@ func (b *pbkBuilder) section(file, section string, at setting, cfg *switchinf.Co
 // any letter case.
 func (b *pbkBuilder) lookUp(base string) (src []byte, where string, err error) {
 	if b.cfg.Scripts == nil {
-		return nil, "", errors.New("no folder for scripts is given")
+		return nil, "", errors.New("no directory for scripts is given")
 	}
 	for _, dir := range []string{".", "ras"} {
 		list, _ := fs.ReadDir(b.cfg.Scripts, dir)
@@ -270,7 +270,7 @@ func (b *pbkBuilder) lookUp(base string) (src []byte, where string, err error) {
 			}
 		}
 	}
-	return nil, "", fmt.Errorf("there is no %s in the folder for scripts, nor in ras below it", base)
+	return nil, "", fmt.Errorf("there is no %s in the directory for scripts, nor in ras below it", base)
 }
 
 // dial sets up the dialler.

@@ -388,7 +388,7 @@ func TestRasphoneMistakes(t *testing.T) {
 		{"no MEDIA", "[x]\nType=1\n", "x", "has no MEDIA", ras.ErrCorruptPhonebook},
 		{"no DEVICE", "[x]\nMEDIA=serial\n", "x", "has no DEVICE", ras.ErrCorruptPhonebook},
 		{"the wrong order", "[x]\nMEDIA=serial\nPort=/dev/a\nDEVICE=switch\nDEVICE=switch\nDEVICE=modem\nPhoneNumber=1\n", "x", "out of order", ras.ErrInvalidParameter},
-		{"a missing script", "[x]\nMEDIA=serial\nPort=/dev/a\nDEVICE=modem\nPhoneNumber=1\nDEVICE=switch\nName=C:\\ras\\a.scp\n", "x", "script C:\\ras\\a.scp: no folder for scripts", ras.ErrInvalidParameter},
+		{"a missing script", "[x]\nMEDIA=serial\nPort=/dev/a\nDEVICE=modem\nPhoneNumber=1\nDEVICE=switch\nName=C:\\ras\\a.scp\n", "x", "script C:\\ras\\a.scp: no directory for scripts", ras.ErrInvalidParameter},
 		{"a path that leaves", "[x]\nMEDIA=serial\nPort=/dev/a\nDEVICE=modem\nPhoneNumber=1\nDEVICE=switch\nName=..\\a.scp\n", "x", "..", ras.ErrInvalidParameter},
 		{"a switch without its script", "[x]\nMEDIA=serial\nPort=/dev/a\nDEVICE=modem\nPhoneNumber=1\nDEVICE=switch\nScript=1\n", "x", "names no script", ras.ErrInvalidParameter},
 		{"dialling rules", "[x]\nMEDIA=serial\nPort=/dev/a\nDEVICE=modem\nPhoneNumber=1\nUseDialingRules=1\n", "x", "needs dialling rules", ras.ErrInvalidParameter},
