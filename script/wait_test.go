@@ -300,6 +300,29 @@ func TestWatchStop(t *testing.T) {
 	})
 }
 
+// TestWatchMayTakeWhatFollows has a watch take a byte out of the middle of a text,
+// however the stream is cut: the wait continues with what follows.
+func TestWatchMayTakeWhatFollows(t *testing.T) {
+	const sent = "...abZX"
+	for cut := 1; cut < len(sent); cut++ {
+		for _, watch := range []string{"b", "ab"} {
+			onBench(t, func(b *bench) {
+				d := script.NewDialog(b.call, nil)
+				d.Watch(script.Text(watch), func(script.Match) error {
+					c, err := d.NextByte(b.Context(), time.Minute)
+					if c != 'Z' {
+						b.Errorf("the watch took %q, want Z", c)
+					}
+					return err
+				})
+				b.farSends(sent[:cut])
+				time.AfterFunc(time.Second, func() { b.farSends(sent[cut:]) })
+				b.finds(d, 0, "...", "abX", script.Text("abX"))
+			})
+		}
+	}
+}
+
 func TestEmptyWatchFiresOnTheFirstByte(t *testing.T) {
 	onBench(t, func(b *bench) {
 		d := script.NewDialog(b.call, nil)

@@ -18,8 +18,14 @@ const filterWidth = 3
 // nearly all samples cost two loads instead of six. It is nil for few texts, which
 // are found as fast without the 8 KiB, and beside a text of one byte, with which
 // nearly every sample agrees at some offset.
+//
+// back is 1 beside a text of one byte, and else 0. Where such a text ends, a text
+// that began with the byte before may fail only with the next byte, which the caller
+// may replace: what follows a match can be taken by others. So the scan begins one
+// byte earlier.
 type filter struct {
 	stride  int
+	back    int
 	table   [filterWidth][256]uint64
 	samples *[1 << 10]uint64
 }
@@ -101,5 +107,5 @@ func (f *filter) skip(b []byte) int {
 			break
 		}
 	}
-	return min(x-stride+1, len(b))
+	return max(0, min(x-stride+1, len(b))-f.back)
 }

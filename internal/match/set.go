@@ -106,6 +106,9 @@ func (s *Set) addTexts(exact, fold []text) {
 		}
 	}
 	f := &filter{stride: max(1, min(16, shortest-1, 64/(len(exact)+len(fold))))}
+	if shortest == 1 {
+		f.back = 1
+	}
 	if shortest > 1 && len(exact)+len(fold) > fewTexts {
 		f.samples = new([1 << 10]uint64)
 	}
