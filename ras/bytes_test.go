@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -332,6 +333,36 @@ func TestReceiveReturnsItsMemory(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestReadCountIsChecked has a port report more bytes than a Read had room for.
+// That is the failure of the port, and no memory beyond what was lent is input.
+func TestReadCountIsChecked(t *testing.T) {
+	for _, count := range []int{5, 8, 9, 1 << 20} {
+		for name, api := range map[string]func(s *ras.Session) ras.API{
+			"direct":    func(s *ras.Session) ras.API { return s },
+			"decorator": func(s *ras.Session) ras.API { return newPlain(s) },
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := virtual.Pair()
+				defer near.Close()
+				defer far.Close()
+				s := ras.NewSession(obedient{&fault{Port: near, read: func(b []byte) (int, error) {
+					copy(b, "data")
+					return count, nil
+				}}}, nil)
+				defer s.Close()
+				memory := []byte("....mine")
+				n, err := (&ras.Call{API: api(s), Port: s.Handle()}).Receive(t.Context(), memory[:4], 0)
+				if n != 0 || err == nil || !strings.Contains(err.Error(), fmt.Sprintf("reports %d bytes of 4", count)) {
+					t.Errorf("%s, a count of %d: got %d, %v", name, count, n, err)
+				}
+				if left := s.Unread(); len(left) > 0 || string(memory[4:]) != "mine" {
+					t.Errorf("%s, a count of %d: %q is unread, and the memory holds %q", name, count, left, memory)
+				}
+			})
+		}
 	}
 }
 

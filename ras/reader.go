@@ -174,6 +174,9 @@ func (s *Session) readInto(into []byte) {
 		returned = false
 		n, err := s.port.Read(into)
 		returned = true
+		if n > len(into) {
+			n, err = 0, fmt.Errorf("the port reports %d bytes of %d as read", n, len(into))
+		}
 		if n <= 0 && (err == nil || isTimeout(err)) {
 			empty++
 		} else {
