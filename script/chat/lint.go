@@ -208,7 +208,7 @@ func (l *linter) send(w word) {
 	if m.usesU && l.secret == (pos{}) {
 		l.secret = w.pos
 	}
-	if secretPrompt.MatchString(l.prompt) && !m.hidden && !m.usesU && !strings.HasPrefix(w.text, "@") && m.text != "" {
+	if secretPrompt.MatchString(lint.Fold(l.prompt)) && !m.hidden && !m.usesU && !strings.HasPrefix(w.text, "@") && m.text != "" {
 		l.found.warn(w.pos, "what answers %q is shown in logs: begin it with \\q", l.prompt)
 	}
 	// The pauses before the last byte count against the timeout.
@@ -226,9 +226,9 @@ func (l *linter) send(w word) {
 	l.prompt = ""
 }
 
-// secretPrompt matches a prompt that asks for something that must not be logged. The
-// beginning of the word is often left out, since it may have been lost.
-var secretPrompt = regexp.MustCompile(`(?i:ssword|asswd|sscode|ssphrase|secret|word:$)`)
+// secretPrompt matches a folded prompt that asks for something that must not be
+// logged. The beginning of the word is often left out, since it may have been lost.
+var secretPrompt = regexp.MustCompile(`ssword|asswd|sscode|ssphrase|secret|word:$`)
 
 // results are what modems answer.
 var results = []string{"OK", "CONNECT", "BUSY", "NO CARRIER", "NO ANSWER", "NO DIALTONE", "NO DIAL TONE", "ERROR", "RING"}

@@ -29,6 +29,8 @@ func TestWarnings(t *testing.T) {
 		{"abort string is the text", "ABORT OK OK x", []string{`1:10: "OK" is an abort string as well`}},
 		{"cleared abort", "ABORT OK CLR_ABORT OK OK x", nil},
 		{"password shown", "assword: hello", []string{`1:10: what answers "assword:" is shown in logs`}},
+		{"password in capitals", "ASSWORD hello", []string{`1:9: what answers "ASSWORD" is shown in logs`}},
+		{"no letter of password", "as\u017fword hello", []string{"1:1: \"as\u017fword\" can be received only in 8-bit mode"}},
 		{"password from a file", "assword: @/run/secret", nil},
 		{"password marked", `assword: '\qhello'`, nil},
 		{"only a line end", `assword: ''`, nil},
