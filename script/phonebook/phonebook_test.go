@@ -115,6 +115,14 @@ Carrier Check = off
 Idle Seconds = 120
 `
 
+// TestSuggestionIsTheSameEachTime has a key as near to one key as to others.
+func TestSuggestionIsTheSameEachTime(t *testing.T) {
+	for range 50 {
+		b := parse(t, "wvdial.conf", "[Dialer Defaults]\nPhone9 = 1\n", nil)
+		wantFinding(t, b.Findings(), `wvdial.conf:2:1: warning: wvdial has no key "Phone9": it is ignored, perhaps Phone is meant`)
+	}
+}
+
 func TestWvdial(t *testing.T) {
 	b := parse(t, "wvdial.conf", wvdialConf, nil)
 	wantFinding(t, b.Findings(), "wvdial.conf:2:1: warning: before any section")

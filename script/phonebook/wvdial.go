@@ -77,7 +77,7 @@ func parseWvdial(found *findings, src []byte) *wvdial {
 			}
 			if known, ok := wvdialKeys[lint.Fold(key)]; !ok {
 				text := fmt.Sprintf("wvdial has no key %q: it is ignored", key)
-				if near := words.Nearest(key, slices.Collect(maps.Values(wvdialKeys))); near != "" {
+				if near := words.Nearest(key, slices.Sorted(maps.Values(wvdialKeys))); near != "" {
 					text += ", perhaps " + near + " is meant"
 				}
 				found.warnf(n, 1, "%s", text)
