@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -96,7 +98,11 @@ func (p *pump) reads() {
 		case <-p.life.Done():
 			return
 		case n := <-p.asks:
-			n, err := p.read(p.buf[:n])
+			room := n
+			n, err := p.read(p.buf[:room])
+			if n < 0 || n > room {
+				n, err = 0, cmp.Or(err, fmt.Errorf("the stream reports %d bytes of %d as read", n, room))
+			}
 			if err != nil {
 				err = p.cause(err)
 			}
@@ -190,8 +196,13 @@ func (p *pump) Write(b []byte) (n int, err error) {
 			b := piece
 			for len(b) > 0 {
 				n, err := p.write(b)
-				if err != nil {
+				switch {
+				case err != nil:
 					return err
+				case n < 0 || n > len(b):
+					return fmt.Errorf("the stream reports %d bytes of %d as written", n, len(b))
+				case n == 0:
+					return io.ErrShortWrite
 				}
 				b = b[n:]
 			}

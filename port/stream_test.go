@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,6 +47,33 @@ func TestFromStreamWithDeadlinesSuite(t *testing.T) {
 		a, b := net.Pipe()
 		return port.FromStream(a, "a"), port.FromStream(b, "b")
 	})
+}
+
+// counting is a stream that reports what it is told to.
+type counting struct{ n int }
+
+func (c counting) Read([]byte) (int, error) { return c.n, nil }
+
+func (c counting) Write([]byte) (int, error) { return c.n, nil }
+
+func (c counting) Close() error { return nil }
+
+// TestFromStreamChecksCounts has streams report counts that cannot be: they fail,
+// and do not end the program from a goroutine that the program cannot see.
+func TestFromStreamChecksCounts(t *testing.T) {
+	for _, n := range []int{-1, 0, 4, 5000} {
+		p := port.FromStream(counting{n}, "stream")
+		want := "reports"
+		if n == 0 {
+			want = io.ErrShortWrite.Error()
+		} else if k, err := p.Read(make([]byte, 3)); k != 0 || err == nil || !strings.Contains(err.Error(), "reports") {
+			t.Errorf("Read of a stream that reports %d: %d, %v", n, k, err)
+		}
+		if k, err := p.Write(make([]byte, 3)); k != 0 || err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Write to a stream that reports %d: %d, %v", n, k, err)
+		}
+		p.Close()
+	}
 }
 
 // TestFromStreamKeepsWhatALateReadReceives: the deadline ends the port's Read
