@@ -121,8 +121,9 @@ func TestHangUpStuckModem(t *testing.T) {
 	best("own client", func() time.Duration {
 		near, far := remote(t, nil, flow)
 		far.SetLines(port.RTS, 0)
+		data := make([]byte, 2*size) // which takes its time on a busy machine
 		near.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
-		if n, err := near.Write(make([]byte, 2*size)); err == nil {
+		if n, err := near.Write(data); err == nil {
 			t.Errorf("Write to a stuck modem took %d bytes, nil; want a deadline", n)
 		}
 		return hangUp(far, func() {
@@ -150,8 +151,9 @@ func TestHangUpStuckModem(t *testing.T) {
 func TestDiscardEmptiesFullQueues(t *testing.T) {
 	t.Parallel()
 	near, far := remote(t, &rfc2217.Config{AckTimeout: limit})
+	data := make([]byte, 64<<20) // which takes its time on a busy machine
 	far.SetWriteDeadline(time.Now().Add(time.Second))
-	sent, err := far.Write(make([]byte, 64<<20))
+	sent, err := far.Write(data)
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("the queues took %d bytes, %v", sent, err)
 	}
@@ -200,8 +202,9 @@ func TestNothingOldAfterPurge(t *testing.T) {
 					client.command(t, 8)
 					client.command(t, 0)
 				}
+				data := []byte(strings.Repeat(old, (8<<20)/len(old))) // which takes its time on a busy machine
 				far.SetWriteDeadline(time.Now().Add(500 * time.Millisecond))
-				n, _ := far.Write([]byte(strings.Repeat(old, (8<<20)/len(old))))
+				n, _ := far.Write(data)
 				far.Discard(port.Output) // the device stops
 				client.command(t, 12, 3)
 				if suspend {
