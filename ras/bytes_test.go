@@ -244,6 +244,75 @@ func TestReceiveIsEnded(t *testing.T) {
 	}
 }
 
+// hooked is a decorator that calls functions before and after a receive is posted.
+type hooked struct {
+	ras.API
+	before, after func()
+}
+
+func (h *hooked) ReceiveBuffer(p ras.Handle, b ras.Buffer, timeout time.Duration, ev *ras.Event) error {
+	h.before()
+	defer h.after()
+	return h.API.ReceiveBuffer(p, b, timeout, ev)
+}
+
+// cancelling is a hooked that can cancel.
+type cancelling struct{ *hooked }
+
+func (c cancelling) CancelPosted(p ras.Handle) error {
+	return c.API.(ras.ReceiveCanceler).CancelPosted(p)
+}
+
+// TestReceiveIsCancelledWhilePosted cancels a receive from another goroutine just
+// before the session has it, and just after. It ends, and the next one works.
+func TestReceiveIsCancelledWhilePosted(t *testing.T) {
+	for _, when := range []string{"before", "after"} {
+		for name, api := range map[string]func(h *hooked) ras.API{
+			"the API cancels":            func(h *hooked) ras.API { return cancelling{h} },
+			"the API cannot":             func(h *hooked) ras.API { return h },
+			"another Call's API cancels": func(h *hooked) ras.API { return h },
+		} {
+			t.Run(when+", "+name, func(t *testing.T) {
+				onBench(t, func(b *bench) {
+					h := &hooked{API: b.s, before: func() {}, after: func() {}}
+					call := &ras.Call{API: api(h), Port: b.h}
+					by := call
+					if strings.HasPrefix(name, "another") {
+						by = call.WithAPI(b.s)
+					}
+					cancel := sync.OnceFunc(func() {
+						done := make(chan error)
+						go func() { done <- by.CancelReceive() }()
+						if err := <-done; err != nil {
+							b.Error(err)
+						}
+					})
+					if when == "before" {
+						h.before = cancel
+					} else {
+						h.after = cancel
+					}
+					start := time.Now()
+					n, err := call.Receive(b.Context(), make([]byte, 10), 0)
+					if n != 0 || time.Since(start) != 0 {
+						b.Errorf("got %d bytes after %v", n, time.Since(start))
+					}
+					b.code(err, ras.ErrInvalidParameter)
+					time.AfterFunc(time.Second, func() { b.farSends("data") })
+					b.receives(call, 10, "data")
+					if _, err := call.End(); err != nil {
+						b.Error(err)
+					}
+					b.s.Close()
+					if stats := b.s.Stats(); stats.Leaked != 0 || stats.Cancelled {
+						b.Errorf("left behind: %+v", stats)
+					}
+				})
+			})
+		}
+	}
+}
+
 // TestReceiveBesideAReader holds that a receive which finds another reader in the
 // port gets what that one reads.
 func TestReceiveBesideAReader(t *testing.T) {

@@ -104,6 +104,9 @@ func (st *callState) postCopy(c *Call, buf Buffer, timeout time.Duration) (ev *E
 	defer st.mu.Unlock()
 	if posted = err == nil && st.rx.ev == ev; posted {
 		st.rx.copying = ev
+		if st.rx.state == callIdle {
+			ev.Set() // it was cancelled while it was posted
+		}
 	}
 	return ev, posted, err
 }

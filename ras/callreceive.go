@@ -165,10 +165,16 @@ func (c *Call) ReceiveBuffer(port Handle, b Buffer, timeout time.Duration, ev *E
 	st.rx.state = callPosted
 	st.mu.Unlock()
 	err := c.API.ReceiveBuffer(port, b, timeout, ev)
-	if err != nil {
-		st.mu.Lock()
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	switch {
+	case err != nil:
 		st.rx.state = callIdle
-		st.mu.Unlock()
+	case st.rx.state == callIdle && st.rx.left == nil && errors.Is(st.endReceive(c), errors.ErrUnsupported) && st.rx.state == callIdle:
+		// It was cancelled meanwhile, perhaps before the API had it, and the API
+		// cannot cancel.
+		st.rx.state = callPosted
+		st.leave()
 	}
 	return err
 }
