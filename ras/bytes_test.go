@@ -313,6 +313,39 @@ func TestReceiveIsCancelledWhilePosted(t *testing.T) {
 	}
 }
 
+// TestReceiveIsRetrievedWhilePosted retrieves on another goroutine what a receive
+// has completed with before the call that posts it returns. Nothing is left with the
+// API.
+func TestReceiveIsRetrievedWhilePosted(t *testing.T) {
+	onBench(t, func(b *bench) {
+		h := &hooked{API: b.s, before: func() {}}
+		call := &ras.Call{API: h, Port: b.h}
+		buf, ev := b.buffer(10), ras.NewEvent()
+		b.farSends("first")
+		h.after = func() {
+			h.after = func() {}
+			done := make(chan error)
+			go func() {
+				err := ev.Wait(b.Context())
+				if err == nil {
+					_, err = call.RetrieveBuffer(b.h, buf)
+				}
+				done <- err
+			}()
+			if err := <-done; err != nil {
+				b.Error(err)
+			}
+		}
+		if err := call.ReceiveBuffer(b.h, buf, 0, ev); err != nil {
+			b.Fatal(err)
+		}
+		if err := call.FreeBuffer(buf); err != nil {
+			b.Error(err)
+		}
+		b.code(b.s.FreeBuffer(buf), ras.ErrBufferInvalid) // it is free
+	})
+}
+
 // TestReceiveBesideAReader holds that a receive which finds another reader in the
 // port gets what that one reads.
 func TestReceiveBesideAReader(t *testing.T) {

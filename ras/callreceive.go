@@ -45,6 +45,7 @@ type callReceive struct {
 	expired  bool      // it has passed
 	overrun  error     // of a left receive: the result of callKept without bytes
 	clock    *time.Timer
+	dropped  bool // it ended without a result: it was cancelled, or the run ended
 
 	left   *leftReceive // with the API, after a cancel
 	direct *Call        // whose API runs ReceiveBytes, the outermost; nil: none
@@ -162,7 +163,7 @@ func (c *Call) ReceiveBuffer(port Handle, b Buffer, timeout time.Duration, ev *E
 		st.mu.Unlock()
 		return nil
 	}
-	st.rx.state = callPosted
+	st.rx.state, st.rx.dropped = callPosted, false
 	st.mu.Unlock()
 	err := c.API.ReceiveBuffer(port, b, timeout, ev)
 	st.mu.Lock()
@@ -170,7 +171,8 @@ func (c *Call) ReceiveBuffer(port Handle, b Buffer, timeout time.Duration, ev *E
 	switch {
 	case err != nil:
 		st.rx.state = callIdle
-	case st.rx.state == callIdle && st.rx.left == nil && errors.Is(st.endReceive(c), errors.ErrUnsupported) && st.rx.state == callIdle:
+	case st.rx.state == callIdle && st.rx.dropped && st.rx.left == nil &&
+		errors.Is(st.endReceive(c), errors.ErrUnsupported) && st.rx.state == callIdle:
 		// It was cancelled meanwhile, perhaps before the API had it, and the API
 		// cannot cancel.
 		st.rx.state = callPosted
@@ -422,7 +424,7 @@ func (st *callState) stopClock() {
 // setIdle ends the receive without a result, which a Receive that waits for it
 // must notice. st.mu is held.
 func (st *callState) setIdle() {
-	st.rx.state = callIdle
+	st.rx.state, st.rx.dropped = callIdle, true
 	if st.rx.copying != nil && st.rx.copying == st.rx.ev {
 		st.rx.ev.Set()
 	}
