@@ -1,6 +1,7 @@
 package virtual
 
 import (
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -27,12 +28,19 @@ func newGate() gate { return gate{token: make(chan struct{}, 1)} }
 // before now on the same clock, and locks mu again. It may also return without
 // either; the caller checks again in any case.
 func (g *gate) wait(mu *sync.Mutex, now, until time.Duration) {
+	overdue := false
 	if until != never {
 		// Signal at the earliest time of the waiting calls. A timer of an earlier
 		// wait causes a later one to check needlessly, which is cheaper than
 		// stopping the timer each time.
 		g.due = append(g.due, until)
 		switch first := slices.Min(g.due); {
+		case first <= now:
+			// Another call is due. It may have the token already and wait for mu,
+			// and this one would receive the next: without Gosched it could do so
+			// for long.
+			overdue = true
+			put(g.token)
 		case g.timer == nil:
 			token := g.token
 			g.timer = time.AfterFunc(first-now, func() { put(token) })
@@ -44,6 +52,9 @@ func (g *gate) wait(mu *sync.Mutex, now, until time.Duration) {
 	}
 	g.waiting++
 	mu.Unlock()
+	if overdue {
+		runtime.Gosched()
+	}
 	<-g.token
 	mu.Lock()
 	g.waiting--

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -399,4 +401,34 @@ func FuzzAnySplit(f *testing.F) {
 			}
 		})
 	})
+}
+
+// TestConcurrentReadsShareAProcessor has reads wait for the same characters with one
+// processor: the one that is due gets its turn, and the others do not wake each other
+// until the scheduler interrupts them, which would take most of a minute.
+func TestConcurrentReadsShareAProcessor(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	began := time.Now()
+	synctest.Test(t, func(t *testing.T) {
+		a, b := virtual.Pair(virtual.LineSpeed(0))
+		var reads sync.WaitGroup
+		for range 3 {
+			reads.Go(func() {
+				buf := make([]byte, 500)
+				for {
+					if _, err := b.Read(buf); err != nil {
+						return
+					}
+				}
+			})
+		}
+		a.Write(make([]byte, 20_000))
+		a.Drain(t.Context())
+		synctest.Wait()
+		b.Close()
+		reads.Wait()
+	})
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("the transfer took %v of real time", took)
+	}
 }
