@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -30,6 +31,7 @@ type adapter struct {
 	closeTimeout       time.Duration
 	closeMask, closeTo Lines
 	lock               *lockFile
+	released           atomic.Bool // the library is about to close the descriptor
 
 	mode    Mode  // guarded by pump.mu
 	outputs Lines // guarded by pump.mu
@@ -89,13 +91,31 @@ func openLibrary(name string, mode Mode, cfg *Config) (*adapter, error) {
 
 func newAdapter(lib serial.Port, name string) *adapter {
 	a := &adapter{lib: lib, name: name}
-	a.pump = newPump(func(b []byte) (int, error) { return readSome(lib, b) }, lib.Write, a.failed)
+	lib.SetReadTimeout(readTick) // which fails for a negative one alone
+	a.pump = newPump(a.readLib, a.writeLib, a.failed)
 	a.pump.finish = func() {
 		if a.closeTimeout > 0 {
 			lib.Drain()
 		}
 	}
 	return a
+}
+
+// readLib waits for input until the port is closed.
+func (a *adapter) readLib(b []byte) (n int, err error) {
+	for n == 0 && err == nil && !a.closing.Load() {
+		n, err = readSome(a.lib, b)
+	}
+	return n, err
+}
+
+// writeLib does not write the rest of a piece when the descriptor is not the port's
+// any more.
+func (a *adapter) writeLib(b []byte) (int, error) {
+	if a.released.Load() {
+		return 0, net.ErrClosed
+	}
+	return a.lib.Write(b)
 }
 
 // explainLibrary turns the library's error into one that errors.Is knows.
@@ -169,6 +189,10 @@ func (a *adapter) Close() error {
 		a.lib.ResetOutputBuffer()
 	}
 	a.writeLines(a.closeMask, a.closeTo)
+	// The library closes the descriptor before it ends its Read, which may then read
+	// from another file that has got the number.
+	awaitGone(a.readerGone, freeBound)
+	a.released.Store(true)
 	err := a.lib.Close()
 	awaitGone(a.readerGone, freeBound)
 	a.lock.release()

@@ -31,6 +31,9 @@ type fakeLib struct {
 	sent   []byte
 	asked  []int
 	closed bool
+	reads  int  // under way
+	early  bool // Close was called with one of them under way
+	limit  time.Duration
 	breaks []time.Duration
 	modes  []serial.Mode
 }
@@ -53,7 +56,12 @@ func (f *fakeLib) Read(b []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked = append(f.asked, len(b))
-	for len(f.input) == 0 && f.fail == nil && !f.closed {
+	f.reads++
+	defer func() { f.reads-- }()
+	late := false
+	timer := time.AfterFunc(f.limit, func() { f.do(func() { late = true }) })
+	defer timer.Stop()
+	for len(f.input) == 0 && f.fail == nil && !f.closed && !late {
 		f.cond.Wait()
 	}
 	if len(f.input) == 0 {
@@ -102,7 +110,12 @@ func (f *fakeLib) SetMode(m *serial.Mode) error {
 
 func (f *fakeLib) ResetInputBuffer() error  { f.do(func() { f.input = nil }); return nil }
 func (f *fakeLib) ResetOutputBuffer() error { f.do(func() { f.held = false }); return nil }
-func (f *fakeLib) Close() error             { f.do(func() { f.closed = true }); return nil }
+func (f *fakeLib) Close() error {
+	f.do(func() { f.closed, f.early = true, f.reads > 0 })
+	return nil
+}
+
+func (f *fakeLib) SetReadTimeout(d time.Duration) error { f.limit = d; return nil }
 
 // withFake runs a test on fake time with an adapter over a fake library.
 func withFake(t *testing.T, test func(t *testing.T, f *fakeLib, s *Serial)) {
@@ -114,6 +127,24 @@ func withFake(t *testing.T, test func(t *testing.T, f *fakeLib, s *Serial)) {
 		s := &Serial{name: "COM3", dev: a}
 		defer s.Close()
 		test(t, f, s)
+	})
+}
+
+// TestAdapterEndsItsReadBeforeClose: the library's Close closes the descriptor before
+// it ends a Read, which could read from another file that has got the number.
+func TestAdapterEndsItsReadBeforeClose(t *testing.T) {
+	withFake(t, func(t *testing.T, f *fakeLib, s *Serial) {
+		s.SetReadDeadline(time.Now().Add(time.Second))
+		if n, err := s.Read(make([]byte, 1)); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("a silent read: %d, %v", n, err)
+		}
+		start := time.Now()
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); f.early || took > readTick {
+			t.Errorf("closed after %v, and with a Read under way: %v", took, f.early)
+		}
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 
 	"go.bug.st/serial"
 	"golang.org/x/sys/unix"
@@ -87,7 +88,10 @@ func inheritable() map[int]bool {
 	return fds
 }
 
-// readSome reads at least one byte. The library waits with select(2), and its
+// readTick is how long a Read of the library waits for input.
+const readTick = 50 * time.Millisecond
+
+// readSome reads what there is within readTick. The library waits with select(2), and its
 // set of descriptors panics on a number beyond its end; openGuarded refuses such
 // numbers, but a panic in a goroutine of ours would end the program.
 func readSome(lib serial.Port, b []byte) (n int, err error) {
