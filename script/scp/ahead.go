@@ -15,7 +15,7 @@ func findSends(code []instr, waits []waitSite) []bool {
 			lead(i, in.a)
 		case in.op == opWaitfor:
 			for _, e := range waits[in.a].entries {
-				if e.target != next {
+				if e.target != noLabel {
 					lead(i, e.target)
 				}
 			}

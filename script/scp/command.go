@@ -222,7 +222,7 @@ func (p *parser) waitText(w *waitSite) {
 		p.advance()
 		p.advance()
 	}
-	w.entries = append(w.entries, waitEntry{exact: exact, target: next})
+	w.entries = append(w.entries, waitEntry{exact: exact, target: noLabel})
 }
 
 // waitTarget reads the label of the last entry.

@@ -18,8 +18,8 @@ type operand struct {
 	made    []op   // the system variables that it is made of
 }
 
-// levels holds how strongly the binary operators bind, from 1.
-var levels = [kinds]int{
+// precedence holds how strongly the binary operators bind, from 1.
+var precedence = [kinds]int{
 	kOr: 1, kAnd: 2, tEqual: 3, tNotEqual: 3,
 	tLess: 4, tGreater: 4, tLessEqual: 4, tGreaterEqual: 4,
 	tPlus: 5, tMinus: 5, tStar: 6, tSlash: 6,
@@ -43,11 +43,11 @@ func (p *parser) fits(v operand, t typ, text string) {
 	}
 }
 
-// binary reads operands joined by operators of at least the given level, which
-// group to the left.
-func (p *parser) binary(level int) operand {
+// binary reads operands joined by operators that bind at least as strongly as
+// least, which group to the left.
+func (p *parser) binary(least int) operand {
 	left := p.unary()
-	for !p.failed && levels[p.tok.kind] >= level {
+	for !p.failed && precedence[p.tok.kind] >= least {
 		t := p.tok
 		p.advance()
 		var jump int32
@@ -57,7 +57,7 @@ func (p *parser) binary(level int) operand {
 		case kOr:
 			jump = p.emit(opOr, t, 0)
 		}
-		right := p.binary(levels[t.kind] + 1)
+		right := p.binary(precedence[t.kind] + 1)
 		result := tyInteger
 		switch t.kind {
 		case kAnd, kOr:
@@ -65,7 +65,7 @@ func (p *parser) binary(level int) operand {
 			p.code[jump].a = p.here()
 			result = tyBoolean
 		case tEqual, tNotEqual:
-			result = p.compare(t, left, right)
+			result = p.equality(t, left, right)
 		case tPlus:
 			// A plus sign adds numbers and joins texts.
 			o := opAdd
@@ -80,7 +80,7 @@ func (p *parser) binary(level int) operand {
 		default:
 			p.both(t, tyInteger, left, right)
 			p.emit(arithmetic[t.kind], t, 0)
-			if levels[t.kind] == levels[tLess] {
+			if precedence[t.kind] == precedence[tLess] {
 				result = tyBoolean
 			}
 		}
@@ -109,8 +109,8 @@ func (p *parser) both(t token, want typ, left, right operand) {
 	}
 }
 
-// compare checks and writes == and !=.
-func (p *parser) compare(t token, left, right operand) typ {
+// equality checks and writes == and !=.
+func (p *parser) equality(t token, left, right operand) typ {
 	o := opEqual
 	if left.typ == tyString {
 		o = opSame

@@ -97,7 +97,7 @@ func checkCode(t *testing.T, p *Program) {
 	}
 	for _, w := range p.waits {
 		for _, e := range w.entries {
-			if e.target < next || e.target >= n {
+			if e.target < noLabel || e.target >= n {
 				t.Errorf("waitfor leads to %d of %d", e.target, n)
 			}
 		}

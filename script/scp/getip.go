@@ -42,7 +42,7 @@ func (m *machine) getip() error {
 	}
 	m.success = true
 	m.waited()
-	m.push(value{s: string(a.last)})
+	m.push(datum{s: string(a.last)})
 	m.dialog.Unread(a.rest)
 	m.seen += len(a.rest)
 	m.showAll()

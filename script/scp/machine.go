@@ -35,8 +35,8 @@ type machine struct {
 	screen *terminal // nil without a Terminal
 
 	pc       int32
-	stack    []value
-	vars     []value
+	stack    []datum
+	vars     []datum
 	success  bool
 	user     string
 	password string
@@ -144,19 +144,19 @@ func (m *machine) do(in instr) error {
 	case in.op < opGetIP:
 		switch in.op {
 		case opInteger, opBoolean:
-			m.push(value{n: in.a})
+			m.push(datum{n: in.a})
 		case opString:
-			m.push(value{s: m.prog.texts[in.a]})
+			m.push(datum{s: m.prog.texts[in.a]})
 		case opVariable:
 			m.push(m.vars[in.a])
 		case opUserID:
-			m.push(value{s: m.user})
+			m.push(datum{s: m.user})
 		case opPassword:
-			m.push(value{s: m.password, secret: true})
+			m.push(datum{s: m.password, secret: true})
 		case opSuccess:
-			m.push(boolValue(m.success))
+			m.push(boolDatum(m.success))
 		case opFailure:
-			m.push(boolValue(!m.success))
+			m.push(boolDatum(!m.success))
 		}
 		return nil
 	case in.op == opGetIP:
@@ -262,7 +262,7 @@ const maxHeard = 32 << 10
 
 // transmit sends a string. One that contains the password is sent as a
 // secret.
-func (m *machine) transmit(v value, raw bool) error {
+func (m *machine) transmit(v datum, raw bool) error {
 	text := v.s
 	if !raw {
 		text = expand(text)

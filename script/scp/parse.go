@@ -43,12 +43,12 @@ func Parse(name string, src []byte) (*Program, error) {
 		// The findings without the warnings about lines that have
 		// an error, from which they follow most often.
 		all := p.found.Sorted()
-		wrong := map[int]bool{}
+		broken := map[int]bool{}
 		for _, f := range all {
-			wrong[f.Line] = wrong[f.Line] || f.Severity == lint.SeverityError
+			broken[f.Line] = broken[f.Line] || f.Severity == lint.SeverityError
 		}
 		return nil, &lint.ParseError{Findings: slices.DeleteFunc(all, func(f lint.Finding) bool {
-			return f.Severity == lint.SeverityWarning && wrong[f.Line] && !strings.Contains(f.Text, "there may be more errors")
+			return f.Severity == lint.SeverityWarning && broken[f.Line] && !strings.Contains(f.Text, "there may be more errors")
 		})}
 	}
 	p.program.warnings = p.found.Sorted()

@@ -103,7 +103,7 @@ func (e *executor) Execute(ctx context.Context, call *ras.Call) error {
 	cfg := &e.cfg
 	m := &machine{
 		ctx: ctx, prog: p, call: call,
-		vars:      make([]value, len(p.slots)),
+		vars:      make([]datum, len(p.slots)),
 		success:   true,
 		maxString: bound(cfg.MaxString, DefaultMaxString),
 		maxSteps:  bound(cfg.MaxSteps, DefaultMaxSteps),
@@ -186,16 +186,15 @@ func (t typ) String() string {
 func (t typ) fits(want typ) bool { return t == want || t == tyAny || want == tyAny }
 
 // op is what an instruction does. Instructions work on a stack of values.
+// The zero op is that of no instruction.
 type op uint8
 
 const (
-	_ op = iota // 0 is no instruction
-
 	// Values: each pushes one.
-	opInteger  // a: the number
-	opString   // a: index into Program.texts
-	opBoolean  // a: 0 or 1
-	opVariable // a: slot
+	opInteger  op = iota + 1 // a: the number
+	opString                 // a: index into Program.texts
+	opBoolean                // a: 0 or 1
+	opVariable               // a: slot
 	opUserID
 	opPassword
 	opSuccess
@@ -267,11 +266,11 @@ type waitSite struct {
 // waitEntry is one text of a waitfor.
 type waitEntry struct {
 	exact  bool  // matchcase
-	target int32 // the instruction to go to, or next
+	target int32 // the instruction to go to, or noLabel
 }
 
-// next as a target means to continue with the next command.
-const next int32 = -1
+// noLabel as a target means to continue with the next command.
+const noLabel int32 = -1
 
 // ErrHalted reports that a script reached a halt command and that no user
 // continued. It matches ras.ErrInteractiveMode.

@@ -131,7 +131,7 @@ func (p *parser) resolve() {
 	}
 	for i := range p.waits {
 		for j := range p.waits[i].entries {
-			if e := &p.waits[i].entries[j]; e.target != next {
+			if e := &p.waits[i].entries[j]; e.target != noLabel {
 				e.target = p.scope.order[e.target].target
 			}
 		}
@@ -179,7 +179,7 @@ func (p *parser) warnUntested() {
 			continue
 		}
 		after := int32(i) + 1 // where a timeout leads
-		if slices.ContainsFunc(p.waits[in.a].entries, func(e waitEntry) bool { return e.target == next || e.target == after }) {
+		if slices.ContainsFunc(p.waits[in.a].entries, func(e waitEntry) bool { return e.target == noLabel || e.target == after }) {
 			p.warn(in.pos, `whether this text came in time is not tested before the next "transmit": look at $SUCCESS or $FAILURE first`)
 		}
 	}
@@ -194,7 +194,7 @@ func (p *parser) edges(f func(from, to int32)) {
 		}
 		if in.op == opWaitfor {
 			for _, e := range p.waits[in.a].entries {
-				if e.target != next {
+				if e.target != noLabel {
 					f(i, e.target)
 				}
 			}

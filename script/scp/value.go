@@ -2,29 +2,29 @@ package scp
 
 import "math"
 
-// value is a value of any type. A boolean is 0 or 1 in n.
-type value struct {
+// datum is a value of any type. A boolean is 0 or 1 in n.
+type datum struct {
 	s      string
 	n      int32
 	secret bool // the string is made from the password
 }
 
-func boolValue(b bool) value {
+func boolDatum(b bool) datum {
 	if b {
-		return value{n: 1}
+		return datum{n: 1}
 	}
-	return value{}
+	return datum{}
 }
 
 // heldPerString is how many times MaxString all strings may have together.
 const heldPerString = 16
 
-func (m *machine) push(v value) {
+func (m *machine) push(v datum) {
 	m.held += int64(len(v.s))
 	m.stack = append(m.stack, v)
 }
 
-func (m *machine) pop() value {
+func (m *machine) pop() datum {
 	v := m.stack[len(m.stack)-1]
 	m.stack = m.stack[:len(m.stack)-1]
 	m.held -= int64(len(v.s))
@@ -38,10 +38,10 @@ func (m *machine) operate(in instr) error {
 	case opNegate:
 		return m.pushInteger(-int64(b.n))
 	case opFlip:
-		m.push(value{n: ^b.n})
+		m.push(datum{n: ^b.n})
 		return nil
 	case opNot:
-		m.push(boolValue(b.n == 0))
+		m.push(boolDatum(b.n == 0))
 		return nil
 	}
 	a := m.pop()
@@ -68,15 +68,15 @@ func (m *machine) operate(in instr) error {
 			return overLimit("all strings together would have more than %d bytes", heldPerString*m.maxString)
 		}
 		m.work += n / bytesPerWork
-		m.push(value{s: a.s + b.s, secret: a.secret || b.secret})
+		m.push(datum{s: a.s + b.s, secret: a.secret || b.secret})
 		return nil
 	}
 	m.work += int64(len(a.s)+len(b.s)) / bytesPerWork
-	m.push(boolValue(compare(in.op, a, b)))
+	m.push(boolDatum(comparison(in.op, a, b)))
 	return nil
 }
 
-func compare(o op, a, b value) bool {
+func comparison(o op, a, b datum) bool {
 	switch o {
 	case opLess:
 		return a.n < b.n
@@ -101,7 +101,7 @@ func (m *machine) pushInteger(n int64) error {
 	if n < math.MinInt32 || n > math.MaxInt32 {
 		return wrong("the result %d is out of range: the language counts from -2147483648 to 2147483647", n)
 	}
-	m.push(value{n: int32(n)})
+	m.push(datum{n: int32(n)})
 	return nil
 }
 

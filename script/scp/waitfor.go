@@ -40,7 +40,7 @@ func (m *machine) waitfor(in instr) error {
 		if len(match.Text) > 0 {
 			m.waited()
 		}
-		if e := site.entries[match.Index]; e.target != next {
+		if e := site.entries[match.Index]; e.target != noLabel {
 			m.pc = e.target
 		}
 	case site.until && errors.As(err, &late) && !late.Idle && m.ctx.Err() == nil:
@@ -61,7 +61,7 @@ func (m *machine) patterns(number int32) ([]script.Pattern, error) {
 	entries := m.prog.waits[number].entries
 	values := m.stack[len(m.stack)-len(entries):]
 	made := &m.made[number]
-	if !slices.EqualFunc(made.texts, values, func(text string, v value) bool { return text == v.s }) {
+	if !slices.EqualFunc(made.texts, values, func(text string, v datum) bool { return text == v.s }) {
 		texts := make([]string, len(values))
 		patterns := make([]script.Pattern, len(values))
 		total := 0
