@@ -166,7 +166,9 @@ func (p *parser) procedure(procs map[string]*symbol) {
 	}
 	p.resolve()
 	if p.found.Errors() == 0 {
-		p.warnUntested()
+		for _, in := range untestedWaits(p.code, p.waits) {
+			p.warn(in.pos, `whether this text came in time is not tested before the next "transmit": look at $SUCCESS or $FAILURE first`)
+		}
 	}
 	if key == "main" {
 		p.program.code, p.program.waits, p.program.slots = p.code, p.waits, p.scope.slots

@@ -2,7 +2,6 @@ package scp
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/rasline/rasline/script/lint"
 )
@@ -134,73 +133,6 @@ func (p *parser) resolve() {
 			if e := &p.waits[i].entries[j]; e.target != noLabel {
 				e.target = p.scope.order[e.target].target
 			}
-		}
-	}
-}
-
-// warnUntested warns of each "waitfor ... until" after which a transmit may run
-// although nothing tests whether the text arrived: the path is the same for both
-// cases and passes no $SUCCESS or $FAILURE. It walks backwards from the transmits.
-func (p *parser) warnUntested() {
-	// The instructions that lead to instruction i are
-	// before[from[i]:from[i+1]].
-	from := make([]int32, len(p.code)+2)
-	p.edges(func(_, to int32) { from[to+2]++ })
-	for i := 2; i < len(from); i++ {
-		from[i] += from[i-1]
-	}
-	before := make([]int32, from[len(from)-1])
-	p.edges(func(i, to int32) {
-		before[from[to+1]] = i
-		from[to+1]++
-	})
-	reach := make([]bool, len(p.code)) // from which a transmit can follow untested
-	var todo []int32
-	mark := func(i int32) {
-		if o := p.code[i].op; !reach[i] && o != opSuccess && o != opFailure {
-			reach[i] = true
-			todo = append(todo, i)
-		}
-	}
-	for i, in := range p.code {
-		if in.op == opTransmit {
-			mark(int32(i))
-		}
-	}
-	for len(todo) > 0 {
-		i := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		for _, j := range before[from[i]:from[i+1]] {
-			mark(j)
-		}
-	}
-	for i, in := range p.code {
-		if in.op != opWaitfor || !p.waits[in.a].until || !reach[i+1] {
-			continue
-		}
-		after := int32(i) + 1 // where a timeout leads
-		if slices.ContainsFunc(p.waits[in.a].entries, func(e waitEntry) bool { return e.target == noLabel || e.target == after }) {
-			p.warn(in.pos, `whether this text came in time is not tested before the next "transmit": look at $SUCCESS or $FAILURE first`)
-		}
-	}
-}
-
-// edges calls f for each instruction and each that may run after it.
-func (p *parser) edges(f func(from, to int32)) {
-	for n, in := range p.code {
-		i := int32(n)
-		if in.op.jumps() {
-			f(i, in.a)
-		}
-		if in.op == opWaitfor {
-			for _, e := range p.waits[in.a].entries {
-				if e.target != noLabel {
-					f(i, e.target)
-				}
-			}
-		}
-		if in.op != opJump && in.op != opGoto && in.op != opHalt && in.op != opEnd {
-			f(i, i+1)
 		}
 	}
 }
