@@ -8,12 +8,6 @@ import (
 	"github.com/rasline/rasline/script/lint"
 )
 
-const maxErrors = 20 // of one script
-
-// maxDepth limits how deep blocks and, apart from them, parentheses, signs and
-// operands of getip lie in each other.
-const maxDepth = 200
-
 // Parse reads a script. The name is that of its file, for messages.
 //
 // The error is a *lint.ParseError with everything that is wrong, at most 20 errors
@@ -53,42 +47,6 @@ func Parse(name string, src []byte) (*Program, error) {
 	}
 	p.program.warnings = p.found.Sorted()
 	return p.program, nil
-}
-
-// parser reads tokens, checks what they mean and writes the code, all in one
-// pass. After an error in a command it is "failed": it takes no token, reports
-// nothing more, and sync looks for the next command.
-type parser struct {
-	src     *lint.Source
-	scan    scanner
-	tok     token // the next one
-	prev    token // the last one taken
-	found   lint.List
-	program *Program
-
-	failed bool // this command has an error in its form
-	muted  bool // a string was cut off: what follows may be part of it
-	depth  int  // of the expression
-
-	nameless   bool // a procedure has no usable name
-	brokenLine int  // the last line with an error in its form
-	looks      int  // how often closersAhead has looked
-
-	// Of the procedure at hand:
-	scope  scope
-	code   []instr
-	waits  []waitSite
-	blocks []block
-	active bool // a command has been seen
-	tested map[op]bool
-}
-
-// block is an if or a while that is not closed yet.
-type block struct {
-	kind kind // kIf or kWhile
-	pos  int32
-	test int32 // where its condition begins
-	jump int32 // the instruction that leaves it
 }
 
 // logicalEnd returns where the file ends for the scanner: at a Ctrl-Z outside
@@ -202,283 +160,39 @@ func (p *parser) procName(opener token, procs map[string]*symbol) string {
 	return key
 }
 
-// advance takes the next token.
-func (p *parser) advance() {
-	p.prev = p.tok
-	p.tok = p.scan.next()
-	p.muted = p.muted || p.prev.cut
+// misused reports whether the reserved word that is next is used as a name:
+// an = or a : follows.
+func (p *parser) misused() bool {
+	k := p.scan.ahead().next().kind
+	return k == tAssign || k == tColon
 }
 
-// accept takes the next token if it is of kind k.
-func (p *parser) accept(k kind) bool {
-	if p.failed || p.tok.kind != k {
-		return false
-	}
-	p.advance()
-	return true
-}
-
-// name takes a name. A reserved word on the same line is taken for one that
-// was meant as a name, and reported; anything else makes the command fail with
-// the text that specifies what is needed.
-func (p *parser) name(need string) (token, bool) {
-	t := p.tok
-	switch {
-	case p.failed:
-		return t, false
-	case t.kind == tName:
-		p.advance()
-		return t, true
-	case t.kind.reserved() && t.line == p.prev.line:
-		p.reservedName(t)
-		p.advance()
-		return t, false
-	}
-	p.fail(need)
-	return t, false
-}
-
-func (p *parser) reservedName(t token) {
-	p.errorAt(t, "%s is a word of the language and cannot be a name", p.shown(t))
-}
-
-// fail reports that the next token is not what is needed, unless the command
-// has failed already or the token was reported by the scanner.
-func (p *parser) fail(text string) { p.failAt(p.tok, text) }
-
-// failAt is fail for a token that was taken already.
-func (p *parser) failAt(t token, text string) {
-	if !p.failed && !p.muted && t.kind != tBad {
-		p.syntax(int(t.pos), text)
-	}
-	p.failed = true
-}
-
-// sync skips to where a command may begin: at a word that starts one, or at a
-// name that is the first of its line.
-func (p *parser) sync() {
-	line := p.prev.line
-	for p.tok.kind != tEOF {
-		if p.tok.kind.starts() && (p.tok.kind != kGetip || p.tok.line > line) {
-			return
+// resolve replaces label numbers by instructions and reports what is left over
+// when a procedure ends.
+func (p *parser) resolve() {
+	for _, s := range p.scope.order {
+		switch v := p.scope.variables[lint.Fold(s.spelling)]; {
+		case !s.defined:
+			p.semantic(s.pos, fmt.Sprintf("there is no label %s in this procedure: mark the place to go to with the label and a colon", quoted(s.spelling)))
+		case !s.used && p.found.Errors() == 0:
+			p.warn(s.pos, fmt.Sprintf("nothing goes to the label %s", quoted(s.spelling)))
+		case v != nil:
+			p.warn(s.pos, fmt.Sprintf("the label %s has the name of the variable in line %d", quoted(s.spelling), p.lineOf(v.pos)))
 		}
-		if p.tok.kind == tName && p.tok.line > line && p.tok.line > p.prev.line {
-			return
-		}
-		p.advance()
 	}
-}
-
-// syntax records an error in the form of the script. There is one for each
-// line, since the next on the same line usually follows from the first.
-func (p *parser) syntax(pos int, text string) {
-	line, _ := p.src.Place(pos)
-	p.brokenLine = line
-	if !p.found.ErrorOn(line) {
-		p.found.Add(p.src.Finding(lint.SeverityError, pos, text))
-		p.stopIfFull()
-	}
-}
-
-// semantic records an error in the meaning of the script.
-func (p *parser) semantic(pos int32, text string) {
-	p.found.Add(p.src.Finding(lint.SeverityError, int(pos), text))
-	p.stopIfFull()
-}
-
-// stopIfFull ends the reading when there is no room for another error.
-func (p *parser) stopIfFull() {
-	if p.found.Full() {
-		if p.found.Errors() >= maxErrors {
-			p.found.Stop()
-		}
-		p.scan.pos = len(p.scan.src)
-		p.tok = token{kind: tEOF, pos: p.tok.pos, end: p.tok.pos, line: p.tok.line}
-	}
-}
-
-func (p *parser) warn(pos int32, text string) {
-	p.found.Add(p.src.Finding(lint.SeverityWarning, int(pos), text))
-}
-
-// errorAt and warnAt report something about a token, unless its command or its
-// line has failed already.
-func (p *parser) errorAt(t token, format string, args ...any) {
-	if !p.failed && !p.muted && int(t.line) != p.brokenLine {
-		p.semantic(t.pos, fmt.Sprintf(format, args...))
-	}
-}
-
-func (p *parser) warnAt(t token, format string, args ...any) {
-	if !p.failed && !p.muted {
-		p.warn(t.pos, fmt.Sprintf(format, args...))
-	}
-}
-
-func (p *parser) text(t token) string { return p.src.Text()[t.pos:t.end] }
-
-// maxShown is how many bytes of a name a message shows.
-const maxShown = 40
-
-// shown quotes a token for a message, cut if it is long.
-func (p *parser) shown(t token) string {
-	switch t.kind {
-	case tEOF:
-		return "the end of the file"
-	case tString:
-		return "a text"
-	}
-	return quoted(p.text(t))
-}
-
-func quoted(name string) string {
-	if len(name) > maxShown {
-		return fmt.Sprintf(`"%s..."`, name[:maxShown])
-	}
-	return fmt.Sprintf("%q", name)
-}
-
-func (p *parser) lineOf(pos int32) int {
-	line, _ := p.src.Place(int(pos))
-	return line
-}
-
-func (p *parser) here() int32 { return int32(len(p.code)) }
-
-// emit writes an instruction and returns its place.
-func (p *parser) emit(o op, t token, a int32) int32 {
-	p.code = append(p.code, instr{op: o, pos: t.pos, a: a})
-	return int32(len(p.code) - 1)
-}
-
-// open begins an if or a while. The block is open even if its condition has a
-// error, so that its end is not another one.
-func (p *parser) open(t token) {
-	b := block{kind: t.kind, pos: t.pos, test: p.here()}
-	after, o, need := kThen, opIf, `"if" needs`
-	if t.kind == kWhile {
-		after, o, need = kDo, opWhile, `"while" needs`
-	}
-	v := p.expression()
-	if p.tok.kind == tAssign {
-		p.fail("to compare, write == with two equals signs")
-	}
-	p.fits(v, tyBoolean, need)
-	if !p.accept(after) {
-		p.fail(fmt.Sprintf("%q must stand before this, after the condition of the %q in line %d", spellings[after], spellings[t.kind], t.line))
-		// Continue after the word that ends the condition, on this line or
-		// before the next command.
-		line := p.prev.line
-		for p.tok.kind != tEOF && p.tok.kind != after {
-			if p.tok.kind.starts() && p.tok.kind != kGetip || p.tok.line > line && p.tok.kind == tName {
-				break
+	for i := range p.code {
+		if p.code[i].op == opGoto {
+			p.code[i].a = p.scope.order[p.code[i].a].target
+			if p.code[i].a == int32(i) && p.found.Errors() == 0 {
+				p.warn(p.code[i].pos, "this goes to itself, again and again: nothing on the way waits or changes")
 			}
-			p.advance()
-		}
-		if p.tok.kind == after {
-			p.advance()
-			p.failed = false
 		}
 	}
-	if len(p.blocks) >= maxDepth {
-		p.tooDeep(t)
-		return
-	}
-	b.jump = p.emit(o, t, 0)
-	p.blocks = append(p.blocks, b)
-}
-
-// tooDeep reports that things lie in each other too deep, and gives up: what
-// follows can only be wrong.
-func (p *parser) tooDeep(t token) {
-	p.semantic(t.pos, fmt.Sprintf("more than %d levels inside each other: make the script simpler", maxDepth))
-	p.failed = true
-	p.found.Close()
-	p.stopIfFull()
-}
-
-// close ends the innermost block if it is of kind k. If it is not, one word is
-// missing, one is too many, or one is mistaken for the other; the number of
-// closing words that follow decides which.
-func (p *parser) close(t token, k kind) {
-	n := len(p.blocks)
-	if n == 0 {
-		p.errorAt(t, `this %q closes no %q`, p.text(t), spellings[k])
-		return
-	}
-	if p.blocks[n-1].kind == k {
-		p.pop(t)
-		return
-	}
-	outer := n - 1
-	for outer >= 0 && p.blocks[outer].kind != k {
-		outer--
-	}
-	switch later := p.closersAhead(); {
-	case outer >= 0 && later == outer:
-		p.unclosed(outer + 1)
-		p.pop(t)
-	case later < n:
-		p.wrongCloser(t)
-		p.pop(t)
-	default:
-		p.wrongCloser(t)
-	}
-}
-
-func (p *parser) wrongCloser(t token) {
-	b := p.blocks[len(p.blocks)-1]
-	p.errorAt(t, "%q does not fit: the %q in line %d is open and needs %q",
-		p.text(t), spellings[b.kind], p.lineOf(b.pos), closer(b.kind))
-}
-
-// closersAhead counts the closing words up to the end of the procedure that
-// have no opening word on the way. It looks for no more than maxErrors words, so
-// that a hostile script costs no more than linear time.
-func (p *parser) closersAhead() int {
-	if p.looks++; p.looks > maxErrors {
-		return 0
-	}
-	s := p.scan.ahead()
-	depth, count := 0, 0
-	for t := p.tok; ; t = s.next() {
-		switch t.kind {
-		case kIf, kWhile:
-			depth++
-		case kEndif, kEndwhile:
-			if depth == 0 {
-				count++
-			} else {
-				depth--
+	for i := range p.waits {
+		for j := range p.waits[i].entries {
+			if e := &p.waits[i].entries[j]; e.target != noLabel {
+				e.target = p.scope.order[e.target].target
 			}
-		case kEndproc, kProc, tEOF:
-			return count
 		}
 	}
-}
-
-// pop ends the innermost block with the closing word t.
-func (p *parser) pop(t token) {
-	b := p.blocks[len(p.blocks)-1]
-	p.blocks = p.blocks[:len(p.blocks)-1]
-	if b.kind == kWhile {
-		p.emit(opJump, t, b.test)
-	}
-	p.code[b.jump].a = p.here()
-}
-
-// unclosed reports the blocks from number n on, and drops them.
-func (p *parser) unclosed(n int) {
-	for _, b := range p.blocks[n:] {
-		p.semantic(b.pos, fmt.Sprintf("this %q has no %q", spellings[b.kind], closer(b.kind)))
-		p.code[b.jump].a = p.here()
-	}
-	p.blocks = p.blocks[:n]
-}
-
-func closer(k kind) string {
-	if k == kIf {
-		return spellings[kEndif]
-	}
-	return spellings[kEndwhile]
 }

@@ -1,45 +1,13 @@
 package scp
 
 import (
-	"cmp"
-	"context"
 	"fmt"
-	"log/slog"
 	"slices"
 
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
 	"github.com/rasline/rasline/script/lint"
 )
-
-// The defaults of a Config.
-const (
-	DefaultMaxSteps  = 1_000_000
-	DefaultMaxString = 1 << 20
-)
-
-// Config holds the settings of a run. The zero Config and a nil one work.
-type Config struct {
-	// MaxSteps is how many commands may run between two that wait or take
-	// input. Default, and for 0: DefaultMaxSteps. Negative: no limit; the
-	// context alone ends a script that never waits.
-	MaxSteps int
-
-	// MaxString is how many bytes a string may have; all strings together have
-	// at most 16 times as many. Default, and for 0: DefaultMaxString. Negative:
-	// no limit.
-	MaxString int
-
-	// Dialog holds the settings of the dialog that the script talks through:
-	// Strip7 for lines with parity, pacing, and Idle as a limit for silence,
-	// which fails the script with ras.ErrRequestTimeout. Default: those of
-	// script.DialogConfig.
-	Dialog *script.DialogConfig
-
-	// Log receives debug records of the dialog, with secrets masked, and
-	// warnings about what the line cannot do. Default: Dialog's, or none.
-	Log *slog.Logger
-}
 
 // Program is a script that Parse has found to be correct. It does not change,
 // and any number of runs may continue at the same time. It is a script.Executor
@@ -61,22 +29,6 @@ var _ script.Executor = (*Program)(nil)
 // order of the places, 100 findings at most.
 func (p *Program) Warnings() []lint.Finding { return slices.Clone(p.warnings) }
 
-// Executor returns an executor that runs the script with settings of its own;
-// a nil cfg means the zero Config. It behaves as Execute does.
-func (p *Program) Executor(cfg *Config) script.Executor {
-	e := executor{Program: p}
-	if cfg != nil {
-		e.cfg = *cfg
-	}
-	return &e
-}
-
-// executor is a Program with settings.
-type executor struct {
-	*Program
-	cfg Config
-}
-
 // Check returns a *script.RunError for a script that uses $USERID or $PASSWORD
 // without a value for it. A script that compares one of them decides by itself
 // what to do without.
@@ -93,78 +45,6 @@ func (p *Program) Check(params *ras.DialParams) error {
 		}
 	}
 	return nil
-}
-
-func (e *executor) Execute(ctx context.Context, call *ras.Call) error {
-	if err := e.Check(call.Params); err != nil {
-		return err
-	}
-	p := e.Program
-	cfg := &e.cfg
-	m := &machine{
-		ctx: ctx, prog: p, call: call,
-		vars:      make([]datum, len(p.slots)),
-		success:   true,
-		maxString: bound(cfg.MaxString, DefaultMaxString),
-		maxSteps:  bound(cfg.MaxSteps, DefaultMaxSteps),
-		made:      make([]awaited, len(p.waits)),
-		hidden:    map[string]bool{},
-	}
-	if call.Params != nil {
-		m.user, m.password = call.Params.UserName, call.Params.Password.Reveal()
-		m.hide(m.password)
-		m.hide(expand(m.password))
-	}
-	var dialog script.DialogConfig
-	if cfg.Dialog != nil {
-		dialog = *cfg.Dialog
-	}
-	dialog.Consume = true
-	dialog.Log = cmp.Or(cfg.Log, dialog.Log)
-	m.log, m.tapped = dialog.Log, dialog.Tap
-	if call.Terminal != nil {
-		m.screen = &terminal{ctx: ctx, call: call, masked: call.MaskStream(call.Terminal), more: make(chan struct{})}
-	}
-	if m.screen != nil || m.tapped != nil {
-		dialog.Tap = m.tap
-	}
-	m.dialog = script.NewDialog(call, &dialog)
-	defer func() {
-		// Leave the call to the next executor.
-		if m.screen != nil {
-			m.screen.stop()
-		}
-		m.dialog.Close()
-	}()
-	return m.run()
-}
-
-// Execute runs the script on the call. It returns nil when the end of main is
-// reached, and otherwise a *script.RunError with the place of the command that
-// failed. A script that needs a name or a password that is not given is refused
-// before anything is sent; see Check.
-//
-// $USERID and $PASSWORD are call.Params' name and password; the latter, and
-// every text made from it, is never shown. "set ipaddr" sets call.IPAddr.
-// "set port" changes one setting and leaves the others as the port has them, or
-// as 8N1 if that cannot be known; a port without such settings is reported to
-// the log and the script continues. Settings stay when the script ends.
-//
-// If the call has a Terminal, the user sees there what the script receives, as it
-// arrives. After "set screen keyboard on" the user's typing goes to the line, with
-// Enter as CR; after "off" it is dropped. The terminal should be in raw mode, so
-// that each key is sent when it is typed and only the peer echoes. At halt the
-// user is notified, and the script succeeds when the user presses Enter; with
-// the keyboard on, typing goes to the line and Ctrl-] lets the script continue.
-// Without a Terminal, or when it ends, halt fails with an error that matches
-// ErrHalted and ras.ErrInteractiveMode.
-//
-// The Terminal is read only by scripts that switch the keyboard on or halt. A
-// read of it that is running when the script ends is freed by a
-// SetReadDeadline method if there is one; without it, a goroutine stays in
-// the read until that returns, and drops what it brought.
-func (p *Program) Execute(ctx context.Context, call *ras.Call) error {
-	return p.Executor(nil).Execute(ctx, call)
 }
 
 // typ is the type of a value.
@@ -246,6 +126,13 @@ const (
 // jumps reports whether a of o is an instruction to go to.
 func (o op) jumps() bool {
 	return o == opJump || o == opGoto || o == opIf || o == opWhile || o == opAnd || o == opOr
+}
+
+// commandNames names the commands for errors. What is sent is never shown.
+var commandNames = map[op]string{
+	opGetIP: "getip", opDelay: "delay", opHalt: "halt", opTransmit: "transmit",
+	opAddress: "set ipaddr", opDataBits: "set port databits", opStopBits: "set port stopbits",
+	opParity: "set port parity", opKeyboard: "set screen keyboard",
 }
 
 // instr is one instruction. pos is the byte of the source that it represents.

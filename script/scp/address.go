@@ -1,53 +1,6 @@
 package scp
 
-import (
-	"errors"
-	"net/netip"
-	"time"
-
-	"github.com/rasline/rasline/script"
-)
-
-// addressIdle is how long the line must be silent after an address that could
-// continue.
-const addressIdle = time.Second
-
-// getip replaces the ordinal on the stack by the address that it means.
-func (m *machine) getip() error {
-	n := m.pop().n
-	if n < 1 {
-		return wrong("the number of the address is %d: it must be 1 or more", n)
-	}
-	var a address
-	for n > 0 {
-		// Read a byte, or a second of silence after an address that could
-		// continue.
-		limit := time.Duration(0)
-		if a.full() {
-			limit = addressIdle
-		}
-		c, err := m.dialog.NextByte(m.ctx, limit)
-		var silence *script.TimeoutError
-		switch {
-		case err == nil:
-			if a.feed(c) {
-				n--
-			}
-		case limit > 0 && errors.As(err, &silence) && m.ctx.Err() == nil:
-			a.silence()
-			n--
-		default:
-			return err
-		}
-	}
-	m.success = true
-	m.waited()
-	m.push(datum{s: string(a.last)})
-	m.dialog.Unread(a.rest)
-	m.seen += len(a.rest)
-	m.showAll()
-	return nil
-}
+import "net/netip"
 
 // address finds IPv4 addresses in a stream: four groups of one to three digits
 // up to 255, joined by single dots, with no digit, letter or dot at either
