@@ -27,7 +27,8 @@ type PlayConfig struct {
 	Speed float64
 
 	// Hold keeps the line up and silent after the last event, until the port or
-	// the Playback is closed. Default: the far port is closed, which the near end
+	// the Playback is closed, and ignores what the near end sends after the last
+	// data of the recording. Default: the far port is closed, which the near end
 	// sees as the loss of the carrier.
 	Hold bool
 }
@@ -53,6 +54,7 @@ type Playback struct {
 	lines    port.Lines
 	hidden   bool // a secret is being received
 	accepted int  // bytes of the event that were accepted
+	early    int  // bytes of in that were there when the last data was played
 
 	connected bool // a note had the state RASCS_Connected
 
@@ -248,7 +250,11 @@ func (p *Playback) run() error {
 	if index < 0 && p.cfg.Port != "" {
 		return &PortError{Name: p.cfg.Port, Ports: p.r.Ports()}
 	}
-	if in, _ := p.received(); len(in) > 0 && !p.hidden && p.number > 0 {
+	in, _ := p.received()
+	if p.cfg.Hold {
+		in = in[:p.early] // the rest may be an answer to the last data
+	}
+	if len(in) > 0 && !p.hidden && p.number > 0 {
 		p.event.Data, p.accepted = nil, 0
 		return p.diverges("", in)
 	}
@@ -269,6 +275,9 @@ func (p *Playback) play() error {
 		if err := p.pause(); err != nil {
 			return err
 		}
+		p.mu.Lock()
+		p.early = len(p.in)
+		p.mu.Unlock()
 		if _, err := p.far.Write(e.Data); err != nil {
 			return errEnded
 		}
@@ -316,6 +325,7 @@ func (p *Playback) pause() error {
 
 // compare receives what the event has sent.
 func (p *Playback) compare() error {
+	p.early = 0
 	data, at := p.event.Data, 0
 	for _, s := range p.event.Secrets {
 		if err := p.literal(data[at:s.Offset]); err != nil {

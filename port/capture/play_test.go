@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -190,17 +191,34 @@ func TestDivergence(t *testing.T) {
 	}
 }
 
+// TestHold sends more after the last data, also while the end is a second away.
 func TestHold(t *testing.T) {
+	file := recordSteps(t, "hunter22", append(login[:len(login):len(login)], step{false, ""}))
+	for _, speed := range []float64{0, 1} {
+		onPlayback(t, file, &capture.PlayConfig{Hold: true, Speed: speed}, func(t *testing.T, near *virtual.Port, p *capture.Playback) {
+			act(t, near, login, 100)
+			near.Write([]byte("more"))
+			near.SetReadDeadline(time.Now().Add(time.Hour))
+			if _, err := near.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("read %v, want silence", err)
+			}
+			if err := p.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestHoldAfterTooMuch sends more before the last data is played.
+func TestHoldAfterTooMuch(t *testing.T) {
 	file := recordSteps(t, "hunter22", login)
-	onPlayback(t, file, &capture.PlayConfig{Hold: true}, func(t *testing.T, near *virtual.Port, p *capture.Playback) {
-		act(t, near, login, 100)
-		near.Write([]byte("more"))
-		near.SetReadDeadline(time.Now().Add(time.Hour))
-		if _, err := near.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("read %v, want silence", err)
-		}
-		if err := p.Close(); err != nil {
-			t.Error(err)
+	onPlayback(t, file, &capture.PlayConfig{Hold: true, Speed: 1}, func(t *testing.T, near *virtual.Port, p *capture.Playback) {
+		steps := slices.Clone(login)
+		steps[6].text += "more"
+		act(t, near, steps, 100)
+		ended(t, near)
+		if err := p.Close(); err == nil || !strings.Contains(err.Error(), `nothing more is sent there, and "more" was sent`) {
+			t.Errorf("got %v", err)
 		}
 	})
 }
