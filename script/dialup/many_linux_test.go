@@ -171,6 +171,7 @@ func cpuTime(t *testing.T) time.Duration {
 // TestThousandDials leaks no goroutine and no descriptor, whether a dial
 // connects, fails or is cancelled.
 func TestThousandDials(t *testing.T) {
+	before := runtime.NumGoroutine()
 	p := newPeer(t)
 	dial := func(i int) {
 		e := &dialup.Entry{Name: "peer", Port: p.name}
@@ -201,29 +202,13 @@ func TestThousandDials(t *testing.T) {
 	for i := range 6 { // what is set up once
 		dial(i)
 	}
-	goroutines, files := settled(0), descriptors(t)
+	wantGoroutines(t, before)
+	files := descriptors(t)
 	for i := range 1000 {
 		dial(i)
 	}
-	if n := settled(goroutines); n > goroutines {
-		t.Errorf("%d goroutines before, %d after", goroutines, n)
-	}
+	wantGoroutines(t, before)
 	if n := descriptors(t); n > files {
 		t.Errorf("%d descriptors before, %d after", files, n)
-	}
-}
-
-// settled returns the number of goroutines when it is not above want, or does not
-// change any more.
-func settled(want int) int {
-	for last, same := -1, 0; ; {
-		runtime.Gosched()
-		n := runtime.NumGoroutine()
-		if same++; n != last {
-			last, same = n, 0
-		}
-		if n <= want || same == 10000 {
-			return n
-		}
 	}
 }
