@@ -64,18 +64,7 @@ var queueChecks = []Check{
 				e.doing("Discard(Input)")
 				e.supported("Discard", d.Discard(port.Input))
 
-				// What is read up to a mark was not discarded.
-				mark := []byte("\xffthe end\xff")
-				w = e.start("Write", func() (int, error) { return e.a.Write(mark) })
-				var got []byte
-				buf := make([]byte, 100)
-				for !bytes.HasSuffix(got, mark) {
-					n, err := e.read(e.b, buf)
-					e.must("Read", err)
-					got = append(got, buf[:n]...)
-				}
-				e.sent(w, len(mark))
-				got = got[:len(got)-len(mark)]
+				got := e.beforeMark()
 				if !bytes.HasSuffix(data[1:], got) {
 					e.fatalf("after Discard(Input) %d bytes were read that are no suffix of those written", len(got))
 				}
@@ -110,19 +99,7 @@ var queueChecks = []Check{
 			total := e.fill(e.a)
 			e.doing("Discard(Output)")
 			e.supported("Discard", d.Discard(port.Output))
-			want := pattern(0, total)
-			e.must("SetReadDeadline", e.b.SetReadDeadline(time.Now().Add(near)))
-			buf := make([]byte, 1000)
-			for got := 0; ; {
-				n, err := e.read(e.b, buf)
-				e.same(buf[:n], want[got:], got)
-				got += n
-				if err != nil {
-					e.timeout("Read of what is left", n, err)
-					break
-				}
-				e.must("SetReadDeadline", e.b.SetReadDeadline(time.Now().Add(near)))
-			}
+			e.same(e.beforeMark(), pattern(0, total), 0)
 			e.usable()
 		},
 	},
@@ -191,6 +168,23 @@ var queueChecks = []Check{
 			}
 		},
 	},
+}
+
+// beforeMark writes a mark to a and returns what is read from b before it: what was
+// written earlier and was not discarded, however late it arrives.
+func (e *env) beforeMark() []byte {
+	e.t.Helper()
+	mark := []byte("\xffthe end\xff")
+	w := e.start("Write", func() (int, error) { return e.a.Write(mark) })
+	var got []byte
+	buf := make([]byte, 1000)
+	for !bytes.HasSuffix(got, mark) {
+		n, err := e.read(e.b, buf)
+		e.must("Read", err)
+		got = append(got, buf[:n]...)
+	}
+	e.sent(w, len(mark))
+	return got[:len(got)-len(mark)]
 }
 
 // quiet reads from p what represents a break: NUL bytes, or nothing.
