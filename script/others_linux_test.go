@@ -44,7 +44,7 @@ func TestOthersOnATerminal(t *testing.T) {
 			others.Go(func() {
 				for range rounds {
 					far.Write([]byte("data"))
-					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+					ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 					if err := call.Send(ctx, []byte("up")); err != nil {
 						t.Error(err)
 					}
