@@ -150,6 +150,7 @@ func TestBadInput(t *testing.T) {
 		{"unknown flag", []string{"-bogus"}, exitUsage, `^rasdial: there is no flag -bogus; -h lists the flags$`},
 		{"mistyped flag", []string{"-timeot", "5s"}, exitUsage, `^rasdial: there is no flag -timeot: use -timeout; -h lists the flags$`},
 		{"mistyped flag of two letters", []string{"-prot=x"}, exitUsage, `^rasdial: there is no flag -prot: use -port; -h lists`},
+		{"timeout without a unit", []string{"-timeout", "5"}, exitUsage, `^rasdial: invalid value "5" for flag -timeout: write a number with its unit, such as 5s or 2m; -h lists`},
 		{"bad value", []string{"-timeout", "5"}, exitUsage, `^rasdial: invalid value "5" for flag -timeout: .*; -h lists the flags$`},
 		{"flag without value", []string{"-dial"}, exitUsage, `^rasdial: flag needs an argument: -dial; -h lists the flags$`},
 		{"argument without a flag", []string{"5551234"}, exitUsage, `unexpected argument "5551234"`},

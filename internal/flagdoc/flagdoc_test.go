@@ -18,6 +18,8 @@ func program() *Program {
 	f.Bool("v", false, "show it's [all] of: the conversation")
 	f.String("log", "", "log in this `format`")
 	f.String("port", "", "`port`: a device")
+	f.Duration("time-limit", 0, "")
+	f.Int("redial", 0, "")
 	return &Program{Name: "dial", Summary: "dial - and log in", Synopsis: "[flags]", About: "One.\n\n.Two\nlines.", Flags: f,
 		Values: map[string][]string{"log": {"text", "json"}}}
 }
@@ -29,7 +31,7 @@ func TestBash(t *testing.T) {
 	if err := program().Bash(&b); err != nil {
 		t.Fatal(err)
 	}
-	for line, want := range map[string]string{"dial -p": "-port", "dial -log j": "json", "dial -": "-log -port -v"} {
+	for line, want := range map[string]string{"dial -p": "-port", "dial -log j": "json", "dial -": "-log -port -redial -time-limit -v"} {
 		words := strings.Fields(line)
 		cmd := exec.Command(bash, "-c", b.String()+"\nCOMP_WORDS=("+line+"); COMP_CWORD="+string(rune('0'+len(words)-1))+"; _dial; echo ${COMPREPLY[@]}")
 		out, err := cmd.CombinedOutput()
@@ -71,6 +73,10 @@ func TestParse(t *testing.T) {
 		{"a -v b -port x c", "a b c", ""},
 		{"-prot x", "", "dial: there is no flag -prot: use -port; -h lists the flags\n"},
 		{"a -log", "", "dial: flag needs an argument: -log; -h lists the flags\n"},
+		{"-time-limit 5", "", `dial: invalid value "5" for flag -time-limit: write a number with its unit, such as 5s or 2m; -h lists the flags` + "\n"},
+		{"-redial -v", "", `dial: invalid value "-v" for flag -redial: write a whole number; -h lists the flags` + "\n"},
+		{"-redial 99999999999999999999", "", `dial: invalid value "99999999999999999999" for flag -redial: value out of range; -h lists the flags` + "\n"},
+		{"-v=maybe", "", `dial: invalid boolean value "maybe" for -v: write true or false; -h lists the flags` + "\n"},
 		{"-h", "", "usage of dial\n  -log format"},
 	} {
 		p := program()

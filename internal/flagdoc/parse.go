@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/rasline/rasline/internal/words"
 )
@@ -25,7 +26,7 @@ func (p *Program) Parse(args []string, stderr io.Writer) (others []string, err e
 			return nil, err
 		}
 		if err != nil {
-			p.Refuse(stderr, fmt.Errorf("%w; -h lists the flags", words.UnknownFlag(p.Flags, err)))
+			p.Refuse(stderr, fmt.Errorf("%w; -h lists the flags", p.explain(err)))
 			return nil, err
 		}
 		if args = p.Flags.Args(); len(args) == 0 {
@@ -33,6 +34,31 @@ func (p *Program) Parse(args []string, stderr io.Writer) (others []string, err e
 		}
 		others, args = append(others, args[0]), args[1:]
 	}
+}
+
+// explain adds to an error of package flag what to write instead: the nearest name
+// for a flag that does not exist, and the form of a value that cannot be read.
+func (p *Program) explain(err error) error {
+	if _, name, unknown := strings.Cut(err.Error(), "not defined: -"); unknown {
+		var known []string
+		p.Flags.VisitAll(func(f *flag.Flag) { known = append(known, f.Name) })
+		if nearest := words.Nearest(name, known); nearest != "" {
+			return fmt.Errorf("there is no flag -%s: use -%s", name, nearest)
+		}
+		return fmt.Errorf("there is no flag -%s", name)
+	}
+	wrong, unread := strings.CutSuffix(err.Error(), ": parse error")
+	if !unread {
+		return err
+	}
+	form := "true or false"
+	switch f := p.Flags.Lookup(wrong[strings.LastIndex(wrong, " -")+2:]); f.Value.(flag.Getter).Get().(type) {
+	case time.Duration:
+		form = "a number with its unit, such as 5s or 2m"
+	case int:
+		form = "a whole number"
+	}
+	return fmt.Errorf("%s: write %s", wrong, form)
 }
 
 // Refuse prints the lines of an error, with the name of the program.

@@ -4,7 +4,6 @@ package words
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -150,19 +149,4 @@ func Distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
-}
-
-// UnknownFlag adds the name of the nearest flag to the error of package flag for one
-// that does not exist. Other errors are returned as they are.
-func UnknownFlag(f *flag.FlagSet, err error) error {
-	_, name, unknown := strings.Cut(err.Error(), "not defined: -")
-	if !unknown {
-		return err
-	}
-	var known []string
-	f.VisitAll(func(k *flag.Flag) { known = append(known, k.Name) })
-	if nearest := Nearest(name, known); nearest != "" {
-		return fmt.Errorf("there is no flag -%s: use -%s", name, nearest)
-	}
-	return fmt.Errorf("there is no flag -%s", name)
 }
