@@ -71,17 +71,18 @@ func TestLimitInsideALargeChunk(t *testing.T) {
 	far.Write(bytes.Repeat([]byte("a"), 1<<20))
 	slow := script.Regexp(regexp.MustCompile(`(a{1,900})b`))
 	_, err := script.Run(t.Context(), near, executor(func(ctx context.Context, d *script.Dialog) error {
+		const limit, late = 50 * time.Millisecond, 75 * time.Millisecond
 		best := time.Hour
-		for range 5 { // what else the machine does counts as well: the best of five
+		for end := time.Now().Add(20 * time.Second); best > late && time.Now().Before(end); { // until the machine does nothing else
 			start := time.Now()
-			_, err := d.WaitFor(ctx, 50*time.Millisecond, slow)
+			_, err := d.WaitFor(ctx, limit, slow)
 			best = min(best, time.Since(start))
 			if !errors.Is(err, ras.ErrRequestTimeout) {
 				return err
 			}
 		}
-		if best > 75*time.Millisecond {
-			t.Errorf("a limit of 50ms passed after %v", best)
+		if best > late {
+			t.Errorf("a limit of %v passed after %v", limit, best)
 		}
 		return nil
 	}), nil)
