@@ -1,6 +1,8 @@
 package ras_test
 
 import (
+	"context"
+	"io"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -305,5 +307,82 @@ func TestDecision45SessionsAreApart(t *testing.T) {
 		b.code(b.s.SendBuffer(b.h, its, 1), ras.ErrBufferInvalid)
 		b.code(b.s.FreeBuffer(its), ras.ErrBufferInvalid)
 		b.code(b.s.SendBuffer(other.Handle(), b.buffer(4), 1), ras.ErrInvalidPortHandle)
+	})
+}
+
+// sliceBuffer is a Buffer of a type that cannot be compared.
+type sliceBuffer []byte
+
+func (s sliceBuffer) Bytes() []byte { return s }
+
+// slices is an API with such buffers.
+type slices struct {
+	ras.API
+	below map[*byte]ras.Buffer
+}
+
+func (s slices) of(b ras.Buffer) ras.Buffer { return s.below[&b.Bytes()[0]] }
+
+func (s slices) GetBuffer(size int) (ras.Buffer, error) {
+	b, err := s.API.GetBuffer(size)
+	if err != nil {
+		return nil, err
+	}
+	s.below[&b.Bytes()[0]] = b
+	return sliceBuffer(b.Bytes()), nil
+}
+
+func (s slices) FreeBuffer(b ras.Buffer) error { return s.API.FreeBuffer(s.of(b)) }
+
+func (s slices) SendBuffer(h ras.Handle, b ras.Buffer, n int) error {
+	return s.API.SendBuffer(h, s.of(b), n)
+}
+
+func (s slices) ReceiveBuffer(h ras.Handle, b ras.Buffer, t time.Duration, ev *ras.Event) error {
+	return s.API.ReceiveBuffer(h, s.of(b), t, ev)
+}
+
+func (s slices) RetrieveBuffer(h ras.Handle, b ras.Buffer) (int, error) {
+	return s.API.RetrieveBuffer(h, s.of(b))
+}
+
+// TestBuffersThatCannotBeCompared leaves receives and sends with an API whose
+// buffers are slices: those left are freed when the API has finished with them, and
+// no other.
+func TestBuffersThatCannotBeCompared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := virtual.Pair(virtual.BufferSize(10))
+		defer near.Close()
+		defer far.Close()
+		s := ras.NewSession(near, nil)
+		call := &ras.Call{API: slices{s, make(map[*byte]ras.Buffer)}, Port: s.Handle()}
+		cancelled := func(f func(ctx context.Context) error) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			checkCode(t, f(ctx), ras.ErrRequestTimeout)
+		}
+		cancelled(func(ctx context.Context) error {
+			_, err := call.Receive(ctx, make([]byte, 10), 0)
+			return err
+		})
+		cancelled(func(ctx context.Context) error { return call.Send(ctx, make([]byte, 100)) })
+		sent := make([]byte, 100)
+		if _, err := io.ReadFull(far, sent); err != nil { // which ends the send that was left
+			t.Error(err)
+		}
+		if err := call.Send(t.Context(), []byte("text")); err != nil {
+			t.Error(err)
+		}
+		far.Write([]byte("data"))
+		into := make([]byte, 10)
+		if n, err := call.Receive(t.Context(), into, time.Minute); err != nil || string(into[:n]) != "data" {
+			t.Errorf("got %q, %v", into[:n], err)
+		}
+		if _, err := call.End(); err != nil {
+			t.Error(err)
+		}
+		if err := s.Close(); err != nil || s.Stats().Leaked != 0 {
+			t.Errorf("Close = %v, %d buffers leaked", err, s.Stats().Leaked)
+		}
 	})
 }

@@ -3,6 +3,7 @@ package ras
 import (
 	"errors"
 	"os"
+	"reflect"
 	"time"
 )
 
@@ -345,13 +346,13 @@ func (c *Call) FreeBuffer(b Buffer) error {
 		return c.API.FreeBuffer(b)
 	}
 	st.mu.Lock()
-	if left := st.rx.left; left != nil && left.buf == b && !left.freed {
+	if left := st.rx.left; left != nil && !left.freed && sameBuffer(left.buf, b) {
 		left.freed = true
 		st.mu.Unlock()
 		return nil
 	}
 	for _, tx := range st.tx {
-		if tx.buf == b && !tx.freed {
+		if !tx.freed && sameBuffer(tx.buf, b) {
 			tx.freed = true
 			st.mu.Unlock()
 			return nil
@@ -359,4 +360,18 @@ func (c *Call) FreeBuffer(b Buffer) error {
 	}
 	st.mu.Unlock()
 	return c.API.FreeBuffer(b)
+}
+
+// sameBuffer reports whether a and b are one buffer. An API may have buffers of a
+// type that cannot be compared, such as a slice: those are the same if their memory
+// is.
+func sameBuffer(a, b Buffer) bool {
+	if reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() {
+		return a == b
+	}
+	if a == nil || b == nil {
+		return false
+	}
+	x, y := a.Bytes(), b.Bytes()
+	return len(x) > 0 && len(y) > 0 && &x[0] == &y[0]
 }
