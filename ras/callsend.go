@@ -3,6 +3,7 @@ package ras
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 )
 
@@ -35,8 +36,15 @@ func (st *callState) send(ctx context.Context, c *Call, b Buffer, n int) error {
 	tx := &callSend{api: c.API, buf: b, done: make(chan struct{})}
 	// The goroutine ends when the callback returns; End waits for it, up to a limit.
 	go func() {
-		result <- c.API.SendBuffer(c.Port, b, n)
-		st.sendReturned(tx)
+		err := error(&Error{Op: opSend, Code: ErrUnknown, Err: errors.New("the callback has ended its goroutine")})
+		defer func() {
+			if v := recover(); v != nil {
+				err = &Error{Op: opSend, Code: ErrUnknown, Err: fmt.Errorf("panic of the callback: %s", c.mask().MaskText(fmt.Sprint(v)))}
+			}
+			result <- err
+			st.sendReturned(tx)
+		}()
+		err = c.API.SendBuffer(c.Port, b, n)
 	}()
 	select {
 	case err := <-result:

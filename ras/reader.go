@@ -163,11 +163,20 @@ func (s *Session) readOn() {
 func (s *Session) readInto(into []byte) {
 	returned := false
 	defer func() {
-		if !returned { // the port has panicked, and Close must not wait for it
-			s.mu.Lock()
-			s.fail(ErrPortOrDevice, errPanicked)
-			s.readerStopped()
-			s.mu.Unlock()
+		if returned {
+			return
+		}
+		// The port has panicked, and Close must not wait for it. The panic goes on to
+		// the caller whose goroutine it is, and otherwise is the failure of the port.
+		s.mu.Lock()
+		var v any
+		if s.rx.reader == readerBackground {
+			v = recover()
+		}
+		s.fail(ErrPortOrDevice, s.panicked(v))
+		s.readerStopped()
+		if v == nil {
+			s.mu.Unlock() // readInto does not return
 		}
 	}()
 	for empty := 0; ; {

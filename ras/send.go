@@ -303,17 +303,23 @@ func (s *Session) writeApart(ctx context.Context, g *grant, n int, deadline inst
 	// The goroutine ends with the write. Close ends that by a deadline and waits for
 	// it, up to a limit.
 	go func() {
-		var err error
+		err := error(errPanicked)
 		sent := 0
-		for sent < len(data) && err == nil {
-			var n int
-			n, err = s.writeOnce(data[sent:])
-			if sent += n; err == io.ErrShortWrite && n > 0 {
-				err = nil
+		defer func() {
+			if v := recover(); v != nil {
+				err = s.panicked(v)
+			}
+			result <- s.endApart(g, sent, err)
+			s.release()
+		}()
+		for sent < len(data) {
+			n, wrote := s.writeOnce(data[sent:])
+			if sent += n; wrote != nil && !(wrote == io.ErrShortWrite && n > 0) {
+				err = wrote
+				return
 			}
 		}
-		result <- s.endApart(g, sent, err)
-		s.release()
+		err = nil
 	}()
 	var passed <-chan time.Time
 	if deadline != 0 {
@@ -370,6 +376,8 @@ func (s *Session) endApart(g *grant, sent int, err error) error {
 		s.fail(ErrPortOrDevice, fmt.Errorf("the port times out although no deadline has passed: %w", err))
 	case err == io.ErrShortWrite:
 		s.fail(Cause(io.ErrNoProgress), io.ErrNoProgress)
+	case errors.Is(err, errPanicked):
+		s.fail(ErrPortOrDevice, err)
 	default:
 		s.fail(Cause(err), err)
 	}

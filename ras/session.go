@@ -235,6 +235,15 @@ func (s *Session) FreeBuffer(b Buffer) error {
 	return nil
 }
 
+// panicked returns the failure of a port of which a call has panicked with v, or,
+// if v is nil, with a value that its caller gets.
+func (s *Session) panicked(v any) error {
+	if v == nil {
+		return errPanicked
+	}
+	return fmt.Errorf("%w: %s", errPanicked, s.shared.masker.MaskText(fmt.Sprint(v)))
+}
+
 // own returns the grant that b is if this session granted it and it was not freed.
 func (s *Session) own(op string, b Buffer) (*grant, error) {
 	own, ok := b.(*grant)
