@@ -128,6 +128,9 @@ func (r Result) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "{%v, %d bytes unread, %d leaks, %v}", r.Params, len(r.Unread), r.Leaks, r.Duration)
 }
 
+// LogValue is what log/slog prints, in every format: what Format does.
+func (r Result) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
+
 // State is a state that a connection has reached, or has failed in. Run, the
 // dialler of package modem and whatever else sets a connection up report in this
 // one form.
@@ -214,6 +217,7 @@ func (e *RunTimeoutError) Timeout() bool { return true }
 type run struct {
 	cfg     Config
 	session *ras.Session
+	mask    func([]byte) []byte // of the call
 	start   time.Time
 }
 
@@ -236,6 +240,7 @@ func (r *run) run(ctx context.Context, p port.Port, unread []byte, e Executor) (
 	if h, ok := p.(port.Hider); ok && len(before.Password) >= mask.Short {
 		h.Hide(before.Password.Reveal()) // a shorter one is hidden where it is sent
 	}
+	r.mask = call.Mask
 	res := &Result{Params: before, port: p}
 	start := time.Now()
 	r.announce(nil, "")
@@ -282,7 +287,8 @@ func (r *run) announce(err error, text string) {
 			attrs = append(attrs, "text", text)
 		}
 		if err != nil {
-			attrs = append(attrs, "error", err)
+			// A script may have quoted in it what the peer has sent.
+			attrs = append(attrs, "error", string(r.mask([]byte(err.Error()))))
 		}
 		r.cfg.Log.Info("state", attrs...)
 	}

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rasline/rasline/internal/echo"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/virtual"
 	"github.com/rasline/rasline/ras"
@@ -205,6 +206,39 @@ func TestDecision46LimitForTheRun(t *testing.T) {
 			t.Errorf("%v does not say whose limit it was", err)
 		}
 	})
+}
+
+// TestLogOfARun holds that the log of a run shows no secret of which the script's own
+// error quotes the echo, and a Result that a program logs no data, in any format.
+func TestLogOfARun(t *testing.T) {
+	for name, handler := range map[string]func(w io.Writer) slog.Handler{
+		"text":    func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, nil) },
+		"JSON":    func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, nil) },
+		"printer": func(w io.Writer) slog.Handler { return script.NewPrinter(w, nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var text bytes.Buffer
+			log := slog.New(handler(&text))
+			failure := errors.New(`unexpected answer "HUNTER22"`)
+			cfg := &script.Config{Params: &ras.DialParams{Password: "hunter22"}, Log: log}
+			runs(t, "HUNTER22", cfg, func(ctx context.Context, call *ras.Call) error {
+				d := script.NewDialog(call, nil)
+				_, err := d.WaitFor(ctx, time.Minute, script.Text("22"))
+				return errors.Join(err, d.Unread([]byte("HUNTER22")), failure)
+			}, func(res *script.Result, err error) {
+				if !errors.Is(err, failure) || len(res.Unread) != len("HUNTER22") {
+					t.Errorf("got %v and %q", err, res.Unread)
+				}
+				log.Info("result", "pointer", res, "value", *res)
+			})
+			if !strings.Contains(text.String(), "unexpected answer") || !strings.Contains(text.String(), "8 bytes unread") {
+				t.Errorf("the log lacks something:\n%s", text.String())
+			}
+			if leak := echo.Leak(text.String(), "hunter22"); leak != "" {
+				t.Errorf("the log shows %q:\n%s", leak, text.String())
+			}
+		})
+	}
 }
 
 func TestDecision54FormatAfterTheScript(t *testing.T) {
