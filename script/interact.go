@@ -61,11 +61,17 @@ func (d *Dialog) Interact(ctx context.Context, terminal io.ReadWriter, cfg *Inte
 	// The goroutine ends when talking does, or when the user has ended the session;
 	// Interact waits for it.
 	go func() {
-		err := d.typed(talking, sending, c.Escape)
-		sent <- err
-		stop(errors.Join(errTyped, err))
+		err := errGoexit
+		defer func() {
+			sent <- err
+			stop(errors.Join(errTyped, err))
+		}()
+		err = protected("interact", d.call, func() error { return d.typed(talking, sending, c.Escape) })
 	}()
-	_, err := d.ReadUntil(talking, terminal, c.Timeout, c.Until...)
+	m, err := d.ReadUntil(talking, terminal, c.Timeout, c.Until...)
+	if err == nil {
+		_, err = terminal.Write(m.Text)
+	}
 	stop(nil)
 	defer time.AfterFunc(interruptLimit, stopSending).Stop()
 	typed := <-sent // the keyboard is ours from here on
@@ -81,7 +87,10 @@ func (d *Dialog) Interact(ctx context.Context, terminal io.ReadWriter, cfg *Inte
 	return err
 }
 
-var errTyped = errors.New("the user has ended the session")
+var (
+	errTyped  = errors.New("the user has ended the session")
+	errGoexit = errors.New("the terminal or a callback has ended its goroutine")
+)
 
 // typed sends what the user types, until the escape key, the end of the input or
 // the end of ctx. What was read before ctx ended is sent under a context of its
@@ -125,6 +134,7 @@ type keyboard struct {
 	reading bool        // a Read is under way or its result is in input
 	rest    []byte      // typed and not sent: after the escape key, or at the end of a session
 	err     error       // of the last Read, set before input is sent
+	panic   any         // of the last Read, as err
 }
 
 // read returns what is typed next.
@@ -141,14 +151,21 @@ func (k *keyboard) read(ctx context.Context) ([]byte, error) {
 		}
 		go func() {
 			b := make([]byte, 512)
-			n, err := k.from.Read(b)
-			k.err = err
-			k.input <- b[:n]
+			n := 0
+			k.err = errGoexit
+			defer func() {
+				k.panic = recover()
+				k.input <- b[:max(0, min(n, len(b)))]
+			}()
+			n, k.err = k.from.Read(b)
 		}()
 	}
 	select {
 	case b := <-k.input:
 		k.reading = false
+		if k.panic != nil {
+			panic(k.panic) // where it can be recovered
+		}
 		return b, k.err
 	case <-ctx.Done():
 		return nil, ctx.Err()

@@ -51,18 +51,18 @@ func cleanUp(ctx context.Context, call *ras.Call, p port.Port, err error) error 
 		last := len(d.functions) - 1
 		f := d.functions[last]
 		d.functions = d.functions[:last]
-		if failed := protected(func() error { return f(context.WithoutCancel(ctx), p, err) }); failed != nil {
+		if failed := protected("clean up", call, func() error { return f(context.WithoutCancel(ctx), p, err) }); failed != nil {
 			err = errors.Join(err, failed)
 		}
 	}
 	return err
 }
 
-// protected returns a panic of f as an error.
-func protected(f func() error) (err error) {
+// protected returns a panic of f as an error, secrets of the call masked.
+func protected(op string, call *ras.Call, f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &ras.Error{Op: "clean up", Code: ras.ErrUnknown, Err: fmt.Errorf("panic: %v", v)}
+			err = &ras.Error{Op: op, Code: ras.ErrUnknown, Err: fmt.Errorf("panic: %s", call.Mask(fmt.Append(nil, v)))}
 		}
 	}()
 	return f()

@@ -65,10 +65,10 @@ func TestDeferredErrors(t *testing.T) {
 	_, err := script.Run(t.Context(), near, script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
 		script.Defer(call, func(context.Context, port.Port, error) error { called = true; return nil })
 		script.Defer(call, func(context.Context, port.Port, error) error { return ras.ErrHangupFailed })
-		script.Defer(call, func(context.Context, port.Port, error) error { panic("no clean-up") })
+		script.Defer(call, func(context.Context, port.Port, error) error { panic("no clean-up with hunter2") })
 		return ras.ErrLineBusy
-	}), nil)
-	if !called || ras.CodeOf(err) != ras.ErrLineBusy || !errors.Is(err, ras.ErrHangupFailed) || !strings.Contains(err.Error(), "no clean-up") {
+	}), &script.Config{Params: &ras.DialParams{Password: "hunter2"}})
+	if !called || ras.CodeOf(err) != ras.ErrLineBusy || !errors.Is(err, ras.ErrHangupFailed) || !strings.Contains(err.Error(), "no clean-up with ***") {
 		t.Errorf("called %v, error %v; want all three, the script's own first", called, err)
 	}
 }
