@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -132,6 +133,12 @@ func TestInteract(t *testing.T) {
 		if err := <-done; err != nil {
 			b.Error(err)
 		}
+		if io.ReadFull(user, got); string(got) != "good by" {
+			b.Errorf("the user sees %q", got)
+		}
+		if io.ReadFull(user, got[:1]); got[0] != 'e' {
+			b.Errorf("the user sees %q at the end of the session", got[:1])
+		}
 		b.finds(d, 0, "", "~", script.Text("~"))
 		ctx, cancel := context.WithTimeout(b.Context(), time.Second)
 		defer cancel()
@@ -139,4 +146,69 @@ func TestInteract(t *testing.T) {
 			b.Errorf("a context that ends: %v", err)
 		}
 	})
+}
+
+// TestExchangeWithEcho holds that the match of Exchange is valid although the send
+// after it waits for an echo.
+func TestExchangeWithEcho(t *testing.T) {
+	onBench(t, func(b *bench) {
+		d := script.NewDialog(b.call, &script.DialogConfig{WaitEcho: time.Second})
+		b.farSends("Welcome. login:")
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			b.farGets("joe\r")
+			b.farSends("joe\r")
+		}()
+		m, err := d.Exchange(b.Context(), time.Second, script.Text("login:"), "joe\r")
+		<-done
+		if err != nil || string(m.Before) != "Welcome. " || string(m.Text) != "login:" {
+			b.Errorf("got %q, %q, %v", m.Before, m.Text, err)
+		}
+	})
+}
+
+// brokenTerminal is a terminal whose Read ends as f does.
+type brokenTerminal struct {
+	io.Writer
+	f func(b []byte) (int, error)
+}
+
+func (t brokenTerminal) Read(b []byte) (int, error) { return t.f(b) }
+
+// brokenSend is an API whose SendBuffer panics.
+type brokenSend struct{ ras.API }
+
+func (brokenSend) SendBuffer(ras.Handle, ras.Buffer, int) error { panic("no send with hunter2") }
+
+// TestInteractPanics holds that a terminal or a callback that panics, or ends its
+// goroutine, while Interact uses it on a goroutine of its own ends Interact with an
+// error.
+func TestInteractPanics(t *testing.T) {
+	key := func(b []byte) (int, error) { return copy(b, "x"), nil }
+	for name, c := range map[string]struct {
+		read func(b []byte) (int, error)
+		api  func(api ras.API) ras.API
+		want string
+	}{
+		"terminal": {read: func([]byte) (int, error) { panic("no terminal for hunter2") }, want: "no terminal for ***"},
+		"Goexit":   {read: func([]byte) (int, error) { runtime.Goexit(); return 0, nil }, want: "goroutine"},
+		"too many": {read: func(b []byte) (int, error) { return len(b) + 1, io.EOF }},
+		"callback": {read: key, api: func(api ras.API) ras.API { return brokenSend{api} }, want: "no send with ***"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBench(t, func(b *bench) {
+				call := b.call
+				if c.api != nil {
+					call = call.WithAPI(c.api(b.s))
+				}
+				err := script.NewDialog(call, nil).Interact(b.Context(), brokenTerminal{io.Discard, c.read}, nil)
+				if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+					b.Errorf("got %v, want %q", err, c.want)
+				}
+				b.farSends("after")
+				b.finds(script.NewDialog(b.call, nil), 0, "", "after", script.Text("after"))
+			})
+		})
+	}
 }

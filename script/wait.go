@@ -131,6 +131,9 @@ func (d *Dialog) ReadUntil(ctx context.Context, w io.Writer, limit time.Duration
 func (d *Dialog) Exchange(ctx context.Context, limit time.Duration, p Pattern, reply string) (Match, error) {
 	m, err := d.WaitFor(ctx, limit, p)
 	if err == nil {
+		if d.cfg.WaitEcho > 0 { // a wait of its own, which takes the memory of m
+			m.Before, m.Text = bytes.Clone(m.Before), bytes.Clone(m.Text)
+		}
 		err = d.Send(ctx, []byte(reply))
 	}
 	return m, err
@@ -145,8 +148,8 @@ func (d *Dialog) ExchangeSecret(ctx context.Context, limit time.Duration, p Patt
 	return m, err
 }
 
-// NextByte consumes the next byte. It waits for it as WaitFor does; watches are
-// not served.
+// NextByte consumes the next byte. It waits for it up to the limit, as WaitFor
+// does; watches are not served, and DialogConfig.Idle does not count.
 func (d *Dialog) NextByte(ctx context.Context, limit time.Duration) (byte, error) {
 	clock := waitClock{start: time.Now(), limit: limit}
 	for {
