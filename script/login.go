@@ -126,6 +126,7 @@ var (
 	anyPrompt    = regexp.MustCompile(`[:>?#$%\]]\s*$`)
 	menuEntry    = regexp.MustCompile(`(?im)^[ \t]*[\[(<]?([0-9a-z]{1,3})[\])>.:\-=][\])>.:\-= \t]*[^\r\n]*\bppp\b`)
 	refusal      = regexp.MustCompile(`(?i)\b(?:incorrect|invalid|denied|failed|failure|bad password|wrong|unknown user|not authori[sz]ed)\b`)
+	history      = regexp.MustCompile(`(?i)\bsince\b.*\blog ?in\b|^\W*last\b.*\blog ?in:`) // of logins before
 	announcement = regexp.MustCompile(`(?i)(?:(?:enter|start|begin|switch)\w*(?: to)? ppp|ppp (?:mode|session)|your ip address is|(?:packet mode|ppp) enabled)`)
 	sequences    = regexp.MustCompile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b\r\n]*(?:\x07|\x1b\\\\)?|[ -/]+[0-~]|[0-Z\\\\^-~])")
 )
@@ -290,13 +291,19 @@ func (l *login) timedOut(t *TimeoutError) error {
 		Damaged: t.Damaged, Line: t.Line}
 }
 
-// plain returns what a person sees of b: without parity bits, terminal sequences
-// and control characters, and without what backspaces erase.
+// plain returns what a person sees of b if the high bits are parity, as visible
+// does.
 func plain(b []byte) []byte {
 	text := make([]byte, len(b))
 	for i, c := range b {
 		text[i] = c & 0x7F
 	}
+	return visible(text)
+}
+
+// visible returns what a person sees of a text: without terminal sequences and
+// control characters, and without what backspaces erase.
+func visible(text []byte) []byte {
 	text = sequences.ReplaceAll(text, nil)
 	out := text[:0]
 	for _, c := range text {
@@ -321,12 +328,18 @@ const (
 	askPassword
 )
 
-// asks returns what a line requests, by the texts of the LoginConfig first.
+// lastLine returns the line that text ends in.
+func lastLine(text []byte) []byte { return text[bytes.LastIndexAny(text, "\r\n")+1:] }
+
+// asks returns what a line requests, by the texts of the LoginConfig first. These
+// may have characters of eight bits: l.heard is searched for them as well, whose
+// bits may be all characters and no parity.
 func (l *login) asks(line []byte) ask {
-	text := strings.ToLower(strings.TrimRight(string(line), promptMarks))
+	fold := func(text string) string { return strings.ToLower(strings.TrimRight(text, promptMarks)) }
+	text, all := fold(string(line)), fold(string(lastLine(visible(l.heard))))
 	ends := func(prompt string) bool {
-		prompt = strings.ToLower(strings.TrimRight(prompt, promptMarks))
-		return prompt != "" && strings.HasSuffix(text, prompt)
+		prompt = fold(prompt)
+		return prompt != "" && (strings.HasSuffix(text, prompt) || strings.HasSuffix(all, prompt))
 	}
 	switch {
 	case slices.ContainsFunc(l.cfg.PasswordPrompts, ends):
@@ -363,12 +376,23 @@ func asks(line []byte) ask {
 	return askNothing
 }
 
+// refuses reports whether a line of text is a refusal. One that reports failed
+// logins of the past, as many peers do after a password that is right, is none.
+func refuses(text []byte) bool {
+	for line := range bytes.FieldsFuncSeq(text, func(r rune) bool { return r == '\r' || r == '\n' }) {
+		if refusal.Match(line) && !history.Match(line) {
+			return true
+		}
+	}
+	return false
+}
+
 // answer reads what a peer that has fallen silent has sent and does what a
 // person would.
 func (l *login) answer(ctx context.Context) (done bool, err error) {
 	text := plain(l.heard)
-	line := text[bytes.LastIndexAny(text, "\r\n")+1:]
-	l.sawRefusal = l.sawRefusal || l.gavePass && refusal.Match(text)
+	line := lastLine(text)
+	l.sawRefusal = l.sawRefusal || l.gavePass && refuses(text)
 	l.announced = l.announced || l.gavePass && announcement.Match(text)
 	asked := l.asks(line)
 	switch {
@@ -446,7 +470,7 @@ func (l *login) explain(err error) error {
 	if err == nil {
 		return nil
 	}
-	if l.sawRefusal = l.sawRefusal || l.gavePass && refusal.Match(plain(l.heard)); l.sawRefusal {
+	if l.sawRefusal = l.sawRefusal || l.gavePass && refuses(plain(l.heard)); l.sawRefusal {
 		return l.refused(err)
 	}
 	return err

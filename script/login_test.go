@@ -195,6 +195,8 @@ func TestLoginEnds(t *testing.T) {
 		{name: "announced", script: []exchange{{"Password: ", "secret\r"}, {"\r\nEntering PPP mode.\r\nYour IP address is 192.0.2.1\r\n", ""}}, within: 10 * time.Second},
 		{name: "refused, then silence", script: []exchange{{"Password: ", "secret\r"}, {"\r\nLogin incorrect\r\n", ""}},
 			want: ras.ErrAuthenticationFailure, text: "Login incorrect", within: 10 * time.Second},
+		{name: "refused before", script: []exchange{{"Password: ", "secret\r"},
+			{"\r\nLast failed login: Mon Jun 1 on tty1\r\nThere was 1 failed login attempt since the last successful login.\r\n$ ", "ppp\r"}}, within: 10 * time.Second},
 		{name: "dead line", want: ras.ErrRequestTimeout, text: "nothing was received", within: time.Minute},
 		{name: "a name with a line in it", params: ras.DialParams{UserName: "joe\rreboot", Password: "secret"},
 			script: []exchange{{"login: ", ""}}, want: ras.ErrInvalidParameter, text: "control character", within: time.Second},
@@ -282,4 +284,36 @@ func TestLoginTexts(t *testing.T) {
 			t.Errorf("not logged in: %v", err)
 		}
 	})
+}
+
+// TestLoginTextsOfEightBits answers prompts of the caller's own in other languages.
+func TestLoginTextsOfEightBits(t *testing.T) {
+	for _, v := range []struct{ prompt, text string }{
+		{"Contraseña: ", "contraseña:"},
+		{"LÖSENORD: ", "lösenord"},
+		{"Пароль: ", "пароль"},
+		{"密码：", "密码："},
+		{"\x1b[1mHasło>\x1b[0m ", "Hasło"},
+		{"Contrase\xf1a: ", "contrase\xf1a"}, // ISO 8859-1
+		{"\xc3la\xf6e:\xa0", "Clave"},        // parity
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			near, far := virtual.Pair()
+			defer near.Close()
+			defer far.Close()
+			got := make(chan string, 1)
+			go func() {
+				far.Write([]byte("\r\nhôte\r\n" + v.prompt))
+				far.SetReadDeadline(time.Now().Add(time.Second))
+				b := make([]byte, 100)
+				n, _ := far.Read(b)
+				got <- string(b[:n])
+			}()
+			script.Run(t.Context(), near, script.Login(&script.LoginConfig{Timeout: 2 * time.Second, PasswordPrompts: []string{v.text}}),
+				&script.Config{Params: &ras.DialParams{UserName: "guest", Password: "secret"}})
+			if answer := <-got; answer != "secret\r" {
+				t.Errorf("%q is answered with %q", v.prompt, answer)
+			}
+		})
+	}
 }
