@@ -88,6 +88,8 @@ func Of(secret string) []Echo {
 	add("HTML", html.EscapeString(whole))
 	add("base64", base64.StdEncoding.EncodeToString([]byte(whole)))
 	add("base64 of a pair", base64.StdEncoding.EncodeToString([]byte("user:"+whole)))
+	add("title", "\x1b]0;"+whole+"\a")
+	add("title of a command", "\x1b]2;sh: "+whole+"\x1b\\")
 	add("twice", whole+whole+"\r\n")
 	add("twice on two lines", whole+"\r\n"+whole+"\r\n")
 	return list

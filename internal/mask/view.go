@@ -6,7 +6,7 @@ package mask
 type view struct {
 	strip    bool   // without the high bits, which may be parity
 	overtype bool   // the next character is typed over the one before
-	sequence byte   // ESC, '[', ']' or '(' of a terminal sequence; 0: none
+	sequence byte   // ESC, '[' or '(' of a terminal sequence; 0: none
 	recent   uint64 // the last eight characters, the latest in the low bits
 }
 
@@ -18,8 +18,11 @@ func (v *view) next(c byte) (char byte, skip bool) {
 	switch v.sequence {
 	case 0x1b:
 		v.sequence = 0
-		if c == '[' || c == ']' {
+		if c == '[' {
 			v.sequence = c
+			return 0, true
+		}
+		if c == ']' { // a title, which may be what was typed: its text is seen
 			return 0, true
 		}
 		if c == '(' || c == ')' {
@@ -35,14 +38,6 @@ func (v *view) next(c byte) (char byte, skip bool) {
 	case '[':
 		if c >= '@' && c <= '~' || c < ' ' {
 			v.sequence = 0
-		}
-		return 0, true
-	case ']':
-		if c == 7 || c == '\n' || c == '\r' {
-			v.sequence = 0
-		}
-		if c == 0x1b {
-			v.sequence = 0x1b
 		}
 		return 0, true
 	}
