@@ -278,6 +278,7 @@ func TestHandlesAreNotGuessed(t *testing.T) {
 // refusing is a port that has no deadlines.
 type refusing struct{ port.Port }
 
+func (refusing) SetDeadline(time.Time) error      { return os.ErrNoDeadline }
 func (refusing) SetReadDeadline(time.Time) error  { return os.ErrNoDeadline }
 func (refusing) SetWriteDeadline(time.Time) error { return os.ErrNoDeadline }
 
@@ -299,6 +300,13 @@ func TestPortThatRefusesDeadlines(t *testing.T) {
 			t.Errorf("the error gives no advice: %v", err)
 		}
 		s.Close()
+
+		s = ras.NewSession(refusing{near}, nil) // with which nothing is received
+		err = s.Close()
+		checkCode(t, err, ras.ErrNotSupported)
+		if !strings.Contains(err.Error(), "port.FromStream") {
+			t.Errorf("the error of Close gives no advice: %v", err)
+		}
 	})
 }
 

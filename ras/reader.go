@@ -236,14 +236,17 @@ func (s *Session) beforeRead(due bool) ([]byte, bool) {
 	return s.rx.into, true
 }
 
-// failDeadline makes the refusal of a deadline the failure of the port, unless
-// the refusal has a cause of its own, such as a port that is closed.
-func (s *Session) failDeadline(err error) {
+// failDeadline makes the refusal of a deadline the failure of the port. s.mu is
+// held.
+func (s *Session) failDeadline(err error) { s.fail(refusal(err)) }
+
+// refusal returns what the refusal of a deadline means: that the port has none,
+// unless the refusal has a cause of its own, such as a port that is closed.
+func refusal(err error) (Code, error) {
 	if code := Cause(err); code != ErrUnknown && code != ErrNotSupported {
-		s.fail(code, err)
-		return
+		return code, err
 	}
-	s.fail(ErrNotSupported, fmt.Errorf("the port refuses deadlines, which end its calls (%w): use port.FromStream", err))
+	return ErrNotSupported, fmt.Errorf("the port refuses deadlines, which end its calls (%w): use port.FromStream", err)
 }
 
 // afterRead handles the result of a Read and returns the room for the next one,

@@ -356,11 +356,11 @@ func (s *Session) Close() error {
 	if s.stats.Cancelled {
 		s.cfg.Log.Warn("ras: the script left a receive pending")
 	}
-	reset := s.port.SetDeadline(time.Time{})
-	if s.cause != nil {
-		return err // a port that has failed may refuse its deadlines
+	if reset := s.port.SetDeadline(time.Time{}); reset != nil && s.cause == nil { // one that has failed may refuse
+		code, reset := refusal(reset)
+		err = errors.Join(err, &Error{Op: "close", Code: code, Err: reset})
 	}
-	return errors.Join(err, reset)
+	return err
 }
 
 // awaitCalls waits until no call of the port is running on behalf of the
