@@ -417,3 +417,54 @@ func TestReceiveAndOthers(t *testing.T) {
 		})
 	}
 }
+
+// TestLimitOfUnread holds that bytes which were given back and not received again
+// have one limit, whatever the API, and that what is received makes room.
+func TestLimitOfUnread(t *testing.T) {
+	const limit = 64 << 10
+	for name, wrap := range map[string]func(s *ras.Session) ras.API{
+		"session":   func(s *ras.Session) ras.API { return s },
+		"decorator": func(s *ras.Session) ras.API { return struct{ ras.API }{s} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBench(t, func(b *bench) {
+				call := &ras.Call{API: wrap(b.s), Port: b.h}
+				b.farSends("x")
+				b.receives(call, 10, "x")
+				if err := errors.Join(call.Unread(make([]byte, limit-10)), call.Unread(make([]byte, 10))); err != nil {
+					b.Error(err)
+				}
+				b.code(call.Unread([]byte{1}), ras.ErrBufferTooSmall)
+				into := make([]byte, 100)
+				n, err := call.Receive(b.Context(), into, time.Minute)
+				if err != nil {
+					b.Error(err)
+				}
+				if err := call.Unread(into[:n]); err != nil {
+					b.Error(err)
+				}
+				b.code(call.Unread([]byte{1}), ras.ErrBufferTooSmall)
+			})
+		})
+	}
+}
+
+// TestReturnsOfAnotherSession holds that a session accepts what another has left,
+// however much, and that a script may receive and give back any of it.
+func TestReturnsOfAnotherSession(t *testing.T) {
+	onBench(t, func(b *bench) {
+		if err := b.s.ReturnBytes(b.h, make([]byte, 100<<10)); err != nil {
+			b.Fatal(err)
+		}
+		call := &ras.Call{API: b.s, Port: b.h}
+		into := make([]byte, 4096)
+		n, err := call.Receive(b.Context(), into, time.Minute)
+		if err = errors.Join(err, call.Unread(into[:n])); err != nil {
+			b.Error(err)
+		}
+		b.code(call.Unread([]byte{1}), ras.ErrBufferTooSmall)
+		if got := len(b.s.Unread()); got != 100<<10 {
+			b.Errorf("%d bytes are left", got)
+		}
+	})
+}

@@ -80,7 +80,7 @@ func (c *Call) Unread(b []byte) error {
 	case st.ended:
 		return &Error{Op: opReturn, Code: ErrInvalidPortHandle, Err: errClosed}
 	case len(st.unread)+len(b) > maxUnread:
-		return &Error{Op: opReturn, Code: ErrBufferTooSmall, Err: errors.New("more than 64 KiB would wait to be received again")}
+		return errTooMuch
 	}
 	outer := st.returning
 	below := outer != nil && outer != c // called by the API of outer, which has counted

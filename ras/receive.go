@@ -98,6 +98,8 @@ type receive struct {
 	into        []byte // what a Read fills: the front of lent or of storage
 	streams     bool   // the last read filled its room
 	unread      []byte // received and not retrieved
+	returned    int    // of those, the first ones, which were given back
+	mayReturn   int    // limit of returned
 	interrupted bool   // the port's read deadline is set
 	begun       bool   // the port has accepted a deadline
 	limit       limit
@@ -278,6 +280,7 @@ func (s *Session) take(b []byte) (int, error) {
 		// read into b.
 		n := copy(b, s.rx.unread)
 		s.rx.unread = s.rx.unread[n:]
+		s.rx.returned = max(0, s.rx.returned-n)
 		s.stats.Receives++
 		s.stats.Received += uint64(n)
 		return n, nil

@@ -162,6 +162,7 @@ func NewSession(p port.Port, cfg *Config) *Session {
 	s.shared = &callState{slot: handles.Register(uintptr(s.handle)), api: s}
 	s.shared.slot.Value = s.shared
 	s.loop = s.readOn
+	s.rx.mayReturn = maxUnread
 	s.rx.watch.ended, s.rx.limit.fire = s.readContextEnded, s.readLimitPassed
 	s.tx.watch.ended, s.tx.limit.fire = s.writeContextEnded, s.writeLimitPassed
 	if p == nil {
@@ -254,6 +255,8 @@ func (s *Session) own(op string, b Buffer) (*grant, error) {
 }
 
 var (
+	errTooMuch = &Error{Op: opReturn, Code: ErrBufferTooSmall, Err: errors.New("more than 64 KiB would wait to be received again")}
+
 	errClosed = errors.New("the script has returned")
 	errHandle = errors.New("not the handle of this session")
 
@@ -404,14 +407,23 @@ func (s *Session) Unread() []byte {
 
 // ReturnBytes implements Returner: it puts a copy of bytes that were retrieved
 // and not used in front of all others, for the next receive. A pending receive
-// completes with them.
+// completes with them. It fails with ErrBufferTooSmall if more than 64 KiB that
+// were given back would wait; bytes that are given to a session before it has
+// received any are those of another one, and may be more.
 func (s *Session) ReturnBytes(h Handle, b []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.checkHandle(opReturn, h); err != nil {
 		return err
 	}
+	if s.rx.returned == 0 && s.stats.Receives == 0 {
+		s.rx.mayReturn = max(maxUnread, len(b))
+	}
+	if s.rx.returned+len(b) > s.rx.mayReturn {
+		return errTooMuch
+	}
 	if len(b) > 0 {
+		s.rx.returned += len(b)
 		s.rx.unread = append(append(make([]byte, 0, len(b)+len(s.rx.unread)), b...), s.rx.unread...)
 		s.stats.Received -= min(s.stats.Received, uint64(len(b))) // they are handed over again
 		s.rx.complete(rxReady)
