@@ -27,6 +27,7 @@ func TestDemoOpensAgain(t *testing.T) {
 func TestKnownBeforeDialling(t *testing.T) {
 	r := rasdial(t, t.Context(), "-exec", "rasdial-has-no-such-program x")
 	r.expect(t, exitUsage, `-exec: .*rasdial-has-no-such-program`)
+	rasdial(t, t.Context(), "-exec", filepath.Join(t.TempDir(), "pppd")+" notty").expect(t, exitUsage, `-exec: .*pppd`)
 	book := file(t, "wvdial.conf", "[Dialer Defaults]\nModem=/dev/ttyS0\nPhone=1\nStupid Mode=yes\n")
 	rasdial(t, t.Context(), "-phonebook", book, "-terminal", "-check").expect(t, exitOK, "")
 	rasdial(t, t.Context(), "-interact").expect(t, exitUsage, "-interact")

@@ -101,8 +101,8 @@ func Shell(s string) (words []string, why string) {
 }
 
 // Command returns a command that runs the words of s, which Shell cuts, or with
-// shell a shell that runs s. The error matches exec.ErrNotFound if there is no such
-// program.
+// shell a shell that runs s. The error is an *exec.Error if there is no such program,
+// or none that may be run.
 func Command(s string, shell bool) (*exec.Cmd, error) {
 	if shell {
 		return exec.Command("/bin/sh", "-c", s), nil
@@ -114,8 +114,11 @@ func Command(s string, shell bool) (*exec.Cmd, error) {
 	case len(words) == 0:
 		return nil, errors.New("it names no command")
 	}
-	cmd := exec.Command(words[0], words[1:]...)
-	return cmd, cmd.Err
+	// exec.Command looks up names alone, and a path fails when it is started.
+	if _, err := exec.LookPath(words[0]); err != nil {
+		return nil, err
+	}
+	return exec.Command(words[0], words[1:]...), nil
 }
 
 // Nearest returns the known word that s was most likely meant to be, or "". Letter

@@ -96,4 +96,9 @@ func TestCommand(t *testing.T) {
 	if _, err := Command("no-such-program-at-all x", false); !errors.Is(err, exec.ErrNotFound) {
 		t.Errorf("a program that is missing: %v", err)
 	}
+	for _, path := range []string{"/nonexistent/pppd", t.TempDir()} {
+		if _, err := Command(path, false); !errors.As(err, new(*exec.Error)) {
+			t.Errorf("%s is no program: %v", path, err)
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -152,12 +153,22 @@ func (c *Conn) runOn(ctx context.Context, cmd *exec.Cmd, f *os.File, path string
 			cmd.Args[i] = strings.ReplaceAll(arg, "{}", path)
 		}
 	}
-	if err := cmd.Start(); err != nil {
+	if err := start(cmd); err != nil {
 		return err
 	}
 	c.dial.log.Info("handed over", "program", cmd.Path, "line", path)
 	f.Close() // the program has its copy, and is to see its end
 	return await(ctx, cmd)
+}
+
+// start starts cmd. The error is an *exec.Error if there is no such program, or none
+// that may be run: exec.Command looks up names, and a path fails only here.
+func start(cmd *exec.Cmd) error {
+	err := cmd.Start()
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return &exec.Error{Name: cmd.Path, Err: err}
+	}
+	return err
 }
 
 // await waits for a program that has started, and ends it when ctx ends.
@@ -222,7 +233,7 @@ func (c *Conn) runOnPipes(ctx context.Context, cmd *exec.Cmd) error {
 		return err
 	}
 	cmd.Stdin, cmd.Stdout = theirIn, theirOut
-	err = cmd.Start()
+	err = start(cmd)
 	theirIn.Close()
 	theirOut.Close()
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/rasline/rasline/port"
+	"github.com/rasline/rasline/port/portname"
 	"github.com/rasline/rasline/port/pty"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
@@ -129,6 +130,28 @@ func TestHandoverFails(t *testing.T) {
 	}
 	if c.Err() != nil {
 		t.Errorf("the connection has ended: %v", c.Err())
+	}
+}
+
+// TestPersistNeedsItsProgram dials once for a program that cannot be run: each
+// further dial would be a call for nothing.
+func TestPersistNeedsItsProgram(t *testing.T) {
+	for _, program := range []string{"/nonexistent/pppd", t.TempDir()} {
+		p := newPeer(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		opens := 0
+		err := dialup.Persist(ctx, &dialup.Entry{Port: p.name}, &dialup.Config{
+			Open: func(ctx context.Context, name string, cfg *portname.Config) (port.Port, error) {
+				if opens++; opens > 1 {
+					cancel()
+				}
+				return portname.Open(ctx, name, cfg)
+			},
+		}, func(ctx context.Context, c *dialup.Conn) error { return c.Handover(ctx, exec.Command(program)) })
+		cancel()
+		if opens != 1 || !errors.As(err, new(*exec.Error)) {
+			t.Errorf("Persist for %s: %d dials, %v", program, opens, err)
+		}
 	}
 }
 

@@ -28,7 +28,8 @@ const (
 // It returns the context's error, joined with that of the last dial or use; or
 // the error of a dial that no repetition can help: of an entry that fails Check,
 // of a user name and password that are refused, which would lock the account, of a
-// port that has no proper name, and of a program for Handover that is missing.
+// port that has no proper name, and of a program for Handover that is missing or must
+// not be run.
 func Persist(ctx context.Context, e *Entry, cfg *Config, use func(ctx context.Context, c *Conn) error) error {
 	return persist(ctx, func() (*Conn, error) { return Dial(ctx, e, cfg) }, use)
 }
@@ -52,7 +53,7 @@ func persist(ctx context.Context, dial func() (*Conn, error), use func(ctx conte
 			errors.As(err, new(*modem.InputError)),
 			errors.Is(err, portname.ErrBadName),
 			errors.Is(err, errPoolClosed),
-			errors.Is(err, exec.ErrNotFound),
+			errors.As(err, new(*exec.Error)), // of a Handover
 			errors.Is(err, ras.ErrAuthenticationFailure):
 			return err
 		}
