@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/rasline/rasline/examples/internal/console"
@@ -88,6 +90,9 @@ func (d *dialer) run(ctx context.Context) int {
 		defer t.Close()
 		d.terminal = t
 	}
+	// What reads standard error may end before the call, such as tee after Ctrl-C.
+	// Writes to it then fail, and do not end the program before it has hung up.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	cfg := &dialup.Config{OnState: d.state, Open: d.open, Record: w, Log: d.handler, Exact: d.opts.port == "-"}
 	if d.opts.terminal {
 		cfg.Terminal = d.terminal

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"os"
 	"strings"
@@ -30,6 +31,46 @@ func TestInterruptedOnATerminal(t *testing.T) {
 		all.Go(func() { interrupt(t, name, untilConnected) })
 	}
 	all.Wait()
+}
+
+// TestStandardErrorEndsFirst has Ctrl-C end what reads standard error before the call
+// is hung up, as it does in rasdial … 2>&1 | tee log.
+func TestStandardErrorEndsFirst(t *testing.T) {
+	t.Parallel()
+	peertest.Emulated(t, "starts a process")
+	pair, err := pty.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _ := scripttest.PersonalityOf("hayes")
+	m := scripttest.NewModem(pair.Port, &scripttest.ModemConfig{
+		Personality: p, Profile: "&D0", // the last close of the terminal is no help
+		Dial: func(context.Context, string) scripttest.Answer {
+			in, out := virtual.Pair()
+			scripttest.NewLogin(out, &scripttest.LoginConfig{Silent: scripttest.StageConnect})
+			return scripttest.Answer{Far: in}
+		},
+	})
+	defer m.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := peertest.Self(t.Context(), "-port", pair.Name, "-dial", "2", "-user", "joe", "-no-password")
+	cmd.Env = append(cmd.Environ(), asProgram+"=1")
+	cmd.Stderr = w
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for states := bufio.NewScanner(r); states.Scan() && !strings.Contains(states.Text(), "logging in"); {
+	}
+	r.Close()
+	cmd.Process.Signal(os.Interrupt)
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitFailed || m.Connected() {
+		t.Errorf("%v, connected %v\n%s", err, m.Connected(), m.Transcript())
+	}
 }
 
 // untilConnected has interrupt wait for the call instead.
