@@ -73,7 +73,9 @@ func (d *dialer) loadScript() (script.Executor, int) {
 		return nil, d.fail(exitUsage, err)
 	case o.list:
 		for _, name := range s.Sections() {
-			fmt.Fprintln(d.std.out, lint.Visible(name))
+			if _, err := fmt.Fprintln(d.std.out, lint.Visible(name)); err != nil {
+				return nil, d.fail(exitFailed, err)
+			}
 		}
 		return nil, exitOK
 	}
@@ -190,7 +192,9 @@ func (d *dialer) report(findings []lint.Finding) int {
 		switch {
 		case d.reported[f.String()]: // entries share what they inherit
 		case d.opts.check:
-			fmt.Fprintln(d.std.out, f)
+			if _, err := fmt.Fprintln(d.std.out, f); err != nil {
+				return d.fail(exitFailed, err)
+			}
 		case d.opts.logFormat == "json":
 			d.log.Warn("finding", "place", f.Place(), "severity", f.Severity.String(), "text", f.Text)
 		default:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -190,6 +191,42 @@ func TestDocuments(t *testing.T) {
 // TestJSONAlone is that every line on standard error is a record, whatever the
 // commands of a phone book and of -exec write there, and that a child which -exec
 // has started does not hold the end up.
+// TestJSONOfFlags has records of what is wrong with the flags, too, also where -log
+// follows them. -h is for people.
+func TestJSONOfFlags(t *testing.T) {
+	for _, args := range []string{"-log json -prot x", "-prot x -log=json", "-rings 0 -timeout -1s --log json", "-log json -exec none|none"} {
+		r := rasdial(t, t.Context(), strings.Fields(args)...)
+		r.expect(t, exitUsage, `^{.*"msg":"rasdial","status":2,"error":"`)
+		for line := range strings.Lines(r.stderr) {
+			if !json.Valid([]byte(line)) {
+				t.Errorf("%s: %q is no record", args, line)
+			}
+		}
+	}
+	rasdial(t, t.Context(), "-log", "json", "-h").expect(t, exitOK, "show the conversation$")
+}
+
+// TestFullOutput fails where what was requested cannot be written.
+func TestFullOutput(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	book := file(t, "wvdial.conf", "[Dialer Defaults]\nModem=/dev/ttyS0\nPhone=1\nStupid Mode=yes\nInit10=ATX\n")
+	inf := file(t, "switch.inf", "[One]\nCOMMAND=x<cr>\nOK=<match>\"y\"\n")
+	for _, args := range []string{"-list-entries -phonebook " + book, "-check -phonebook " + book, "-list -script " + inf, "-document man"} {
+		if status := run(t.Context(), strings.Fields(args), streams{in: null, out: full, err: null}); status != exitFailed {
+			t.Errorf("%s: exit status %d, want %d", args, status, exitFailed)
+		}
+	}
+}
+
 func TestJSONAlone(t *testing.T) {
 	t.Parallel()
 	port, m := modemPort(t, nil)

@@ -172,6 +172,9 @@ func TestBadInput(t *testing.T) {
 		{"empty password file", []string{"-password-file", plain}, exitUsage, `empty`},
 		{"redial without a number", []string{"-redial", "2"}, exitUsage, `-redial needs -dial`},
 		{"bad hang-up", []string{"-hangup", "pull"}, exitUsage, `-hangup: `},
+		{"port of a variable that is not set", []string{"-port", ""}, exitUsage, `^rasdial: -port: the value is empty$`},
+		{"command of one", []string{"-exec", ""}, exitUsage, `^rasdial: -exec: the value is empty$`},
+		{"numbers, one of them empty", []string{"-dial", "5550100", "-dial", ""}, exitUsage, `-dial: phone number: it has no digits`},
 		{"domain too long", []string{"-domain", "a.domain.too.long"}, exitUsage, `domain has 17 characters`},
 	}
 	for _, tt := range tests {

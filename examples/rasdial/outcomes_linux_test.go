@@ -36,6 +36,7 @@ func TestAtATerminal(t *testing.T) {
 
 		// What is known before anything is opened.
 		{"a password that is missing is asked for before the port is opened", passwordIsAskedFor},
+		{"Ctrl-D instead of a password is a password that is missing", passwordIsRefused},
 		{"a password is read from standard input", passwordOnStandardInput},
 		{"a name with a control character is refused before the port is opened", nameOfTwoLines},
 		{"-terminal without a script is refused", refused("-terminal", "-terminal gives a script the user's terminal: add -script FILE or -phonebook FILE")},

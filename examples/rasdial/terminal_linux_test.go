@@ -222,6 +222,19 @@ func haltAtATerminal(t *testing.T) {
 	}
 }
 
+// passwordIsRefused ends the prompt without a line, which is not an empty password.
+func passwordIsRefused(t *testing.T) {
+	address := host(t, &scripttest.LoginConfig{User: "joe", Password: password})
+	s := newScreenOf(t)
+	s.run("rasdial -port " + address + " -user joe; echo status $?")
+	s.await("Password for joe:")
+	s.press("C-d")
+	s.status(2)
+	if s.shows("RASCS_OpenPort") || !s.shows("use -password-file FILE") {
+		t.Errorf("not refused before the port was opened:\n%s", s.text())
+	}
+}
+
 // passwordIsAskedFor prompts for a password that is needed and not given, without echo,
 // before anything is opened.
 func passwordIsAskedFor(t *testing.T) {

@@ -100,7 +100,8 @@ func (plainTerminal) SetReadDeadline(time.Time) error  { return errors.ErrUnsupp
 func (plainTerminal) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported }
 
 // ReadPassword shows the prompt and reads a line from in without an echo. It
-// reports false if in is no terminal. The error is that of a ctx that ended.
+// reports false if in is no terminal, or if it ends before the line does, as with
+// Ctrl-D. The error is that of a ctx that ended.
 func (s *Screen) ReadPassword(ctx context.Context, in *os.File, prompt string) (password string, asked bool, err error) {
 	restore, err := oneKeyAtATime(in, false)
 	if err != nil {
@@ -108,21 +109,27 @@ func (s *Screen) ReadPassword(ctx context.Context, in *os.File, prompt string) (
 	}
 	defer restore()
 	s.Printf("%s", prompt)
-	typed := make(chan string, 1)
-	go func() { // stays in the read if ctx ends; the program ends then
+	typed := make(chan string, 1) // closed if no line was typed
+	go func() {                   // stays in the read if ctx ends; the program ends then
+		defer close(typed)
 		var line []byte
 		for b := make([]byte, 1); ; {
 			n, err := in.Read(b)
-			if n == 1 && b[0] == '\n' || err != nil {
+			if n == 1 && b[0] == '\n' {
 				typed <- strings.TrimSuffix(string(line), "\r")
+			}
+			if n == 1 && b[0] == '\n' || err != nil {
 				return
 			}
 			line = append(line, b[:n]...)
 		}
 	}()
 	select {
-	case password = <-typed:
-		return password, true, nil
+	case password, asked = <-typed:
+		if !asked {
+			s.Printf("\n")
+		}
+		return password, asked, nil
 	case <-ctx.Done():
 		s.Printf("\n")
 		return "", false, context.Cause(ctx)
