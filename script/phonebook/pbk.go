@@ -68,6 +68,10 @@ var continued = map[string]bool{"customauthdata": true, "nrptrules": true, "trus
 
 func (g *group) text(key string) string { return g.keys[lint.Fold(key)].value }
 
+// code returns the value of a key that is one of some numbers, without the spaces
+// around it.
+func (g *group) code(key string) string { return strings.TrimSpace(g.text(key)) }
+
 // number reads a decimal number; nothing is the default. -1 is what some programs
 // write for none.
 func (g *group) number(found *findings, key string, otherwise int) int {
@@ -158,13 +162,17 @@ func parsePBK(found *findings, src []byte, codePage int) *pbk {
 	return p
 }
 
-// check decodes the names and reports those that occur twice. Encoding=0 in an
-// entry specifies the code page; otherwise valid UTF-8 is read as such.
+// check decodes the names and values, and reports names that occur twice. Those that
+// are no valid UTF-8 are in the code page.
 func (p *pbk) check(found *findings, codePage int) {
 	seen := make(map[string]int)
 	for _, e := range p.list {
-		if e.keys.text("Encoding") == "0" || !utf8.ValidString(e.name) {
-			e.name = decode(e.name, codePage)
+		e.name = decode(e.name, codePage)
+		for _, g := range e.groups(e.media...) {
+			for key, v := range g.keys {
+				v.value = decode(v.value, codePage)
+				g.keys[key] = v
+			}
 		}
 		folded := strings.ToLower(e.name)
 		if first, ok := seen[folded]; ok {
@@ -249,6 +257,21 @@ func (p *pbk) infos() (out []Info) {
 		out = append(out, i)
 	}
 	return out
+}
+
+// groups returns the groups of keys that are the entry's and those of media.
+func (e *pbkEntry) groups(media ...*pbkMedia) []*group {
+	all := []*group{&e.keys}
+	for _, m := range media {
+		all = append(all, &m.keys)
+		for _, d := range m.devices {
+			all = append(all, &d.keys)
+			for i := range d.phones {
+				all = append(all, &d.phones[i])
+			}
+		}
+	}
+	return all
 }
 
 // serial returns the first media that is a serial line, and the device in it that

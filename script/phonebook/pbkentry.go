@@ -58,6 +58,7 @@ func (p *pbk) entry(found *findings, cfg *EntryConfig, names []string) (*dialup.
 	}
 	b.entry.Script = sequence(b.pad(pad), post, b.dll())
 	b.rest()
+	b.unused()
 	return b.entry, nil
 }
 
@@ -85,12 +86,12 @@ func (b *pbkBuilder) unsupported() error {
 	case keys.text("PrerequisiteEntry") != "":
 		return refuse("PrerequisiteEntry", "an entry that needs another one first is not supported")
 	}
-	switch strings.TrimSpace(keys.text("BaseProtocol")) {
+	switch keys.code("BaseProtocol") {
 	case "", "1", "2":
 	default:
 		return refuse("BaseProtocol", "neither PPP (1) nor SLIP (2)")
 	}
-	if strings.TrimSpace(keys.text("Type")) == "2" {
+	if keys.code("Type") == "2" {
 		return refuse("Type", "not a serial dial-up entry: a VPN")
 	}
 	return nil
@@ -170,7 +171,7 @@ func (b *pbkBuilder) switched(d *pbkDevice) script.Executor {
 	if d == nil {
 		return nil
 	}
-	name, terminal := "", d.keys.text("Terminal") == "1"
+	name, terminal := "", d.keys.code("Terminal") == "1"
 	var at setting
 	for _, key := range []string{"Name", "Type", "Script"} {
 		v := strings.TrimSpace(d.keys.text(key))
@@ -185,7 +186,7 @@ func (b *pbkBuilder) switched(d *pbkDevice) script.Executor {
 			name, at = v, d.keys.keys[lint.Fold(key)]
 		}
 	}
-	switch flag := d.keys.text("Script"); {
+	switch flag := d.keys.code("Script"); {
 	case flag == "0" && name != "":
 		b.found.warnf(d.keys.keys["script"].line, 1, "Script=0 switches the script %s off", name)
 		name = ""
@@ -277,7 +278,7 @@ func (b *pbkBuilder) lookUp(base string) (src []byte, where string, err error) {
 func (b *pbkBuilder) dial() {
 	numbers := b.numbers()
 	d := &modem.Dialer{Config: &modem.Config{}, Numbers: numbers}
-	if b.main.keys.text("Speaker") == "0" {
+	if b.main.keys.code("Speaker") == "0" {
 		d.Init = []string{"ATZ", "ATQ0V1E1", "ATM0"}
 	}
 	if len(numbers) > 1 && b.main.keys.number(b.found, "TryNextAlternateOnFail", 1) == 0 {
@@ -315,24 +316,20 @@ func (b *pbkBuilder) numbers() (out []string) {
 		}
 	}
 	phones := b.main.phones
-	if kind := strings.TrimSpace(b.in.keys.text("Type")); kind != "" && kind != "1" && len(phones) > 1 {
+	if kind := b.in.keys.code("Type"); kind != "" && kind != "1" && len(phones) > 1 {
 		b.found.warnf(phones[1].line, 1, "only an entry of Type=1 has alternate numbers: they are not used")
 		phones = phones[:1]
 	}
 	for i, g := range phones {
 		v := g.keys["phonenumber"]
-		for _, key := range []string{"AreaCode", "CountryCode"} { // NT 4 has one set an entry
-			if _, ok := g.keys[lint.Fold(key)]; !ok {
-				if from, ok := b.in.keys.keys[lint.Fold(key)]; ok {
-					g.keys[lint.Fold(key)] = from
-				}
+		code := func(key string) string { // NT 4 has one set an entry
+			if _, ok := g.keys[lint.Fold(key)]; ok {
+				return g.code(key)
 			}
+			return b.in.keys.code(key)
 		}
-		rules := g.text("UseDialingRules")
-		if rules == "" {
-			rules = b.in.keys.text("UseCountryAndAreaCodes")
-		}
-		number, err := here.dial(v.value, g.text("CountryCode"), g.text("AreaCode"), rules == "1")
+		rules := cmp.Or(g.code("UseDialingRules"), b.in.keys.code("UseCountryAndAreaCodes"))
+		number, err := here.dial(v.value, code("CountryCode"), code("AreaCode"), rules == "1")
 		if err == nil {
 			_, err = modem.CheckNumber(number)
 		}
@@ -415,8 +412,8 @@ func (b *pbkBuilder) pad(d *pbkDevice) script.Executor {
 
 // dll returns the machine's custom-scripting DLL if the entry requires it.
 func (b *pbkBuilder) dll() script.Executor {
-	v, ok := b.in.keys.keys["customscript"]
-	if !ok || v.value != "1" {
+	v := b.in.keys.keys["customscript"]
+	if b.in.keys.code("CustomScript") != "1" {
 		return nil
 	}
 	if b.cfg.DLL == "" {
@@ -431,25 +428,93 @@ func (b *pbkBuilder) dll() script.Executor {
 	return s.Executor()
 }
 
+// slipAddress sets the own address of an entry for SLIP, as a script's set ipaddr does.
+func (b *pbkBuilder) slipAddress() {
+	v := b.in.keys.keys["slipipaddress"]
+	if isNone(v.value) {
+		return
+	}
+	a, err := netip.ParseAddr(strings.TrimSpace(v.value))
+	if err != nil {
+		b.found.errorf(v.line, v.col, "SlipIpAddress=%s is no address", v.value)
+		return
+	}
+	set := script.ExecutorFunc(func(_ context.Context, call *ras.Call) error {
+		call.SetIPAddr(a)
+		return nil
+	})
+	b.entry.Script = sequence(set, b.entry.Script)
+}
+
+// usedPBK are the keys that are read, and those that describe a number or a port and
+// ask for nothing.
+var usedPBK = []string{"encoding", "type", "autologon", "baseprotocol", "redialattempts", "redialseconds", "idledisconnectseconds",
+	"redialonlinkfailure", "callbackmode", "preferredport", "preferreddevice", "preferredbps", "preferredhwflow", "ipassign", "ipaddress",
+	"ipnameassign", "ipheadercompression", "ipprioritizeremote", "customscript", "customdialdll", "prerequisiteentry",
+	"usecountryandareacodes", "customauthkey", "port", "device", "otherportok", "connectbps", "phonenumber", "areacode", "countrycode",
+	"countryid", "usedialingrules", "comment", "friendlyname", "trynextalternateonfail", "hwflowcontrol", "speaker",
+	"terminal", "name", "script", "x25pad", "x25address", "userdata", "facilities"}
+
+// isNone reports whether a value asks for nothing: it is empty, off, or no address.
+func isNone(value string) bool {
+	return slices.Contains([]string{"", "0", "-1", "0.0.0.0"}, strings.TrimSpace(value))
+}
+
+// maxUnused is how many keys the finding of unused lists. An entry of Windows 11 has
+// some 60 of them.
+const maxUnused = 200
+
+// unused reports the keys that are not used, in one finding: programs write many that
+// mean nothing to a serial line.
+func (b *pbkBuilder) unused() {
+	slip := b.in.keys.code("BaseProtocol") == "2"
+	var list []setting
+	for _, g := range b.in.groups(b.media) {
+		for key, v := range g.keys {
+			none := isNone(v.value)
+			if key == "protocol" || key == "compression" { // the modem's, which are on unless the entry asks otherwise
+				none = v.value != "0"
+			}
+			if !none && !slices.Contains(usedPBK, key) && !(slip && key == "slipipaddress") {
+				list = append(list, v)
+			}
+		}
+	}
+	if len(list) == 0 {
+		return
+	}
+	slices.SortFunc(list, func(a, b setting) int { return a.line - b.line })
+	var names []string
+	for _, v := range list[:min(len(list), maxUnused)] {
+		names = append(names, fmt.Sprintf("%s (line %d)", v.key, v.line))
+	}
+	text := strings.Join(names, ", ")
+	if n := len(list) - len(names); n > 0 {
+		text += fmt.Sprintf(" and %d more", n)
+	}
+	b.found.warnf(list[0].line, 1, "not used here: %s", text)
+}
+
 // rest reads the remaining keys of the entry.
 func (b *pbkBuilder) rest() {
 	e, keys := b.entry, &b.in.keys
 	if n := keys.number(b.found, "IdleDisconnectSeconds", 0); n > 0 {
 		e.IdleTimeout = time.Duration(n) * time.Second
 	}
-	e.Persist = keys.text("RedialOnLinkFailure") == "1"
-	if keys.text("AutoLogon") == "1" {
+	e.Persist = keys.code("RedialOnLinkFailure") == "1"
+	if keys.code("AutoLogon") == "1" {
 		e.Script = sequence(checked{script.ExecutorFunc(func(context.Context, *ras.Call) error { return nil }), []string{"UserName"}}, e.Script)
 		b.found.warnf(keys.keys["autologon"].line, 1, "AutoLogon=1: there is no logged-on user here, so a name and a password must be given")
 	}
-	if v, ok := keys.keys["callbackmode"]; ok && v.value != "0" && v.value != "" {
+	if v := keys.keys["callbackmode"]; !isNone(v.value) {
 		b.found.warnf(v.line, v.col, "a callback is PPP's business: it is left to pppd")
 	}
-	if keys.text("BaseProtocol") == "2" {
+	if keys.code("BaseProtocol") == "2" {
 		v := keys.keys["baseprotocol"]
 		b.found.warnf(v.line, v.col, "the entry is for SLIP: the program that gets the line must speak it")
+		b.slipAddress()
 	}
-	if keys.text("IpAssign") == "2" {
+	if keys.code("IpAssign") == "2" {
 		v := keys.keys["ipaddress"]
 		if a, err := netip.ParseAddr(strings.TrimSpace(v.value)); err != nil {
 			b.found.errorf(max(v.line, b.in.line), v.col, "IpAddress=%s is no address", v.value)
@@ -459,16 +524,16 @@ func (b *pbkBuilder) rest() {
 	} else {
 		e.PPP = append(e.PPP, "noipdefault")
 	}
-	if keys.text("IpPrioritizeRemote") != "0" {
+	if keys.code("IpPrioritizeRemote") != "0" {
 		e.PPP = append(e.PPP, "defaultroute")
 	}
-	if keys.text("IpNameAssign") != "2" {
+	if keys.code("IpNameAssign") != "2" {
 		e.PPP = append(e.PPP, "usepeerdns")
 	}
-	if keys.text("IpHeaderCompression") == "0" {
+	if keys.code("IpHeaderCompression") == "0" {
 		e.PPP = append(e.PPP, "novj")
 	}
-	if m, ok := keys.keys["customauthkey"]; ok && !slices.Contains([]string{"", "-1", "0"}, m.value) {
+	if m := keys.keys["customauthkey"]; !isNone(m.value) {
 		b.found.warnf(m.line, m.col, "EAP is PPP's business: it is left to pppd")
 	}
 }

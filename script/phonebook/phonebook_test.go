@@ -403,6 +403,8 @@ func TestRasphoneMistakes(t *testing.T) {
 		{"a sub-address", "[x]\nMEDIA=serial\nPort=/dev/a\nDEVICE=modem\nPhoneNumber=1^2\n", "x", "ISDN sub-address", ras.ErrInvalidParameter},
 		{"no number", "[x]\nMEDIA=serial\nPort=/dev/a\nDEVICE=modem\n", "x", "no PhoneNumber", ras.ErrInvalidParameter},
 		{"a DLL", "[x]\nCustomScript=1\nMEDIA=serial\nPort=/dev/a\nDEVICE=modem\nPhoneNumber=1\n", "x", "CustomScript=1", ras.ErrInvalidParameter},
+		{"a DLL, and a space", "[x]\nCustomScript=1 \nMEDIA=serial\nPort=/dev/a\nDEVICE=modem\nPhoneNumber=1\n", "x", "CustomScript=1", ras.ErrInvalidParameter},
+		{"a switch without its script, and a space", "[x]\nMEDIA=serial\nPort=/dev/a\nDEVICE=modem\nPhoneNumber=1\nDEVICE=switch\nScript=1 \n", "x", "names no script", ras.ErrInvalidParameter},
 		{"old RAS", "[x]\nBaseProtocol=3\nMEDIA=serial\nPort=/dev/a\nDEVICE=modem\nPhoneNumber=1\n", "x", "neither PPP", ras.ErrUnknownDeviceType},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -421,6 +423,73 @@ func TestCodePage(t *testing.T) {
 	if got := b.Entries()[0].Name; got != "München €" {
 		t.Errorf("name %q", got)
 	}
+	// The name of the modem is what -map is given.
+	b = parse(t, "b.pbk", "[a]\r\nMEDIA=serial\r\nPort=COM3\r\nDevice=M\xf3dem est\xe1ndar\r\nDEVICE=modem\r\nPhoneNumber=1\r\n", nil)
+	e, list, err := b.Entry(&EntryConfig{Ports: map[string]string{"Módem estándar": "/dev/ttyUSB0"}}, "a")
+	if err != nil || e.Port != "/dev/ttyUSB0" {
+		t.Errorf("the port of a modem with an accent: %v\n%s", err, texts(list))
+	}
+}
+
+// TestBookDoesNotChange makes an entry whose numbers have the area code of the
+// entry, as NT 4 writes it: a Book is for several goroutines.
+func TestBookDoesNotChange(t *testing.T) {
+	b := parse(t, "b.pbk", "[a]\nUseCountryAndAreaCodes=1\nAreaCode=30\nCountryCode=49 \nMEDIA=serial\nPort=/dev/a\nDEVICE=modem\nPhoneNumber=5550100\n", nil)
+	phone := b.entries.(*pbk).list[0].media[0].devices[0].phones[0]
+	before := len(phone.keys)
+	e, _, err := b.Entry(&EntryConfig{Location: "49,89,0,00"}, "a")
+	if err != nil || e.Dialer.Numbers[0] != "0305550100" {
+		t.Errorf("%+v, %v", e, err)
+	}
+	if len(phone.keys) != before {
+		t.Errorf("the number has %v", phone.keys)
+	}
+}
+
+// TestUnusedKeys reports what an entry has and nothing uses, with its place, and no
+// value, which may be a secret.
+func TestUnusedKeys(t *testing.T) {
+	b := parse(t, "w.conf", "[Dialer Defaults]\nModem Type=Analog Modem\nPhone=1\nPhone2=2\nStupid Mode=1\nAsk Password=1\nPassword=hunter2\n"+
+		"New PPPD=no\nCheck DNS=on\nDNS Test1=\n[Dialer a]\nProvider=Me\n[Dialer b]\nNew PPPD=yes\nCheck DNS=\nPhone1=1\nAsk Password=0\n", &Config{Kind: KindWvdial})
+	for entry, want := range map[string]string{
+		"a": "w.conf:4:8: warning: Phone2 is not used here: the list ends at Phone1, which is empty\n" +
+			"w.conf:7:10: warning: Password is not used here: Ask Password is on\n" +
+			"w.conf:8:10: warning: New PPPD is not used here: every pppd is a new one\n" +
+			"w.conf:9:11: warning: Check DNS is not used here\n" +
+			"w.conf:12:10: warning: Provider is not used here",
+		"b": "",
+	} {
+		if _, list, err := b.Entry(nil, entry); err != nil || texts(list) != want {
+			t.Errorf("%s: %v\n%s\nwant\n%s", entry, err, texts(list), want)
+		}
+	}
+	b = parse(t, "b.pbk", "[a]\nType=1\nPreSharedKey=hunter2\nOverridePref=15\nIpDnsAddress=0.0.0.0\nSlipIpAddress=10.0.0.1\nMEDIA=serial\nPort=/dev/a\n"+
+		"DEVICE=modem\nPhoneNumber=1\nComment=x\nProtocol=0\nCompression=1\nMdmProtocol=0\n", nil)
+	_, list, err := b.Entry(nil)
+	want := "b.pbk:3:1: warning: not used here: PreSharedKey (line 3), OverridePref (line 4), SlipIpAddress (line 6), Protocol (line 12)"
+	if err != nil || texts(list) != want {
+		t.Errorf("%v\n%s\nwant\n%s", err, texts(list), want)
+	}
+}
+
+// TestSlipAddress has the own address that an entry for SLIP specifies.
+func TestSlipAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const src = "[a]\nBaseProtocol=2 \nSlipIpAddress=10.0.0.7\nMEDIA=serial\nPort=/dev/a\nDEVICE=modem\nPhoneNumber=5550100\n"
+		e, list, err := parse(t, "b.pbk", src, nil).Entry(nil)
+		if err != nil || strings.Contains(texts(list), "not used") {
+			t.Fatal(err, texts(list))
+		}
+		_, c := dial(t, e, &scripttest.LoginConfig{})
+		if got := c.Result().IPAddr.String(); got != "10.0.0.7" {
+			t.Errorf("address %s", got)
+		}
+		_, list, err = parse(t, "b.pbk", strings.Replace(src, "10.0.0.7", "10.7", 1), nil).Entry(nil)
+		if err == nil {
+			t.Error("10.7 is no address")
+		}
+		wantFinding(t, list, "b.pbk:3:15: error: SlipIpAddress=10.7 is no address")
+	})
 }
 
 // dial dials an entry on a modem that reaches a host with the user guest.
