@@ -98,8 +98,8 @@ func CheckAddress(address string) (string, error) {
 // CheckCommand checks a command line and returns it without the AT in front,
 // which may be missing. It accepts one line of V.250 commands that are executed
 // in command mode: basic commands (E0, S7=60, &C1, \N3), extended ones
-// (+CGDCONT=1,"IP","net") and a semicolon after an extended one that another
-// command follows; one at the end is removed. A basic command may have its
+// (+CGDCONT=1,"IP","net") and a semicolon between an extended one and another
+// command, of which V.250 has those after it alone; one at the end is removed. A basic command may have its
 // value after an equals sign (E=1), which some makers' documents do. It refuses
 // what would leave command mode, which is Dial's, Answer's and Online's work
 // (D, A, O, A/), control characters and characters beyond ASCII, an open
@@ -157,6 +157,8 @@ func scanOne(s string, i int) (end int, why string) {
 		return scanValue(s, name)
 	case strings.IndexByte(hayesPrefixes, s[i]) >= 0:
 		return scanHayes(s, i)
+	case s[i] == ';' && i > 0 && isAlphanumeric(s[i-1]) && i+1 < len(s) && strings.IndexByte(extendedPrefixes, s[i+1]) >= 0:
+		return i + 1, "" // many write it in front of an extended command as well
 	case s[i] == ';':
 		return i, "a semicolon belongs between an extended command (+X) and another one"
 	case !isLetter(s[i]):
