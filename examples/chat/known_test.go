@@ -193,7 +193,7 @@ var samePlays = []struct {
 	{"SIGTERM", play{args: []string{"-Se", "", "AT", "x"}, replys: []string{"abc"}, signal: syscall.SIGTERM}},
 	{"SIGHUP", play{args: []string{"-Svs", "", "AT", "x"}, replys: []string{"abc"}, signal: syscall.SIGHUP}},
 	{"SIGHUP and HANGUP OFF", play{args: []string{"-Svs", "-t1", "HANGUP", "OFF", "", "AT", "x"}, replys: []string{"abc"}, signal: syscall.SIGHUP}},
-	{"SIGHUP and HANGUP ON", play{args: []string{"-Svs", "-t1", "HANGUP", "OFF", "HANGUP", "ON", "", "AT", "x"}, replys: []string{"abc"}, signal: syscall.SIGHUP}},
+	{"SIGHUP and HANGUP ON", play{args: []string{"-Svs", "HANGUP", "OFF", "HANGUP", "ON", "", "AT", "x"}, replys: []string{"abc"}, signal: syscall.SIGHUP}},
 	{"SIGTERM in a pause", play{args: []string{"-Svs", "", "AT", "", `\d\d\dx`}, replys: []string{"abc"}, signal: syscall.SIGTERM}},
 	{"hang-up", play{args: []string{"-Svs", "", "AT", "x"}, replys: []string{"abc"}, hangup: true}},
 	{"hang-up and a sub-send", play{args: []string{"-Svs", "", "AT", "x--y"}, replys: []string{"abc"}, hangup: true}},
