@@ -364,6 +364,34 @@ func TestIndicationsOfSeveralLines(t *testing.T) {
 	}
 }
 
+// The end of the context is no error of Listen, not even while it looks for the
+// modem.
+func TestListenEndsWithItsContext(t *testing.T) {
+	for _, limit := range []time.Duration{0, time.Millisecond, 100 * time.Millisecond, 2 * time.Second} {
+		silent := true
+		f := &fake{answer: func(_ *fake, line string) string {
+			if silent {
+				return ""
+			}
+			return line + "\r\r\nOK\r\n"
+		}}
+		err := withFake(t, nil, f, func(ctx context.Context, m *Modem, d *script.Dialog) error {
+			limited, cancel := context.WithTimeout(ctx, limit)
+			defer cancel()
+			start := time.Now()
+			if err := m.Listen(limited); err != nil || time.Since(start) != limit {
+				t.Errorf("Listen for %v to a modem that answers nothing: %v after %v", limit, err, time.Since(start))
+			}
+			silent = false
+			_, err := m.Command(ctx, "Z")
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func FuzzValues(f *testing.F) {
 	for _, s := range []string{`+CREG: 0,1`, `+COPS: (2,"A, B","C"),,5`, `+X: "`, "+CME ERROR: 30", `+CLIP: "123",145,,,"Joe"`} {
 		f.Add(s)

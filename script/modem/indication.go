@@ -34,7 +34,9 @@ const maxQuotedLines = 32
 // read. The modem must be in command mode; if a call that was ringing has been
 // answered by S0, the modem is online and Listen returns.
 func (m *Modem) Listen(ctx context.Context) error {
-	if err := m.Sync(ctx); err != nil {
+	if err := m.Sync(ctx); ctx.Err() != nil {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	for {
