@@ -50,7 +50,11 @@ const stopGrace = 5 * time.Second
 func (c *Conn) Handover(ctx context.Context, cmd *exec.Cmd) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	if err := c.Err(); err != nil {
+	err := c.Err()
+	if err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
 		return c.dial.entry.fail("hand over", err)
 	}
 	free, err := c.interrupt(ctx, errors.New("the line is handed over to another program"))

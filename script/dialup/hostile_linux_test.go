@@ -118,6 +118,18 @@ func TestHandoversLeak(t *testing.T) {
 	}
 }
 
+// TestHandoverAfterTheEnd starts no program for a context that has ended.
+func TestHandoverAfterTheEnd(t *testing.T) {
+	c := greeted(t, newPeer(t), "")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	cmd := shell("exec sleep 60")
+	wantErr(t, "Handover", c.Handover(ctx, cmd), context.Canceled)
+	if cmd.Process != nil {
+		t.Error("the program was started")
+	}
+}
+
 // TestConcurrentUse calls everything that a Conn has at the same time.
 func TestConcurrentUse(t *testing.T) {
 	t.Parallel()

@@ -94,6 +94,8 @@ type line struct {
 	last     error
 }
 
+var errPanicked = errors.New("a function of the caller has panicked")
+
 var errPoolClosed = fmt.Errorf("the pool was closed: %w", net.ErrClosed)
 
 // waiter is a dial that has no line yet.
@@ -131,7 +133,8 @@ func NewPool(cfg *PoolConfig, lines ...Line) *Pool {
 // it: its port replaces the entry's, and its Dialer is used if the entry
 // has none. When the line fails, which the peer's answers do not, the dial continues on
 // another one; the error is then that of every line. The line is free again
-// when the Conn is closed.
+// when the Conn is closed. A dial that ctx has cancelled is no failure of its line,
+// unless the line could not be hung up.
 //
 // ctx bounds the wait too. The error matches net.ErrClosed after Close, and
 // errors.ErrUnsupported if the pool has no line of the class.
@@ -146,11 +149,11 @@ func (p *Pool) Dial(ctx context.Context, e *Entry, cfg *Config) (*Conn, error) {
 		if err != nil {
 			return nil, e.fail("dial", errors.Join(failures, err))
 		}
-		c, err := p.dialOn(ctx, l, e, cfg)
+		c, err := p.dialOn(ctx, l, w.number, e, cfg)
 		if err == nil {
 			return c, nil
 		}
-		if ctx.Err() != nil || !lineFailed(err) {
+		if ctx.Err() != nil || !lineFailed(ctx, err) {
 			return nil, err
 		}
 		failures = errors.Join(failures, fmt.Errorf("line %s: %w", l.Name, err))
@@ -166,27 +169,33 @@ func (e *Entry) number() string {
 	return e.Params.PhoneNumber
 }
 
-// dialOn dials on a line, and gives the line back if that fails.
-func (p *Pool) dialOn(ctx context.Context, l *line, e *Entry, cfg *Config) (*Conn, error) {
+// dialOn dials on a line, and gives the line back if that fails. number is what the
+// line was given for; the caller may change e while the Conn is up.
+func (p *Pool) dialOn(ctx context.Context, l *line, number string, e *Entry, cfg *Config) (*Conn, error) {
 	own := *e
 	own.Port, own.PortConfig = l.Port, l.PortConfig
 	if own.Dialer == nil {
 		own.Dialer = l.Dialer
 	}
-	if err := p.probe(ctx, l, cfg); err != nil {
-		p.giveBack(l, e.number(), err)
+	err := errPanicked // until Dial, or a function of cfg that it calls, returns
+	defer func() {
+		if err != nil {
+			p.giveBack(ctx, l, number, err)
+		}
+	}()
+	if failed := p.probe(ctx, l, cfg); failed != nil {
+		err = failed
 		return nil, err
 	}
-	c, err := Dial(ctx, &own, cfg)
-	if err != nil {
-		p.giveBack(l, e.number(), err)
+	c, failed := Dial(ctx, &own, cfg)
+	if err = failed; err != nil {
 		return nil, err
 	}
 	p.mu.Lock()
 	l.connects, l.failures, l.last = l.connects+1, 0, nil
 	p.mu.Unlock()
 	c.mu.Lock()
-	c.release = func() { p.giveBack(l, e.number(), nil) }
+	c.release = func() { p.giveBack(ctx, l, number, nil) }
 	c.mu.Unlock()
 	return c, nil
 }
@@ -223,11 +232,14 @@ func (p *Pool) probe(ctx context.Context, l *line, cfg *Config) error {
 }
 
 // lineFailed reports whether an error is the line's: that of its port or its
-// modem, and not the peer's answer or the script's.
-func lineFailed(err error) bool {
+// modem, and not the peer's answer or the script's. A dial that the caller has
+// cancelled does not prove one.
+func lineFailed(ctx context.Context, err error) bool {
 	var e *Error
 	errors.As(err, &e)
 	switch {
+	case ctx.Err() == context.Canceled && !errors.As(err, new(*modem.HangupError)) && !errors.Is(err, port.ErrRemoved):
+		return false
 	case e != nil && (e.Op == "open" || e.Op == "probe"):
 		return true
 	case errors.As(err, new(*modem.OutcomeError)), errors.As(err, new(*modem.CarrierError)),
@@ -243,6 +255,10 @@ func lineFailed(err error) bool {
 func (p *Pool) acquire(ctx context.Context, w *waiter) (*line, error) {
 	w.got = make(chan *line, 1)
 	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil, errPoolClosed
+	}
 	if !slices.ContainsFunc(p.lines, func(l *line) bool { return w.class == "" || l.Class == w.class }) {
 		p.mu.Unlock()
 		return nil, fmt.Errorf("the pool has no line of the class %q: %w", w.class, errors.ErrUnsupported)
@@ -328,7 +344,7 @@ func (p *Pool) serve() {
 
 // giveBack makes a line free again after a dial that has failed, or after its Conn
 // was closed.
-func (p *Pool) giveBack(l *line, number string, err error) {
+func (p *Pool) giveBack(ctx context.Context, l *line, number string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {
@@ -336,7 +352,7 @@ func (p *Pool) giveBack(l *line, number string, err error) {
 		l.last = err
 	}
 	rest := max(0, p.cfg.LinePause)
-	if err != nil && lineFailed(err) {
+	if err != nil && lineFailed(ctx, err) {
 		failed := max(0, p.cfg.Rest)
 		for range l.failures {
 			if failed < p.cfg.MaxRest {

@@ -245,6 +245,91 @@ func TestPoolCancel(t *testing.T) {
 		must(t, c.Close())
 		_, err = pool.Dial(t.Context(), pooled(), cfg)
 		wantErr(t, "a later dial", err, net.ErrClosed)
+		e := pooled()
+		e.Class = "gsm"
+		_, err = pool.Dial(t.Context(), e, cfg)
+		wantErr(t, "a later dial for a class that the pool does not have", err, net.ErrClosed)
+	})
+}
+
+// TestPoolCancelledDial cancels a dial at every moment: that is no failure of the line,
+// which must not rest for it.
+func TestPoolCancelledDial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for after := time.Millisecond; after < 8*time.Second; after += 500 * time.Millisecond {
+			b := newBank(t, 1, nil)
+			pool := dialup.NewPool(nil, b.lines...)
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(after, cancel)
+			cfg := &dialup.Config{Open: func(ctx context.Context, name string, cfg *portname.Config) (port.Port, error) {
+				select {
+				case <-time.After(2 * time.Second): // a server that is far away
+				case <-ctx.Done():
+					return nil, ctx.Err()
+				}
+				return b.open(ctx, name, cfg)
+			}}
+			c, err := pool.Dial(ctx, pooled(), cfg)
+			if err == nil {
+				must(t, c.Close())
+			}
+			if l := pool.Stats().Lines[0]; l.Busy || l.Failures != 0 || !l.Resting.IsZero() {
+				t.Errorf("cancelled after %v (%v): %+v", after, err, l)
+			}
+			cancel()
+		}
+	})
+}
+
+// TestPoolEntryChanges uses one Entry for several calls, one after the other.
+func TestPoolEntryChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBank(t, 1, nil)
+		pool := dialup.NewPool(&dialup.PoolConfig{PerNumber: 1}, b.lines...)
+		e := pooled()
+		for _, number := range []string{"5550101", "5550102", "5550101"} {
+			e.Params.PhoneNumber = number
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			c, err := pool.Dial(ctx, e, &dialup.Config{Open: b.open})
+			cancel()
+			if err != nil {
+				t.Fatalf("%s: %v", number, err)
+			}
+			e.Params.PhoneNumber = "5550199"
+			must(t, c.Close())
+		}
+	})
+}
+
+// TestPoolAfterAPanic gives a line back when a function of the caller panics.
+func TestPoolAfterAPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBank(t, 1, nil)
+		pool := dialup.NewPool(&dialup.PoolConfig{PerNumber: 1}, b.lines...)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		for _, panics := range []func(dialup.State) bool{
+			func(s dialup.State) bool { return s.Conn == ras.StateOpenPort },
+			func(s dialup.State) bool { return s.Conn == ras.StateConnected },
+		} {
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Error("no panic")
+					}
+				}()
+				pool.Dial(ctx, pooled(), &dialup.Config{Open: b.open, OnState: func(s dialup.State) {
+					if panics(s) {
+						panic("out of order")
+					}
+				}})
+			}()
+		}
+		c, err := pool.Dial(ctx, pooled(), &dialup.Config{Open: b.open})
+		if err != nil {
+			t.Fatalf("%v, %+v", err, pool.Stats())
+		}
+		must(t, c.Close())
 	})
 }
 
