@@ -56,6 +56,12 @@ func newDialer(opts *options, std streams) *dialer {
 // stopNotice is how long a stop may last before the user sees why.
 const stopNotice = 500 * time.Millisecond
 
+// brokenPipe gets SIGPIPE while the line is used. What reads standard error may end
+// before the call, such as tee after Ctrl-C: writes to it then fail, and do not end
+// the program before it has hung up. It is of the program and not of a run, which
+// tests make in bubbles of fake time.
+var brokenPipe = make(chan os.Signal, 1)
+
 func (d *dialer) run(ctx context.Context) int {
 	ended := make(chan struct{})
 	defer close(ended)
@@ -90,9 +96,7 @@ func (d *dialer) run(ctx context.Context) int {
 		defer t.Close()
 		d.terminal = t
 	}
-	// What reads standard error may end before the call, such as tee after Ctrl-C.
-	// Writes to it then fail, and do not end the program before it has hung up.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	signal.Notify(brokenPipe, syscall.SIGPIPE)
 	cfg := &dialup.Config{OnState: d.state, Open: d.open, Record: w, Log: d.handler, Exact: d.opts.port == "-"}
 	if d.opts.terminal {
 		cfg.Terminal = d.terminal
