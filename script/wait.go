@@ -305,10 +305,11 @@ func (d *Dialog) scan(ctx context.Context, w *waitState) (found bool, err error)
 	over := w.scanner.Over()
 	if over > 0 {
 		// A regular expression has read bytes to see that its match had ended.
-		d.line.in = append(bytes.Clone(w.window.takeBack(over)), d.line.in...)
-		if len(w.raw) >= over {
-			w.raw = w.raw[:len(w.raw)-over]
+		back := w.window.takeBack(over)
+		if d.cfg.Strip7 || d.cfg.DropNUL {
+			back = w.takeBackRaw(over, &d.cfg)
 		}
+		d.line.in = append(bytes.Clone(back), d.line.in...)
 	}
 	if d.cfg.Tap != nil {
 		held := 0
@@ -329,6 +330,23 @@ func (d *Dialog) scan(ctx context.Context, w *waitState) (found bool, err error)
 		return false, w.clock.check(ctx)
 	}
 	return false, nil
+}
+
+// takeBackRaw removes the last n bytes that the patterns have seen from those that
+// were consumed, and returns them as they arrived, with the NULs around them.
+func (w *waitState) takeBackRaw(n int, cfg *DialogConfig) []byte {
+	cut := len(w.raw)
+	for ; cut > 0; cut-- {
+		if c := w.raw[cut-1]; cfg.DropNUL && (c == 0 || cfg.Strip7 && c == 0x80) {
+			continue
+		}
+		if n--; n < 0 {
+			break
+		}
+	}
+	back := w.raw[cut:]
+	w.raw = w.raw[:cut]
+	return back
 }
 
 // tap gives b to the tap, but for the last over bytes, which were not consumed

@@ -687,3 +687,40 @@ func heap() int64 {
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
+
+// TestNULsBeyondAMatch holds that what a regular expression has read to see that its
+// match had ended is given back with its NULs and once, also where these are dropped.
+func TestNULsBeyondAMatch(t *testing.T) {
+	invalid := script.Regexp(regexp.MustCompile(`>[^a-z]`))
+	for _, rest := range []string{"\x82\x00~PPP", "\x00\x82\x00~PPP", "\x82\x00\x00~\x00PPP"} {
+		for _, size := range []int{1, 2, 100} {
+			sends := func(b *bench) {
+				go func() {
+					for text := "\x00login>\xe2" + rest; text != ""; {
+						n := min(size, len(text))
+						b.farSends(text[:n])
+						text = text[n:]
+						time.Sleep(time.Millisecond)
+					}
+				}()
+			}
+			onBench(t, func(b *bench) {
+				sends(b)
+				b.finds(script.NewDialog(b.call, &script.DialogConfig{DropNUL: true}), 0, "login", ">\xe2", invalid)
+				if got := b.unread(); got != rest {
+					b.Errorf("pieces of %d: %q is left of %q", size, got, rest)
+				}
+			})
+			onBench(t, func(b *bench) {
+				sends(b)
+				d := script.NewDialog(b.call, &script.DialogConfig{DropNUL: true})
+				seen := 0
+				d.Observe(invalid, func(script.Match) { seen++ })
+				b.timesOut(d, time.Second, script.Text("none"))
+				if got, want := b.unread(), "\x00login>\xe2"+rest; got != want || seen != 1 {
+					b.Errorf("pieces of %d: a failed wait that saw %d matches leaves %q of %q", size, seen, got, want)
+				}
+			})
+		}
+	}
+}
