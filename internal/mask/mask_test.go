@@ -70,6 +70,7 @@ func TestMask(t *testing.T) {
 		{"with the line end it was sent with", "hunter2\n", "ogin: hunter2\r\n$", false, "ogin: ***\r\n$"},
 		{"alone", "hunter2", "hunter2", false, "***"},
 		{"start at the end", "hunter2", "ogin: hun", false, "ogin: ***"},
+		{"two characters at the end", "hunter2", "ogin: hu", false, "ogin: ***"},
 		{"one character at the end", "hunter2", "ogin: h", false, "ogin: h"},
 		{"end at the start", "hunter2", "er2\r\n$ ", true, "***\r\n$ "},
 		{"end at the start of a whole text", "hunter2", "er2\r\n$ ", false, "er2\r\n$ "},
