@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/virtual"
@@ -455,5 +458,72 @@ func TestCancelReceiveFreesTheBuffer(t *testing.T) {
 				b.receive(again, "x")
 			})
 		})
+	}
+}
+
+// TestEventForgetsItsSession holds that an event which outlives a session does not
+// keep it in memory.
+func TestEventForgetsItsSession(t *testing.T) {
+	ev := ras.NewEvent()
+	session := func() weak.Pointer[ras.Session] {
+		near, far := virtual.Pair()
+		defer near.Close()
+		defer far.Close()
+		s := ras.NewSession(near, nil)
+		b, err := s.GetBuffer(0)
+		if err = errors.Join(err, s.ReceiveBuffer(s.Handle(), b, 0, ev), s.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return weak.Make(s)
+	}()
+	for start := time.Now(); session.Value() != nil; runtime.GC() {
+		if time.Since(start) > 10*time.Second {
+			t.Fatal("the session is still in memory")
+		}
+	}
+	runtime.KeepAlive(ev)
+}
+
+// TestWaitersOfOneEvent lets two goroutines wait with one event: the one that reads
+// the port gives up at any moment, and the other must get the byte all the same.
+func TestWaitersOfOneEvent(t *testing.T) {
+	near, far := virtual.Pair()
+	defer near.Close()
+	defer far.Close()
+	s := ras.NewSession(near, nil)
+	defer s.Close()
+	b, err := s.GetBuffer(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var spin atomic.Int32
+	for i := range 5000 {
+		ev := ras.NewEvent()
+		if err := s.ReceiveBuffer(s.Handle(), b, 0, ev); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		left := make(chan error)
+		go func() { left <- ev.Wait(ctx) }()
+		staying, stop := context.WithTimeout(t.Context(), 10*time.Second)
+		got := make(chan error)
+		go func() {
+			cancel()
+			for range i % 400 { // some moment while the first gives up
+				spin.Add(1)
+			}
+			got <- ev.Wait(staying)
+		}()
+		if err := <-left; err == nil {
+			t.Fatal("an event was set without a byte")
+		}
+		far.Write([]byte("x"))
+		if err := <-got; err != nil {
+			t.Fatalf("after %d rounds: %v", i, err)
+		}
+		stop()
+		if n, err := s.RetrieveBuffer(s.Handle(), b); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
 	}
 }
