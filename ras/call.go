@@ -102,7 +102,7 @@ var _ API = (*Call)(nil)
 // parameters field by field, and with some verbs without asking Secret.
 func (c *Call) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "call %q", c.Entry) }
 
-// Format prints all fields but the password, whatever the verb.
+// Format prints all texts but the password, whatever the verb.
 func (p DialParams) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "{entry %q, phone %q, callback %q, user %q, password %q, domain %q}",
 		p.EntryName, p.PhoneNumber, p.CallbackNumber, p.UserName, p.Password.String(), p.Domain)
