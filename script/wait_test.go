@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"os"
 	"regexp"
@@ -723,4 +724,26 @@ func TestNULsBeyondAMatch(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestUnreadIsLoggedOnce holds that a byte which was consumed and given back is in the
+// log once, when it is consumed again.
+func TestUnreadIsLoggedOnce(t *testing.T) {
+	onBench(t, func(b *bench) {
+		var log bytes.Buffer
+		d := script.NewDialog(b.call, &script.DialogConfig{Log: slog.New(script.NewPrinter(&log, nil))})
+		b.farSends("abc")
+		for range 2 {
+			if _, err := d.NextByte(b.Context(), time.Second); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := d.Unread([]byte("b")); err != nil {
+			b.Error(err)
+		}
+		b.finds(d, 0, "b", "c", script.Text("c"))
+		if got := strings.Count(log.String(), "b"); got != 1 || !strings.Contains(log.String(), `"a"`) {
+			b.Errorf("the log has the byte %d times:\n%s", got, log.String())
+		}
+	})
 }
