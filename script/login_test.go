@@ -197,6 +197,7 @@ func TestLoginEnds(t *testing.T) {
 			want: ras.ErrAuthenticationFailure, text: "Login incorrect", within: 10 * time.Second},
 		{name: "refused before", script: []exchange{{"Password: ", "secret\r"},
 			{"\r\nLast failed login: Mon Jun 1 on tty1\r\nThere was 1 failed login attempt since the last successful login.\r\n$ ", "ppp\r"}}, within: 10 * time.Second},
+		{name: "a menu that begins with an entry", script: []exchange{{"Password: ", "secret\r"}, {"1) PPP\r\n> ", "1\r"}, {"~\xff}#", ""}}, within: 10 * time.Second},
 		{name: "dead line", want: ras.ErrRequestTimeout, text: "nothing was received", within: time.Minute},
 		{name: "a name with a line in it", params: ras.DialParams{UserName: "joe\rreboot", Password: "secret"},
 			script: []exchange{{"login: ", ""}}, want: ras.ErrInvalidParameter, text: "control character", within: time.Second},
