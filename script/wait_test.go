@@ -701,7 +701,7 @@ func TestNULsBeyondAMatch(t *testing.T) {
 						n := min(size, len(text))
 						b.farSends(text[:n])
 						text = text[n:]
-						time.Sleep(time.Millisecond)
+						<-time.After(time.Millisecond)
 					}
 				}()
 			}
