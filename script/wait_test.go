@@ -747,3 +747,20 @@ func TestUnreadIsLoggedOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestIdleAndTotalTogether holds that the limit of the wait is what ended it where
+// both limits pass together.
+func TestIdleAndTotalTogether(t *testing.T) {
+	onBench(t, func(b *bench) {
+		d := script.NewDialog(b.call, &script.DialogConfig{Idle: time.Second})
+		if te := b.timesOut(d, time.Second, script.Text("x")); te.Idle || te.Limit != time.Second {
+			b.Errorf("both limits together: %+v", te)
+		}
+		start := time.Now()
+		_, err := d.WaitFor(b.Context(), 2*time.Second, script.Text("x"))
+		var te *script.TimeoutError
+		if !errors.As(err, &te) || !te.Idle || te.Limit != time.Second || time.Since(start) != time.Second {
+			b.Errorf("the limit for silence: %v", err)
+		}
+	})
+}
