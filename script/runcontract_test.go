@@ -205,3 +205,26 @@ func TestPortsThatCannotBeCompared(t *testing.T) {
 		}
 	})
 }
+
+// TestUnreadOfDecoratorAndSession holds that Result.Unread is in order where a part of
+// it was given back over a decorator, and the rest was not received again.
+func TestUnreadOfDecoratorAndSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := virtual.Pair()
+		defer near.Close()
+		defer far.Close()
+		far.Write([]byte("login:frame"))
+		res, err := script.Run(t.Context(), near, script.ExecutorFunc(func(ctx context.Context, call *ras.Call) error {
+			if _, err := script.NewDialog(call, nil).WaitFor(ctx, time.Second, script.Text("login:")); err != nil {
+				return err
+			}
+			decorated := call.WithAPI(struct{ ras.API }{call.API})
+			b := make([]byte, 2)
+			n, err := decorated.Receive(ctx, b, time.Second)
+			return errors.Join(err, decorated.Unread(b[:n]))
+		}), nil)
+		if err != nil || string(res.Unread) != "frame" {
+			t.Errorf("Unread is %q, %v", res.Unread, err)
+		}
+	})
+}
