@@ -72,6 +72,10 @@ var streams = []struct {
 		events: []string{event(0, Sub, 0, ComPort, strings.Repeat("x", MaxSub))},
 	},
 	{name: "one longer than that", in: "\xff\xfa\x2c" + strings.Repeat("x", MaxSub+1) + "\xff\xf0b", data: "b"},
+	{
+		name: "one after a longer one", in: "\xff\xfa\x2c" + strings.Repeat("x", MaxSub+1) + "\xff\xf0a\xff\xfa\x2cx\xff\xf0b", data: "ab",
+		events: []string{event(1, Sub, 0, ComPort, "x")},
+	},
 	{name: "one that never ends", in: "a\xff\xfa\x2c" + strings.Repeat("\xff\xff", 3*MaxSub), data: "a"},
 	{name: "padding", nvt: true, in: "a\r\x00b\r\n\x00\r\r\x00\x00", data: "a\rb\r\n\x00\r\r\x00"},
 	{name: "padding and IAC", nvt: true, in: "\r\xff\xff\x00\r\xff\xf1\x00", data: "\r\xff\x00\r", events: []string{event(4, Command, NOP, 0, "")}},
