@@ -289,3 +289,46 @@ func TestDeadlineMeetsWrite(t *testing.T) {
 		}
 	}
 }
+
+// partial is a connection whose first Write takes two bytes and times out.
+type partial struct {
+	net.Conn
+	meanwhile func()
+	got       []byte
+}
+
+func (p *partial) Write(b []byte) (int, error) {
+	n, err := len(b), error(nil)
+	if p.meanwhile != nil {
+		p.meanwhile()
+		p.meanwhile = nil
+		n, err = 2, os.ErrDeadlineExceeded
+	}
+	p.got = append(p.got, b[:n]...)
+	return n, err
+}
+
+// TestRestBeforeNewerOutput holds that what a write has left is written before what
+// was queued meanwhile.
+func TestRestBeforeNewerOutput(t *testing.T) {
+	near, far := net.Pipe()
+	defer far.Close()
+	p := &partial{Conn: near}
+	c := NewConn(p)
+	defer c.Close()
+	queue := func(text string) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.queue = append(c.queue, text...)
+	}
+	p.meanwhile = func() { queue("newer") }
+	queue("older")
+	c.wire <- struct{}{}
+	for range 2 {
+		c.flushOnce()
+	}
+	<-c.wire
+	if string(p.got) != "oldernewer" {
+		t.Errorf("written was %q", p.got)
+	}
+}
