@@ -309,7 +309,7 @@ func (p *partial) Write(b []byte) (int, error) {
 }
 
 // TestRestBeforeNewerOutput holds that what a write has left is written before what
-// was queued meanwhile.
+// was queued meanwhile, and that each write wakes those that wait for room.
 func TestRestBeforeNewerOutput(t *testing.T) {
 	near, far := net.Pipe()
 	defer far.Close()
@@ -325,7 +325,15 @@ func TestRestBeforeNewerOutput(t *testing.T) {
 	queue("older")
 	c.wire <- struct{}{}
 	for range 2 {
+		c.mu.Lock()
+		room := c.changed.Changed()
+		c.mu.Unlock()
 		c.flushOnce()
+		select {
+		case <-room:
+		default:
+			t.Error("a Write that waits for room in the queue does not look again")
+		}
 	}
 	<-c.wire
 	if string(p.got) != "oldernewer" {
