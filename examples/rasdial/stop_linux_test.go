@@ -25,10 +25,14 @@ func TestInterruptedOnATerminal(t *testing.T) {
 	}
 	var all sync.WaitGroup
 	for _, name := range []string{"hayes", "tcpser"} {
-		for stop := 500 * time.Millisecond; stop < 3*time.Second; stop += 250 * time.Millisecond {
-			all.Go(func() { interrupt(t, name, stop) })
+		interrupted := func(stop time.Duration) {
+			for try := 1; interrupt(t, name, stop, try == escapeTries); try++ {
+			}
 		}
-		all.Go(func() { interrupt(t, name, untilConnected) })
+		for stop := 500 * time.Millisecond; stop < 3*time.Second; stop += 250 * time.Millisecond {
+			all.Go(func() { interrupted(stop) })
+		}
+		all.Go(func() { interrupted(untilConnected) })
 	}
 	all.Wait()
 }
@@ -38,6 +42,13 @@ func TestInterruptedOnATerminal(t *testing.T) {
 func TestStandardErrorEndsFirst(t *testing.T) {
 	t.Parallel()
 	peertest.Emulated(t, "starts a process")
+	for try := 1; endStandardError(t, try == escapeTries); try++ {
+	}
+}
+
+// endStandardError reports whether the modem has missed the escape, unless that is
+// the last try.
+func endStandardError(t *testing.T, last bool) (again bool) {
 	pair, err := pty.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -68,19 +79,29 @@ func TestStandardErrorEndsFirst(t *testing.T) {
 	}
 	r.Close()
 	cmd.Process.Signal(os.Interrupt)
-	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitFailed || m.Connected() {
+	err = cmd.Wait()
+	again = cmd.ProcessState.ExitCode() == exitFailed && m.Connected() && !last
+	if !again && (cmd.ProcessState.ExitCode() != exitFailed || m.Connected()) {
 		t.Errorf("%v, connected %v\n%s", err, m.Connected(), m.Transcript())
 	}
+	return again
 }
 
 // untilConnected has interrupt wait for the call instead.
 const untilConnected = -1
 
-func interrupt(t *testing.T, name string, stop time.Duration) {
+// escapeTries is how often a call is made. A modem without lines is hung up by +++
+// between pauses of a second, which it misses where the machine stretches them. The
+// program reports that; one that did not send it would fail each time.
+const escapeTries = 5
+
+// interrupt reports whether the modem has missed the escape, unless that is the last
+// try.
+func interrupt(t *testing.T, name string, stop time.Duration, last bool) (again bool) {
 	pair, err := pty.Open(t.Context())
 	if err != nil {
 		t.Error(err)
-		return
+		return false
 	}
 	p, _ := scripttest.PersonalityOf(name)
 	m := scripttest.NewModem(pair.Port, &scripttest.ModemConfig{
@@ -98,7 +119,7 @@ func interrupt(t *testing.T, name string, stop time.Duration) {
 	cmd.Stderr = &out
 	if err := cmd.Start(); err != nil {
 		t.Error(err)
-		return
+		return false
 	}
 	if stop == untilConnected {
 		for end := time.Now().Add(time.Minute); !m.Connected() && time.Now().Before(end); {
@@ -111,10 +132,14 @@ func interrupt(t *testing.T, name string, stop time.Duration) {
 	talks := m.Connected()
 	cmd.Process.Signal(os.Interrupt)
 	err = cmd.Wait()
+	if m.Connected() && strings.Contains(out.String(), "cannot hang up") && !last {
+		return true
+	}
 	if m.Connected() || dialled && !strings.Contains(out.String(), "RASCS_Disconnected") {
 		t.Errorf("%s, stopped after %v (dialled %v, connected %v): connected %v, %v\n%s\n%s", name, stop, dialled, talks, m.Connected(), err, out.String(), m.Transcript())
 	}
 	if stop == untilConnected && (!dialled || !talks) {
 		t.Errorf("%s: dialled %v, connected %v after %v\n%s", name, dialled, talks, stop, m.Transcript())
 	}
+	return false
 }
