@@ -82,7 +82,7 @@ func TestControlOvertakesHeldOutput(t *testing.T) {
 // one that does not know FLOWCONTROL-SUSPEND.
 func TestHangUpStuckModem(t *testing.T) {
 	flow := virtual.Mode(port.Mode{Flow: port.FlowRTSCTS})
-	const size, goal, tries = 1 << 20, 100 * time.Millisecond, 5
+	const size, goal, tries = 1 << 20, 100 * time.Millisecond, 30 // until the machine does nothing else
 	hangUp := func(far *virtual.Port, drop func()) time.Duration {
 		fell := make(chan time.Time, 1)
 		ctx, cancel := context.WithTimeout(t.Context(), limit)
