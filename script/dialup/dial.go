@@ -86,8 +86,9 @@ type dial struct {
 	start time.Time
 
 	port    port.Port
-	carrier bool   // DCD was seen when the modem had connected
-	proof   string // how the call of a dial that failed was hung up
+	mask    func([]byte) []byte // of the call; nil before it
+	carrier bool                // DCD was seen when the modem had connected
+	proof   string              // how the call of a dial that failed was hung up
 }
 
 // connect makes the connection on the port, which it closes if that fails.
@@ -144,6 +145,7 @@ func (d *dial) connect(ctx context.Context) (*Conn, error) {
 
 // execute is what runs on the port: all parts of the entry.
 func (d *dial) execute(ctx context.Context, call *ras.Call) error {
+	d.mask = call.Mask
 	if d.entry.Before != nil {
 		d.tell(State{Conn: ras.StateInteractive, Text: "running the script before dialling"})
 		if err := d.entry.Before.Execute(ctx, call); err != nil {
@@ -321,12 +323,19 @@ func (d *dial) tell(s State) {
 	if s.Number != "" && !strings.Contains(s.Text, s.Number) {
 		s.Text = s.Number + " " + s.Text
 	}
+	masked := func(text string) string { // of an error that quotes what the peer has sent
+		if d.mask == nil {
+			return text
+		}
+		return string(d.mask([]byte(text)))
+	}
+	s.Text = masked(s.Text)
 	args := []any{"state", s.Conn.String(), "text", s.Text}
 	if s.Attempt > 0 {
 		args = append(args, "attempt", s.Attempt)
 	}
 	if s.Err != nil {
-		args = append(args, "error", s.Err)
+		args = append(args, "error", masked(s.Err.Error()))
 	}
 	d.log.Info("state", args...)
 	if d.cfg.OnState != nil {

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rasline/rasline/internal/echo"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/portname"
 	"github.com/rasline/rasline/port/virtual"
@@ -84,6 +85,28 @@ func TestDial(t *testing.T) {
 		}
 		if s := log.String(); strings.Contains(s, "secret") || !strings.Contains(s, "login: ") || !strings.Contains(s, "level=INFO") {
 			t.Errorf("log:\n%s", s)
+		}
+	})
+}
+
+// TestErrorThatQuotesAnEcho has a script whose own error quotes the password as the
+// peer has echoed it: no state and no log shows it.
+func TestErrorThatQuotesAnEcho(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newExchange(t, nil, nil)
+		var log bytes.Buffer
+		var seen states
+		e := entry()
+		e.Script = script.ExecutorFunc(func(context.Context, *ras.Call) error { return errors.New(`unexpected answer "SECRET"`) })
+		cfg := &dialup.Config{Open: x.open, OnState: seen.add, Log: slog.NewJSONHandler(&log, nil)}
+		if _, err := dialup.Dial(t.Context(), e, cfg); err == nil {
+			t.Fatal("the script has not failed")
+		}
+		for _, st := range seen.list {
+			log.WriteString(st.Text)
+		}
+		if leak := echo.Leak(log.String(), "secret"); leak != "" || !strings.Contains(log.String(), "unexpected answer") {
+			t.Errorf("shown: %q in\n%s", leak, &log)
 		}
 	})
 }

@@ -21,13 +21,14 @@ type Line struct {
 	// Name is for messages and Stats. Default: the name of the port.
 	Name string
 
-	// Port and PortConfig are the line's port; see portname.Open.
-	Port       string
-	PortConfig *portname.Config
+	// Port is the line's port, with PortConfig; see portname.Open.
+	Port string
 
 	// Class is what the line is for: "analog", "gsm". A dial requests it with
 	// Entry.Class.
 	Class string
+
+	PortConfig *portname.Config
 
 	// Dialer is for entries that have none. Default: they are dialled without.
 	Dialer *modem.Dialer
