@@ -174,7 +174,7 @@ func TestBadInput(t *testing.T) {
 		{"bad hang-up", []string{"-hangup", "pull"}, exitUsage, `-hangup: `},
 		{"port of a variable that is not set", []string{"-port", ""}, exitUsage, `^rasdial: -port: the value is empty$`},
 		{"command of one", []string{"-exec", ""}, exitUsage, `^rasdial: -exec: the value is empty$`},
-		{"numbers, one of them empty", []string{"-dial", "5550100", "-dial", ""}, exitUsage, `-dial: phone number: it has no digits`},
+		{"numbers, one of them empty", []string{"-dial", "5550100", "-dial", ""}, exitUsage, `^rasdial: -dial: the value is empty$`},
 		{"domain too long", []string{"-domain", "a.domain.too.long"}, exitUsage, `domain has 17 characters`},
 	}
 	for _, tt := range tests {

@@ -120,6 +120,9 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 		Usage:    usage,
 		About:    about,
 		Flags:    o.flags(),
+		// -port "$PORT" with a variable that is not set would dial the built-in modem.
+		MayBeEmpty: []string{"user", "domain"},
+		Log:        "log",
 		Values: map[string][]string{
 			"log": {"text", "json"}, "hangup": {"dtr", "ath", "both", "none"}, "document": flagdoc.Documents, "lang": scriptfile.Languages(),
 		},
@@ -142,7 +145,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 		err = o.params.Validate()
 	}
 	if err != nil {
-		o.program.Refuse(stderr, err)
+		o.program.Refuse(stderr, exitUsage, err)
 		return nil, err
 	}
 	return o, nil
@@ -165,11 +168,6 @@ With a port it dials for real, with a script, with an entry of a phone book, or 
 The exit status is 0 if the script succeeded, and the command of -exec; 1 if the script, the line or the command failed;
 2 for flags, a script, a phone book or an entry that cannot be used; 3 if the port cannot be opened.`
 
-// notEmpty are the flags whose value must not be empty: -port "$PORT" with a variable
-// that is not set would dial the built-in modem, and -exec "$COMMAND" would hang up.
-var notEmpty = []string{"port", "dial", "init", "script", "section", "lang", "phonebook", "entry", "script-dir", "location",
-	"phone", "exec", "log", "record", "password-file", "document"}
-
 // conflicts finds flags that do not go together.
 func (o *options) conflicts() error {
 	var errs []error
@@ -178,9 +176,6 @@ func (o *options) conflicts() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	o.program.Flags.Visit(func(f *flag.Flag) {
-		refuse(f.Value.String() == "" && slices.Contains(notEmpty, f.Name), "-%s: the value is empty", f.Name)
-	})
 	book := o.phonebook != ""
 	refuse(len(o.names) > 0 && !book, "unexpected argument %q: an entry needs -phonebook FILE, and every other value its flag", strings.Join(o.names, " "))
 	refuse((o.check || o.list) && o.script == "" && !book, "-check and -list need -script FILE or -phonebook FILE")

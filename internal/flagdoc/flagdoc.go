@@ -22,6 +22,16 @@ type Program struct {
 	// Values are what a flag accepts, by its name: "text", "json". A flag without
 	// some accepts a file name.
 	Values map[string][]string
+
+	// MayBeEmpty are the flags that accept an empty value. Of any other it is refused:
+	// most often it is a variable of a shell that is not set.
+	MayBeEmpty []string
+
+	// Log is the flag whose value "json" requests records of package log/slog instead
+	// of lines about what is wrong; "" for none.
+	Log string
+
+	records bool // as Log has it in the arguments
 }
 
 // takesValue reports whether a flag is no switch.

@@ -92,6 +92,46 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestEmptyValues refuses them but where they are allowed.
+func TestEmptyValues(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		out  string
+	}{
+		{[]string{"-log", "", "-port="}, "dial: -log: the value is empty\ndial: -port: the value is empty\n"},
+		{[]string{"-t", "a", "-t", "", "-user", ""}, "dial: -t: the value is empty\n"},
+		{[]string{"-user", "", "-t", "a", "-v"}, ""},
+	} {
+		p := program()
+		p.Flags.Var(new(Texts), "t", "")
+		p.Flags.String("user", "", "")
+		p.MayBeEmpty = []string{"user"}
+		var out bytes.Buffer
+		if _, err := p.Parse(tt.args, &out); out.String() != tt.out || (err == nil) != (tt.out == "") {
+			t.Errorf("%q: %v, %q; want %q", tt.args, err, &out, tt.out)
+		}
+	}
+}
+
+// TestRecords writes what is wrong as records where the flag that requests them is
+// anywhere in the arguments.
+func TestRecords(t *testing.T) {
+	for args, want := range map[string]string{
+		"-log json -x":     `"msg":"dial","status":2,"error":"there is no flag -x; -h lists the flags"}`,
+		"-x --log=json":    `"msg":"dial","status":2,"error":"there is no flag -x; -h lists the flags"}`,
+		"-x -log text":     "dial: there is no flag -x; -h lists the flags",
+		"-x -port json":    "dial: there is no flag -x; -h lists the flags",
+		"-x log json -log": "dial: there is no flag -x; -h lists the flags",
+	} {
+		p := program()
+		p.Log = "log"
+		var out bytes.Buffer
+		if _, err := p.Parse(strings.Fields(args), &out); err == nil || !strings.HasSuffix(out.String(), want+"\n") {
+			t.Errorf("%s: %v, %s; want %s", args, err, &out, want)
+		}
+	}
+}
+
 // TestValues collects what a flag is given several times.
 func TestValues(t *testing.T) {
 	p := program()

@@ -5,18 +5,24 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/rasline/rasline/internal/words"
 )
 
+// Misuse is the exit status of a program whose flags cannot be used.
+const Misuse = 2
+
 // Parse reads the flags in args, which may be before, after and between the other
-// arguments. It returns those. What is wrong with the flags is one line on stderr,
+// arguments. It returns those. What is wrong with the flags is shown by Refuse,
 // and -h is Usage and all flags; the error is flag.ErrHelp then.
 func (p *Program) Parse(args []string, stderr io.Writer) (others []string, err error) {
 	p.Flags.SetOutput(io.Discard) // package flag prints all flags after each error
 	p.Flags.Usage = func() {}
+	p.records = p.wantsRecords(args)
 	for {
 		err := p.Flags.Parse(args)
 		if errors.Is(err, flag.ErrHelp) {
@@ -26,14 +32,46 @@ func (p *Program) Parse(args []string, stderr io.Writer) (others []string, err e
 			return nil, err
 		}
 		if err != nil {
-			p.Refuse(stderr, fmt.Errorf("%w; -h lists the flags", p.explain(err)))
+			p.Refuse(stderr, Misuse, fmt.Errorf("%w; -h lists the flags", p.explain(err)))
 			return nil, err
 		}
 		if args = p.Flags.Args(); len(args) == 0 {
-			return others, nil
+			break
 		}
 		others, args = append(others, args[0]), args[1:]
 	}
+	var empty []error
+	p.Flags.Visit(func(f *flag.Flag) {
+		none := false
+		switch v := f.Value.(type) {
+		case *Texts:
+			none = slices.Contains(*v, "")
+		case flag.Getter:
+			none = v.Get() == ""
+		}
+		if none && !slices.Contains(p.MayBeEmpty, f.Name) {
+			empty = append(empty, fmt.Errorf("-%s: the value is empty", f.Name))
+		}
+	})
+	if err := errors.Join(empty...); err != nil {
+		p.Refuse(stderr, Misuse, err)
+		return nil, err
+	}
+	return others, nil
+}
+
+// wantsRecords looks for the flag Log in args, which may have a mistake before it.
+func (p *Program) wantsRecords(args []string) bool {
+	for i, arg := range args {
+		name, value, given := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		if !given && i+1 < len(args) {
+			value = args[i+1]
+		}
+		if strings.HasPrefix(arg, "-") && name == p.Log && name != "" && value == "json" {
+			return true
+		}
+	}
+	return false
 }
 
 // explain adds to an error of package flag what to write instead: the nearest name
@@ -61,10 +99,16 @@ func (p *Program) explain(err error) error {
 	return fmt.Errorf("%s: write %s", wrong, form)
 }
 
-// Refuse prints the lines of an error, with the name of the program.
-func (p *Program) Refuse(stderr io.Writer, err error) {
+// Refuse shows the lines of an error, each with the name of the program, or records
+// of them with the exit status.
+func (p *Program) Refuse(stderr io.Writer, status int, err error) {
 	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintf(stderr, "%s: %s\n", p.Name, strings.TrimSuffix(line, "\n"))
+		line = strings.TrimSuffix(line, "\n")
+		if p.records {
+			slog.New(slog.NewJSONHandler(stderr, nil)).Error(p.Name, "status", status, "error", line)
+			continue
+		}
+		fmt.Fprintf(stderr, "%s: %s\n", p.Name, line)
 	}
 }
 
