@@ -153,6 +153,7 @@ func (p *peer) call(found *findings, o option, fsys fs.FS, callers []string) {
 		}
 	}
 	if _, again := p.texts[shown]; again {
+		found.warnf(o.line, o.col, "%s %s: the file is read once, where it is called first", o.text, name)
 		return
 	}
 	src, err := readFile(fsys, where)

@@ -345,11 +345,12 @@ func TestPeersMistakes(t *testing.T) {
 			}
 		})
 	}
-	b := parse(t, "peers/isp", "call modem1 connect /dial plugin x.so blub user joe#1", &Config{Kind: KindPeers, FS: files})
+	b := parse(t, "peers/isp", "call modem1 call modem1 connect /dial plugin x.so blub user joe#1", &Config{Kind: KindPeers, FS: files})
 	e, list, err := b.Entry(&EntryConfig{Scripts: files})
 	if err != nil || e.Port != "/dev/ttyS1" || e.Script == nil || e.Params.UserName != "joe" {
 		t.Errorf("%+v, %v\n%s", e, err, texts(list))
 	}
+	wantFinding(t, b.Findings(), "1:13: warning: call modem1: the file is read once")
 	wantFinding(t, b.Findings(), "may be an option of a plugin")
 	wantFinding(t, b.Findings(), "# begins a comment")
 }
