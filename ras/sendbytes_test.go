@@ -190,20 +190,18 @@ func TestSend(t *testing.T) {
 		}
 		clear(text) // the caller's again
 		var all []byte
-		for end := []byte("end"); !bytes.HasSuffix(all, end); {
-			if len(all) == 0 {
-				go func() {
-					if err := call.Send(b.Context(), end); err != nil {
-						b.Error(err)
-					}
-				}()
-			}
+		end, sent := []byte("end"), make(chan error, 1)
+		go func() { sent <- call.Send(b.Context(), end) }()
+		for !bytes.HasSuffix(all, end) {
 			part := make([]byte, 100)
 			n, err := b.far.Read(part)
 			if err != nil {
 				b.Fatal(err)
 			}
 			all = append(all, part[:n]...)
+		}
+		if err := <-sent; err != nil {
+			b.Error(err)
 		}
 		if whole := bytes.Repeat([]byte("0123456789"), 1000); !bytes.HasPrefix(whole, bytes.TrimSuffix(all, []byte("end"))) {
 			b.Errorf("of a cancelled send the peer received %d bytes that are no part from its start", len(all)-3)
