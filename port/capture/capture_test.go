@@ -469,3 +469,38 @@ func (s *stuckDisk) Write(b []byte) (int, error) {
 	}
 	return s.kept.Write(b)
 }
+
+// TestLongAndBrokenNames has names that a file cannot hold as they are.
+func TestLongAndBrokenNames(t *testing.T) {
+	for _, tt := range []struct{ name, want string }{
+		{strings.Repeat("n", 1<<16), strings.Repeat("n", 240)},
+		{strings.Repeat("n", 239) + "ä", strings.Repeat("n", 239) + "\uFFFD"},
+		{"\xff1", "\uFFFD1"},
+	} {
+		for _, cfg := range []*capture.Config{nil, {Name: tt.name}} {
+			var file bytes.Buffer
+			w, err := capture.NewWriter(&file, cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				near, far := virtual.Pair(virtual.Names(tt.name, "far"))
+				capture.Record(near, w).Close()
+				far.Close()
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			readAll(t, file.Bytes())
+			r, err := capture.NewReader(&file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, err = r.Next(); err == nil; _, err = r.Next() {
+			}
+			if p := r.Ports(); len(p) != 2 || p[0].Name != tt.want || p[1].Name != tt.want+"-2" {
+				t.Errorf("%.20q: ports %q, want %q and %q", tt.name, p, tt.want, tt.want+"-2")
+			}
+		}
+	}
+}

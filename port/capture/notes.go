@@ -101,7 +101,7 @@ func (h *handler) attr(b *strings.Builder, prefix string, a slog.Attr) {
 func (w *Writer) note(name, text string) {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	if len(text) > maxNote {
-		text = strings.ToValidUTF8(text[:maxNote], "") + "…"
+		text = text[:maxNote+1] // maskNote cuts it
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

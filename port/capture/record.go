@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +33,7 @@ func Record(p port.Port, w *Writer) port.Port {
 	if _, ok := p.(port.Named); !ok {
 		name = "port"
 	}
+	name = portName(name)
 	var mode string
 	if m, err := f.Mode(); err == nil {
 		mode = m.String()
@@ -63,6 +65,12 @@ func Record(p port.Port, w *Writer) port.Port {
 		}
 	}
 	return &recorded{Forward: f, rec: r}
+}
+
+// portName returns a name as a Reader returns it: of valid UTF-8 and not longer than
+// maxName, with room for the number of unique.
+func portName(name string) string {
+	return strings.ToValidUTF8(name[:min(len(name), maxName-16)], "\uFFFD")
 }
 
 // unique returns name, with a number if a port of the file has it already.

@@ -153,17 +153,29 @@ func (r *recording) waiting() *heldEvent {
 var stateName = regexp.MustCompile(`RASCS_[A-Za-z]+`)
 
 // maskNote hides secrets in a note. Names of states stay: a password may be an
-// ordinary word, such as "device".
+// ordinary word, such as "device". Of a note that is longer than maxNote the
+// beginning is left, and a secret that is cut there is hidden too.
 func (w *Writer) maskNote(text string) string {
 	var b strings.Builder
+	cut := len(text) > maxNote
+	if cut {
+		text = strings.ToValidUTF8(text[:maxNote], "")
+	}
 	for text != "" {
 		at := stateName.FindStringIndex(text)
 		if at == nil {
 			at = []int{len(text), len(text)}
 		}
-		b.WriteString(w.masker.MaskText(text[:at[0]]))
+		if before := text[:at[0]]; cut && at[0] == len(text) {
+			b.Write(w.masker.Mask([]byte(before), false))
+		} else {
+			b.WriteString(w.masker.MaskText(before))
+		}
 		b.WriteString(text[at[0]:at[1]])
 		text = text[at[1]:]
+	}
+	if cut {
+		b.WriteString("…")
 	}
 	return b.String()
 }
@@ -183,7 +195,7 @@ func (r *recording) describe() {
 			r.w.mu.Lock()
 			name, mode := p.name, p.mode
 			r.w.mu.Unlock()
-			r.w.enc.port(name, mode)
+			r.w.enc.port(r.w.masker.MaskText(name), mode)
 		}
 	}
 }

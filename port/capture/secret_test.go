@@ -308,3 +308,49 @@ func TestPortsStayInOrder(t *testing.T) {
 		want = 1 - want
 	}
 }
+
+// TestCutNotes has notes that are cut within a secret.
+func TestCutNotes(t *testing.T) {
+	const most = 4 << 10 // bytes of a note
+	for _, secret := range []string{"pass", "hunter2x", "a-very-long-pass-phrase"} {
+		for shown := 2; shown < len(secret); shown++ {
+			events := onLine(t, nil, func(l *line) {
+				l.w.Hide(secret)
+				log := slog.New(l.w.Handler())
+				log.Info(strings.Repeat("x", most-shown) + secret + " and more")
+				log.Info("state", "state", "RASCS_Authenticate", "text", strings.Repeat("x", most-len("state state=RASCS_Authenticate text=")-shown)+secret)
+			})
+			notes := 0
+			for _, e := range events {
+				if e.Kind != capture.Note {
+					continue
+				}
+				notes++
+				if strings.Contains(e.Note, "x"+secret[:2]) || !strings.HasSuffix(e.Note, "…") {
+					t.Errorf("%d bytes of %q at the end of a note: it ends with %q", shown, secret, e.Note[len(e.Note)-32:])
+				}
+			}
+			if notes != 2 {
+				t.Errorf("%d notes, want 2", notes)
+			}
+		}
+	}
+}
+
+func TestSecretInTheNameOfAPort(t *testing.T) {
+	var file bytes.Buffer
+	w, err := capture.NewWriter(&file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, far := virtual.Pair(virtual.Names("tcp://joe:hunter2x@host", "far"))
+	defer far.Close()
+	w.Hide("hunter2x")
+	capture.Record(near, w).Close()
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(file.Bytes(), []byte("hunter2x")) {
+		t.Errorf("the file has the secret:\n%q", file.Bytes())
+	}
+}

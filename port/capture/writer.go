@@ -140,7 +140,7 @@ func NewWriter(w io.Writer, cfg *Config) (*Writer, error) {
 	if cfg != nil {
 		x.cfg = *cfg
 	}
-	x.ports = []*recording{newRecording(x, 0, cmp.Or(x.cfg.Name, "port"))}
+	x.ports = []*recording{newRecording(x, 0, cmp.Or(portName(x.cfg.Name), "port"))}
 	x.enc.section("rasline " + version())
 	if err := x.write(); err != nil {
 		return nil, &WriteError{Err: err}
