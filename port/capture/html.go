@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -18,7 +19,8 @@ type HTMLConfig struct {
 	// the ports.
 	Title string
 
-	// Port is the name of the port that is shown. Default: all ports.
+	// Port is the name of the port that is shown. A recording without it is a
+	// *PortError. Default: all ports.
 	Port string
 
 	// MaxEvents is how many events the page shows; a remark on it reports that there are more.
@@ -70,6 +72,9 @@ func WriteHTML(w io.Writer, r *Reader, cfg *HTMLConfig) error {
 	var names []string
 	for _, p := range r.Ports() {
 		names = append(names, p.Name)
+	}
+	if c.Port != "" && !slices.Contains(names, c.Port) {
+		return &PortError{Name: c.Port, Ports: r.Ports()}
 	}
 	if c.Title == "" {
 		c.Title = "Recording of " + strings.Join(names, ", ")

@@ -131,6 +131,8 @@ func (r *Reader) next() (kind uint32, body []byte, at int64, err error) {
 	switch {
 	case err == io.EOF:
 		return 0, nil, at, io.EOF
+	case err != nil && err != io.ErrUnexpectedEOF: // nothing is known of the file
+		return fail(err)
 	case r.order == nil && (n < 4 || binary.LittleEndian.Uint32(head[:]) != blockSection):
 		return fail(errors.New("this is no pcapng file: it does not begin with a section header"))
 	case err != nil:

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/rasline/rasline/port"
@@ -245,4 +246,25 @@ func FuzzReader(f *testing.F) {
 			t.Errorf("error %v (%T)", err, err)
 		}
 	})
+}
+
+// TestUnreadableFile has an error of the io.Reader before the first byte.
+func TestUnreadableFile(t *testing.T) {
+	cause := errors.New("is a directory")
+	_, err := capture.NewReader(iotest.ErrReader(cause))
+	if !errors.Is(err, cause) || !errors.As(err, new(*capture.FormatError)) {
+		t.Errorf("NewReader: %v, want %v", err, cause)
+	}
+}
+
+func TestPageOfAPortThatIsNotThere(t *testing.T) {
+	r, err := capture.NewReader(bytes.NewReader(sample(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p *capture.PortError
+	var page bytes.Buffer
+	if err := capture.WriteHTML(&page, r, &capture.HTMLConfig{Port: "nosuch"}); !errors.As(err, &p) || p.Name != "nosuch" || page.Len() > 0 {
+		t.Errorf("WriteHTML: %v and %d bytes, want a PortError and none", err, page.Len())
+	}
 }
