@@ -309,11 +309,11 @@ func (p *Playback) pause() error {
 	if p.cfg.Speed <= 0 {
 		return nil
 	}
-	d := time.Duration(float64(p.event.Time.Sub(p.last)) / p.cfg.Speed)
-	if d <= 0 {
+	d := float64(p.event.Time.Sub(p.last)) / p.cfg.Speed
+	if !(d > 0) { // a Speed that is no number included
 		return nil
 	}
-	t := time.NewTimer(d)
+	t := time.NewTimer(time.Duration(min(d, 1<<62))) // what is longer cannot be converted
 	defer t.Stop()
 	select {
 	case <-t.C:

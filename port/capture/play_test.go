@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -372,6 +373,23 @@ func TestNearObeysDeadlines(t *testing.T) {
 				near.Close()
 				play.Close()
 			})
+		})
+	}
+}
+
+// TestPlaySpeeds has speeds at which a pause is too long for a time.Duration, or none.
+func TestPlaySpeeds(t *testing.T) {
+	file := recordSteps(t, "", []step{{false, "a"}, {false, "b"}})
+	for _, tt := range []struct {
+		speed   float64
+		arrives bool
+	}{{1e-300, false}, {1e-12, false}, {0.5, true}, {1e300, true}, {math.Inf(1), true}, {math.NaN(), true}, {-1, true}} {
+		onPlayback(t, file, &capture.PlayConfig{Speed: tt.speed}, func(t *testing.T, near *virtual.Port, p *capture.Playback) {
+			near.SetReadDeadline(time.Now().Add(time.Hour))
+			n, err := io.ReadFull(near, make([]byte, 2))
+			if (err == nil) != tt.arrives {
+				t.Errorf("speed %v: %d bytes, %v", tt.speed, n, err)
+			}
 		})
 	}
 }
