@@ -29,6 +29,9 @@ func openReplay(_ context.Context, name string, cfg *Config) (port.Port, error) 
 			path, play.Port = path[:i], path[i+1:]
 		}
 	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // to open a FIFO would wait for its writer
+		return nil, fmt.Errorf("%s is no regular file: a recording is read twice to play it; copy it to a file", path)
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err

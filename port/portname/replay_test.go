@@ -143,6 +143,7 @@ func TestReplayNames(t *testing.T) {
 		{"replay:" + several + "#three", `no port "three": name one of ["one" "two"]`, nil},
 		{"replay:", "replay:FILE", ErrBadName},
 		{"replay:" + broken, "no pcapng file", nil},
+		{"replay:" + filepath.Dir(broken), "no regular file", nil},
 		{"replay:" + broken + ".not", "no such file", fs.ErrNotExist},
 	}
 	for _, tt := range tests {
