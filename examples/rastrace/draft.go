@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/rasline/rasline/port/capture"
 )
@@ -133,6 +135,17 @@ func isText(s string) bool {
 
 func readable(c byte) bool { return c >= ' ' && c < 0x7F }
 
+// comment returns the name of the recording for a comment of a draft, which a
+// name of several lines must not leave.
+func (p *program) comment() string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(p.title(), "?"))
+}
+
 // scp writes a draft in the language of .scp files.
 func (p *program) scp() error {
 	turns, err := p.turns()
@@ -140,7 +153,7 @@ func (p *program) scp() error {
 		return err
 	}
 	out := bufio.NewWriter(p.out)
-	fmt.Fprintf(out, "; A draft made of %s by rastrace: see what depends on the peer.\n", strings.ToValidUTF8(p.title(), "?"))
+	fmt.Fprintf(out, "; A draft made of %s by rastrace: see what depends on the peer.\n", p.comment())
 	fmt.Fprint(out, "; $PASSWORD is sent where a secret was hidden in the recording.\n\nproc main\n")
 	for _, t := range turns {
 		if prompt := t.prompt(); prompt != "" {
@@ -184,17 +197,68 @@ func (p *program) chat() error {
 		return err
 	}
 	out := bufio.NewWriter(p.out)
-	fmt.Fprintf(out, "# A draft made of %s by rastrace: see what depends on the peer.\n", strings.ToValidUTF8(p.title(), "?"))
-	fmt.Fprint(out, "# Replace PASSWORD by the password; \\q keeps it out of the log.\nTIMEOUT 60\nABORT BUSY\nABORT 'NO CARRIER'\n")
+	fmt.Fprintf(out, "# A draft made of %s by rastrace: see what depends on the peer.\n", p.comment())
+	fmt.Fprint(out, "# Replace PASSWORD by the password; \\q keeps it out of the log.\nTIMEOUT 60\n")
+	for _, s := range [...]string{"BUSY", "NO CARRIER"} {
+		// One that was received did not end the conversation.
+		if !slices.ContainsFunc(turns, func(t turn) bool { return bytes.Contains(t.received, []byte(s)) }) {
+			fmt.Fprintf(out, "ABORT '%s'\n", s)
+		}
+	}
 	for _, t := range turns {
-		fmt.Fprintf(out, "'%s'", chatText(t.prompt()))
+		fmt.Fprintf(out, "'%s'", chatWord(chatText(t.prompt())))
 		if len(t.sent) == 0 { // what is received last
 			fmt.Fprint(out, " '\\c'\n")
 			continue
 		}
-		fmt.Fprintf(out, " '%s'\n", chatSend(t.sent))
+		sent := inLines(t.sent)
+		for i, pieces := range sent {
+			if i > 0 {
+				fmt.Fprint(out, "''")
+			}
+			fmt.Fprintf(out, " '%s'\n", chatWord(chatSend(pieces, i < len(sent)-1)))
+		}
 	}
 	return out.Flush()
+}
+
+// maxLine bounds the bytes of an answer in a line of a chat script: chat(8) reads
+// lines of 1023 characters, and a byte is up to four of them.
+const maxLine = 200
+
+// inLines splits an answer into those of several lines.
+func inLines(sent []piece) (lines [][]piece) {
+	var line []piece
+	size := 0
+	for _, s := range sent {
+		for {
+			if size >= maxLine {
+				lines, line, size = append(lines, line), nil, 0
+			}
+			n := min(len(s.text), maxLine-size)
+			if len(s.text)-n == 1 {
+				n-- // a CR at the end has text before it
+			}
+			line = append(line, piece{s.text[:n], s.hidden})
+			size += max(n, len("PASSWORD"))
+			if s.text = s.text[n:]; s.text == "" {
+				break
+			}
+			size = maxLine
+		}
+	}
+	return append(lines, line)
+}
+
+// chatWords are the words that chat(8) does not take as text, unless a character is
+// escaped.
+var chatWords = []string{"ABORT", "BREAK", "CLR_ABORT", "CLR_REPORT", "ECHO", "EOT", "HANGUP", "REPORT", "SAY", "TIMEOUT"}
+
+func chatWord(s string) string {
+	if slices.Contains(chatWords, s) {
+		return fmt.Sprintf(`\%03o`, s[0]) + s[1:]
+	}
+	return s
 }
 
 // chatText writes bytes as they are written between single quotes.
@@ -217,13 +281,14 @@ func chatText(s string) string {
 	return b.String()
 }
 
-// chatSend writes an answer. chat(8) adds a CR, which \c keeps away.
-func chatSend(pieces []piece) string {
+// chatSend writes an answer, or a part of one that another line continues. chat(8)
+// adds a CR, which \c keeps away.
+func chatSend(pieces []piece, continued bool) string {
 	var b strings.Builder
 	cr := false
 	for i, s := range pieces {
 		text := s.text
-		if cr = !s.hidden && i == len(pieces)-1 && strings.HasSuffix(text, "\r"); cr {
+		if cr = !continued && !s.hidden && i == len(pieces)-1 && strings.HasSuffix(text, "\r"); cr {
 			text = strings.TrimSuffix(text, "\r")
 		}
 		if s.hidden {
@@ -237,10 +302,6 @@ func chatSend(pieces []piece) string {
 	}
 	if !cr {
 		b.WriteString(`\c`)
-	}
-	switch b.String() {
-	case "EOT", "BREAK":
-		return `\` + fmt.Sprintf("%03o", b.String()[0]) + b.String()[1:]
 	}
 	return b.String()
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,7 +15,6 @@ import (
 
 	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/port/capture"
-	"github.com/rasline/rasline/port/pty"
 	"github.com/rasline/rasline/port/virtual"
 	"github.com/rasline/rasline/ras"
 	"github.com/rasline/rasline/script"
@@ -256,31 +254,7 @@ func TestChatRunsTheDrafts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			draft, _ := rastrace(t, exitOK, "chat", path)
-			file := filepath.Join(t.TempDir(), "draft.chat")
-			if err := os.WriteFile(file, []byte(draft), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			pair, err := pty.Open(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			line, err := os.OpenFile(pair.Name, os.O_RDWR, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer line.Close()
-			host := scripttest.NewPlayback(pair.Port, open(t, path), &scripttest.PlaybackConfig{Hold: true})
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			cmd := exec.CommandContext(ctx, chat, "-s", "-f", file)
-			var log bytes.Buffer
-			cmd.Stdin, cmd.Stdout, cmd.Stderr = line, line, &log
-			if err := cmd.Run(); err != nil {
-				t.Errorf("chat: %v\n%s\n%s", err, log.Bytes(), draft)
-			}
-			if err := host.Close(); err != nil {
-				t.Errorf("the playback: %v\n%s", err, draft)
-			}
+			runChat(t, chat, draft, path)
 		})
 	}
 }
