@@ -114,3 +114,33 @@ func FuzzData(f *testing.F) {
 		}
 	})
 }
+
+// TestSpansOfSeveralPorts has two ports at the same time, and then a third one
+// whose notes are the first one's.
+func TestSpansOfSeveralPorts(t *testing.T) {
+	events := []Event{
+		{Port: 0, Kind: Note, Note: "state state=A"},
+		{Port: 0, Kind: Note, Note: `waiting for="\"x\""`},
+		{Port: 1, Kind: Note, Note: "state state=B"},
+		{Port: 1, Kind: End},
+		{Port: 0, Kind: Received, Data: []byte("x")},
+		{Port: 0, Kind: Note, Note: "matched pattern=0"},
+		{Port: 0, Kind: End},
+		{Port: 0, Kind: Note, Note: "state state=C"},
+		{Port: 2, Kind: LinesChanged},
+		{Port: 0, Kind: Note, Note: "state state=D"},
+		{Port: 0, Kind: Note, Note: `waiting for="\"y\""`},
+		{Port: 2, Kind: Received, Data: []byte("y")},
+		{Port: 0, Kind: Note, Note: "matched pattern=0"},
+		{Port: 2, Kind: End},
+		{Port: 3, Kind: LinesChanged},
+	}
+	want := "A 0-6 0 []\n\"x\" 1-5 1 [{4 0 1}]\nB 2-3 0 []\nC 7-9 0 []\nD 9-13 0 []\n\"y\" 10-12 1 [{11 0 1}]\n"
+	var got strings.Builder
+	for _, s := range spansOf(events) {
+		fmt.Fprintln(&got, fmt.Sprintf("%s %d-%d %d", s.label, s.from, s.to, s.outcome), s.marks)
+	}
+	if got.String() != want {
+		t.Errorf("got\n%swant\n%s", got.String(), want)
+	}
+}

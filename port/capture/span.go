@@ -10,6 +10,7 @@ import (
 // span is a state, or a wait of a script, in a recording.
 type span struct {
 	kind     spanKind
+	port     int // whose bytes ended a wait
 	from, to int // indexes of the first and the last event
 	label    string
 	limit    time.Duration // of a wait; 0: none
@@ -69,10 +70,15 @@ func noteFields(note string) (message string, attrs map[string]string) {
 	return message, attrs
 }
 
-// spansOf finds the states and the waits in the notes of a recording.
+// spansOf finds the states and the waits in the notes of a recording. Each port has
+// its own. Where a line is opened again its notes are still those of a port that has
+// ended; they are about the port that has begun last.
 func spansOf(events []Event) []span {
 	var spans []span
-	state, waits := -1, -1 // indexes of those that are open
+	type open struct{ state, wait int } // indexes in spans; -1: none
+	ports := make(map[int]*open)        // by index of the port
+	ended := make(map[int]bool)
+	last := 0
 	end := func(i int, at int, how outcome) {
 		if i >= 0 {
 			spans[i].to, spans[i].outcome = at, how
@@ -80,44 +86,60 @@ func spansOf(events []Event) []span {
 	}
 	for i := range events {
 		e := &events[i]
-		if e.Kind == End {
-			end(waits, i, outcomeNone)
-			end(state, i, outcomeNone)
-			state, waits = -1, -1
+		o := ports[e.Port]
+		if o == nil {
+			o = &open{-1, -1}
+			ports[e.Port], last = o, e.Port
+		}
+		if e.Kind == End && !ended[e.Port] {
+			for index, o := range ports {
+				if index == e.Port || e.Port == last && ended[index] {
+					end(o.wait, i, outcomeNone)
+					end(o.state, i, outcomeNone)
+					o.state, o.wait = -1, -1
+				}
+			}
+			ended[e.Port] = true
 		}
 		if e.Kind != Note {
 			continue
 		}
+		index := e.Port // of the bytes
+		if ended[index] {
+			index = last
+		}
 		message, attrs := noteFields(e.Note)
 		switch message {
 		case "state", "warning: state":
-			end(waits, i, outcomeNone)
-			end(state, i, outcomeNone)
+			end(o.wait, i, outcomeNone)
+			end(o.state, i, outcomeNone)
 			label := attrs["state"]
 			if text := attrs["text"]; text != "" {
 				label += ": " + text
 			}
-			state, waits = len(spans), -1
-			spans = append(spans, span{kind: spanState, from: i, to: i, label: label})
+			o.state, o.wait = len(spans), -1
+			spans = append(spans, span{kind: spanState, port: index, from: i, to: i, label: label})
 		case "waiting":
-			end(waits, i, outcomeNone)
+			end(o.wait, i, outcomeNone)
 			limit, _ := time.ParseDuration(attrs["limit"])
-			waits = len(spans)
-			spans = append(spans, span{kind: spanWait, from: i, to: i, label: attrs["for"], limit: limit, place: attrs["place"]})
+			o.wait = len(spans)
+			spans = append(spans, span{kind: spanWait, port: index, from: i, to: i, label: attrs["for"], limit: limit, place: attrs["place"]})
 		case "matched":
-			if waits >= 0 {
-				s := &spans[waits]
-				end(waits, i, outcomeMatched)
+			if o.wait >= 0 {
+				s := &spans[o.wait]
+				end(o.wait, i, outcomeMatched)
 				s.marks = marksOf(events[:i], s, attrs["pattern"])
-				waits = -1
+				o.wait = -1
 			}
 		case "wait failed":
-			end(waits, i, outcomeFailed)
-			waits = -1
+			end(o.wait, i, outcomeFailed)
+			o.wait = -1
 		}
 	}
-	end(waits, len(events)-1, outcomeNone)
-	end(state, len(events)-1, outcomeNone)
+	for _, o := range ports {
+		end(o.wait, len(events)-1, outcomeNone)
+		end(o.state, len(events)-1, outcomeNone)
+	}
 	return spans
 }
 
@@ -149,7 +171,7 @@ func marksOf(events []Event, s *span, pattern string) []mark {
 			text = texts[n]
 		}
 	}
-	port := events[s.from].Port
+	port := s.port
 	var data []byte // from the end backwards, until the text is in it
 	for i := len(events) - 1; i >= 0; i-- {
 		e := &events[i]
