@@ -60,7 +60,7 @@ func (p *Program) Parse(args []string, stderr io.Writer) (others []string, err e
 	return others, nil
 }
 
-// wantsRecords looks for the flag Log in args, which may have a mistake before it.
+// wantsRecords looks for the flag Log in args, which may have an error before it.
 func (p *Program) wantsRecords(args []string) bool {
 	for i, arg := range args {
 		name, value, given := strings.Cut(strings.TrimLeft(arg, "-"), "=")
