@@ -55,6 +55,12 @@ func bubble(t *testing.T, s *rfc2217.Server, opts ...virtual.Option) (*pipeListe
 	t.Helper()
 	shared, far := virtual.Pair(opts...)
 	s.Port = shared
+	return serveBubble(t, s), far
+}
+
+// serveBubble has the server serve connections of the pipeListener.
+func serveBubble(t *testing.T, s *rfc2217.Server) *pipeListener {
+	t.Helper()
 	l := newPipeListener()
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
@@ -64,7 +70,7 @@ func bubble(t *testing.T, s *rfc2217.Server, opts ...virtual.Option) (*pipeListe
 			t.Errorf("Serve: %v; want net.ErrClosed", err)
 		}
 	})
-	return l, far
+	return l
 }
 
 // dialPipe is Dial over a pipeListener.

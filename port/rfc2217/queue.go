@@ -63,8 +63,9 @@ func (p place) reached(q place) bool { return p.bytes >= q.bytes && p.commands >
 // ordered is a command that is carried out after the data before it. An empty
 // one is a timing mark.
 type ordered struct {
-	at  uint64 // how many bytes are before it
-	cmd []byte // a COM-PORT command and its value
+	at    uint64          // how many bytes are before it
+	cmd   []byte          // a COM-PORT command and its value
+	after <-chan struct{} // of a command: closed when control has carried out those before it
 }
 
 // entry is what is to be done next: write data, which stays valid until done,
@@ -163,15 +164,16 @@ func (q *queue) endDirect(n int) {
 	q.changed.Notify()
 }
 
-// addCommand queues a command after the data. It reports false if there are too
-// many of them.
-func (q *queue) addCommand(cmd []byte) bool {
+// addCommand queues a command after the data; its place is set here. It reports
+// false if there are too many of them.
+func (q *queue) addCommand(c ordered) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.ordered) >= maxOrdered {
 		return false
 	}
-	q.ordered = append(q.ordered, ordered{at: q.put.bytes, cmd: cmd})
+	c.at = q.put.bytes
+	q.ordered = append(q.ordered, c)
 	q.put.commands++
 	post(q.ready)
 	return true

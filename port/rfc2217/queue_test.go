@@ -40,7 +40,7 @@ func TestQueueKeepsOrder(t *testing.T) {
 				want = append(want, seg[w:w+n]...)
 				q.add(n)
 				w += n
-				if c := byte(0x80 + r.IntN(100)); r.IntN(2) == 0 && q.addCommand([]byte{c}) {
+				if c := byte(0x80 + r.IntN(100)); r.IntN(2) == 0 && q.addCommand(ordered{cmd: []byte{c}}) {
 					want = append(want, c)
 				}
 			}
@@ -84,7 +84,7 @@ func TestQueueKeepsOrder(t *testing.T) {
 func TestQueueDiscard(t *testing.T) {
 	q := newQueue(queueSoft, func(bool) {})
 	enqueue(t, q, "dropped")
-	q.addCommand([]byte("kept"))
+	q.addCommand(ordered{cmd: []byte("kept")})
 	enqueue(t, q, "dropped as well")
 	at := q.end()
 	enqueue(t, q, "new")
@@ -148,7 +148,7 @@ func TestQueueIsBounded(t *testing.T) {
 		t.Errorf("the client was asked %v, want to resume when half is free", asked)
 	}
 	n := 0
-	for q.addCommand([]byte("x")) {
+	for q.addCommand(ordered{cmd: []byte("x")}) {
 		n++
 	}
 	if n != maxOrdered {

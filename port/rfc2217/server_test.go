@@ -139,6 +139,36 @@ func TestLineErrors(t *testing.T) {
 	})
 }
 
+// slowCounter is a port that takes its time to drain, and longer to count errors.
+type slowCounter struct{ *virtual.Port }
+
+func (s slowCounter) Drain(ctx context.Context) error {
+	<-time.After(5 * time.Millisecond)
+	return s.Port.Drain(ctx)
+}
+
+func (s slowCounter) Stats() (port.Stats, error) {
+	<-time.After(10 * time.Millisecond)
+	return s.Port.Stats()
+}
+
+// TestErrorsAfterDial has noise on the line as soon as Dial has returned: the server
+// answers the last question of Dial after it has begun to count.
+func TestErrorsAfterDial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared, far := virtual.Pair(virtual.Noise(0.3), virtual.Mode(port.Mode{Parity: port.ParityEven}))
+		p := dialPipe(t, serveBubble(t, &rfc2217.Server{Port: slowCounter{shared}}), rfc2217.Config{})
+		if _, err := far.Write(bytes.Repeat([]byte("noise"), 50)); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(time.Second)
+		synctest.Wait()
+		if s, err := p.Stats(); err != nil || s.Parity == 0 || s.Framing == 0 {
+			t.Errorf("Stats = %+v, %v; want parity and framing errors", s, err)
+		}
+	})
+}
+
 // TestPurgeOvertakesHeldOutput shares a line that takes nothing for want of CTS:
 // a purge reaches the server and frees it.
 func TestPurgeOvertakesHeldOutput(t *testing.T) {

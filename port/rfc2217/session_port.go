@@ -92,6 +92,11 @@ func (x *session) runOrdered(c ordered, err *error) bool {
 		x.mu.Unlock()
 	}()
 	if len(c.cmd) > 0 {
+		select {
+		case <-c.after:
+		case <-ctx.Done():
+			return false
+		}
 		return x.line.setMode(ctx, c.cmd[0], c.cmd[1:])
 	}
 	// A timing mark is answered when all before it has left the port.

@@ -191,10 +191,20 @@ func (x *session) command(cmd []byte) error {
 	return nil
 }
 
-// order queues a command in its place among the data; nil is a timing mark.
+// order queues a command in its place among the data, and after the commands that
+// control has been given; nil is a timing mark.
 func (x *session) order(cmd []byte) error {
-	cmd = bytes.Clone(cmd[:min(len(cmd), maxCommand)])
-	for !x.queue.addCommand(cmd) {
+	c := ordered{cmd: bytes.Clone(cmd[:min(len(cmd), maxCommand)])}
+	if len(cmd) > 0 {
+		ran := make(chan struct{})
+		c.after = ran
+		select {
+		case x.urgent <- urgent{ran: ran}:
+		case <-x.ctx.Done():
+			return x.ctx.Err()
+		}
+	}
+	for !x.queue.addCommand(c) {
 		select {
 		case <-x.queue.space:
 		case <-x.ctx.Done():
