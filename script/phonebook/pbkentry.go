@@ -9,7 +9,6 @@ import (
 	"math"
 	"net/netip"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
@@ -444,55 +443,6 @@ func (b *pbkBuilder) slipAddress() {
 		return nil
 	})
 	b.entry.Script = sequence(set, b.entry.Script)
-}
-
-// usedPBK are the keys that are read, and those that describe a number or a port and
-// ask for nothing.
-var usedPBK = []string{"encoding", "type", "autologon", "baseprotocol", "redialattempts", "redialseconds", "idledisconnectseconds",
-	"redialonlinkfailure", "callbackmode", "preferredport", "preferreddevice", "preferredbps", "preferredhwflow", "ipassign", "ipaddress",
-	"ipnameassign", "ipheadercompression", "ipprioritizeremote", "customscript", "customdialdll", "prerequisiteentry",
-	"usecountryandareacodes", "customauthkey", "port", "device", "otherportok", "connectbps", "phonenumber", "areacode", "countrycode",
-	"countryid", "usedialingrules", "comment", "friendlyname", "trynextalternateonfail", "hwflowcontrol", "speaker",
-	"terminal", "name", "script", "x25pad", "x25address", "userdata", "facilities"}
-
-// isNone reports whether a value asks for nothing: it is empty, off, or no address.
-func isNone(value string) bool {
-	return slices.Contains([]string{"", "0", "-1", "0.0.0.0"}, strings.TrimSpace(value))
-}
-
-// maxUnused is how many keys the finding of unused lists. An entry of Windows 11 has
-// some 60 of them.
-const maxUnused = 200
-
-// unused reports the keys that are not used, in one finding: programs write many that
-// mean nothing to a serial line.
-func (b *pbkBuilder) unused() {
-	slip := b.in.keys.code("BaseProtocol") == "2"
-	var list []setting
-	for _, g := range b.in.groups(b.media) {
-		for key, v := range g.keys {
-			none := isNone(v.value)
-			if key == "protocol" || key == "compression" { // the modem's, which are on unless the entry asks otherwise
-				none = v.value != "0"
-			}
-			if !none && !slices.Contains(usedPBK, key) && !(slip && key == "slipipaddress") {
-				list = append(list, v)
-			}
-		}
-	}
-	if len(list) == 0 {
-		return
-	}
-	slices.SortFunc(list, func(a, b setting) int { return a.line - b.line })
-	var names []string
-	for _, v := range list[:min(len(list), maxUnused)] {
-		names = append(names, fmt.Sprintf("%s (line %d)", v.key, v.line))
-	}
-	text := strings.Join(names, ", ")
-	if n := len(list) - len(names); n > 0 {
-		text += fmt.Sprintf(" and %d more", n)
-	}
-	b.found.warnf(list[0].line, 1, "not used here: %s", text)
 }
 
 // rest reads the remaining keys of the entry.

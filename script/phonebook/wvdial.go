@@ -341,39 +341,6 @@ func (w *wvdial) entry(found *findings, cfg *EntryConfig, names []string) (*dial
 	return e, nil
 }
 
-// unusedWvdial are keys that have no effect here. Modem Type, which has none in
-// wvdial either, is not reported.
-var unusedWvdial = []string{"PPPD Path", "Check DNS", "DNS Test1", "DNS Test2", "Check Def Route", "Provider", "Product", "Homepage",
-	"Country", "DialMessage1", "DialMessage2", "USB", "Set Volume", "SetVolume", "FlowControl"}
-
-// unused reports keys that are not used.
-func (c *chain) unused() {
-	report := func(v setting, why string) {
-		if v.value != "" {
-			c.found.warnf(v.line, v.col, "%s is not used here%s", v.key, why)
-		}
-	}
-	for _, key := range unusedWvdial {
-		v, _ := c.get(key)
-		report(v, "")
-	}
-	if v, _ := c.get("New PPPD"); !c.yes("New PPPD", true) {
-		report(v, ": every pppd is a new one")
-	}
-	if v, _ := c.get("Password"); c.yes("Ask Password", false) {
-		report(v, ": Ask Password is on")
-	}
-	ended := ""
-	for _, key := range []string{"Phone1", "Phone2", "Phone3", "Phone4"} {
-		switch v, _ := c.get(key); {
-		case ended != "":
-			report(v, ": the list ends at "+ended+", which is empty")
-		case v.value == "":
-			ended = key
-		}
-	}
-}
-
 // checked is an executor that needs parameters.
 type checked struct {
 	script.Executor
