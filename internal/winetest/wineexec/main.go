@@ -13,9 +13,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
+	"sync/atomic"
 
 	"github.com/rasline/rasline/internal/winetest"
 )
@@ -58,21 +60,50 @@ func run(args []string) (int, error) {
 	return execute(prefix, args)
 }
 
-func execute(prefix *winetest.Prefix, args []string) (int, error) {
+// tries is how often a program is run that fails without a word. A test that fails
+// prints why; on a busy machine wine sometimes ends before it has started the program.
+const tries = 3
+
+func execute(prefix *winetest.Prefix, args []string) (code int, err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	cmd := prefix.Command(ctx, args[0], args[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return exit.ExitCode(), nil
+	for range tries {
+		var printed atomic.Bool
+		cmd := prefix.Command(ctx, args[0], args[1:]...)
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, noting{os.Stdout, &printed}, noting{os.Stderr, &printed}
+		err = cmd.Run()
+		if errors.Is(err, exec.ErrWaitDelay) { // another program of wine's has the pipe still
+			err = nil
+		}
+		if code = exitCode(err); code == 0 || printed.Load() || ctx.Err() != nil {
+			break
+		}
+		fmt.Fprintf(os.Stderr, "wineexec: %s: %v, and no output\n", args[0], err)
 	}
-	return exitCode(err), err
+	if _, exited := err.(*exec.ExitError); exited {
+		err = nil // the program has printed why
+	}
+	return code, err
+}
+
+// noting is a file that notes that something is written to it. It has no ReadFrom,
+// which would write as well.
+type noting struct {
+	file    io.Writer
+	printed *atomic.Bool
+}
+
+func (w noting) Write(b []byte) (int, error) {
+	w.printed.Store(true)
+	return w.file.Write(b)
 }
 
 func exitCode(err error) int {
-	if err != nil {
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		return exit.ExitCode()
+	case err != nil:
 		return 1
 	}
 	return 0
