@@ -151,25 +151,32 @@ func TestLoginPrompts(t *testing.T) {
 		{"will not be echoed", "Enter Password (will not be echoed during entry): ", "secret\r"},
 		{"possessive", "guest's password: ", "secret\r"},
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			near, far := virtual.Pair()
-			defer near.Close()
-			defer far.Close()
-			got := make(chan string, 1)
-			go func() {
-				far.Write([]byte("\r\nhost\r\n" + v.prompt))
-				far.SetReadDeadline(time.Now().Add(time.Second))
-				b := make([]byte, 100)
-				n, _ := far.Read(b)
-				got <- string(b[:n])
-			}()
-			script.Run(t.Context(), near, script.Login(&script.LoginConfig{Timeout: 2 * time.Second}),
-				&script.Config{Params: &ras.DialParams{UserName: "guest", Password: "secret"}})
-			if answer := <-got; answer != v.answer {
-				t.Errorf("%s: %q is answered with %q, want %q", v.name, v.prompt, answer, v.answer)
-			}
-		})
+		if answer := answerOfLogin(t, "\r\nhost\r\n"+v.prompt, nil); answer != v.answer {
+			t.Errorf("%s: %q is answered with %q, want %q", v.name, v.prompt, answer, v.answer)
+		}
 	}
+}
+
+// answerOfLogin returns what Login answers to a text.
+func answerOfLogin(t *testing.T, text string, passwordPrompts []string) (answer string) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		near, far := virtual.Pair()
+		defer near.Close()
+		defer far.Close()
+		got := make(chan string, 1)
+		go func() {
+			far.Write([]byte(text))
+			far.SetReadDeadline(time.Now().Add(time.Second))
+			b := make([]byte, 100)
+			n, _ := far.Read(b)
+			got <- string(b[:n])
+		}()
+		script.Run(t.Context(), near, script.Login(&script.LoginConfig{Timeout: 2 * time.Second, PasswordPrompts: passwordPrompts}),
+			&script.Config{Params: &ras.DialParams{UserName: "guest", Password: "secret"}})
+		answer = <-got
+	})
+	return answer
 }
 
 // TestLoginEnds holds how a login ends that PPP does not follow.
@@ -298,23 +305,8 @@ func TestLoginTextsOfEightBits(t *testing.T) {
 		{"Contrase\xf1a: ", "contrase\xf1a"}, // ISO 8859-1
 		{"\xc3la\xf6e:\xa0", "Clave"},        // parity
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			near, far := virtual.Pair()
-			defer near.Close()
-			defer far.Close()
-			got := make(chan string, 1)
-			go func() {
-				far.Write([]byte("\r\nhôte\r\n" + v.prompt))
-				far.SetReadDeadline(time.Now().Add(time.Second))
-				b := make([]byte, 100)
-				n, _ := far.Read(b)
-				got <- string(b[:n])
-			}()
-			script.Run(t.Context(), near, script.Login(&script.LoginConfig{Timeout: 2 * time.Second, PasswordPrompts: []string{v.text}}),
-				&script.Config{Params: &ras.DialParams{UserName: "guest", Password: "secret"}})
-			if answer := <-got; answer != "secret\r" {
-				t.Errorf("%q is answered with %q", v.prompt, answer)
-			}
-		})
+		if answer := answerOfLogin(t, "\r\nhôte\r\n"+v.prompt, []string{v.text}); answer != "secret\r" {
+			t.Errorf("%q is answered with %q", v.prompt, answer)
+		}
 	}
 }
