@@ -45,7 +45,7 @@ func conversation(t *testing.T, path string, steps ...string) {
 			}
 			from.Write([]byte(s[1:]))
 			io.ReadFull(to, make([]byte, len(s)-1))
-			time.Sleep(time.Second)
+			peertest.Pass(time.Second)
 		}
 		p.Close()
 		if err := w.Close(); err != nil {

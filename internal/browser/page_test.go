@@ -321,7 +321,7 @@ func TestLargePage(t *testing.T) {
 			p.Read(buf)
 			p.Write([]byte("next\r"))
 			far.Read(buf)
-			time.Sleep(72 * time.Millisecond)
+			peertest.Pass(72 * time.Millisecond)
 		}
 		fmt.Fprint(far, "the needle in it")
 		p.Read(buf)

@@ -23,6 +23,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // optional lists the peers that the gate does without where they are missing.
@@ -146,4 +147,13 @@ func Emulated(t testing.TB, reason string) {
 	if os.Getenv("RASLINE_EMULATOR") != "" {
 		t.Skipf("under %s: %s", os.Getenv("RASLINE_EMULATOR"), reason)
 	}
+}
+
+// Pass lets time pass on the clock of a bubble of testing/synctest. It panics
+// outside one, where a test would wait in real time.
+func Pass(d time.Duration) {
+	if time.Now().Year() > 2010 { // a bubble begins in 2000
+		panic("peertest: Pass outside a bubble of testing/synctest")
+	}
+	time.Sleep(d)
 }

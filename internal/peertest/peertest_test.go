@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestOptionalIsReported(t *testing.T) {
@@ -71,4 +73,21 @@ func TestProgramLooksBesidesPATH(t *testing.T) {
 	if path := Program(t, "no-such-program", "ldconfig"); filepath.Base(path) != "ldconfig" {
 		t.Errorf("Program found %q", path)
 	}
+}
+
+// TestPass holds that Pass takes no real time.
+func TestPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		Pass(time.Hour)
+		if took := time.Since(start); took != time.Hour {
+			t.Errorf("%v have passed", took)
+		}
+	})
+	defer func() {
+		if recover() == nil {
+			t.Error("Pass waits in real time")
+		}
+	}()
+	Pass(0)
 }

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/capture"
 	"github.com/rasline/rasline/port/virtual"
@@ -45,7 +46,7 @@ func recordSteps(t *testing.T, secret string, steps []step) []byte {
 		l.near = capture.Record(l.below, l.w)
 		l.w.Hide(secret)
 		for _, s := range steps {
-			time.Sleep(time.Second)
+			peertest.Pass(time.Second)
 			if s.near {
 				l.send(s.text)
 			} else {
@@ -260,7 +261,7 @@ func TestPlayLinesAndBreaks(t *testing.T) {
 		check("at first", port.CTS|port.DSR)
 		act(t, near, []step{{true, "ATD\r"}, {false, "CONNECT\r\n"}}, 9)
 		check("after CONNECT", port.CTS|port.DSR|port.DCD)
-		time.Sleep(time.Second)
+		peertest.Pass(time.Second)
 		if s, err := near.Stats(); err != nil || s.Breaks != 1 {
 			t.Errorf("%d breaks received, %v; want 1", s.Breaks, err)
 		}

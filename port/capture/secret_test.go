@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rasline/rasline/internal/echo"
+	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/capture"
 	"github.com/rasline/rasline/port/virtual"
@@ -40,7 +41,7 @@ func TestNoEchoOfASecretIsInTheFile(t *testing.T) {
 						l.send("\r")
 						for b := e.Bytes; len(b) > 0; b = b[min(size, len(b)):] {
 							l.receive(string(b[:min(size, len(b))]))
-							time.Sleep(e.Pause)
+							peertest.Pass(e.Pause)
 						}
 						l.receive("\r\nWelcome")
 						slog.New(l.w.Handler()).Warn("failed with "+secret, "text", string(e.Bytes))
@@ -66,10 +67,10 @@ func TestHiddenPiecesAreMarked(t *testing.T) {
 		l.receive("login: hunt")
 		l.receive("er22 and again hunter22!")
 		l.send("hunter22\r")
-		time.Sleep(time.Second)
+		peertest.Pass(time.Second)
 		l.receive("a hunt")
 		l.send("x")
-		time.Sleep(time.Second)
+		peertest.Pass(time.Second)
 		l.receive("and so on")
 	})
 	got := short(events[1 : len(events)-1])
@@ -96,11 +97,11 @@ func TestHeldBytesKeepTheOrder(t *testing.T) {
 		l.receive("choose")
 		l.receive(" s")
 		l.send("1\r")
-		time.Sleep(150 * time.Millisecond)
+		peertest.Pass(150 * time.Millisecond)
 		if got := short(readAll(t, l.file.Bytes())); !strings.Contains(got, `"choose"`) || strings.Contains(got, `1\r`) {
 			t.Errorf("after 150 ms the file has\n%s", got)
 		}
-		time.Sleep(51 * time.Millisecond)
+		peertest.Pass(51 * time.Millisecond)
 		if got := short(readAll(t, l.file.Bytes())); !strings.Contains(got, `" s"`) || !strings.Contains(got, `1\r`) {
 			t.Errorf("after 201 ms the file has\n%s", got)
 		}
@@ -142,7 +143,7 @@ func TestShortSecretWithAFullQueue(t *testing.T) {
 		p.(port.Hider).Hide("q7z")
 		p.Write([]byte("q7z"))
 		close(stuck.free)
-		time.Sleep(time.Second)
+		peertest.Pass(time.Second)
 		far.Write([]byte("q7z\r\n"))
 		p.Read(buf)
 		p.Close()
@@ -212,7 +213,7 @@ func TestPiecesChangeNothing(t *testing.T) {
 					f(rest[:n])
 					rest = rest[n:]
 					if seed > 0 && rnd.IntN(4) == 0 {
-						time.Sleep(50 * time.Millisecond)
+						peertest.Pass(50 * time.Millisecond)
 					}
 				}
 			}

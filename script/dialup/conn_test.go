@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/portname"
 	"github.com/rasline/rasline/port/virtual"
@@ -150,7 +151,7 @@ func TestLimits(t *testing.T) {
 				tt.change(e)
 				c := connect(t, x, e, nil)
 				start := time.Now()
-				time.Sleep(30 * time.Second)
+				peertest.Pass(30 * time.Second)
 				c.Write([]byte("~"))
 				<-c.Done()
 				wantErr(t, "Err", c.Err(), tt.want)
@@ -158,7 +159,7 @@ func TestLimits(t *testing.T) {
 				if got := time.Since(start); got != tt.after {
 					t.Errorf("ended after %v, want %v", got, tt.after)
 				}
-				time.Sleep(time.Minute)
+				peertest.Pass(time.Minute)
 				if x.modem.Connected() {
 					t.Error("the call is up")
 				}
@@ -270,7 +271,7 @@ func TestPersist(t *testing.T) {
 		}}, func(ctx context.Context, c *dialup.Conn) error {
 			switch uses++; uses {
 			case 4:
-				time.Sleep(time.Minute) // a long one
+				peertest.Pass(time.Minute) // a long one
 			case 6:
 				cancel()
 			}

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/capture"
 	"github.com/rasline/rasline/port/portname"
@@ -79,7 +80,7 @@ func TestPool(t *testing.T) {
 				up++
 				most = max(most, up)
 				mu.Unlock()
-				time.Sleep(10 * time.Second)
+				peertest.Pass(10 * time.Second)
 				mu.Lock()
 				up--
 				mu.Unlock()
@@ -151,7 +152,7 @@ func TestPoolGoesOnToAnotherLine(t *testing.T) {
 		}
 		// Both lines fail.
 		b.broken["1"] = true
-		time.Sleep(time.Minute)
+		peertest.Pass(time.Minute)
 		_, err := pool.Dial(t.Context(), pooled(), &dialup.Config{Open: b.open})
 		if err == nil {
 			t.Fatal("dialled")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rasline/rasline/internal/echo"
+	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/port/virtual"
 	"github.com/rasline/rasline/ras"
 )
@@ -43,7 +44,7 @@ func TestListingHidesPasswordsAtEveryStage(t *testing.T) {
 					}
 					near.port.Write([]byte(typed))
 					synctest.Wait()
-					time.Sleep(time.Minute)
+					peertest.Pass(time.Minute)
 					if password == "mistaken9" && l.Stage() < StagePassword {
 						return // no sign that it is a password
 					}
@@ -69,7 +70,7 @@ func TestListingHidesThePasswordAtTheNamePrompt(t *testing.T) {
 			near.await(time.Second, "login: ")
 			for _, c := range "\rguest\r" + password + "\r" {
 				near.send(string(c))
-				time.Sleep(10 * time.Millisecond)
+				peertest.Pass(10 * time.Millisecond)
 			}
 			near.await(time.Second, "\r\nPassword: ")
 			checkListing(t, password, l.Transcript(), password)
@@ -116,7 +117,7 @@ func TestListingHidesEveryEcho(t *testing.T) {
 					if received {
 						for _, c := range e.Bytes {
 							near.send(string([]byte{c}))
-							time.Sleep(max(0, e.Pause))
+							peertest.Pass(max(0, e.Pause))
 						}
 					} else {
 						near.send("guest\r")
@@ -147,7 +148,7 @@ func TestListingOfAModemCountsData(t *testing.T) {
 			near.await(time.Second, "Password: ")
 			near.send("secret\r")
 			near.await(time.Second, string(PPPFrame()))
-			time.Sleep(time.Second)
+			peertest.Pass(time.Second)
 			near.send("+++")
 			near.await(time.Second, "\r\nOK\r\n")
 			near.send("ATH\r")
