@@ -2,7 +2,6 @@ package capture_test
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rasline/rasline/internal/peertest"
 	"github.com/rasline/rasline/port"
 	"github.com/rasline/rasline/port/capture"
 	"github.com/rasline/rasline/port/virtual"
@@ -134,7 +134,7 @@ func TestRecord(t *testing.T) {
 	events := onLine(t, nil, func(l *line) {
 		start = time.Now()
 		l.receive("login: ")
-		time.Sleep(time.Second)
+		peertest.Pass(time.Second)
 		l.send("joe\r")
 		l.near.(port.LineController).SetLines(port.DTR, 0)
 		l.near.(port.Breaker).SendBreak(l.t.Context(), time.Millisecond)
@@ -244,7 +244,7 @@ func TestPortWithoutEvents(t *testing.T) {
 		defer a.Close()
 		defer b.Close()
 		capture.Record(a, w)
-		time.Sleep(101 * time.Millisecond)
+		peertest.Pass(101 * time.Millisecond)
 		synctest.Wait()
 		r, err := capture.NewReader(bytes.NewReader(file.Bytes()))
 		if err != nil {
@@ -301,12 +301,12 @@ func TestWriteThatBlocks(t *testing.T) {
 		}()
 		synctest.Wait()
 		l.receive("stop!")
-		time.Sleep(time.Second)
+		peertest.Pass(time.Second)
 		if got := short(readAll(t, l.file.Bytes())); !strings.Contains(got, "stop!") || strings.Contains(got, "sent") {
 			t.Errorf("while the write blocks the file has\n%s", got)
 		}
 		n := <-done
-		time.Sleep(time.Second)
+		peertest.Pass(time.Second)
 		all := readAll(t, l.file.Bytes())
 		if last := all[len(all)-1]; last.Kind != capture.Sent || len(last.Data) != n {
 			t.Errorf("the last event is %v of %d bytes, want sent of %d", last.Kind, len(last.Data), n)
@@ -325,7 +325,7 @@ func TestCloseOfAPortWithABlockedWrite(t *testing.T) {
 				done <- n
 			}()
 			synctest.Wait()
-			time.Sleep(wait)
+			peertest.Pass(wait)
 			l.near.Close()
 			if n := <-done; n == 0 || n == 10000 {
 				t.Errorf("the write accepted %d bytes, want a part of them", n)
@@ -336,138 +336,6 @@ func TestCloseOfAPortWithABlockedWrite(t *testing.T) {
 			t.Errorf("closed after %v: the recording ends with\n%.200s", wait, short(last))
 		}
 	}
-}
-
-func TestFailingFile(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		full := &fullDisk{room: 600}
-		var log bytes.Buffer
-		w, err := capture.NewWriter(full, &capture.Config{Log: slog.New(slog.NewTextHandler(&log, nil))})
-		if err != nil {
-			t.Fatal(err)
-		}
-		a, b := virtual.Pair()
-		p := capture.Record(a, w)
-		defer b.Close()
-		const rounds = 50
-		for i := range rounds {
-			fmt.Fprintf(b, "line %2d\r\n", i)
-			if _, err := io.ReadFull(p, make([]byte, 9)); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(time.Second)
-		}
-		p.Close()
-		err = w.Close()
-		var lost *capture.WriteError
-		if !errors.As(err, &lost) || !errors.Is(err, errFull) {
-			t.Fatalf("Close: %v, want a WriteError that matches %v", err, errFull)
-		}
-		if !strings.Contains(log.String(), "disk full") {
-			t.Errorf("the log has %q", log.String())
-		}
-		r, err := capture.NewReader(bytes.NewReader(full.kept))
-		if err != nil {
-			t.Fatal(err)
-		}
-		whole := 0
-		for {
-			if _, err = r.Next(); err != nil {
-				break
-			}
-			whole++
-		}
-		if err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF) {
-			t.Errorf("the file ends with %v", err)
-		}
-		if all := rounds + 2; whole == 0 || whole+int(lost.Lost) != all {
-			t.Errorf("%d events in the file and %d lost, want %d in all", whole, lost.Lost, all)
-		}
-	})
-}
-
-var errFull = errors.New("disk full")
-
-// fullDisk accepts a number of bytes.
-type fullDisk struct {
-	room int
-	kept []byte
-}
-
-func (f *fullDisk) Write(b []byte) (int, error) {
-	n := min(len(b), f.room)
-	f.room -= n
-	f.kept = append(f.kept, b[:n]...)
-	if n < len(b) {
-		return n, errFull
-	}
-	return n, nil
-}
-
-// TestStuckFile has a disk that does not return: the line works on, and what does
-// not fit into memory is counted.
-func TestStuckFile(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		stuck, w, p, far := newStuckLine(t)
-		buf := make([]byte, 4096)
-		start := time.Now()
-		const rounds = 1000
-		for range rounds {
-			far.Write(buf)
-			if _, err := io.ReadFull(p, buf); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if d := time.Since(start); d > time.Second {
-			t.Errorf("the line was held up for %v", d)
-		}
-		close(stuck.free)
-		time.Sleep(time.Second)
-		far.Write([]byte("at the end"))
-		p.Read(buf)
-		p.Close()
-		err := w.Close()
-		var lost *capture.WriteError
-		if !errors.As(err, &lost) || lost.Lost == 0 || lost.Err != nil {
-			t.Fatalf("Close: %v, want a WriteError that counts what was lost", err)
-		}
-		events := readAll(t, stuck.kept.Bytes())
-		got := short(events)
-		if want := fmt.Sprintf("lost (%d events lost)", lost.Lost); !strings.Contains(got, want) || !strings.Contains(got, "at the end") {
-			t.Errorf("the file has no %q, or not what followed:\n%.200s", want, got)
-		}
-		if all := rounds + 4; len(events)+int(lost.Lost) != all {
-			t.Errorf("%d events in the file and %d lost, want %d in all", len(events), lost.Lost, all)
-		}
-	})
-}
-
-// newStuckLine returns a line that is recorded on a disk which does not return
-// from a write before free is closed.
-func newStuckLine(t *testing.T) (disk *stuckDisk, w *capture.Writer, p port.Port, far *virtual.Port) {
-	t.Helper()
-	disk = &stuckDisk{free: make(chan struct{})}
-	w, err := capture.NewWriter(disk, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	disk.on = true
-	near, far := virtual.Pair()
-	t.Cleanup(func() { far.Close() })
-	return disk, w, capture.Record(near, w), far
-}
-
-type stuckDisk struct {
-	on   bool
-	free chan struct{}
-	kept bytes.Buffer
-}
-
-func (s *stuckDisk) Write(b []byte) (int, error) {
-	if s.on {
-		<-s.free
-	}
-	return s.kept.Write(b)
 }
 
 // TestLongAndBrokenNames has names that a file cannot hold as they are.
