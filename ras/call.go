@@ -200,7 +200,8 @@ func (c *Call) CancelReceive() error { return c.shared().cancel(c) }
 // by then is a part of the bytes from their start, and on an API that is no
 // ContextSender the rest may follow: the next SendContext of the run waits for
 // it, within its own context. A SendBuffer, which is the API's own, does not
-// wait.
+// wait. A panic of a SendBuffer that runs on a goroutine of the call, as on an
+// API that is no ContextSender, is an *Error with ErrUnknown.
 func (c *Call) SendContext(ctx context.Context, b Buffer, n int) error {
 	return c.shared().send(ctx, c, b, n)
 }

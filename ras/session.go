@@ -100,7 +100,9 @@ func init() { lastHandle.Store(1<<30 + 4*rand.N[uintptr](1<<26)) }
 // deadline there before Close, since a write that times out ruins some
 // connections, those of crypto/tls for one.
 //
-// The first failure of the port sticks: every later call repeats its cause.
+// The first failure of the port sticks: every later call repeats its cause. A
+// panic of the port is such a failure, with ErrPortOrDevice; on the goroutine of
+// a caller it continues to the caller.
 // All methods may be called from several goroutines concurrently.
 //
 // Locks: mu guards the fields below it and is never held during a call of the

@@ -40,7 +40,8 @@ type InteractConfig struct {
 // the next one. A Read of the terminal is under way when Interact returns. If the
 // terminal has a SetReadDeadline, as a net.Conn and a port have, it is ended;
 // otherwise it continues, and what it reads is the first input of the next
-// Interact of the Dialog on that terminal.
+// Interact of the Dialog on that terminal. A panic of the terminal's Read is an
+// error of Interact.
 func (d *Dialog) Interact(ctx context.Context, terminal io.ReadWriter, cfg *InteractConfig) error {
 	var c InteractConfig
 	if cfg != nil {
